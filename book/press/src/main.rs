@@ -1,0 +1,3 @@
+//! `cargo book`: see the README for the commands.
+
+fn main() {}

@@ -1,0 +1,171 @@
+//! What the rest of the press talks about: claims, figures, estimates and verdicts.
+//!
+//! Nothing here reads a file or prints a page. `claims` and `inline` fill these types from chapters, `machine` and
+//! `criterion` fill them from measurements, `judge` brings the two together, and `html` prints the outcome.
+
+use std::path::PathBuf;
+
+/// Where a block or a reference stands: the page's path as `book/src/…` and the line, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Path from the project's root.
+    pub page: PathBuf,
+    /// Line in the Markdown source, counted from 1.
+    pub line: usize,
+}
+
+/// One assertion of the book, with its proof.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Unique in the book, in kebab case.
+    pub id: String,
+    /// The sentence, with the bounds filled in.
+    pub says: String,
+    /// What proves it.
+    pub proof: Proof,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// The four kinds of proof.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// A compile-time assertion between the anchors `anchor` of `file`.
+    Compiled {
+        /// Path from the project's root.
+        file: PathBuf,
+        /// The name behind `ANCHOR:`.
+        anchor: String,
+    },
+    /// Exact numbers that an example emits; all must be in bounds.
+    Counted(Vec<Count>),
+    /// A loom model, `technique::model`.
+    Explored {
+        /// The test's full name in the test target `loom`.
+        model: String,
+    },
+    /// A ratio of two benchmarks' times.
+    Clocked(Clocked),
+}
+
+/// One number of an example and its bound.
+#[derive(Clone, Debug)]
+pub struct Count {
+    /// The example's name.
+    pub example: String,
+    /// `variant.quantity` in the example's JSON.
+    pub key: String,
+    /// What it must be.
+    pub bound: CountBound,
+}
+
+/// The bound of a counted number.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CountBound {
+    /// Exactly this.
+    Equals(f64),
+    /// This or less.
+    AtMost(f64),
+    /// This or more.
+    AtLeast(f64),
+    /// At most a `by`-th of another number.
+    FewerThan {
+        /// The other number's example.
+        example: String,
+        /// The other number's `variant.quantity`.
+        key: String,
+        /// The factor, above 1.
+        by: f64,
+    },
+}
+
+/// A claim about the ratio `time(than) / time(subject)`.
+#[derive(Clone, Debug)]
+pub struct Clocked {
+    /// The benchmark that the sentence is about, as criterion's full id.
+    pub subject: String,
+    /// The benchmark that it is compared with.
+    pub than: String,
+    /// Where the ratio's whole interval must lie.
+    pub bound: RatioBound,
+}
+
+/// The bound of a clocked claim.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RatioBound {
+    /// The subject is at least this many times as fast.
+    Faster(f64),
+    /// No difference beyond this factor, either way.
+    Within(f64),
+}
+
+/// A value with the interval that covers it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The median.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Rounds it was taken from; 1 means that the interval holds one run's sampling noise only.
+    pub rounds: usize,
+}
+
+/// What became of a claim on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The proof went through; for a ratio, its whole interval is in bounds.
+    Holds,
+    /// The proof failed; for a ratio, its whole interval is out of bounds.
+    Fails,
+    /// The interval straddles the bound.
+    Undecided,
+    /// Nobody has measured it on this machine.
+    NotMeasured,
+    /// This machine cannot measure it, for this reason.
+    NotPossible(String),
+}
+
+/// A verdict and what it was drawn from.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The measured number: a ratio for a clocked claim, a count for a counted one with a single number.
+    pub value: Option<Estimate>,
+    /// In words, what was found (`"sendfile.syscalls = 1"`), or why there is nothing.
+    pub found: String,
+}
+
+/// A criterion group as a chart and a table.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The criterion group.
+    pub group: String,
+    /// What the y axis shows.
+    pub y: YAxis,
+    /// Caption; the group's name where there is none.
+    pub title: Option<String>,
+    /// Label of the y axis.
+    pub label: Option<String>,
+    /// Label of the x axis.
+    pub x: Option<String>,
+    /// The functions shown, in this order; empty means all.
+    pub series: Vec<String>,
+    /// For `YAxis::Ratio`: the function that the others are divided by.
+    pub baseline: Option<String>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What a figure's y axis shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum YAxis {
+    /// Time per iteration.
+    Time,
+    /// Bytes or elements per second.
+    Throughput,
+    /// Time of the baseline over time of the series: above 1 is faster than the baseline.
+    Ratio,
+}

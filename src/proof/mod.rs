@@ -1,0 +1,1 @@
+//! The laboratory: what the examples and benches count with.

@@ -1,0 +1,1 @@
+//! Sending a file over a socket from inside the kernel: `sendfile(2)`.
