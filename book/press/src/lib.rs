@@ -1,4 +1,19 @@
 //! The press: reads claims and figures from the book's chapters, measurements from `book/machines` and criterion, and
 //! prints, serves, checks and records.
 
+pub mod book;
+pub mod check;
+pub mod claims;
+pub mod counts;
+pub mod criterion;
+pub mod inline;
+pub mod judge;
+pub mod lint;
+pub mod machine;
 pub mod model;
+pub mod print;
+pub mod project;
+pub mod record;
+pub mod serve;
+pub mod stats;
+pub mod units;
