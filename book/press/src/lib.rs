@@ -6,6 +6,8 @@ pub mod check;
 pub mod claims;
 pub mod counts;
 pub mod criterion;
+pub mod date;
+pub mod environment;
 pub mod inline;
 pub mod judge;
 pub mod lint;
