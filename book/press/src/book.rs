@@ -3,7 +3,7 @@
 use crate::machine::{Known, Machine};
 use crate::model::{
     Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
-    Spanned, YAxis,
+    Spanned, YAxis, bench_of,
 };
 use crate::project::{Project, owner};
 use crate::{claims, inline, judge, lint};
@@ -184,6 +184,7 @@ impl<'a> References<'a> {
                 let (place, wrong) = match &block.item {
                     Block::Claim(claim) => {
                         let mut wrong = self.proof(&claim.proof);
+                        wrong.extend(self.command(claim).err());
                         if let Some(first) = ids.insert(&claim.id, &claim.place) {
                             wrong.push(format!("the id `{}` is taken: {first}", claim.id));
                         }
@@ -233,6 +234,23 @@ impl<'a> References<'a> {
                 .flatten()
                 .filter_map(|(example, key)| self.count(example, key).err())
                 .collect(),
+        }
+    }
+
+    /// That the command on a clocked claim's card runs the bench that has its group.
+    fn command(&self, claim: &Claim) -> Result<(), String> {
+        match &claim.proof {
+            Proof::Clocked(Clocked { subject, .. })
+                if claim.command.is_none()
+                    && self.bench(subject).is_ok()
+                    && !self.benches.iter().any(|bench| bench == bench_of(subject)) =>
+            {
+                Err(format!(
+                    "no bench is named `{}`: say with `command` how to prove it",
+                    bench_of(subject)
+                ))
+            }
+            _ => Ok(()),
         }
     }
 

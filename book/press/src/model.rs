@@ -347,9 +347,12 @@ pub fn group_of(id: &str) -> &str {
 
 /// The bench that a group or a full id belongs to. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
 pub fn bench_of(id: &str) -> &str {
-    let group = group_of(id);
-    group
+    let mut name = group_of(id);
+    while let Some(shorter) = name
         .strip_suffix("_cpu")
-        .or_else(|| group.strip_suffix("_aa"))
-        .unwrap_or(group)
+        .or_else(|| name.strip_suffix("_aa"))
+    {
+        name = shorter;
+    }
+    name
 }
