@@ -3,7 +3,7 @@
 use crate::machine::{Known, Machine};
 use crate::model::{
     Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
-    Spanned, YAxis, bench_of,
+    Spanned, YAxis,
 };
 use crate::project::{Project, owner};
 use crate::{claims, inline, judge, lint};
@@ -55,8 +55,10 @@ pub struct Judged<'a> {
 
 /// Reads the whole book and checks every reference in it. All problems of all pages come in one error.
 pub fn load(project: &Project) -> Result<Book, Error> {
+    let mut pages = pages(project)?;
+    name_benches(project, &mut pages);
     let book = Book {
-        pages: pages(project)?,
+        pages,
         here: Machine::here(project)?,
         machines: Machine::all(project)?,
         reference: Machine::load(&project.machine("reference"))?
@@ -67,6 +69,21 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         Ok(book)
     } else {
         Err(Error::Book(problems))
+    }
+}
+
+/// Gives clocked claims the command that runs their bench: which bench a group belongs to, the files in benches/ say.
+fn name_benches(project: &Project, pages: &mut [Page]) {
+    let benches = project.benches();
+    for block in pages.iter_mut().flat_map(|page| &mut page.blocks) {
+        if let Block::Claim(claim) = &mut block.item
+            && let Proof::Clocked(clocked) = &claim.proof
+            && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
+        {
+            claim
+                .command
+                .get_or_insert_with(|| format!("cargo bench --bench {bench}"));
+        }
     }
 }
 
@@ -184,7 +201,6 @@ impl<'a> References<'a> {
                 let (place, wrong) = match &block.item {
                     Block::Claim(claim) => {
                         let mut wrong = self.proof(&claim.proof);
-                        wrong.extend(self.command(claim).err());
                         if let Some(first) = ids.insert(&claim.id, &claim.place) {
                             wrong.push(format!("the id `{}` is taken: {first}", claim.id));
                         }
@@ -234,23 +250,6 @@ impl<'a> References<'a> {
                 .flatten()
                 .filter_map(|(example, key)| self.count(example, key).err())
                 .collect(),
-        }
-    }
-
-    /// That the command on a clocked claim's card runs the bench that has its group.
-    fn command(&self, claim: &Claim) -> Result<(), String> {
-        match &claim.proof {
-            Proof::Clocked(Clocked { subject, .. })
-                if claim.command.is_none()
-                    && self.bench(subject).is_ok()
-                    && !self.benches.iter().any(|bench| bench == bench_of(subject)) =>
-            {
-                Err(format!(
-                    "no bench is named `{}`: say with `command` how to prove it",
-                    bench_of(subject)
-                ))
-            }
-            _ => Ok(()),
         }
     }
 

@@ -284,10 +284,14 @@ impl Machine {
         self.recordings.is_empty() && self.counts.is_empty() && self.proofs.is_empty()
     }
 
+    /// The recorded bench that a benchmark or a group belongs to.
+    pub fn bench_of(&self, id: &str) -> Option<&str> {
+        owner(id, self.recordings.keys().map(String::as_str))
+    }
+
     /// The recording that a benchmark or a group belongs to.
     pub fn recording(&self, id: &str) -> Option<&Recording> {
-        let bench = owner(id, self.recordings.keys().map(String::as_str))?;
-        self.recordings.get(bench)
+        self.recordings.get(self.bench_of(id)?)
     }
 
     /// One benchmark by its full id.
