@@ -3,6 +3,8 @@
 //! Nothing here reads a file or prints a page. `claims` and `inline` fill these types from chapters, `machine` and
 //! `criterion` fill them from measurements, `judge` brings the two together, and `html` prints the outcome.
 
+use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Where a block or a reference stands: the page's path as `book/src/…` and the line, counted from 1.
@@ -14,6 +16,126 @@ pub struct Place {
     pub line: usize,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.page.display(), self.line)
+    }
+}
+
+/// Something wrong in a page, with where; printed as `path:line: message`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Place,
+    /// What is wrong, in one line.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Why a command stopped.
+#[derive(Debug)]
+pub enum Error {
+    /// What was tried on what, and what came of it.
+    Failed(String),
+    /// Arguments that make no sense; the process exits with 2.
+    Usage(String),
+    /// What is wrong in the book's pages, all of it.
+    Book(Vec<Problem>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Failed(message) | Error::Usage(message) => f.write_str(message),
+            Error::Book(problems) => {
+                for (i, problem) in problems.iter().enumerate() {
+                    write!(f, "{}{problem}", if i == 0 { "" } else { "\n" })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Something found in a page, with the bytes of the source that it takes up.
+#[derive(Clone, Debug)]
+pub struct Spanned<T> {
+    /// Bytes of the Markdown source that the printed form replaces.
+    pub range: Range<usize>,
+    /// What stands there.
+    pub item: T,
+}
+
+/// A fenced block that the press replaces.
+#[derive(Clone, Debug)]
+pub enum Block {
+    /// A `claim` block.
+    Claim(Claim),
+    /// A `figure` block.
+    Figure(Figure),
+}
+
+/// A reference in running prose, `{{word …}}`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inline {
+    /// `{{measured ID}}`, or `{{measured ID.throughput}}`.
+    Measured {
+        /// criterion's full id.
+        id: String,
+        /// Bytes or elements per second instead of the time.
+        throughput: bool,
+    },
+    /// `{{counted example/variant.quantity}}`.
+    Counted {
+        /// The example's name.
+        example: String,
+        /// `variant.quantity` in its JSON.
+        key: String,
+    },
+    /// `{{ratio A B}}`: time(A) / time(B), "B is so many times as fast as A".
+    Ratio {
+        /// The benchmark whose time is divided.
+        a: String,
+        /// The benchmark whose time divides.
+        b: String,
+    },
+    /// `{{percent A B}}`: throughput(A) as a share of throughput(B).
+    Percent {
+        /// The benchmark that reaches a share.
+        a: String,
+        /// The benchmark that is the whole.
+        b: String,
+    },
+    /// `{{crossover GROUP A B}}`: the smallest parameter from which on function A beats function B.
+    Crossover {
+        /// The criterion group.
+        group: String,
+        /// The function that wins from there on.
+        a: String,
+        /// The function that it beats.
+        b: String,
+    },
+    /// `{{noise NAME}}`: the spread between two measurements of the same code.
+    Noise {
+        /// The bench, whose A/A pair is the group `NAME_aa`.
+        bench: String,
+    },
+    /// `{{quoted "60 ns" https://…}}`: somebody else's number, with its source.
+    Quoted {
+        /// The words.
+        text: String,
+        /// Where they come from.
+        url: String,
+    },
+}
+
 /// One assertion of the book, with its proof.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -23,6 +145,8 @@ pub struct Claim {
     pub says: String,
     /// What proves it.
     pub proof: Proof,
+    /// The chapter's own command that proves it, instead of [`Claim::command`]'s.
+    pub command: Option<String>,
     /// Where it is written.
     pub place: Place,
 }
@@ -168,4 +292,69 @@ pub enum YAxis {
     Throughput,
     /// Time of the baseline over time of the series: above 1 is faster than the baseline.
     Ratio,
+}
+
+impl Claim {
+    /// The command that proves this claim, as a reader types it. For a clocked claim whose group is not named like its
+    /// bench, [`crate::book::load`] has set it.
+    pub fn command(&self) -> String {
+        if let Some(command) = &self.command {
+            return command.clone();
+        }
+        match &self.proof {
+            Proof::Compiled { .. } => "cargo build".to_string(),
+            Proof::Counted(counts) => match counts.first() {
+                Some(count) => format!("cargo run --release --example {}", count.example),
+                None => String::new(),
+            },
+            Proof::Explored { model } => format!(
+                "cargo test --release --package perf-proved-tests --test loom \
+                 --config 'build.rustflags=[\"--cfg\",\"loom\"]' --target-dir target/loom -- --exact {model}"
+            ),
+            Proof::Clocked(clocked) => {
+                format!("cargo bench --bench {}", bench_of(&clocked.subject))
+            }
+        }
+    }
+
+    /// `compiled`, `counted`, `explored` or `clocked`.
+    pub fn kind(&self) -> &'static str {
+        match self.proof {
+            Proof::Compiled { .. } => "compiled",
+            Proof::Counted(_) => "counted",
+            Proof::Explored { .. } => "explored",
+            Proof::Clocked(_) => "clocked",
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict in words, without its reason.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Fails => "fails",
+            Verdict::Undecided => "undecided",
+            Verdict::NotMeasured => "not measured",
+            Verdict::NotPossible(_) => "not possible here",
+        }
+    }
+}
+
+/// The group of a benchmark's full id: what stands before the first slash.
+pub fn group_of(id: &str) -> &str {
+    id.split('/').next().unwrap_or(id)
+}
+
+/// The bench that a group or a full id belongs to, by its name alone; [`crate::machine::Machine::bench_of`] and
+/// [`crate::project::Project::bench_of`] know the benches that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
+pub fn bench_of(id: &str) -> &str {
+    let mut name = group_of(id);
+    while let Some(shorter) = name
+        .strip_suffix("_cpu")
+        .or_else(|| name.strip_suffix("_aa"))
+    {
+        name = shorter;
+    }
+    name
 }
