@@ -350,10 +350,7 @@ pub fn group_of(id: &str) -> &str {
 /// [`crate::project::Project::bench_of`] know the benches that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
 pub fn bench_of(id: &str) -> &str {
     let mut name = group_of(id);
-    while let Some(shorter) = name
-        .strip_suffix("_cpu")
-        .or_else(|| name.strip_suffix("_aa"))
-    {
+    while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {
         name = shorter;
     }
     name
