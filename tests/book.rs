@@ -1,6 +1,10 @@
 //! The book holds together: one word everywhere, and every rule is able to fail.
 
 use perf_proved_tests::{problems, root};
+use press::machine::Machine;
+use press::model::{Claim, Proof, Verdict};
+use press::project::Project;
+use press::{book, counts, judge};
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +12,40 @@ use std::path::Path;
 fn one_word_everywhere() {
     let found = problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// The whole book is well-formed, and each number that it refers to is there.
+#[test]
+fn every_page_loads() {
+    if let Err(error) = book::load(&Project::at(root())) {
+        panic!("{error}");
+    }
+}
+
+/// Runs every example, and judges the counted claims by what they count.
+#[test]
+fn every_counted_claim_holds_here() {
+    let project = Project::at(root());
+    let mut here = Machine::new("here");
+    for example in project.examples() {
+        let counted = counts::run(&project, &example).unwrap_or_else(|error| panic!("{error}"));
+        here.counts.insert(example, counted);
+    }
+
+    let pages = book::pages(&project).unwrap_or_else(|error| panic!("{error}"));
+    let claims: Vec<&Claim> =
+        pages.iter().flat_map(|page| page.claims()).filter(|claim| matches!(claim.proof, Proof::Counted(_))).collect();
+    assert!(!claims.is_empty(), "no chapter counts anything");
+    let mut wrong = vec![];
+    for claim in claims {
+        let judged = judge::judge(claim, &here);
+        match judged.verdict {
+            Verdict::Holds => {}
+            Verdict::NotPossible(reason) => eprintln!("{}: not possible here: {reason}", claim.id),
+            other => wrong.push(format!("{}: {}: {}", claim.id, other.words(), judged.found)),
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// Copies what the rules look at, changes one thing, and returns what they then say.

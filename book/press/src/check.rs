@@ -144,10 +144,7 @@ fn lists(dep_info: &str, file: &Path) -> bool {
 fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
     let mut command = process::cargo(project);
     command
-        .args(["test", "--release", "--package", "perf-proved-tests", "--test", "loom"])
-        .args(["--config", "build.rustflags=[\"--cfg\",\"loom\"]", "--target-dir"])
-        .arg(project.target().join("loom"))
-        .args(["--", "--exact", model])
+        .args(["explore", "--exact", model])
         // Either would outweigh the flag above, and without it there are no models.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -307,10 +307,7 @@ impl Claim {
                 Some(count) => format!("cargo run --release --example {}", count.example),
                 None => String::new(),
             },
-            Proof::Explored { model } => format!(
-                "cargo test --release --package perf-proved-tests --test loom \
-                 --config 'build.rustflags=[\"--cfg\",\"loom\"]' --target-dir target/loom -- --exact {model}"
-            ),
+            Proof::Explored { model } => format!("cargo explore --exact {model}"),
             Proof::Clocked(clocked) => {
                 format!("cargo bench --bench {}", bench_of(&clocked.subject))
             }
