@@ -2,6 +2,7 @@
 //! prints, serves, checks and records.
 
 pub mod book;
+pub mod chart;
 pub mod check;
 pub mod claims;
 pub mod counts;
