@@ -49,7 +49,7 @@ pub struct Series {
     pub name: String,
     /// Whether it is what the chapter is about; drawn heavier.
     pub subject: bool,
-    /// Its measurements; the same parameters in every series and panel.
+    /// Its measurements; the same parameters in every panel.
     pub points: Vec<Point>,
 }
 
