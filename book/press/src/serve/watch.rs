@@ -21,7 +21,7 @@ const BENCH_OVER: Duration = Duration::from_secs(12);
 
 /// Polls until the process ends.
 pub(super) fn forever(project: &Project, site: &Site) {
-    let (pages, results) = (pages(project), vec![project.criterion()]);
+    let (pages, results) = (pages(project), vec![project.criterion().to_owned()]);
     let mut printed = (stamp(&pages), stamp(&results));
     let mut results_seen = (printed.1, Instant::now());
     loop {
