@@ -9,6 +9,8 @@ pub mod counts;
 pub mod criterion;
 pub mod html;
 pub mod includes;
+pub mod date;
+pub mod environment;
 pub mod inline;
 pub mod judge;
 pub mod links;

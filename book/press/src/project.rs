@@ -1,24 +1,59 @@
 //! Where things are: the paths that the press reads and writes, all below the project's root.
 
 use crate::model::Error;
+use std::env;
 use std::path::{Path, PathBuf};
 
 /// The folder that holds `book/book.toml`, and what lies below it.
 #[derive(Clone, Debug)]
 pub struct Project {
     root: PathBuf,
+    target: PathBuf,
+    criterion: PathBuf,
 }
 
 impl Project {
-    /// The project that this process was started for: the workspace that cargo runs it from, otherwise the nearest
-    /// folder above the current one that holds `book/book.toml`.
+    /// The project that this process was started for: the nearest folder with a `book/book.toml`, upwards from the
+    /// crate that cargo runs, otherwise from the current folder. `CARGO_TARGET_DIR` and `CRITERION_HOME` are heeded.
     pub fn find() -> Result<Project, Error> {
-        todo!()
+        let current = env::current_dir()
+            .map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
+        let starts = [
+            env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+            Some(current.clone()),
+        ];
+        let root = starts
+            .iter()
+            .flatten()
+            .flat_map(|start| start.ancestors())
+            .find(|folder| folder.join("book").join("book.toml").is_file())
+            .ok_or_else(|| {
+                Error::Failed(format!(
+                    "no book/book.toml in {} or above it",
+                    current.display()
+                ))
+            })?;
+        let mut project = Project::at(root);
+        if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
+            project.target = current.join(target);
+            project.criterion = project.target.join("criterion");
+        }
+        if let Some(home) = env::var_os("CRITERION_HOME") {
+            project.criterion = current.join(home);
+        }
+        Ok(project)
     }
 
-    /// The project at `root`.
+    /// The project at `root`, whatever the environment says.
     pub fn at(root: impl Into<PathBuf>) -> Project {
-        Project { root: root.into() }
+        let root = root.into();
+        let target = root.join("target");
+        let criterion = target.join("criterion");
+        Project {
+            root,
+            target,
+            criterion,
+        }
     }
 
     /// The folder itself.
@@ -47,27 +82,76 @@ impl Project {
     }
 
     /// `target/`, or where cargo was told to put it.
-    pub fn target(&self) -> PathBuf {
-        todo!()
+    pub fn target(&self) -> &Path {
+        &self.target
     }
 
     /// Where criterion writes: `$CRITERION_HOME`, otherwise `target/criterion`.
-    pub fn criterion(&self) -> PathBuf {
-        todo!()
+    pub fn criterion(&self) -> &Path {
+        &self.criterion
     }
 
     /// What `check` found last: `target/proved/counts.json`.
     pub fn proved(&self) -> PathBuf {
-        self.target().join("proved").join("counts.json")
+        self.target.join("proved").join("counts.json")
     }
 
     /// The names of `benches/*.rs`, sorted.
     pub fn benches(&self) -> Vec<String> {
-        todo!()
+        sources(&self.root.join("benches"))
     }
 
     /// The names of `examples/*.rs`, sorted.
     pub fn examples(&self) -> Vec<String> {
-        todo!()
+        sources(&self.root.join("examples"))
+    }
+
+    /// The bench that a group or a full id belongs to: the one named like the group, or like its start up to an
+    /// underscore (`sendfile_cpu` belongs to `sendfile`).
+    pub fn bench_of(&self, id: &str) -> Option<String> {
+        let benches = self.benches();
+        owner(id, benches.iter().map(String::as_str)).map(str::to_string)
+    }
+}
+
+/// The longest of `names` that the group of `id` is, or begins with up to an underscore.
+pub(crate) fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let group = crate::model::group_of(id);
+    names
+        .filter(|name| {
+            group
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+        .max_by_key(|name| name.len())
+}
+
+fn sources(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rs") && path.is_file())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_belongs_to_the_bench_with_the_longest_matching_name() {
+        let benches = ["send", "sendfile", "sendfile_tls"];
+        let of = |id| owner(id, benches.into_iter());
+        assert_eq!(of("sendfile/loop/4KiB"), Some("sendfile"));
+        assert_eq!(of("sendfile_cpu/loop/4KiB"), Some("sendfile"));
+        assert_eq!(of("sendfile_tls_aa/first"), Some("sendfile_tls"));
+        assert_eq!(of("sendfiles/loop"), None);
+        assert_eq!(of("mmap"), None);
     }
 }

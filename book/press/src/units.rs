@@ -28,20 +28,276 @@ pub struct Text {
     pub interval: String,
 }
 
-/// The estimate in words.
+/// The estimate in words: two significant digits, or three where the interval is narrow enough for the third to mean
+/// something. The interval's ends are rounded outwards, so that it never looks narrower than it is.
 pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
-    let _ = (estimate, quantity);
-    todo!()
+    let Estimate {
+        value, low, high, ..
+    } = estimate;
+    if quantity == Quantity::Count {
+        return Text {
+            value: number(value, quantity, 0),
+            interval: String::new(),
+        };
+    }
+    let (scale, suffix) = scale(value, quantity, digits(estimate));
+    let step = step(value * scale, digits(estimate));
+    Text {
+        value: format!("{}{suffix}", print(value * scale, step, f64::round)),
+        interval: format!(
+            "{} to {}{suffix}",
+            print(low * scale, step, f64::floor),
+            print(high * scale, step, f64::ceil)
+        ),
+    }
 }
 
-/// One number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`, `4.2 GiB/s`.
+/// One number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`, `4.2 GiB/s`. A count is
+/// printed as it is.
 pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
-    let _ = (value, quantity, digits);
-    todo!()
+    if quantity == Quantity::Count {
+        return count(value);
+    }
+    let (scale, suffix) = scale(value, quantity, digits);
+    format!(
+        "{}{suffix}",
+        print(value * scale, step(value * scale, digits), f64::round)
+    )
 }
 
-/// A parameter as a number, to sort and to place on an axis: `64KiB` is 65536, `8` is 8.
+/// A parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8, `10ms` is 10,000,000 (ns).
+/// Another word behind the number is ignored (`8threads` is 8).
 pub fn parameter(text: &str) -> Option<f64> {
-    let _ = text;
-    todo!()
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let factor = match text[end..].trim() {
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "us" | "µs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        _ => 1.0,
+    };
+    Some(number * factor)
+}
+
+/// Significant digits that the interval supports: up to the place of its half-width's first digit, two at least, three
+/// at most.
+fn digits(estimate: Estimate) -> usize {
+    let half = (estimate.high - estimate.low) / 2.0;
+    if half <= 0.0 || !half.is_finite() {
+        return 3;
+    }
+    (magnitude(estimate.value) - magnitude(half) + 1).clamp(2, 3) as usize
+}
+
+/// The factor that brings `value` to its unit, and the unit as it stands behind the number.
+fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
+    const UNITS: [(f64, &str); 4] = [(1.0, " ns"), (1e-3, " µs"), (1e-6, " ms"), (1e-9, " s")];
+    const KIB: f64 = 1.0 / 1024.0;
+    const BYTES: [(f64, &str); 5] = [
+        (1.0, " B/s"),
+        (KIB, " KiB/s"),
+        (KIB * KIB, " MiB/s"),
+        (KIB * KIB * KIB, " GiB/s"),
+        (KIB * KIB * KIB * KIB, " TiB/s"),
+    ];
+    const ELEMENTS: [(f64, &str); 3] = [(1.0, "/s"), (1e-6, " million/s"), (1e-9, " billion/s")];
+    let (units, limit): (&[(f64, &'static str)], f64) = match quantity {
+        Quantity::Time => (&UNITS, 1e3),
+        Quantity::Bytes => (&BYTES, 1e3),
+        Quantity::Elements => (&ELEMENTS, if value < 1e7 { 1e6 } else { 1e3 }),
+        Quantity::Ratio => (&[(1.0, "×")], 0.0),
+        Quantity::Percent => (&[(100.0, " %")], 0.0),
+        Quantity::Count => (&[(1.0, "")], 0.0),
+    };
+    // What would be printed as 1000 belongs to the next unit.
+    let fits = |factor: f64| {
+        let scaled = value * factor;
+        let step = step(scaled, digits);
+        (scaled / step).round() * step < limit
+    };
+    *units
+        .iter()
+        .find(|(factor, _)| fits(*factor))
+        .unwrap_or(&units[units.len() - 1])
+}
+
+/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three.
+fn step(value: f64, digits: usize) -> f64 {
+    10f64.powi(magnitude(value) - digits.max(1) as i32 + 1)
+}
+
+/// The power of ten of a number's first digit; 0 for what has none.
+fn magnitude(value: f64) -> i32 {
+    let magnitude = value.abs().log10().floor();
+    if magnitude.is_finite() {
+        magnitude as i32
+    } else {
+        0
+    }
+}
+
+/// `value` rounded by `round` to a multiple of `step`, with thousands set apart.
+fn print(value: f64, step: f64, round: fn(f64) -> f64) -> String {
+    let steps = value / step;
+    // A multiple of the step that is off by the last bit is still that multiple.
+    let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() {
+        steps.round()
+    } else {
+        round(steps)
+    };
+    let decimals = (-step.log10().round()).max(0.0) as usize;
+    thousands(&format!("{:.decimals$}", steps * step))
+}
+
+fn count(value: f64) -> String {
+    if value.fract() == 0.0 {
+        return thousands(&format!("{value:.0}"));
+    }
+    let text = format!("{value:.3}");
+    thousands(text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn thousands(number: &str) -> String {
+    let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
+    let (sign, whole) = whole.split_at(whole.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
+    let mut grouped = String::new();
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && (whole.len() - i) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(value: f64, low: f64, high: f64) -> Estimate {
+        Estimate {
+            value,
+            low,
+            high,
+            rounds: 9,
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_digits_that_its_interval_supports() {
+        let table = [
+            (
+                12_345.0,
+                12_300.0,
+                12_390.0,
+                Quantity::Time,
+                "12.3 µs",
+                "12.3 to 12.4 µs",
+            ),
+            (
+                12_345.0,
+                10_000.0,
+                15_000.0,
+                Quantity::Time,
+                "12 µs",
+                "10 to 15 µs",
+            ),
+            (127.4, 80.0, 200.0, Quantity::Time, "130 ns", "80 to 200 ns"),
+            (
+                0.4512,
+                0.45,
+                0.4525,
+                Quantity::Time,
+                "0.451 ns",
+                "0.450 to 0.453 ns",
+            ),
+            (
+                999_700.0,
+                999_000.0,
+                1_001_000.0,
+                Quantity::Time,
+                "1.00 ms",
+                "0.99 to 1.01 ms",
+            ),
+            (2.5e9, 2.4e9, 2.6e9, Quantity::Time, "2.5 s", "2.4 to 2.6 s"),
+            (1.834, 1.79, 1.88, Quantity::Ratio, "1.83×", "1.79 to 1.88×"),
+            (1.834, 1.51, 2.19, Quantity::Ratio, "1.8×", "1.5 to 2.2×"),
+            (0.5, 0.5, 0.5, Quantity::Ratio, "0.500×", "0.500 to 0.500×"),
+            (132.0, 120.0, 150.0, Quantity::Ratio, "130×", "120 to 150×"),
+            (0.563, 0.52, 0.61, Quantity::Percent, "56 %", "52 to 61 %"),
+            (
+                4.509e9,
+                4.4e9,
+                4.6e9,
+                Quantity::Bytes,
+                "4.2 GiB/s",
+                "4.0 to 4.3 GiB/s",
+            ),
+            (
+                1023.9 * 1048576.0,
+                1e9,
+                1.1e9,
+                Quantity::Bytes,
+                "1.00 GiB/s",
+                "0.93 to 1.03 GiB/s",
+            ),
+            (
+                57_123.0,
+                57_000.0,
+                57_300.0,
+                Quantity::Elements,
+                "57,100/s",
+                "57,000 to 57,300/s",
+            ),
+            (
+                5.4e9,
+                5.3e9,
+                5.5e9,
+                Quantity::Elements,
+                "5.4 billion/s",
+                "5.3 to 5.5 billion/s",
+            ),
+            (
+                1_048_576.0,
+                1_048_576.0,
+                1_048_576.0,
+                Quantity::Count,
+                "1,048,576",
+                "",
+            ),
+            (0.0, 0.0, 0.0, Quantity::Count, "0", ""),
+            (2.5, 2.5, 2.5, Quantity::Count, "2.5", ""),
+        ];
+        for (value, low, high, quantity, expected, between) in table {
+            let text = text(estimate(value, low, high), quantity);
+            assert_eq!(
+                (text.value.as_str(), text.interval.as_str()),
+                (expected, between),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_interval_is_never_printed_narrower_than_it_is() {
+        let text = text(estimate(1.6, 1.496, 1.704), Quantity::Ratio);
+        assert_eq!(
+            text.interval, "1.4 to 1.8×",
+            "1.496 is below 1.5 and must look so"
+        );
+    }
+
+    #[test]
+    fn parameters_sort_by_size() {
+        let mut parameters = ["1MiB", "64KiB", "2GiB", "100", "4KiB", "512"];
+        parameters.sort_by(|a, b| parameter(a).unwrap().total_cmp(&parameter(b).unwrap()));
+        assert_eq!(parameters, ["100", "512", "4KiB", "64KiB", "1MiB", "2GiB"]);
+        assert_eq!(parameter("8threads"), Some(8.0));
+        assert_eq!(parameter("aligned"), None);
+    }
 }
