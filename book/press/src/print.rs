@@ -24,10 +24,7 @@ const NAME: &str = "press";
 /// mdBook cannot read or write what it needs.
 pub fn build(project: &Project) -> Result<(), Error> {
     // Before mdBook empties the folder with the old pages, and to keep our errors apart from its own.
-    let (book, problems) = (book::load(project)?, includes::problems(project));
-    if !problems.is_empty() {
-        return Err(Error::Book(problems));
-    }
+    let book = load(project)?;
     let mut printer = MDBook::load(project.book())
         .map_err(|e| failed("reading book/book.toml and the pages", &e))?;
     printer.with_preprocessor(Press { book });
@@ -65,15 +62,25 @@ pub fn over_protocol(
 ) -> Result<(), Error> {
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
-    let (book, problems) = (book::load(project)?, includes::problems(project));
-    if !problems.is_empty() {
-        return Err(Error::Book(problems));
-    }
+    let book = load(project)?;
     let printed = Press { book }
         .run(&context, chapters)
         .map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
+}
+
+/// The book, or everything that is wrong with its pages, whoever found it.
+fn load(project: &Project) -> Result<Book, Error> {
+    let mut problems = includes::problems(project);
+    match book::load(project) {
+        Ok(book) if problems.is_empty() => return Ok(book),
+        Ok(_) => {}
+        Err(Error::Book(more)) => problems.extend(more),
+        Err(other) => return Err(other),
+    }
+    problems.sort();
+    Err(Error::Book(problems))
 }
 
 fn failed(tried: &str, error: &mdbook_preprocessor::errors::Error) -> Error {
