@@ -268,7 +268,7 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
         ("Your machine", &book.here),
     ]
     .into_iter()
-    .filter(|(_, machine)| machine.recording(&figure.group).is_some())
+    .filter(|(_, machine)| knows(machine, &figure.group))
     .collect();
     let mut out = format!(
         "<figure class=\"measurement\">\n<figcaption><strong>{}</strong>",
@@ -305,6 +305,12 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
         out += &chart(figure, &title, &machines).html();
     }
     out + "</figure>\n"
+}
+
+/// Whether a machine has measured anything of a group, or said why it cannot.
+fn knows(machine: &Machine, group: &str) -> bool {
+    let cannot = |id: &String| group_of(id) == group;
+    !machine.group(group).is_empty() || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
 fn chart(figure: &Figure, title: &str, machines: &[(&str, &Machine)]) -> Chart {
