@@ -1,8 +1,15 @@
 //! The whole book: its pages with their blocks and references, and the machines that they are judged on.
 
-use crate::machine::Machine;
-use crate::model::{Block, Claim, Error, Inline, Judgement, Problem, Spanned};
-use crate::project::Project;
+use crate::machine::{Known, Machine};
+use crate::model::{
+    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
+    Spanned, YAxis,
+};
+use crate::project::{Project, owner};
+use crate::{claims, inline, judge, lint};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Pages, claims and measurements.
@@ -48,20 +55,369 @@ pub struct Judged<'a> {
 
 /// Reads the whole book and checks every reference in it. All problems of all pages come in one error.
 pub fn load(project: &Project) -> Result<Book, Error> {
-    let _ = project;
-    todo!()
+    let book = Book {
+        pages: pages(project)?,
+        here: Machine::here(project)?,
+        machines: Machine::all(project)?,
+        reference: Machine::load(&project.machine("reference"))?
+            .unwrap_or_else(|| Machine::new("reference")),
+    };
+    let problems = References::new(project, &book.reference).check(&book.pages);
+    if problems.is_empty() {
+        Ok(book)
+    } else {
+        Err(Error::Book(problems))
+    }
+}
+
+/// Reads the pages only: what they say is well-formed, whether it exists is not looked into.
+pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
+    let read = |path: &Path| {
+        fs::read_to_string(path)
+            .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
+    };
+    let mut pages = Vec::new();
+    let mut problems = Vec::new();
+    for (path, title) in summary(&read(&project.pages().join("SUMMARY.md"))?) {
+        let (page, wrong) = page(&path, &title, &read(&project.pages().join(&path))?);
+        pages.push(page);
+        problems.extend(wrong);
+    }
+    if problems.is_empty() {
+        Ok(pages)
+    } else {
+        Err(Error::Book(problems))
+    }
 }
 
 /// Reads one page from its source; `path` as in [`Page::path`]. Finds malformed blocks and references, and numbers
 /// typed by hand; whether what is referred to exists is [`load`]'s to check.
 pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
-    let _ = (path, title, markdown);
-    todo!()
+    let named = Path::new("book/src").join(path);
+    let (blocks, mut problems) = claims::blocks(&named, markdown);
+    let (inlines, more) = inline::references(&named, markdown);
+    problems.extend(more);
+    problems.extend(lint::typed_numbers(&named, markdown));
+    problems.sort();
+    let page = Page {
+        path: path.to_path_buf(),
+        title: title.to_string(),
+        markdown: markdown.to_string(),
+        blocks,
+        inlines,
+    };
+    (page, problems)
+}
+
+/// The pages that SUMMARY.md links, with their titles; drafts have no page.
+fn summary(markdown: &str) -> Vec<(PathBuf, String)> {
+    let mut pages = Vec::new();
+    let mut open: Option<(PathBuf, String)> = None;
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. }) if !dest_url.is_empty() => {
+                open = Some((PathBuf::from(dest_url.replace("%20", " ")), String::new()));
+            }
+            Event::Text(text) | Event::Code(text) => {
+                if let Some((_, title)) = &mut open {
+                    title.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::Link) => pages.extend(open.take()),
+            _ => {}
+        }
+    }
+    pages
+}
+
+impl Page {
+    /// The claims that it makes, in order.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.blocks.iter().filter_map(|block| match &block.item {
+            Block::Claim(claim) => Some(claim),
+            Block::Figure(_) => None,
+        })
+    }
 }
 
 impl Book {
     /// Every claim of the book, in order, judged.
     pub fn claims(&self) -> Vec<Judged<'_>> {
-        todo!()
+        self.pages
+            .iter()
+            .flat_map(|page| page.claims().map(move |claim| (page, claim)))
+            .map(|(page, claim)| Judged {
+                page,
+                claim,
+                reference: judge::judge(claim, &self.reference),
+                here: judge::judge(claim, &self.here),
+            })
+            .collect()
+    }
+}
+
+/// Checks that what pages refer to exists: as a file always, in the reference recordings where there are any. What
+/// nobody has recorded yet is no problem, it is printed as not measured.
+struct References<'a> {
+    project: &'a Project,
+    reference: &'a Machine,
+    benches: Vec<String>,
+    examples: BTreeSet<String>,
+}
+
+impl<'a> References<'a> {
+    fn new(project: &'a Project, reference: &'a Machine) -> References<'a> {
+        let examples = project.examples().into_iter().collect();
+        References {
+            project,
+            reference,
+            benches: project.benches(),
+            examples,
+        }
+    }
+
+    fn check(&self, pages: &[Page]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut ids: BTreeMap<&str, &Place> = BTreeMap::new();
+        for page in pages {
+            for block in &page.blocks {
+                let (place, wrong) = match &block.item {
+                    Block::Claim(claim) => {
+                        let mut wrong = self.proof(&claim.proof);
+                        if let Some(first) = ids.insert(&claim.id, &claim.place) {
+                            wrong.push(format!("the id `{}` is taken: {first}", claim.id));
+                        }
+                        (&claim.place, wrong)
+                    }
+                    Block::Figure(figure) => (&figure.place, self.figure(figure)),
+                };
+                problems.extend(wrong.into_iter().map(|message| Problem {
+                    place: place.clone(),
+                    message,
+                }));
+            }
+            for inline in &page.inlines {
+                let line = page.markdown[..inline.range.start].matches('\n').count() + 1;
+                let place = Place {
+                    page: Path::new("book/src").join(&page.path),
+                    line,
+                };
+                let wrong = self.inline(&inline.item);
+                problems.extend(wrong.into_iter().map(|message| Problem {
+                    place: place.clone(),
+                    message,
+                }));
+            }
+        }
+        problems.sort();
+        problems
+    }
+
+    fn proof(&self, proof: &Proof) -> Vec<String> {
+        match proof {
+            Proof::Compiled { file, anchor } => {
+                self.anchor(file, anchor).err().into_iter().collect()
+            }
+            // Whether there is such a model, only the run of it tells: `check` takes none for a failure.
+            Proof::Explored { .. } => Vec::new(),
+            Proof::Clocked(Clocked { subject, than, .. }) => self.all_ids(&[subject, than]),
+            Proof::Counted(counts) => counts
+                .iter()
+                .flat_map(|count| {
+                    let other = match &count.bound {
+                        CountBound::FewerThan { example, key, .. } => Some((example, key)),
+                        _ => None,
+                    };
+                    [Some((&count.example, &count.key)), other]
+                })
+                .flatten()
+                .filter_map(|(example, key)| self.count(example, key).err())
+                .collect(),
+        }
+    }
+
+    fn figure(&self, figure: &Figure) -> Vec<String> {
+        let group = &figure.group;
+        if let Err(wrong) = self.bench(group) {
+            return vec![wrong];
+        }
+        let mut wrong = Vec::new();
+        let members = self.reference.group(group);
+        if members.is_empty() {
+            wrong.extend(self.missing(group));
+            return wrong;
+        }
+        for function in figure.series.iter().chain(&figure.baseline) {
+            wrong.extend(self.function(group, function).err());
+        }
+        if figure.y == YAxis::Throughput
+            && let Some((id, _)) = members.iter().find(|(_, member)| {
+                let shown =
+                    |name: &String| figure.series.is_empty() || figure.series.contains(name);
+                member.function.as_ref().is_some_and(shown)
+                    && member
+                        .throughput_bytes
+                        .or(member.throughput_elements)
+                        .is_none()
+            })
+        {
+            wrong.push(format!("`{id}` was recorded without a throughput"));
+        }
+        wrong
+    }
+
+    fn inline(&self, inline: &Inline) -> Vec<String> {
+        match inline {
+            Inline::Measured { id, throughput } => {
+                let mut wrong = self.all_ids(&[id]);
+                if *throughput && wrong.is_empty() {
+                    wrong.extend(self.has_throughput(id).err());
+                }
+                wrong
+            }
+            Inline::Counted { example, key } => {
+                self.count(example, key).err().into_iter().collect()
+            }
+            Inline::Ratio { a, b } => self.all_ids(&[a, b]),
+            Inline::Percent { a, b } => {
+                let mut wrong = self.all_ids(&[a, b]);
+                if wrong.is_empty() {
+                    wrong.extend([a, b].iter().filter_map(|id| self.has_throughput(id).err()));
+                }
+                wrong
+            }
+            Inline::Crossover { group, a, b } => match self.bench(group) {
+                Err(wrong) => vec![wrong],
+                Ok(()) => [a, b]
+                    .iter()
+                    .filter_map(|f| self.function(group, f).err())
+                    .collect(),
+            },
+            Inline::Noise { bench } => {
+                let group = format!("{bench}_aa");
+                match self.bench(bench) {
+                    Err(wrong) => vec![wrong],
+                    Ok(()) => ["first", "second"]
+                        .iter()
+                        .filter_map(|function| self.function(&group, function).err())
+                        .collect(),
+                }
+            }
+            Inline::Quoted { .. } => Vec::new(),
+        }
+    }
+
+    /// That the group of `id` has a bench.
+    fn bench(&self, id: &str) -> Result<(), String> {
+        match owner(id, self.benches.iter().map(String::as_str)) {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "unknown: no bench in benches/ has the group of `{id}`"
+            )),
+        }
+    }
+
+    fn all_ids(&self, ids: &[&String]) -> Vec<String> {
+        ids.iter()
+            .filter_map(|id| match self.bench(id) {
+                Err(wrong) => Some(wrong),
+                Ok(()) => match self.reference.benchmark(id) {
+                    Known::NotMeasured => self.missing(id),
+                    Known::Measured(_) | Known::NotPossible(_) => None,
+                },
+            })
+            .collect()
+    }
+
+    /// The problem with what the reference machine's recording of a bench does not have; none without a recording, or
+    /// where the machine has a reason.
+    fn missing(&self, id: &str) -> Option<String> {
+        let recording = self.reference.recording(id)?;
+        match recording.why_not(id) {
+            Some(_) => None,
+            None => Some(format!(
+                "unknown: the reference recording of {} has no `{id}`",
+                recording.date
+            )),
+        }
+    }
+
+    fn function(&self, group: &str, function: &str) -> Result<(), String> {
+        let members = self.reference.group(group);
+        if members
+            .iter()
+            .any(|(_, member)| member.function.as_deref() == Some(function))
+        {
+            return Ok(());
+        }
+        self.missing(&format!("{group}/{function}"))
+            .map_or(Ok(()), Err)
+    }
+
+    fn has_throughput(&self, id: &str) -> Result<(), String> {
+        match self.reference.benchmark(id) {
+            Known::Measured(b) if b.throughput_bytes.or(b.throughput_elements).is_none() => {
+                Err(format!("`{id}` was recorded without a throughput"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&self, example: &str, key: &str) -> Result<(), String> {
+        if !self.examples.contains(example) {
+            return Err(format!("unknown: there is no examples/{example}.rs"));
+        }
+        match self.reference.counts.get(example) {
+            Some(counts) if !counts.values.contains_key(key) => Err(format!(
+                "unknown: the example `{example}` had no `{key}` when the reference was recorded"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// That the file has the anchor, and something that the compiler checks inside it.
+    fn anchor(&self, file: &Path, anchor: &str) -> Result<(), String> {
+        let text = fs::read_to_string(self.project.root().join(file))
+            .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let name = |line: &str, word: &str| {
+            line.trim()
+                .strip_prefix("//")
+                .is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
+        };
+        let begin = text.lines().position(|line| name(line, "ANCHOR"));
+        let end = text.lines().position(|line| name(line, "ANCHOR_END"));
+        let (Some(begin), Some(end)) = (
+            begin,
+            end.filter(|end| begin.is_some_and(|begin| begin < *end)),
+        ) else {
+            return Err(format!(
+                "{} has no anchor `{anchor}` with its end",
+                file.display()
+            ));
+        };
+        let asserts = text.lines().take(end).skip(begin + 1).any(|line| {
+            let code = line.trim_start();
+            let macros = [
+                "const_assert",
+                "assert_eq_size",
+                "assert_eq_align",
+                "assert_impl_",
+                "assert_not_impl_",
+                "assert_type_eq_all",
+                "assert_obj_safe",
+                "assert_fields",
+            ];
+            let constant =
+                code.starts_with("const _: () = assert") || code.starts_with("const { assert");
+            let called = code.strip_prefix("static_assertions::").unwrap_or(code);
+            constant || macros.iter().any(|name| called.starts_with(name)) && called.contains('!')
+        });
+        if asserts {
+            return Ok(());
+        }
+        Err(format!(
+            "nothing at `{anchor}` in {} is asserted at compile time",
+            file.display()
+        ))
     }
 }

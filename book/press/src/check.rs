@@ -1,7 +1,21 @@
 //! `cargo book check`: every claim with its verdict here.
 
-use crate::model::Error;
+use crate::book::{self, Judged};
+use crate::counts::{self, BUILD};
+use crate::machine::{Machine, ProofRun};
+use crate::model::{Claim, Error, Proof, Verdict};
+use crate::process::{self, tail};
 use crate::project::Project;
+use crate::{date, environment, judge};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// A model that takes longer than this explores more than it should.
+const MODEL: Duration = Duration::from_secs(1800);
 
 /// How to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,8 +26,344 @@ pub struct Options {
     pub recorded: bool,
 }
 
-/// Prints every claim with its verdicts; `true` when nothing speaks against them.
+/// Prints every claim with its verdicts; `true` when nothing speaks against them: here, no claim fails and every
+/// example and model ran; with `recorded`, every clocked and counted claim holds on the reference machine.
 pub fn run(project: &Project, options: Options) -> Result<bool, Error> {
-    let _ = (project, options);
-    todo!()
+    let mut book = book::load(project)?;
+    let mut troubles = Vec::new();
+    if !options.recorded {
+        let proved;
+        (proved, troubles) = prove(project, &book);
+        proved.store(&project.proved())?;
+        // What did not run this time is unknown, whatever an earlier run said.
+        book.here.counts = proved.counts;
+        book.here.proofs = proved.proofs;
+    }
+    let claims = book.claims();
+    let mut out = io::stdout().lock();
+    let text = if options.json {
+        print_json(&claims)
+    } else {
+        print_list(&claims, options)
+    };
+    writeln!(out, "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))?;
+    for trouble in &troubles {
+        eprintln!("{trouble}");
+    }
+    let bad = claims.iter().any(|claim| against(claim, options.recorded));
+    Ok(!bad && troubles.is_empty())
+}
+
+/// Whether a claim's verdict is a reason to exit with 1.
+fn against(judged: &Judged<'_>, recorded: bool) -> bool {
+    match judged.claim.proof {
+        _ if !recorded => judged.here.verdict == Verdict::Fails,
+        Proof::Clocked(_) | Proof::Counted(_) => judged.reference.verdict != Verdict::Holds,
+        Proof::Compiled { .. } | Proof::Explored { .. } => {
+            judged.reference.verdict == Verdict::Fails
+        }
+    }
+}
+
+/// Runs every example, the build and the models that claims name. What went wrong comes beside what was found.
+fn prove(project: &Project, book: &book::Book) -> (Machine, Vec<Error>) {
+    let mut proved = Machine::new("counts");
+    let mut troubles = Vec::new();
+    for example in project.examples() {
+        eprintln!("running the example {example}");
+        match counts::run(project, &example) {
+            Ok(counts) => {
+                proved.counts.insert(example, counts);
+            }
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    let claims: Vec<&Claim> = book.pages.iter().flat_map(|page| page.claims()).collect();
+    match proofs(project, &claims) {
+        Ok(proofs) => proved.proofs = proofs,
+        Err(trouble) => troubles.push(trouble),
+    }
+    (proved, troubles)
+}
+
+/// Builds the library for the compiled claims and runs the models of the explored ones. An error is a program that
+/// cannot be run at all; whatever ran has an outcome.
+pub(crate) fn proofs(
+    project: &Project,
+    claims: &[&Claim],
+) -> Result<BTreeMap<String, ProofRun>, Error> {
+    let mut outcomes = BTreeMap::new();
+    let mut build = None;
+    let commit = environment::commit(project).0;
+    for claim in claims {
+        let (key, (holds, found)) = match &claim.proof {
+            Proof::Compiled { file, anchor } => {
+                if build.is_none() {
+                    eprintln!("building the library for its compile-time assertions");
+                    build = Some(build_library(project)?);
+                }
+                let built = build
+                    .clone()
+                    .unwrap_or_else(|| Err("not built".to_string()));
+                (
+                    judge::compiled_key(file, anchor),
+                    compiled(project, file, built),
+                )
+            }
+            Proof::Explored { model } => {
+                eprintln!("exploring {model}");
+                (judge::explored_key(model), explored(project, model)?)
+            }
+            Proof::Counted(_) | Proof::Clocked(_) => continue,
+        };
+        outcomes.insert(
+            key,
+            ProofRun {
+                date: date::now(),
+                commit: commit.clone(),
+                holds,
+                found,
+            },
+        );
+    }
+    Ok(outcomes)
+}
+
+fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
+    let mut command = process::cargo(project);
+    command.args(["build", "--quiet", "--package", "perf-proved", "--lib"]);
+    let build = process::run(&mut command, BUILD)?;
+    Ok(match build.success() {
+        true => Ok(()),
+        false => Err(format!("the library does not build{}", tail(&build.stderr))),
+    })
+}
+
+/// The library built, and this file is part of it: an assertion in a file that no module names is never looked at.
+fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool, String) {
+    if let Err(why) = built {
+        return (false, why);
+    }
+    let sources = project.target().join("debug").join("libperf_proved.d");
+    match fs::read_to_string(&sources) {
+        Err(e) => (false, format!("cannot read {}: {e}", sources.display())),
+        Ok(list) if lists(&list, &project.root().join(file)) => {
+            (true, "the library builds".to_string())
+        }
+        Ok(_) => (
+            false,
+            format!(
+                "{} is not part of the library as it is built here",
+                file.display()
+            ),
+        ),
+    }
+}
+
+/// Whether cargo's list of what a library is built from, in make's syntax, has this file.
+fn lists(dep_info: &str, file: &Path) -> bool {
+    let wanted = file.display().to_string().replace(' ', "\\ ");
+    dep_info.lines().any(|line| {
+        line.match_indices(&wanted).any(|(at, _)| {
+            let bounded = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == ':');
+            bounded(line[..at].chars().next_back())
+                && bounded(line[at + wanted.len()..].chars().next())
+        })
+    })
+}
+
+fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
+    let mut command = process::cargo(project);
+    command
+        .args([
+            "test",
+            "--release",
+            "--package",
+            "perf-proved-tests",
+            "--test",
+            "loom",
+        ])
+        .args([
+            "--config",
+            "build.rustflags=[\"--cfg\",\"loom\"]",
+            "--target-dir",
+        ])
+        .arg(project.target().join("loom"))
+        .args(["--", "--exact", model])
+        // Either would outweigh the flag above, and without it there are no models.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let run = process::run(&mut command, MODEL)?;
+    if run.success() {
+        return Ok(match passed(&run.stdout) {
+            1 => (
+                true,
+                "every interleaving that loom tried passed".to_string(),
+            ),
+            0 => (
+                false,
+                format!("there is no test `{model}` in tests/loom.rs: nothing ran"),
+            ),
+            n => (false, format!("{n} tests are called `{model}`")),
+        });
+    }
+    let how = if run.status.is_none() {
+        "was stopped for taking too long"
+    } else {
+        "failed"
+    };
+    let output = if run.stdout.contains("test result:") {
+        &run.stdout
+    } else {
+        &run.stderr
+    };
+    Ok((false, format!("the model {how}{}", tail(output))))
+}
+
+/// How many tests a test program says have passed.
+fn passed(stdout: &str) -> usize {
+    let results = stdout
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("test result: ok. "));
+    results
+        .filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok())
+        .sum()
+}
+
+/// The array that programs read: one object a claim. `value` and `interval` are this machine's, or the reference's
+/// where this one has none; `measured` says which.
+fn print_json(claims: &[Judged<'_>]) -> String {
+    let objects: Vec<Value> = claims
+        .iter()
+        .map(|judged| {
+            let (measured, estimate) = match (judged.here.value, judged.reference.value) {
+                (Some(value), _) => (Some("here"), Some(value)),
+                (None, Some(value)) => (Some("reference"), Some(value)),
+                (None, None) => (None, None),
+            };
+            let reason = |verdict: &Verdict| match verdict {
+                Verdict::NotPossible(reason) => Some(reason.clone()),
+                _ => None,
+            };
+            json!({
+                "id": judged.claim.id,
+                "chapter": slashed(&judged.page.path),
+                "kind": judged.claim.kind(),
+                "says": judged.claim.says,
+                "command": judged.claim.command(),
+                "value": estimate.map(|e| e.value),
+                "interval": estimate.map(|e| [e.low, e.high]),
+                "rounds": estimate.map(|e| e.rounds),
+                "measured": measured,
+                "reference": judged.reference.verdict.words(),
+                "here": judged.here.verdict.words(),
+                "found": judged.here.found,
+                "reason": reason(&judged.here.verdict).or_else(|| reason(&judged.reference.verdict)),
+            })
+        })
+        .collect();
+    format!("{:#}", Value::Array(objects))
+}
+
+fn print_list(claims: &[Judged<'_>], options: Options) -> String {
+    let mut lines = Vec::new();
+    let mut page = None;
+    for judged in claims {
+        if page != Some(&judged.page.path) {
+            page = Some(&judged.page.path);
+            lines.push(format!(
+                "{}{}",
+                if lines.is_empty() { "" } else { "\n" },
+                slashed(&judged.page.path)
+            ));
+        }
+        let shown = if options.recorded {
+            &judged.reference
+        } else {
+            &judged.here
+        };
+        lines.push(format!(
+            "  {:<17} {} ({})",
+            shown.verdict.words(),
+            judged.claim.says,
+            judged.claim.id
+        ));
+        let reference = match options.recorded {
+            true => String::new(),
+            false => format!("; reference: {}", judged.reference.verdict.words()),
+        };
+        lines.push(format!(
+            "  {:<17} {}: {}{reference}",
+            "",
+            judged.claim.kind(),
+            shown.found
+        ));
+        if against(judged, options.recorded) {
+            lines.push(format!("  {:<17} prove it: {}", "", judged.claim.command()));
+        }
+    }
+    let verdicts = claims.iter().map(|judged| {
+        if options.recorded {
+            judged.reference.verdict.words()
+        } else {
+            judged.here.verdict.words()
+        }
+    });
+    let mut totals: Vec<(&str, usize)> = Vec::new();
+    for verdict in verdicts {
+        match totals.iter_mut().find(|(words, _)| *words == verdict) {
+            Some((_, n)) => *n += 1,
+            None => totals.push((verdict, 1)),
+        }
+    }
+    let totals: Vec<String> = totals
+        .iter()
+        .map(|(words, n)| format!("{n} {words}"))
+        .collect();
+    let machine = if options.recorded {
+        "on the reference machine"
+    } else {
+        "here"
+    };
+    let plural = if claims.len() == 1 { "claim" } else { "claims" };
+    let blank = if lines.is_empty() { "" } else { "\n" };
+    lines.push(match totals.is_empty() {
+        true => "no claims".to_string(),
+        false => format!(
+            "{blank}{} {plural} {machine}: {}",
+            claims.len(),
+            totals.join(", ")
+        ),
+    });
+    lines.join("\n")
+}
+
+fn slashed(path: &Path) -> String {
+    path.iter()
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_never_ran_has_not_passed() {
+        let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out\n";
+        assert_eq!(passed(none), 0);
+        assert_eq!(passed(&none.replace("ok. 0", "ok. 1")), 1);
+        assert_eq!(passed("test result: FAILED. 1 passed; 1 failed"), 0);
+        assert_eq!(passed(""), 0);
+    }
+
+    #[test]
+    fn a_file_is_listed_only_by_its_whole_name() {
+        let list = "/p/target/libx.rlib: /p/src/lib.rs /p/src/my\\ file.rs /p/src/layout.rs\n";
+        assert!(lists(list, Path::new("/p/src/layout.rs")));
+        assert!(lists(list, Path::new("/p/src/my file.rs")));
+        assert!(!lists(list, Path::new("/p/src/layout")));
+        assert!(!lists(list, Path::new("/src/layout.rs")));
+    }
 }

@@ -2,11 +2,96 @@
 
 use crate::machine::Counts;
 use crate::model::Error;
+use crate::process::{self, tail};
 use crate::project::Project;
+use crate::{date, environment};
+use indexmap::IndexMap;
+use serde_json::Value;
+use std::time::Duration;
+
+/// An example that takes longer than this hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// However long a build takes, it is cargo's to say when it is stuck.
+pub(crate) const BUILD: Duration = Duration::from_secs(3600);
 
 /// Runs `cargo run --release --example NAME -- --json` and reads the object that it prints. An error names the example
 /// and ends with the tail of what it wrote to stderr.
 pub fn run(project: &Project, example: &str) -> Result<Counts, Error> {
-    let _ = (project, example);
-    todo!()
+    run_within(project, example, LIMIT)
+}
+
+fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Counts, Error> {
+    let name = format!("the example `{example}`");
+    // Built first, so that the limit is the example's and not the compiler's.
+    let arguments = ["--quiet", "--release", "--example", example];
+    let build = process::run(process::cargo(project).arg("build").args(arguments), BUILD)?;
+    if !build.success() {
+        return Err(build.failure(&format!("the build of {name}"), BUILD));
+    }
+    let mut command = process::cargo(project);
+    command.arg("run").args(arguments).args(["--", "--json"]);
+    let run = process::run(&mut command, limit)?;
+    if !run.success() {
+        return Err(run.failure(&name, limit));
+    }
+    let values = parse(&run.stdout)
+        .map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
+    Ok(Counts {
+        date: date::now(),
+        commit: environment::commit(project).0,
+        values,
+    })
+}
+
+/// One flat object of numbers, or of reasons why a number cannot be had.
+fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
+    if stdout.trim().is_empty() {
+        return Err("printed nothing".to_string());
+    }
+    let values: IndexMap<String, Value> =
+        serde_json::from_str(stdout).map_err(|e| format!("did not print one JSON object: {e}"))?;
+    if values.is_empty() {
+        return Err("printed an empty object".to_string());
+    }
+    for (key, value) in &values {
+        if !key.contains('.') {
+            return Err(format!("printed `{key}`, which is not `variant.quantity`"));
+        }
+        if !value.is_number() && !value.is_string() {
+            return Err(format!(
+                "printed for `{key}` neither a number nor a reason: {value}"
+            ));
+        }
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_numbers_and_reasons_is_read_in_order() {
+        let values =
+            parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
+        assert_eq!(values.keys().collect::<Vec<_>>(), ["b.n", "a.n", "c.n"]);
+    }
+
+    #[test]
+    fn anything_else_is_an_error() {
+        for (stdout, expected) in [
+            ("", "printed nothing"),
+            ("variant  calls\n", "did not print one JSON object"),
+            ("{ \"a.n\": 1 } { }", "did not print one JSON object"),
+            ("[1]", "did not print one JSON object"),
+            ("{}", "printed an empty object"),
+            ("{ \"a\": 1 }", "printed `a`, which is not"),
+            ("{ \"a.n\": null }", "printed for `a.n` neither"),
+            ("{ \"a.n\": { \"b\": 1 } }", "printed for `a.n` neither"),
+        ] {
+            let error = parse(stdout).unwrap_err();
+            assert!(error.starts_with(expected), "{stdout}: {error}");
+        }
+    }
 }

@@ -126,9 +126,16 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
         .unwrap_or(&units[units.len() - 1])
 }
 
-/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three.
+/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three. A number that rounds up to the next
+/// power of ten has its digits from there on.
 fn step(value: f64, digits: usize) -> f64 {
-    10f64.powi(magnitude(value) - digits.max(1) as i32 + 1)
+    let digits = digits.max(1) as i32;
+    let step = 10f64.powi(magnitude(value) - digits + 1);
+    if (value / step).round() >= 10f64.powi(digits) {
+        step * 10.0
+    } else {
+        step
+    }
 }
 
 /// The power of ten of a number's first digit; 0 for what has none.

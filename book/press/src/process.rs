@@ -1,0 +1,177 @@
+//! Runs other programs: cargo, examples, benches.
+
+use crate::model::Error;
+use std::io::{self, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a program left.
+pub(crate) struct Outcome {
+    /// `None` when it was stopped for taking too long.
+    pub status: Option<ExitStatus>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    pub fn success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// What went wrong, with the last lines that the program wrote.
+    pub fn failure(&self, what: &str, limit: Duration) -> Error {
+        let how = match self.status {
+            None => format!("was stopped after {} seconds", limit.as_secs()),
+            Some(status) => format!("failed ({status})"),
+        };
+        Error::Failed(format!("{what} {how}{}", tail(&self.stderr)))
+    }
+}
+
+/// The last lines of what a program wrote, as the end of a message.
+pub(crate) fn tail(output: &str) -> String {
+    let lines: Vec<&str> = output
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last: Vec<String> = lines[lines.len().saturating_sub(8)..]
+        .iter()
+        .map(|line| format!("\n    {line}"))
+        .collect();
+    if last.is_empty() {
+        String::new()
+    } else {
+        format!(":{}", last.concat())
+    }
+}
+
+/// Runs a program to its end, or stops it after `limit`.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |e: io::Error| Error::Failed(format!("cannot run {program}: {e}"));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            break Some(status);
+        }
+        if started.elapsed() >= limit {
+            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+            break None;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    // A program that left a child behind may hold the pipes open for good: what came until now is enough.
+    let finish = |receiver: mpsc::Receiver<Vec<u8>>| {
+        let mut bytes = Vec::new();
+        while let Ok(more) = receiver.recv_timeout(Duration::from_secs(1)) {
+            bytes.extend(more);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok(Outcome {
+        status,
+        stdout: finish(stdout),
+        stderr: finish(stderr),
+    })
+}
+
+/// Reads a pipe on a thread of its own, so that neither of two fills up and stops the program.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(mut pipe) = pipe {
+        thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(n @ 1..) = pipe.read(&mut buffer) {
+                if sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+/// cargo, the one that runs this process where there is one. What cargo told this process about the press's own package
+/// is none of the child's business.
+pub(crate) fn cargo(project: &crate::project::Project) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command
+        .current_dir(project.root())
+        .env("CARGO_TARGET_DIR", project.target());
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, limit: u64) -> Outcome {
+        run(
+            Command::new("sh").args(["-c", script]),
+            Duration::from_millis(limit),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn both_outputs_and_the_status_come_back() {
+        let outcome = sh("echo out; echo err >&2; exit 3", 10_000);
+        assert_eq!(
+            (outcome.stdout.as_str(), outcome.stderr.as_str()),
+            ("out\n", "err\n")
+        );
+        let Error::Failed(message) = outcome.failure("the thing", Duration::ZERO) else {
+            panic!()
+        };
+        assert_eq!(message, "the thing failed (exit status: 3):\n    err");
+        assert_eq!(
+            sh("head -c 300000 /dev/zero", 10_000).stdout.len(),
+            300_000,
+            "more than a pipe holds"
+        );
+    }
+
+    #[test]
+    fn what_hangs_is_stopped() {
+        let outcome = sh("echo before >&2; exec sleep 600", 200);
+        assert!(outcome.status.is_none() && !outcome.success());
+        let Error::Failed(message) = outcome.failure("the thing", Duration::from_secs(120)) else {
+            panic!()
+        };
+        assert_eq!(
+            message,
+            "the thing was stopped after 120 seconds:\n    before"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = run(&mut Command::new("no-such-program"), Duration::ZERO)
+            .err()
+            .unwrap();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot run no-such-program: "),
+            "{error}"
+        );
+    }
+}
