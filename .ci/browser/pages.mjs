@@ -22,8 +22,17 @@ if (!base || (flag && flag !== "--shots")) {
 const themes = ["light", "rust", "coal", "navy", "ayu"];
 const widths = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
 
-// What mdBook's pages get wrong and a style sheet cannot set right: axe's rule and the element's start.
+// What mdBook's pages get wrong and a style sheet cannot set right: axe's rule, the element's start, and whether every
+// book has it. The label that opens the table of contents has attributes that only a button may have; the bar above the
+// page is no landmark; and what scrolls sideways has no tabindex, although browsers let the keyboard in.
 const known = [
+  ["aria-allowed-attr", '<label id="mdbook-sidebar-toggle"', true],
+  ["aria-prohibited-attr", '<label id="mdbook-sidebar-toggle"', true],
+  ["region", '<label id="mdbook-sidebar-toggle"', true],
+  ["region", '<h1 class="menu-title">', true],
+  ["region", '<div class="right-buttons">', true],
+  ["scrollable-region-focusable", '<div class="table-wrapper">', false],
+  ["scrollable-region-focusable", '<code class="language-', false],
 ];
 const knownSeen = new Set();
 
@@ -103,7 +112,10 @@ async function look(page, path, theme, size) {
   await page.evaluate(axe);
   // A fold hides what is in it from axe.
   await page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
-  const result = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  // Themes differ in colours only.
+  const rules = ["light", "navy"].includes(theme) ? undefined : ["color-contrast"];
+  const result = await page.evaluate((values) =>
+    axe.run(document, { resultTypes: ["violations"], ...(values && { runOnly: { type: "rule", values } }) }), rules);
   for (const violation of result.violations) {
     for (const node of violation.nodes) {
       const i = known.findIndex(([rule, start]) => rule === violation.id && node.html.startsWith(start));
@@ -150,7 +162,7 @@ for (const path of all) {
   }
 }
 
-known.forEach(([rule, start], i) => knownSeen.has(i) || find("known", `no longer found, take it off the list: ${rule} ${start}`));
+known.forEach(([rule, start, always], i) => knownSeen.has(i) || !always || find("known", `no longer found, take it off the list: ${rule} ${start}`));
 for (const line of findings) console.error(line);
 console.log(`${all.length} pages, ${themes.length} themes: ${findings.size === 0 ? "nothing found" : `${findings.size} findings`}`);
 process.exit(findings.size === 0 ? 0 : 1);

@@ -49,6 +49,8 @@ pub struct Series {
     pub name: String,
     /// Whether it is what the chapter is about; drawn heavier.
     pub subject: bool,
+    /// Which of the eight looks it has, the same in all figures of a bench.
+    pub style: usize,
     /// Its measurements; the same parameters in every panel.
     pub points: Vec<Point>,
 }
@@ -120,6 +122,7 @@ impl Chart {
                 out += &self.draw(panel, Room::Wide);
                 out += &self.draw(panel, Room::Narrow);
             }
+            out += &panel.not_drawn();
             out += "</div>\n";
         }
         out += "</div>\n";
@@ -182,13 +185,19 @@ impl Chart {
 
     fn legend(&self, when: &str) -> String {
         let mut out = format!("<ul class=\"legend {when}\">\n");
-        for (i, series) in self.panels[0].series.iter().enumerate() {
+        let drawn = |s: &&Series| {
+            self.panels
+                .iter()
+                .flat_map(|p| &p.series)
+                .any(|t| t.name == s.name && t.has_value())
+        };
+        for series in self.panels[0].series.iter().filter(drawn) {
             let _ = writeln!(
                 out,
                 "<li><svg class=\"key {}\" viewBox=\"0 0 34 12\" width=\"34\" height=\"12\" aria-hidden=\"true\">\
                  <path class=\"line\" d=\"M1 6H33\"/>{}</svg><code>{}</code></li>",
-                series.class(i),
-                marker(i, 17.0, 6.0),
+                series.class(),
+                marker(series.style, 17.0, 6.0),
                 escape(&series.name)
             );
         }
@@ -204,7 +213,31 @@ impl Panel {
             .filter_map(|p| p.value.as_ref().ok())
     }
 
-    /// The reason that most points give for having no value.
+    /// A note on the series that have no value here, unless there is none at all, which the placeholder says.
+    fn not_drawn(&self) -> String {
+        let absent: Vec<String> = self
+            .series
+            .iter()
+            .filter(|series| !series.has_value())
+            .map(|series| {
+                let why = series.points.iter().find_map(|p| p.value.as_ref().err());
+                format!(
+                    "<code>{}</code> ({})",
+                    escape(&series.name),
+                    escape(why.map_or("not measured", String::as_str))
+                )
+            })
+            .collect();
+        if absent.is_empty() || absent.len() == self.series.len() {
+            return String::new();
+        }
+        format!(
+            "<p class=\"absent\">Not drawn: {}.</p>\n",
+            absent.join(", ")
+        )
+    }
+
+    /// The reason that the points give for having no value.
     fn why_empty(&self) -> String {
         let first = self
             .series
@@ -216,14 +249,22 @@ impl Panel {
 }
 
 impl Series {
-    /// Classes of everything drawn for the series at position `i`.
-    fn class(&self, i: usize) -> String {
-        format!("s{}{}", i % 8, if self.subject { " subject" } else { "" })
+    /// Classes of everything drawn for it.
+    fn class(&self) -> String {
+        format!(
+            "s{}{}",
+            self.style % 8,
+            if self.subject { " subject" } else { "" }
+        )
+    }
+
+    fn has_value(&self) -> bool {
+        self.points.iter().any(|point| point.value.is_ok())
     }
 }
 
-/// The marker of the series at position `i`: eight shapes that differ in outline, not only in turn.
-fn marker(i: usize, x: f64, y: f64) -> String {
+/// The marker of a style: eight shapes that differ in outline, not only in turn.
+fn marker(style: usize, x: f64, y: f64) -> String {
     // (shape around the origin, open or filled)
     const SHAPES: [(&str, bool); 8] = [
         ("m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", false),
@@ -235,7 +276,7 @@ fn marker(i: usize, x: f64, y: f64) -> String {
         ("m-4.4 0h8.8m-4.4-4.4v8.8", true),
         ("m-3.5-3.5h7v7h-7z", false),
     ];
-    let (shape, open) = SHAPES[i % 8];
+    let (shape, open) = SHAPES[style % 8];
     format!(
         "<path class=\"mark{}\" d=\"M{x:.1} {y:.1}{shape}\"/>",
         if open { " open" } else { "" }

@@ -8,6 +8,7 @@ use crate::machine::{Known, Machine};
 use crate::model::{
     Estimate, Figure, Inline, Judgement, Proof, Verdict, YAxis, bench_of, group_of,
 };
+use crate::project::owner;
 use crate::stats;
 use crate::units::{self, Quantity};
 use std::fmt::Write;
@@ -48,9 +49,10 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> String {
 fn row(machine: &str, judgement: &Judgement, note: &str) -> String {
     let mut out = format!("<div><dt>{machine}</dt><dd>{}", verdict(&judgement.verdict));
     match (&judgement.verdict, &judgement.value) {
-        (Verdict::NotPossible(_), _) | (_, None) => {
-            // "not measured" says it all; any other verdict is followed by what it was drawn from.
-            if judgement.verdict != Verdict::NotMeasured && !judgement.found.is_empty() {
+        // These say it all.
+        (Verdict::NotPossible(_) | Verdict::NotMeasured, _) => {}
+        (_, None) => {
+            if !judgement.found.is_empty() {
                 let _ = write!(
                     out,
                     " <span class=\"found\">{}</span>",
@@ -87,11 +89,17 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
         return String::new();
     };
     let mut out = rounds(ratio.rounds);
-    if let Known::Measured(noise) = machine.noise(bench_of(&clocked.subject)) {
+    // A group with a clock of its own has its own noise floor.
+    let group = group_of(&clocked.subject);
+    let noise = machine
+        .noise(group)
+        .measured()
+        .or_else(|| machine.noise(bench_of(group)).measured());
+    if let Some(noise) = noise {
         let noise = units::text(noise, Quantity::Ratio);
         let _ = write!(
             out,
-            "; the same code twice differs by <a href=\"{up}{}\">{}</a>",
+            "; noise floor: <a href=\"{up}{}\">the same code against itself gave {}</a>",
             machine_page(&machine.name),
             escape(&noise.value)
         );
@@ -102,7 +110,8 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
 /// The number of rounds in words, and how far the interval can be trusted when they are few.
 fn rounds(n: usize) -> String {
     match n {
-        1 => "one round only: the interval knows this run's noise, not the next one's".to_owned(),
+        1 => "one round only: the interval covers this run's noise, not the difference to the next"
+            .to_owned(),
         2..6 => format!(
             "{n} rounds, whose range covers {:.0}\u{a0}% of cases",
             stats::coverage(n) * 100.0
@@ -262,7 +271,7 @@ pub fn sentence(text: &str) -> String {
 #[must_use]
 pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
     let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
-    let bench = bench_of(&figure.group);
+    let bench = bench(&figure.group, book);
     let machines: Vec<(&str, &Machine)> = [
         ("Reference machine", &book.reference),
         ("Your machine", &book.here),
@@ -295,14 +304,14 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
         let _ = write!(
             out,
             "\n<span class=\"origin\">Your machine: not measured (<code>cargo bench --bench {}</code>)</span>",
-            escape(bench)
+            escape(&bench)
         );
     }
     out += "</figcaption>\n";
     if machines.is_empty() {
         out += "<p class=\"placeholder\">not measured</p>\n";
     } else {
-        out += &chart(figure, &title, &machines).html();
+        out += &chart(figure, &title, &bench, &machines).html();
     }
     out + "</figure>\n"
 }
@@ -310,10 +319,13 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
 /// Whether a machine has measured anything of a group, or said why it cannot.
 fn knows(machine: &Machine, group: &str) -> bool {
     let cannot = |id: &String| group_of(id) == group;
-    !machine.group(group).is_empty() || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
+    !machine.group(group).is_empty()
+        || machine
+            .recording(group)
+            .is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
-fn chart(figure: &Figure, title: &str, machines: &[(&str, &Machine)]) -> Chart {
+fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
     let group = figure.group.as_str();
     let names = functions(figure, machines);
     let mut quantity = match figure.y {
@@ -321,7 +333,7 @@ fn chart(figure: &Figure, title: &str, machines: &[(&str, &Machine)]) -> Chart {
         YAxis::Throughput => Quantity::Bytes,
         YAxis::Ratio => Quantity::Ratio,
     };
-    let subject = bench_of(group);
+    let styles = styles(group, bench, machines);
     let mut panels = Vec::new();
     for (machine_name, machine) in machines {
         let mut all = Vec::new();
@@ -353,7 +365,11 @@ fn chart(figure: &Figure, title: &str, machines: &[(&str, &Machine)]) -> Chart {
             }
             all.push(Series {
                 name: name.clone(),
-                subject: *name == subject,
+                subject: name == bench,
+                style: styles
+                    .iter()
+                    .position(|s| s == name)
+                    .unwrap_or(styles.len()),
                 points,
             });
         }
@@ -380,6 +396,38 @@ fn chart(figure: &Figure, title: &str, machines: &[(&str, &Machine)]) -> Chart {
         title: title.replace('`', ""),
         panels,
     }
+}
+
+/// The bench that a group belongs to, by what has been recorded.
+fn bench(group: &str, book: &Book) -> String {
+    let recorded = [&book.reference, &book.here]
+        .into_iter()
+        .flat_map(|m| m.recordings.keys());
+    owner(group, recorded.map(String::as_str))
+        .unwrap_or_else(|| bench_of(group))
+        .to_owned()
+}
+
+/// The functions of a whole bench in one order, the one that it is named for first: a function then looks the same in
+/// all of its figures, whichever others they show.
+fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
+    let mut all = vec![bench.to_owned()];
+    for recording in machines
+        .iter()
+        .filter_map(|(_, machine)| machine.recording(group))
+    {
+        for benchmark in recording
+            .benchmarks
+            .values()
+            .filter(|b| !b.group.ends_with("_aa"))
+        {
+            let name = benchmark.function.as_ref().unwrap_or(&benchmark.group);
+            if !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
+    }
+    all
 }
 
 fn id(group: &str, function: &str, parameter: Option<&str>) -> String {

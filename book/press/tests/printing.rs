@@ -16,7 +16,8 @@ struct Site {
 
 impl Site {
     fn new(name: &str) -> Site {
-        let root = std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
+        let root =
+            std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&here.join("tests/data/site"), &root);
         copy(&here.join("../theme"), &root.join("book/theme"));
@@ -65,7 +66,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// A claim's card.
 fn card<'a>(page: &'a str, id: &str) -> &'a str {
-    let start = page.find(&format!("id=\"claim-{id}\"")).unwrap_or_else(|| panic!("no card {id}"));
+    let start = page
+        .find(&format!("id=\"claim-{id}\""))
+        .unwrap_or_else(|| panic!("no card {id}"));
     &page[start..start + page[start..].find("</article>").unwrap()]
 }
 
@@ -88,14 +91,20 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
         for (machine, verdict) in [("Reference", reference), ("Your machine", here)] {
             let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>")).unwrap();
             let (found, _) = rest.split_once("</dd>").unwrap();
-            assert!(found.contains(&format!("</span> {verdict}</span>")), "{id} on {machine}: {found}");
+            assert!(
+                found.contains(&format!("</span> {verdict}</span>")),
+                "{id} on {machine}: {found}"
+            );
         }
     }
     assert!(card(&page, "sendfile-1mib").contains("<code>cargo bench --bench sendfile</code>"));
     assert!(card(&page, "sendfile-1mib").contains("one round only"));
     assert!(card(&page, "uring-syscalls").contains("io_uring is forbidden on this machine"));
     assert!(card(&page, "sendfile-syscalls").contains("A 1 MiB file leaves in 1 system call."));
-    assert!(!page.contains("```") && !page.contains("{{"), "something was left unprinted");
+    assert!(
+        !page.contains("```") && !page.contains("{{"),
+        "something was left unprinted"
+    );
 }
 
 #[test]
@@ -103,12 +112,28 @@ fn figures_show_both_machines_or_say_who_has_not_measured() {
     let site = Site::new("figures");
     site.print().unwrap();
     let page = site.page("part/blocks.html");
-    let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
+    let figures: Vec<&str> = page
+        .split("<figure class=\"measurement\"")
+        .skip(1)
+        .collect();
     assert_eq!(figures.len(), 5);
-    assert!(figures[0].contains("panels two") && figures[0].contains("Your machine</a>: one round only"));
-    assert!(figures[0].contains("not possible: io_uring is forbidden on this machine"));
-    assert!(figures[0].contains("not measured</td>"), "the gap in the fixture");
-    assert!(figures[1].contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)"));
+    assert!(
+        figures[0].contains("panels two")
+            && figures[0].contains("Your machine</a>: one round only")
+    );
+    assert!(
+        figures[0].contains(
+            "Not drawn: <code>io_uring_splice</code> (not possible: io_uring is forbidden"
+        )
+    );
+    assert!(
+        figures[0].contains("not measured</td>"),
+        "the gap in the fixture"
+    );
+    assert!(
+        figures[1]
+            .contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)")
+    );
     assert!(figures[3].contains("Dot chart, logarithmic"));
     assert!(figures[4].contains("Bar chart"));
 }
@@ -119,13 +144,20 @@ fn without_any_measurement_the_pages_still_print() {
     fs::remove_file(site.root.join("book/machines/here.json")).unwrap();
     fs::remove_file(site.root.join("book/machines/reference.json")).unwrap();
     // The page that links the machine's page has to go with it.
-    site.edit("book/src/README.md", "[the reference machine](appendix/machine-reference.md)", "the machine");
+    site.edit(
+        "book/src/README.md",
+        "[the reference machine](appendix/machine-reference.md)",
+        "the machine",
+    );
     site.print().unwrap();
     let page = site.page("part/blocks.html");
     assert!(page.contains("<p class=\"placeholder\">not measured</p>"));
     assert!(page.contains("<span class=\"measured missing\">not measured</span>"));
     assert!(!page.contains("</span> holds</span>"));
-    assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+    assert_eq!(
+        links::check(&site.root.join("book/book")).unwrap().problems,
+        [""; 0]
+    );
 }
 
 #[test]
@@ -136,10 +168,18 @@ fn every_link_anchor_and_image_leads_somewhere() {
     assert_eq!(report.problems, [""; 0]);
     assert!(report.pages >= 9 && report.links > 100, "{report:?}");
     // And one that does not is found.
-    site.edit("book/src/part/below.md", "#claim-sendfile-1mib", "#claim-renamed");
+    site.edit(
+        "book/src/part/below.md",
+        "#claim-sendfile-1mib",
+        "#claim-renamed",
+    );
     site.print().unwrap();
     let report = links::check(&site.root.join("book/book")).unwrap();
-    assert!(report.problems.iter().any(|p| p.contains("claim-renamed")), "{:?}", report.problems);
+    assert!(
+        report.problems.iter().any(|p| p.contains("claim-renamed")),
+        "{:?}",
+        report.problems
+    );
 }
 
 #[test]
@@ -150,10 +190,19 @@ fn the_appendix_lists_every_claim_and_machine() {
     assert_eq!(claims.matches("../part/blocks.html#claim-").count(), 9);
     assert!(claims.contains("cargo bench --bench sendfile"));
     let machine = site.page("appendix/machine-reference.html");
-    for found in ["Example CPU 3000", "io_uring is forbidden on this machine", "0123456789", "limits", "Noise floor"] {
+    for found in [
+        "Example CPU 3000",
+        "io_uring is forbidden on this machine",
+        "0123456789",
+        "limits",
+        "Noise floor",
+    ] {
         assert!(machine.contains(found), "{found}");
     }
-    assert!(site.page("appendix/machine-here.html").contains("Example Laptop 9"));
+    assert!(
+        site.page("appendix/machine-here.html")
+            .contains("Example Laptop 9")
+    );
 }
 
 #[test]
@@ -164,14 +213,21 @@ fn mdbooks_own_command_gets_the_same_chapters() {
 
     // What mdbook does: chapters and context as JSON to the command's stdin, chapters back from its stdout.
     let mut printer = MDBook::load(site.root.join("book")).unwrap();
-    let context = PreprocessorContext::new(site.root.join("book"), printer.config.clone(), "html".to_owned());
+    let context = PreprocessorContext::new(
+        site.root.join("book"),
+        printer.config.clone(),
+        "html".to_owned(),
+    );
     let sent = serde_json::to_vec(&(&context, &printer.book)).unwrap();
     let mut received = Vec::new();
     print::over_protocol(&site.project(), &sent[..], &mut received).unwrap();
     printer.book = serde_json::from_slice(&received).unwrap();
     printer.with_preprocessor(Nothing);
     printer.build().unwrap();
-    assert!(ours == site.page("part/blocks.html"), "the two ways of printing differ");
+    assert!(
+        ours == site.page("part/blocks.html"),
+        "the two ways of printing differ"
+    );
 }
 
 /// In the place of the press, which has already done its work.
@@ -196,12 +252,27 @@ fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
     let site = Site::new("mistakes");
     site.print().unwrap();
     let before = site.page("part/below.html");
-    site.edit("book/src/part/below.md", "No number at all", "It takes 12 µs, which nobody measured");
-    site.edit("book/src/part/blocks.md", "{{#include ../../../src/layout.rs:padded}}", "{{#include ../../../src/layout.rs:gone}}");
+    site.edit(
+        "book/src/part/below.md",
+        "No number at all",
+        "It takes 12 µs, which nobody measured",
+    );
+    site.edit(
+        "book/src/part/blocks.md",
+        "{{#include ../../../src/layout.rs:padded}}",
+        "{{#include ../../../src/layout.rs:gone}}",
+    );
     let error = site.print().unwrap_err().to_string();
     assert!(error.contains("book/src/part/below.md:3: "), "{error}");
     assert_eq!(site.page("part/below.html"), before);
-    site.edit("book/src/part/below.md", "It takes 12 µs, which nobody measured", "No number at all");
+    site.edit(
+        "book/src/part/below.md",
+        "It takes 12 µs, which nobody measured",
+        "No number at all",
+    );
     let error = site.print().unwrap_err().to_string();
-    assert!(error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"), "{error}");
+    assert!(
+        error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"),
+        "{error}"
+    );
 }

@@ -77,7 +77,15 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
             match value {
                 Ok(e) => {
                     let x = scale.at(e.value);
-                    let _ = writeln!(out, "<g class=\"{}\">", series.class(i));
+                    let _ = writeln!(
+                        out,
+                        "<g class=\"{}\">",
+                        if series.subject {
+                            "case subject"
+                        } else {
+                            "case"
+                        }
+                    );
                     if log {
                         let _ = writeln!(
                             out,
@@ -99,7 +107,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                     let _ = writeln!(out, "<path class=\"halo\" d=\"{whisker}\"/>");
                     let _ = writeln!(out, "<path class=\"whisker over\" d=\"{whisker}\"/>");
                     if log {
-                        out += &marker(i, x, middle);
+                        out += &marker(1, x, middle);
                     }
                     out += "</g>\n";
                     out += &text(

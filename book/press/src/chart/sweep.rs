@@ -15,17 +15,17 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
     let mut out = open_svg(room, frame.height, &chart.aria(panel, "Line chart"));
     out += &frame.axes(chart);
     // Intervals below, lines and markers above, so that no interval hides a value.
-    for (i, series) in panel.series.iter().enumerate() {
-        out += &format!("<g class=\"{}\">\n", series.class(i));
+    for series in panel.series.iter().filter(|s| s.has_value()) {
+        out += &format!("<g class=\"{}\">\n", series.class());
         for run in runs(series) {
             out += &frame.band(&run);
         }
         out += "</g>\n";
     }
-    for (i, series) in panel.series.iter().enumerate() {
-        out += &format!("<g class=\"{}\">\n", series.class(i));
+    for series in panel.series.iter().filter(|s| s.has_value()) {
+        out += &format!("<g class=\"{}\">\n", series.class());
         for run in runs(series) {
-            out += &frame.line(&run, i);
+            out += &frame.line(&run, series.style);
         }
         out += "</g>\n";
     }
@@ -192,14 +192,14 @@ impl Frame {
         )
     }
 
-    fn line(&self, run: &[Measured<'_>], i: usize) -> String {
+    fn line(&self, run: &[Measured<'_>], style: usize) -> String {
         let points = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.value)));
         let mut out = format!(
             "<path class=\"line\" d=\"{}\"/>\n",
             polyline(points.clone())
         );
         for (x, y) in points {
-            out += &marker(i, x, y);
+            out += &marker(style, x, y);
         }
         out + "\n"
     }
@@ -222,10 +222,10 @@ impl Frame {
             let _ = writeln!(
                 out,
                 "<g class=\"{}\"><path class=\"leader\" d=\"M{:.1} {y:.1}L{:.1} {at:.1}\"/>{}</g>",
-                series.class(i),
+                series.class(),
                 x + 6.0,
                 column - 6.0,
-                marker(i, column, at)
+                marker(series.style, column, at)
             );
             let class = if series.subject {
                 "name subject"

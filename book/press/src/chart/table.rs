@@ -31,8 +31,10 @@ pub(super) fn html(chart: &Chart) -> String {
 fn table(chart: &Chart, panel: &Panel) -> String {
     let caption = format!("{}, {}: value and interval", chart.y_label, panel.machine);
     let mut out = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n",
-        escape(&caption)
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}: {caption}\">\n\
+         <table>\n<caption>{caption}</caption>\n",
+        escape(&chart.title),
+        caption = escape(&caption)
     );
     let parameters = rows(panel);
     if parameters == [None] {

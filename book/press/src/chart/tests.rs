@@ -17,6 +17,7 @@ fn series(name: &str, points: &[(&str, Option<f64>)]) -> Series {
     Series {
         name: name.to_owned(),
         subject: name == "sendfile",
+        style: usize::from(name != "sendfile"),
         points: points.collect(),
     }
 }
