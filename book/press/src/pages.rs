@@ -130,7 +130,7 @@ fn machine(machine: &Machine) -> Generated {
     out += &recorded(machine);
     for (benches, environment) in environments(machine) {
         let _ = writeln!(out, "## Environment: {}\n", heading(&benches.join(", ")));
-        let rows = environment.rows();
+        let rows = lasting(&environment);
         out += &table(
             "Environment",
             &["What", "Value"],
@@ -206,6 +206,10 @@ fn recorded(machine: &Machine) -> String {
             recording.benchmarks.len().to_string(),
             noise,
             steal,
+            recording
+                .environment
+                .load_before
+                .map_or("not known".to_owned(), |load| format!("{load:.2}")),
         ]
     });
     let intro = "## What was clocked\n\nThe noise floor is what the bench found between two measurements of the same \
@@ -218,6 +222,7 @@ fn recorded(machine: &Machine) -> String {
         "Benchmarks",
         "Noise floor",
         "CPU time stolen",
+        "Load before",
     ];
     intro.to_owned() + &table("Recordings", &head, rows)
 }
@@ -244,6 +249,28 @@ fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
         }
     }
     all
+}
+
+/// The rows of an environment that do not change from run to run by nature; those that do stand with the recordings.
+fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
+    let passing = Environment {
+        stolen_share: Some(0.5),
+        load_before: Some(0.5),
+        ..Environment::default()
+    };
+    let changes: Vec<bool> = passing
+        .rows()
+        .iter()
+        .zip(Environment::default().rows())
+        .map(|(a, b)| a.1 != b.1)
+        .collect();
+    environment
+        .rows()
+        .into_iter()
+        .zip(changes)
+        .filter(|(_, changes)| !changes)
+        .map(|(row, _)| row)
+        .collect()
 }
 
 fn impossible(machine: &Machine, out: &mut String) {

@@ -59,6 +59,8 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
         };
         out += &text(x, bottom + 17.0, anchor, &shown);
     }
+    // Colour says which case the chapter is about; where it is about none, they are all alike.
+    let compared = panel.series.iter().any(|series| series.subject);
     let mut y = top;
     for (name, rows) in groups {
         if let Some(name) = name {
@@ -80,10 +82,10 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                     let _ = writeln!(
                         out,
                         "<g class=\"{}\">",
-                        if series.subject {
-                            "case subject"
-                        } else {
+                        if series.subject || !compared {
                             "case"
+                        } else {
+                            "case other"
                         }
                     );
                     if log {
@@ -107,7 +109,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                     let _ = writeln!(out, "<path class=\"halo\" d=\"{whisker}\"/>");
                     let _ = writeln!(out, "<path class=\"whisker over\" d=\"{whisker}\"/>");
                     if log {
-                        out += &marker(1, x, middle);
+                        out += &marker(0, x, middle);
                     }
                     out += "</g>\n";
                     out += &text(
