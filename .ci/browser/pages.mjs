@@ -129,7 +129,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 const all = await pages();
 if (all.length < 3) find("toc.html", `lists only ${all.length - 1} pages`);
 for (const [size, viewport] of Object.entries(widths)) {
-  for (const theme of size === "wide" ? themes : ["light", "navy"]) {
+  for (const theme of size === "wide" ? themes : ["light"]) {
     const context = await browser.newContext({ viewport });
     await context.addInitScript((name) => localStorage.setItem("mdbook-theme", name), theme);
     for (const path of all) {
