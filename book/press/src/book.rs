@@ -55,8 +55,10 @@ pub struct Judged<'a> {
 
 /// Reads the whole book and checks every reference in it. All problems of all pages come in one error.
 pub fn load(project: &Project) -> Result<Book, Error> {
+    let mut pages = pages(project)?;
+    name_benches(project, &mut pages);
     let book = Book {
-        pages: pages(project)?,
+        pages,
         here: Machine::here(project)?,
         machines: Machine::all(project)?,
         reference: Machine::load(&project.machine("reference"))?
@@ -67,6 +69,21 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         Ok(book)
     } else {
         Err(Error::Book(problems))
+    }
+}
+
+/// Gives clocked claims the command that runs their bench: which bench a group belongs to, the files in benches/ say.
+fn name_benches(project: &Project, pages: &mut [Page]) {
+    let benches = project.benches();
+    for block in pages.iter_mut().flat_map(|page| &mut page.blocks) {
+        if let Block::Claim(claim) = &mut block.item
+            && let Proof::Clocked(clocked) = &claim.proof
+            && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
+        {
+            claim
+                .command
+                .get_or_insert_with(|| format!("cargo bench --bench {bench}"));
+        }
     }
 }
 

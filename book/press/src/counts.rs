@@ -94,4 +94,37 @@ mod tests {
             assert!(error.starts_with(expected), "{stdout}: {error}");
         }
     }
+
+    #[test]
+    fn an_example_that_hangs_is_stopped_and_named() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "Cargo.toml",
+            "[workspace]\n[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+        );
+        write("src/lib.rs", "");
+        write(
+            "examples/hang.rs",
+            "fn main() { eprintln!(\"waiting\"); loop { std::thread::park() } }",
+        );
+        write("examples/bad.rs", "fn main() {");
+        let project = Project::at(folder.path());
+        let error = run_within(&project, "hang", Duration::from_secs(3))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "the example `hang` was stopped after 3 seconds:\n    waiting"
+        );
+        let error = run(&project, "bad").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the build of the example `bad` failed"),
+            "{error}"
+        );
+    }
 }

@@ -193,7 +193,7 @@ fn caches(folder: &Path) -> Option<String> {
             };
             let size = of("size")?;
             let kib: u64 = size.strip_suffix('K')?.parse().ok()?;
-            let size = if kib % 1024 == 0 {
+            let size = if kib.is_multiple_of(1024) {
                 format!("{} MiB", kib / 1024)
             } else {
                 format!("{kib} KiB")

@@ -5,10 +5,12 @@ use crate::project::{Project, owner};
 use crate::units::{Quantity, parameter};
 use crate::{criterion, date, stats};
 use indexmap::IndexMap;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::{fs, io};
 
 pub use crate::environment::Environment;
@@ -199,7 +201,13 @@ impl Machine {
     /// Writes the file beside itself and renames it into place, so that it is never half a file.
     pub fn store(&self, path: &Path) -> Result<(), Error> {
         let failed = |e: io::Error| Error::Failed(format!("cannot write {}: {e}", path.display()));
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
+        let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
+        // A round a line: a recording has a thousand of them, and people read the difference of two.
+        static ROUND: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#)
+                .expect("a constant")
+        });
+        let mut text = ROUND.replace_all(&text, "{ $1 $2 $3 }").into_owned();
         text.push('\n');
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
@@ -276,10 +284,14 @@ impl Machine {
         self.recordings.is_empty() && self.counts.is_empty() && self.proofs.is_empty()
     }
 
+    /// The recorded bench that a benchmark or a group belongs to.
+    pub fn bench_of(&self, id: &str) -> Option<&str> {
+        owner(id, self.recordings.keys().map(String::as_str))
+    }
+
     /// The recording that a benchmark or a group belongs to.
     pub fn recording(&self, id: &str) -> Option<&Recording> {
-        let bench = owner(id, self.recordings.keys().map(String::as_str))?;
-        self.recordings.get(bench)
+        self.recordings.get(self.bench_of(id)?)
     }
 
     /// One benchmark by its full id.

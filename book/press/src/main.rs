@@ -1,3 +1,117 @@
 //! `cargo book`: see the README for the commands.
 
-fn main() {}
+use lexopt::prelude::*;
+use press::model::Error;
+use press::project::Project;
+use press::{check, print, record, serve};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Prints the book, checks its claims, and measures.
+
+Usage: cargo book [COMMAND] [OPTIONS]
+
+Commands:
+  serve       print the book and serve it on localhost, again on every change (the default)
+                --open                  open a browser
+                --port PORT             the port; otherwise the first free one
+  build       print the book to book/book/
+  check       run every example and model, and list every claim with its verdict here;
+              exit 1 if one fails
+                --json                  as a JSON array
+                --recorded              run nothing, judge what the reference machine recorded;
+                                        exit 1 unless every clocked and counted claim holds there
+  record      measure, in rounds, into book/machines/NAME.json
+                --bench NAME            only this bench; may be repeated
+                --rounds N              rounds of every bench, 9 unless told
+                --machine NAME          the machine's name, here unless told
+                --about TEXT            one sentence about the machine
+                --replace               replace what is already recorded
+  preprocess  what mdbook calls; not for people
+
+  -h, --help  this text
+";
+
+/// A command with its options.
+enum Command {
+    Help,
+    Serve(serve::Options),
+    Build,
+    Check(check::Options),
+    Record(record::Options),
+    Preprocess(Vec<String>),
+}
+
+fn main() -> ExitCode {
+    let outcome = parse(lexopt::Parser::from_env())
+        .map_err(|e| Error::Usage(format!("{e}; `cargo book --help` lists the commands")))
+        .and_then(run);
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::from(if matches!(e, Error::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Runs a command; `false` is an answer, exit code 1.
+fn run(command: Command) -> Result<bool, Error> {
+    if let Command::Help = command {
+        print!("{HELP}");
+        return Ok(true);
+    }
+    let project = Project::find()?;
+    match command {
+        Command::Help => Ok(true),
+        Command::Serve(options) => serve::run(&project, &options).map(|()| true),
+        Command::Build => print::build(&project).map(|()| true),
+        Command::Check(options) => check::run(&project, options),
+        Command::Record(options) => record::run(&project, &options).map(|()| true),
+        Command::Preprocess(arguments) => print::preprocess(&project, &arguments),
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut command = Command::Serve(serve::Options::default());
+    let mut named = false;
+    while let Some(argument) = arguments.next()? {
+        match (argument, &mut command) {
+            (Short('h') | Long("help"), _) => return Ok(Command::Help),
+            (Value(name), _) if !named => {
+                named = true;
+                command = match name.to_str() {
+                    Some("serve") => Command::Serve(serve::Options::default()),
+                    Some("build") => Command::Build,
+                    Some("check") => Command::Check(check::Options::default()),
+                    Some("record") => Command::Record(record::Options::default()),
+                    Some("preprocess") => Command::Preprocess(Vec::new()),
+                    _ => return Err(format!("no command {}", name.to_string_lossy()).into()),
+                };
+            }
+            (Value(word), Command::Preprocess(words)) => words.push(word.string()?),
+            (Long("open"), Command::Serve(options)) => options.open = true,
+            (Long("port"), Command::Serve(options)) => {
+                options.port = Some(arguments.value()?.parse()?)
+            }
+            (Long("json"), Command::Check(options)) => options.json = true,
+            (Long("recorded"), Command::Check(options)) => options.recorded = true,
+            (Long("bench"), Command::Record(options)) => {
+                options.benches.push(arguments.value()?.string()?)
+            }
+            (Long("rounds"), Command::Record(options)) => {
+                options.rounds = arguments.value()?.parse()?
+            }
+            (Long("machine"), Command::Record(options)) => {
+                options.machine = arguments.value()?.string()?
+            }
+            (Long("about"), Command::Record(options)) => {
+                options.about = Some(arguments.value()?.string()?)
+            }
+            (Long("replace"), Command::Record(options)) => options.replace = true,
+            (argument, _) => return Err(argument.unexpected()),
+        }
+    }
+    Ok(command)
+}

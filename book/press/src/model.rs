@@ -295,7 +295,8 @@ pub enum YAxis {
 }
 
 impl Claim {
-    /// The command that proves this claim, as a reader types it.
+    /// The command that proves this claim, as a reader types it. For a clocked claim whose group is not named like its
+    /// bench, [`crate::book::load`] has set it.
     pub fn command(&self) -> String {
         if let Some(command) = &self.command {
             return command.clone();
@@ -345,11 +346,15 @@ pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
-/// The bench that a group or a full id belongs to. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
+/// The bench that a group or a full id belongs to, by its name alone; [`crate::machine::Machine::bench_of`] and
+/// [`crate::project::Project::bench_of`] know the benches that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
 pub fn bench_of(id: &str) -> &str {
-    let group = group_of(id);
-    group
+    let mut name = group_of(id);
+    while let Some(shorter) = name
         .strip_suffix("_cpu")
-        .or_else(|| group.strip_suffix("_aa"))
-        .unwrap_or(group)
+        .or_else(|| name.strip_suffix("_aa"))
+    {
+        name = shorter;
+    }
+    name
 }

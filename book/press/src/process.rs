@@ -68,7 +68,12 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Err
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
             break None;
         }
-        thread::sleep(Duration::from_millis(10));
+        // Seldom once it is clear that it takes long: a bench should have the machine to itself.
+        thread::sleep(Duration::from_millis(if started.elapsed().as_secs() < 1 {
+            10
+        } else {
+            100
+        }));
     };
     // A program that left a child behind may hold the pipes open for good: what came until now is enough.
     let finish = |receiver: mpsc::Receiver<Vec<u8>>| {

@@ -41,13 +41,15 @@ pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
         };
     }
     let (scale, suffix) = scale(value, quantity, digits(estimate));
-    let step = step(value * scale, digits(estimate));
+    let place = step(value * scale, digits(estimate));
+    // An end far below the value has digits of its own: 2.9 to 300, not 0 to 300.
+    let end = |at: f64, round| print(at * scale, place.min(step(at * scale, 2)), round);
     Text {
-        value: format!("{}{suffix}", print(value * scale, step, f64::round)),
+        value: format!("{}{suffix}", print(value * scale, place, f64::round)),
         interval: format!(
             "{} to {}{suffix}",
-            print(low * scale, step, f64::floor),
-            print(high * scale, step, f64::ceil)
+            end(low, f64::floor),
+            end(high, f64::ceil)
         ),
     }
 }
@@ -236,6 +238,7 @@ mod tests {
             (1.834, 1.51, 2.19, Quantity::Ratio, "1.8×", "1.5 to 2.2×"),
             (0.5, 0.5, 0.5, Quantity::Ratio, "0.500×", "0.500 to 0.500×"),
             (132.0, 120.0, 150.0, Quantity::Ratio, "130×", "120 to 150×"),
+            (170.0, 2.94, 295.0, Quantity::Ratio, "170×", "2.9 to 300×"),
             (0.563, 0.52, 0.61, Quantity::Percent, "56 %", "52 to 61 %"),
             (
                 4.509e9,

@@ -1,0 +1,40 @@
+//! Times a function and writes what criterion would, so that the miniature builds without criterion.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Times `work` ten times and writes the median with the quartiles.
+pub fn bench(group: &str, function: &str, parameter: &str, mut work: impl FnMut()) {
+    let mut times: Vec<f64> = (0..10)
+        .map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed().as_nanos() as f64
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let (median, low, high) = ((times[4] + times[5]) / 2.0, times[2], times[7]);
+    let folder = home().join(group).join(function).join(parameter).join("new");
+    fs::create_dir_all(&folder).unwrap();
+    let id = format!(
+        r#"{{"group_id":"{group}","function_id":"{function}","value_str":"{parameter}","throughput":{{"Bytes":1048576}},"full_id":"{group}/{function}/{parameter}","directory_name":"","title":""}}"#
+    );
+    let estimates = format!(
+        r#"{{"median":{{"confidence_interval":{{"confidence_level":0.95,"lower_bound":{low},"upper_bound":{high}}},"point_estimate":{median},"standard_error":0.0}},"slope":null}}"#
+    );
+    fs::write(folder.join("benchmark.json"), id).unwrap();
+    fs::write(folder.join("estimates.json"), estimates).unwrap();
+}
+
+/// Says that something cannot be measured here.
+pub fn not_possible(id: &str, reason: &str) {
+    let folder = home().join(id);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("not_possible.json"), format!(r#"{{"id":"{id}","reason":"{reason}"}}"#)).unwrap();
+}
+
+/// Where criterion writes.
+pub fn home() -> PathBuf {
+    std::env::var_os("CRITERION_HOME").map_or(PathBuf::from("../target/criterion"), PathBuf::from)
+}

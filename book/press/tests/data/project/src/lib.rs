@@ -1,0 +1,3 @@
+//! The library of a book in miniature.
+
+pub mod copy;
