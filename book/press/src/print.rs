@@ -12,6 +12,7 @@ use mdbook_driver::MDBook;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::io;
+use std::path::Path;
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -62,12 +63,26 @@ pub fn over_protocol(
 ) -> Result<(), Error> {
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
-    let book = load(project)?;
+    let book = load(&of(&context, project))?;
     let printed = Press { book }
         .run(&context, chapters)
         .map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
+}
+
+/// The project whose book mdbook prints: it may have been called on another one than this process was started for.
+fn of(context: &PreprocessorContext, project: &Project) -> Project {
+    let same = |a: &Path, b: &Path| {
+        a == b
+            || a.canonicalize()
+                .ok()
+                .is_some_and(|a| b.canonicalize().ok() == Some(a))
+    };
+    match context.root.parent() {
+        Some(root) if !same(&context.root, &project.book()) => Project::at(root),
+        _ => project.clone(),
+    }
 }
 
 /// The book, or everything that is wrong with its pages, whoever found it.

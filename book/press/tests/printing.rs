@@ -1,13 +1,14 @@
 //! Prints a book with every kind of block in every state, both ways, and reads what came out.
 
 use mdbook_driver::MDBook;
-use mdbook_preprocessor::PreprocessorContext;
 use press::links;
 use press::model::Error;
 use press::print;
 use press::project::Project;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The fixture in a folder of its own, with the real book's configuration and theme; removed at the end.
 struct Site {
@@ -206,45 +207,58 @@ fn the_appendix_lists_every_claim_and_machine() {
 }
 
 #[test]
-fn mdbooks_own_command_gets_the_same_chapters() {
+fn mdbooks_own_command_prints_the_same_bytes() {
     let site = Site::new("protocol");
     site.print().unwrap();
-    let ours = site.page("part/blocks.html");
+    let ours = files(&site.root.join("book/book"));
 
-    // What mdbook does: chapters and context as JSON to the command's stdin, chapters back from its stdout.
+    // mdBook's library calls a preprocessor exactly as its command line does: a process of its own, asked whether it
+    // supports the renderer, then given the chapters as JSON.
     let mut printer = MDBook::load(site.root.join("book")).unwrap();
-    let context = PreprocessorContext::new(
-        site.root.join("book"),
-        printer.config.clone(),
-        "html".to_owned(),
-    );
-    let sent = serde_json::to_vec(&(&context, &printer.book)).unwrap();
-    let mut received = Vec::new();
-    print::over_protocol(&site.project(), &sent[..], &mut received).unwrap();
-    printer.book = serde_json::from_slice(&received).unwrap();
-    printer.with_preprocessor(Nothing);
+    let command = format!("'{}' preprocess", env!("CARGO_BIN_EXE_press"));
+    printer
+        .config
+        .set("preprocessor.press.command", &command)
+        .unwrap();
+    let printer = MDBook::load_with_config(site.root.join("book"), printer.config.clone()).unwrap();
     printer.build().unwrap();
-    assert!(
-        ours == site.page("part/blocks.html"),
-        "the two ways of printing differ"
+    let theirs = files(&site.root.join("book/book"));
+
+    assert!(ours.len() > 20);
+    assert_eq!(
+        ours.keys().collect::<Vec<_>>(),
+        theirs.keys().collect::<Vec<_>>()
     );
+    for (path, bytes) in &ours {
+        assert!(theirs[path] == *bytes, "{} differs", path.display());
+    }
 }
 
-/// In the place of the press, which has already done its work.
-struct Nothing;
-
-impl mdbook_preprocessor::Preprocessor for Nothing {
-    fn name(&self) -> &str {
-        "press"
+/// Every file below a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            all.insert(path, bytes);
+        }
     }
+    all
+}
 
-    fn run(
-        &self,
-        _: &PreprocessorContext,
-        book: mdbook_preprocessor::book::Book,
-    ) -> mdbook_preprocessor::errors::Result<mdbook_preprocessor::book::Book> {
-        Ok(book)
-    }
+#[test]
+fn only_pages_are_printed() {
+    let supports = |renderer: &str| {
+        let press = Command::new(env!("CARGO_BIN_EXE_press"))
+            .args(["preprocess", "supports", renderer])
+            .status();
+        press.unwrap().code()
+    };
+    assert_eq!(supports("html"), Some(0));
+    assert_eq!(supports("epub"), Some(1));
 }
 
 #[test]
