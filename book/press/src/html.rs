@@ -14,8 +14,8 @@ use crate::units::{self, Quantity};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Where the appendix is, below `book/src`.
-pub const APPENDIX: &str = "appendix";
+/// The page of all claims, from the book's root, without its extension.
+pub const CLAIMS: &str = "claims";
 
 /// A claim's card: sentence, proof, verdicts, command.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> String {
     let up = up(&judged.page.path);
     let mut out = format!(
         "<article class=\"claim {}\" id=\"claim-{id}\">\n\
-         <p class=\"kind\"><a href=\"{up}{APPENDIX}/claims.html\">{}</a> <a class=\"self\" href=\"#claim-{id}\">{id}</a></p>\n\
+         <p class=\"kind\"><a href=\"{up}{CLAIMS}.html\">{}</a> <a class=\"self\" href=\"#claim-{id}\">{id}</a></p>\n\
          <p class=\"says\">{}</p>\n<dl>\n",
         class(&judged.reference.verdict),
         claim.kind(),
@@ -502,5 +502,5 @@ pub fn up(page: &Path) -> String {
 /// A machine's page, from the book's root.
 #[must_use]
 pub fn machine_page(name: &str) -> String {
-    format!("{APPENDIX}/machine-{name}.html")
+    format!("machines/{name}.html")
 }

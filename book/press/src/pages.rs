@@ -2,7 +2,7 @@
 
 use crate::book::{Book, Judged};
 use crate::chart::escape;
-use crate::html::{machine_page, sentence, up, verdict};
+use crate::html::{CLAIMS, machine_page, sentence, up, verdict};
 use crate::machine::{Environment, Known, Machine, Recording};
 use crate::model::Verdict;
 use crate::units::{self, Quantity};
@@ -23,8 +23,13 @@ pub struct Generated {
 /// The appendix's pages in order.
 #[must_use]
 pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
-    let mut pages = vec![claims(all)];
-    pages.extend(book.machines.iter().map(machine));
+    // The reference machine has its page even when nothing is known of it: chapters link to it.
+    let mut pages = vec![claims(all), machine(&book.reference)];
+    let others = book
+        .machines
+        .iter()
+        .filter(|m| m.name != book.reference.name);
+    pages.extend(others.map(machine));
     if !book.here.is_empty() {
         pages.push(machine(&book.here));
     }
@@ -33,7 +38,7 @@ pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
 
 /// Every claim of the book by chapter, with its verdicts and its command.
 fn claims(claims: &[Judged<'_>]) -> Generated {
-    let path = PathBuf::from(format!("{}/claims.md", crate::html::APPENDIX));
+    let path = PathBuf::from(format!("{CLAIMS}.md"));
     let mut out = String::from("# Every claim\n\n");
     let _ = writeln!(
         out,
