@@ -1,1 +1,79 @@
-//! x
+//! What the benches share: a clock that counts CPU time, and a way to say that something cannot be measured here.
+//!
+//! A bench has one criterion group a figure, its functions in the order in which the chapter meets them, and the group
+//! `NAME_aa` with the functions `first` and `second`, which run the same code: what differs between those two is noise.
+
+use criterion::Throughput;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use perf_proved::proof::cpu;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs, io};
+
+/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, where criterion's own clock measures
+/// what passes on the wall. Threads that help it are not counted.
+pub struct ThreadTime;
+
+impl Measurement for ThreadTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        cpu::thread().expect("this clock was checked before the first benchmark")
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        self.start() - start
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, time: &Duration) -> f64 {
+        WallTime.to_f64(time)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
+/// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the reason beside
+/// criterion's results, where the book finds it.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
+    eprintln!("{id}: not possible here: {reason}");
+    let home = env::var_os("CRITERION_HOME").map_or_else(|| target_dir().join("criterion"), PathBuf::from);
+    let folder = home.join(id.replace('/', "_"));
+    fs::create_dir_all(&folder)?;
+    let json = serde_json::json!({ "id": id, "reason": reason }).to_string();
+    fs::write(folder.join("not_possible.json"), json)
+}
+
+/// Where cargo builds to: `CARGO_TARGET_DIR`, or `target` of the workspace.
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from)
+}
+
+/// A parameter with its unit, as the figures print it: `64KiB`, `1MiB`.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        b if b % (1 << 20) == 0 => format!("{}MiB", b >> 20),
+        b if b % (1 << 10) == 0 => format!("{}KiB", b >> 10),
+        b => format!("{b}B"),
+    }
+}
+
+/// `bytes` as criterion's throughput.
+pub fn bytes(bytes: usize) -> Throughput {
+    Throughput::Bytes(bytes as u64)
+}

@@ -1,1 +1,33 @@
-//! The laboratory: what the examples and benches count with.
+//! The laboratory: what the examples, benches and tests count and clock with.
+//!
+//! | question | answer | witness |
+//! | --- | --- | --- |
+//! | which system calls did this make, and how many bytes did they return? | [`syscalls::trace`] | the kernel, through `ptrace` |
+//! | how often did this allocate, and how much? | [`allocations::count`] | the global allocator |
+//! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
+//! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
+//! | on which core? | [`cores`] | `sched_setaffinity` |
+//!
+//! None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
+//! or as JSON for programs.
+
+pub mod allocations;
+pub mod cores;
+pub mod cpu;
+pub mod report;
+pub mod syscalls;
+pub mod usage;
+
+use std::io;
+
+/// Turns the `-1` of a system call into the error in `errno`.
+#[cfg(unix)]
+pub(crate) fn cvt(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// The error of a facility that this platform lacks, `what` being a whole sentence without its full stop.
+#[allow(dead_code, reason = "Linux, which has everything, never calls it")]
+pub(crate) fn unsupported(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, what)
+}

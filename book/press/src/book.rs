@@ -2,8 +2,7 @@
 
 use crate::machine::{Known, Machine};
 use crate::model::{
-    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
-    Spanned, YAxis,
+    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof, Spanned, YAxis,
 };
 use crate::project::{Project, owner};
 use crate::{claims, inline, judge, lint};
@@ -61,15 +60,10 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         pages,
         here: Machine::here(project)?,
         machines: Machine::all(project)?,
-        reference: Machine::load(&project.machine("reference"))?
-            .unwrap_or_else(|| Machine::new("reference")),
+        reference: Machine::load(&project.machine("reference"))?.unwrap_or_else(|| Machine::new("reference")),
     };
     let problems = References::new(project, &book.reference).check(&book.pages);
-    if problems.is_empty() {
-        Ok(book)
-    } else {
-        Err(Error::Book(problems))
-    }
+    if problems.is_empty() { Ok(book) } else { Err(Error::Book(problems)) }
 }
 
 /// Gives clocked claims the command that runs their bench: which bench a group belongs to, the files in benches/ say.
@@ -80,9 +74,7 @@ fn name_benches(project: &Project, pages: &mut [Page]) {
             && let Proof::Clocked(clocked) = &claim.proof
             && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
         {
-            claim
-                .command
-                .get_or_insert_with(|| format!("cargo bench --bench {bench}"));
+            claim.command.get_or_insert_with(|| format!("cargo bench --bench {bench}"));
         }
     }
 }
@@ -90,8 +82,7 @@ fn name_benches(project: &Project, pages: &mut [Page]) {
 /// Reads the pages only: what they say is well-formed, whether it exists is not looked into.
 pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
     let read = |path: &Path| {
-        fs::read_to_string(path)
-            .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
+        fs::read_to_string(path).map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
     };
     let mut pages = Vec::new();
     let mut problems = Vec::new();
@@ -100,11 +91,7 @@ pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
         pages.push(page);
         problems.extend(wrong);
     }
-    if problems.is_empty() {
-        Ok(pages)
-    } else {
-        Err(Error::Book(problems))
-    }
+    if problems.is_empty() { Ok(pages) } else { Err(Error::Book(problems)) }
 }
 
 /// Reads one page from its source; `path` as in [`Page::path`]. Finds malformed blocks and references, and numbers
@@ -116,13 +103,8 @@ pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     problems.extend(more);
     problems.extend(lint::typed_numbers(&named, markdown));
     problems.sort();
-    let page = Page {
-        path: path.to_path_buf(),
-        title: title.to_string(),
-        markdown: markdown.to_string(),
-        blocks,
-        inlines,
-    };
+    let page =
+        Page { path: path.to_path_buf(), title: title.to_string(), markdown: markdown.to_string(), blocks, inlines };
     (page, problems)
 }
 
@@ -185,12 +167,7 @@ struct References<'a> {
 impl<'a> References<'a> {
     fn new(project: &'a Project, reference: &'a Machine) -> References<'a> {
         let examples = project.examples().into_iter().collect();
-        References {
-            project,
-            reference,
-            benches: project.benches(),
-            examples,
-        }
+        References { project, reference, benches: project.benches(), examples }
     }
 
     fn check(&self, pages: &[Page]) -> Vec<Problem> {
@@ -208,22 +185,13 @@ impl<'a> References<'a> {
                     }
                     Block::Figure(figure) => (&figure.place, self.figure(figure)),
                 };
-                problems.extend(wrong.into_iter().map(|message| Problem {
-                    place: place.clone(),
-                    message,
-                }));
+                problems.extend(wrong.into_iter().map(|message| Problem { place: place.clone(), message }));
             }
             for inline in &page.inlines {
                 let line = page.markdown[..inline.range.start].matches('\n').count() + 1;
-                let place = Place {
-                    page: Path::new("book/src").join(&page.path),
-                    line,
-                };
+                let place = Place { page: Path::new("book/src").join(&page.path), line };
                 let wrong = self.inline(&inline.item);
-                problems.extend(wrong.into_iter().map(|message| Problem {
-                    place: place.clone(),
-                    message,
-                }));
+                problems.extend(wrong.into_iter().map(|message| Problem { place: place.clone(), message }));
             }
         }
         problems.sort();
@@ -232,9 +200,7 @@ impl<'a> References<'a> {
 
     fn proof(&self, proof: &Proof) -> Vec<String> {
         match proof {
-            Proof::Compiled { file, anchor } => {
-                self.anchor(file, anchor).err().into_iter().collect()
-            }
+            Proof::Compiled { file, anchor } => self.anchor(file, anchor).err().into_iter().collect(),
             // Whether there is such a model, only the run of it tells: `check` takes none for a failure.
             Proof::Explored { .. } => Vec::new(),
             Proof::Clocked(Clocked { subject, than, .. }) => self.all_ids(&[subject, than]),
@@ -269,13 +235,9 @@ impl<'a> References<'a> {
         }
         if figure.y == YAxis::Throughput
             && let Some((id, _)) = members.iter().find(|(_, member)| {
-                let shown =
-                    |name: &String| figure.series.is_empty() || figure.series.contains(name);
+                let shown = |name: &String| figure.series.is_empty() || figure.series.contains(name);
                 member.function.as_ref().is_some_and(shown)
-                    && member
-                        .throughput_bytes
-                        .or(member.throughput_elements)
-                        .is_none()
+                    && member.throughput_bytes.or(member.throughput_elements).is_none()
             })
         {
             wrong.push(format!("`{id}` was recorded without a throughput"));
@@ -292,9 +254,7 @@ impl<'a> References<'a> {
                 }
                 wrong
             }
-            Inline::Counted { example, key } => {
-                self.count(example, key).err().into_iter().collect()
-            }
+            Inline::Counted { example, key } => self.count(example, key).err().into_iter().collect(),
             Inline::Ratio { a, b } => self.all_ids(&[a, b]),
             Inline::Percent { a, b } => {
                 let mut wrong = self.all_ids(&[a, b]);
@@ -305,10 +265,7 @@ impl<'a> References<'a> {
             }
             Inline::Crossover { group, a, b } => match self.bench(group) {
                 Err(wrong) => vec![wrong],
-                Ok(()) => [a, b]
-                    .iter()
-                    .filter_map(|f| self.function(group, f).err())
-                    .collect(),
+                Ok(()) => [a, b].iter().filter_map(|f| self.function(group, f).err()).collect(),
             },
             Inline::Noise { bench } => {
                 let group = format!("{bench}_aa");
@@ -328,9 +285,7 @@ impl<'a> References<'a> {
     fn bench(&self, id: &str) -> Result<(), String> {
         match owner(id, self.benches.iter().map(String::as_str)) {
             Some(_) => Ok(()),
-            None => Err(format!(
-                "unknown: no bench in benches/ has the group of `{id}`"
-            )),
+            None => Err(format!("unknown: no bench in benches/ has the group of `{id}`")),
         }
     }
 
@@ -352,23 +307,16 @@ impl<'a> References<'a> {
         let recording = self.reference.recording(id)?;
         match recording.why_not(id) {
             Some(_) => None,
-            None => Some(format!(
-                "unknown: the reference recording of {} has no `{id}`",
-                recording.date
-            )),
+            None => Some(format!("unknown: the reference recording of {} has no `{id}`", recording.date)),
         }
     }
 
     fn function(&self, group: &str, function: &str) -> Result<(), String> {
         let members = self.reference.group(group);
-        if members
-            .iter()
-            .any(|(_, member)| member.function.as_deref() == Some(function))
-        {
+        if members.iter().any(|(_, member)| member.function.as_deref() == Some(function)) {
             return Ok(());
         }
-        self.missing(&format!("{group}/{function}"))
-            .map_or(Ok(()), Err)
+        self.missing(&format!("{group}/{function}")).map_or(Ok(()), Err)
     }
 
     fn has_throughput(&self, id: &str) -> Result<(), String> {
@@ -385,9 +333,9 @@ impl<'a> References<'a> {
             return Err(format!("unknown: there is no examples/{example}.rs"));
         }
         match self.reference.counts.get(example) {
-            Some(counts) if !counts.values.contains_key(key) => Err(format!(
-                "unknown: the example `{example}` had no `{key}` when the reference was recorded"
-            )),
+            Some(counts) if !counts.values.contains_key(key) => {
+                Err(format!("unknown: the example `{example}` had no `{key}` when the reference was recorded"))
+            }
             _ => Ok(()),
         }
     }
@@ -397,20 +345,12 @@ impl<'a> References<'a> {
         let text = fs::read_to_string(self.project.root().join(file))
             .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
         let name = |line: &str, word: &str| {
-            line.trim()
-                .strip_prefix("//")
-                .is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
+            line.trim().strip_prefix("//").is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
         };
         let begin = text.lines().position(|line| name(line, "ANCHOR"));
         let end = text.lines().position(|line| name(line, "ANCHOR_END"));
-        let (Some(begin), Some(end)) = (
-            begin,
-            end.filter(|end| begin.is_some_and(|begin| begin < *end)),
-        ) else {
-            return Err(format!(
-                "{} has no anchor `{anchor}` with its end",
-                file.display()
-            ));
+        let (Some(begin), Some(end)) = (begin, end.filter(|end| begin.is_some_and(|begin| begin < *end))) else {
+            return Err(format!("{} has no anchor `{anchor}` with its end", file.display()));
         };
         let asserts = text.lines().take(end).skip(begin + 1).any(|line| {
             let code = line.trim_start();
@@ -424,17 +364,13 @@ impl<'a> References<'a> {
                 "assert_obj_safe",
                 "assert_fields",
             ];
-            let constant =
-                code.starts_with("const _: () = assert") || code.starts_with("const { assert");
+            let constant = code.starts_with("const _: () = assert") || code.starts_with("const { assert");
             let called = code.strip_prefix("static_assertions::").unwrap_or(code);
             constant || macros.iter().any(|name| called.starts_with(name)) && called.contains('!')
         });
         if asserts {
             return Ok(());
         }
-        Err(format!(
-            "nothing at `{anchor}` in {} is asserted at compile time",
-            file.display()
-        ))
+        Err(format!("nothing at `{anchor}` in {} is asserted at compile time", file.display()))
     }
 }

@@ -41,11 +41,7 @@ pub fn run(project: &Project, options: Options) -> Result<bool, Error> {
     }
     let claims = book.claims();
     let mut out = io::stdout().lock();
-    let text = if options.json {
-        print_json(&claims)
-    } else {
-        print_list(&claims, options)
-    };
+    let text = if options.json { print_json(&claims) } else { print_list(&claims, options) };
     writeln!(out, "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))?;
     for trouble in &troubles {
         eprintln!("{trouble}");
@@ -59,9 +55,7 @@ fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     match judged.claim.proof {
         _ if !recorded => judged.here.verdict == Verdict::Fails,
         Proof::Clocked(_) | Proof::Counted(_) => judged.reference.verdict != Verdict::Holds,
-        Proof::Compiled { .. } | Proof::Explored { .. } => {
-            judged.reference.verdict == Verdict::Fails
-        }
+        Proof::Compiled { .. } | Proof::Explored { .. } => judged.reference.verdict == Verdict::Fails,
     }
 }
 
@@ -88,10 +82,7 @@ fn prove(project: &Project, book: &book::Book) -> (Machine, Vec<Error>) {
 
 /// Builds the library for the compiled claims and runs the models of the explored ones. An error is a program that
 /// cannot be run at all; whatever ran has an outcome.
-pub(crate) fn proofs(
-    project: &Project,
-    claims: &[&Claim],
-) -> Result<BTreeMap<String, ProofRun>, Error> {
+pub(crate) fn proofs(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, ProofRun>, Error> {
     let mut outcomes = BTreeMap::new();
     let mut build = None;
     let commit = environment::commit(project).0;
@@ -102,13 +93,8 @@ pub(crate) fn proofs(
                     eprintln!("building the library for its compile-time assertions");
                     build = Some(build_library(project)?);
                 }
-                let built = build
-                    .clone()
-                    .unwrap_or_else(|| Err("not built".to_string()));
-                (
-                    judge::compiled_key(file, anchor),
-                    compiled(project, file, built),
-                )
+                let built = build.clone().unwrap_or_else(|| Err("not built".to_string()));
+                (judge::compiled_key(file, anchor), compiled(project, file, built))
             }
             Proof::Explored { model } => {
                 eprintln!("exploring {model}");
@@ -116,15 +102,7 @@ pub(crate) fn proofs(
             }
             Proof::Counted(_) | Proof::Clocked(_) => continue,
         };
-        outcomes.insert(
-            key,
-            ProofRun {
-                date: date::now(),
-                commit: commit.clone(),
-                holds,
-                found,
-            },
-        );
+        outcomes.insert(key, ProofRun { date: date::now(), commit: commit.clone(), holds, found });
     }
     Ok(outcomes)
 }
@@ -147,16 +125,8 @@ fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool,
     let sources = project.target().join("debug").join("libperf_proved.d");
     match fs::read_to_string(&sources) {
         Err(e) => (false, format!("cannot read {}: {e}", sources.display())),
-        Ok(list) if lists(&list, &project.root().join(file)) => {
-            (true, "the library builds".to_string())
-        }
-        Ok(_) => (
-            false,
-            format!(
-                "{} is not part of the library as it is built here",
-                file.display()
-            ),
-        ),
+        Ok(list) if lists(&list, &project.root().join(file)) => (true, "the library builds".to_string()),
+        Ok(_) => (false, format!("{} is not part of the library as it is built here", file.display())),
     }
 }
 
@@ -166,8 +136,7 @@ fn lists(dep_info: &str, file: &Path) -> bool {
     dep_info.lines().any(|line| {
         line.match_indices(&wanted).any(|(at, _)| {
             let bounded = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == ':');
-            bounded(line[..at].chars().next_back())
-                && bounded(line[at + wanted.len()..].chars().next())
+            bounded(line[..at].chars().next_back()) && bounded(line[at + wanted.len()..].chars().next())
         })
     })
 }
@@ -175,59 +144,27 @@ fn lists(dep_info: &str, file: &Path) -> bool {
 fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
     let mut command = process::cargo(project);
     command
-        .args([
-            "test",
-            "--release",
-            "--package",
-            "perf-proved-tests",
-            "--test",
-            "loom",
-        ])
-        .args([
-            "--config",
-            "build.rustflags=[\"--cfg\",\"loom\"]",
-            "--target-dir",
-        ])
-        .arg(project.target().join("loom"))
-        .args(["--", "--exact", model])
+        .args(["explore", "--exact", model])
         // Either would outweigh the flag above, and without it there are no models.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     let run = process::run(&mut command, MODEL)?;
     if run.success() {
         return Ok(match passed(&run.stdout) {
-            1 => (
-                true,
-                "every interleaving that loom tried passed".to_string(),
-            ),
-            0 => (
-                false,
-                format!("there is no test `{model}` in tests/loom.rs: nothing ran"),
-            ),
+            1 => (true, "every interleaving that loom tried passed".to_string()),
+            0 => (false, format!("there is no test `{model}` in tests/loom.rs: nothing ran")),
             n => (false, format!("{n} tests are called `{model}`")),
         });
     }
-    let how = if run.status.is_none() {
-        "was stopped for taking too long"
-    } else {
-        "failed"
-    };
-    let output = if run.stdout.contains("test result:") {
-        &run.stdout
-    } else {
-        &run.stderr
-    };
+    let how = if run.status.is_none() { "was stopped for taking too long" } else { "failed" };
+    let output = if run.stdout.contains("test result:") { &run.stdout } else { &run.stderr };
     Ok((false, format!("the model {how}{}", tail(output))))
 }
 
 /// How many tests a test program says have passed.
 fn passed(stdout: &str) -> usize {
-    let results = stdout
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("test result: ok. "));
-    results
-        .filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok())
-        .sum()
+    let results = stdout.lines().filter_map(|line| line.trim().strip_prefix("test result: ok. "));
+    results.filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok()).sum()
 }
 
 /// The array that programs read: one object a claim. `value` and `interval` are this machine's, or the reference's
@@ -271,44 +208,22 @@ fn print_list(claims: &[Judged<'_>], options: Options) -> String {
     for judged in claims {
         if page != Some(&judged.page.path) {
             page = Some(&judged.page.path);
-            lines.push(format!(
-                "{}{}",
-                if lines.is_empty() { "" } else { "\n" },
-                slashed(&judged.page.path)
-            ));
+            lines.push(format!("{}{}", if lines.is_empty() { "" } else { "\n" }, slashed(&judged.page.path)));
         }
-        let shown = if options.recorded {
-            &judged.reference
-        } else {
-            &judged.here
-        };
-        lines.push(format!(
-            "  {:<17} {} ({})",
-            shown.verdict.words(),
-            judged.claim.says,
-            judged.claim.id
-        ));
+        let shown = if options.recorded { &judged.reference } else { &judged.here };
+        lines.push(format!("  {:<17} {} ({})", shown.verdict.words(), judged.claim.says, judged.claim.id));
         let reference = match options.recorded {
             true => String::new(),
             false => format!("; reference: {}", judged.reference.verdict.words()),
         };
-        lines.push(format!(
-            "  {:<17} {}: {}{reference}",
-            "",
-            judged.claim.kind(),
-            shown.found
-        ));
+        lines.push(format!("  {:<17} {}: {}{reference}", "", judged.claim.kind(), shown.found));
         if against(judged, options.recorded) {
             lines.push(format!("  {:<17} prove it: {}", "", judged.claim.command()));
         }
     }
-    let verdicts = claims.iter().map(|judged| {
-        if options.recorded {
-            judged.reference.verdict.words()
-        } else {
-            judged.here.verdict.words()
-        }
-    });
+    let verdicts = claims
+        .iter()
+        .map(|judged| if options.recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() });
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for verdict in verdicts {
         match totals.iter_mut().find(|(words, _)| *words == verdict) {
@@ -316,33 +231,19 @@ fn print_list(claims: &[Judged<'_>], options: Options) -> String {
             None => totals.push((verdict, 1)),
         }
     }
-    let totals: Vec<String> = totals
-        .iter()
-        .map(|(words, n)| format!("{n} {words}"))
-        .collect();
-    let machine = if options.recorded {
-        "on the reference machine"
-    } else {
-        "here"
-    };
+    let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
+    let machine = if options.recorded { "on the reference machine" } else { "here" };
     let plural = if claims.len() == 1 { "claim" } else { "claims" };
     let blank = if lines.is_empty() { "" } else { "\n" };
     lines.push(match totals.is_empty() {
         true => "no claims".to_string(),
-        false => format!(
-            "{blank}{} {plural} {machine}: {}",
-            claims.len(),
-            totals.join(", ")
-        ),
+        false => format!("{blank}{} {plural} {machine}: {}", claims.len(), totals.join(", ")),
     });
     lines.join("\n")
 }
 
 fn slashed(path: &Path) -> String {
-    path.iter()
-        .map(|part| part.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join("/")
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

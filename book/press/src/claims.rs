@@ -3,8 +3,7 @@
 use crate::lint;
 use crate::markdown::Source;
 use crate::model::{
-    Block, Claim, Clocked, Count, CountBound, Figure, Place, Problem, Proof, RatioBound, Spanned,
-    YAxis,
+    Block, Claim, Clocked, Count, CountBound, Figure, Place, Problem, Proof, RatioBound, Spanned, YAxis,
 };
 use crate::units::{Quantity, number};
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
@@ -27,19 +26,11 @@ pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>
                 let word = info.split([' ', ',']).next().unwrap_or_default();
                 if word == "claim" || word == "figure" {
                     let place = source.place(range.start);
-                    let block = Fenced {
-                        info: &info,
-                        word,
-                        depth,
-                        source: &markdown[range.clone()],
-                    };
+                    let block = Fenced { info: &info, word, depth, source: &markdown[range.clone()] };
                     match block.read(&place) {
                         Ok(item) => blocks.push(Spanned { range, item }),
                         Err(Fault { line, message }) => {
-                            let place = Place {
-                                line: place.line + line,
-                                ..place
-                            };
+                            let place = Place { line: place.line + line, ..place };
                             problems.push(Problem { place, message });
                         }
                     }
@@ -77,35 +68,22 @@ impl Fenced<'_> {
     fn read(&self, place: &Place) -> Result<Block, Fault> {
         let word = self.word;
         if self.info.trim() != word {
-            return Err(format!(
-                "a {word} block takes nothing behind its name, not `{}`",
-                self.info
-            )
-            .into());
+            return Err(format!("a {word} block takes nothing behind its name, not `{}`", self.info).into());
         }
         if self.depth > 0 {
-            return Err(format!(
-                "a {word} block stands by itself, not in a list, a quote or a note"
-            )
-            .into());
+            return Err(format!("a {word} block stands by itself, not in a list, a quote or a note").into());
         }
         let lines: Vec<&str> = self.source.trim_end().lines().collect();
-        let closed = lines.len() > 1
-            && lines
-                .last()
-                .is_some_and(|line| line.trim().trim_matches(['`', '~']).is_empty());
+        let closed =
+            lines.len() > 1 && lines.last().is_some_and(|line| line.trim().trim_matches(['`', '~']).is_empty());
         if !closed {
             return Err(format!("this {word} block is never closed").into());
         }
         let toml = lines[1..lines.len() - 1].join("\n");
         if word == "claim" {
-            claim(parse(&toml)?, place)
-                .map(Block::Claim)
-                .map_err(Fault::from)
+            claim(parse(&toml)?, place).map(Block::Claim).map_err(Fault::from)
         } else {
-            figure(parse(&toml)?, place)
-                .map(Block::Figure)
-                .map_err(Fault::from)
+            figure(parse(&toml)?, place).map(Block::Figure).map_err(Fault::from)
         }
     }
 }
@@ -113,9 +91,7 @@ impl Fenced<'_> {
 /// Reads TOML; a fault names the line that it is on.
 fn parse<T: DeserializeOwned>(toml: &str) -> Result<T, Fault> {
     toml::from_str(toml).map_err(|e| Fault {
-        line: e
-            .span()
-            .map_or(0, |span| toml[..span.start].matches('\n').count() + 1),
+        line: e.span().map_or(0, |span| toml[..span.start].matches('\n').count() + 1),
         message: e.message().replace('\n', ", "),
     })
 }
@@ -152,10 +128,7 @@ struct RawCount {
 
 fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     if !kebab(&raw.id) {
-        return Err(format!(
-            "the id `{}` is not in kebab case (a-z, 0-9 and single hyphens)",
-            raw.id
-        ));
+        return Err(format!("the id `{}` is not in kebab case (a-z, 0-9 and single hyphens)", raw.id));
     }
     let proofs = [
         ("compiled", raw.compiled.is_some()),
@@ -164,16 +137,10 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         ("faster", raw.faster.is_some()),
         ("like", raw.like.is_some()),
     ];
-    let given: Vec<&str> = proofs
-        .iter()
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| *name)
-        .collect();
+    let given: Vec<&str> = proofs.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     let [kind] = given[..] else {
         return Err(match given.is_empty() {
-            true => {
-                "no proof: one of `compiled`, `counted`, `explored`, `faster` or `like`".to_string()
-            }
+            true => "no proof: one of `compiled`, `counted`, `explored`, `faster` or `like`".to_string(),
             false => format!("one claim, one proof, not {}", given.join(" and ")),
         });
     };
@@ -192,10 +159,7 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         ("at_most", raw.at_most.is_some()),
         ("at_least", raw.at_least.is_some()),
     ];
-    if let Some((stray, _)) = bounds
-        .iter()
-        .find(|(name, given)| *given && !allowed.contains(name))
-    {
+    if let Some((stray, _)) = bounds.iter().find(|(name, given)| *given && !allowed.contains(name)) {
         return Err(format!("`{stray}` means nothing beside `{kind}`"));
     }
     let proof = if let Some(anchor) = &raw.compiled {
@@ -205,50 +169,28 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     } else if let Some(model) = raw.explored {
         let parts: Vec<&str> = model.split("::").collect();
         if parts.len() < 2 || !parts.iter().all(|part| identifier(part)) {
-            return Err(format!(
-                "`explored` names a test as `technique::model`, not `{model}`"
-            ));
+            return Err(format!("`explored` names a test as `technique::model`, not `{model}`"));
         }
         Proof::Explored { model }
     } else {
-        let by = if raw.faster.is_some() {
-            ("by", raw.by)
-        } else {
-            ("within", raw.within)
-        };
+        let by = if raw.faster.is_some() { ("by", raw.by) } else { ("within", raw.within) };
         clocked(raw.faster.or(raw.like), raw.than, by)?
     };
-    Ok(Claim {
-        id: raw.id,
-        says: says(&raw.says, &proof)?,
-        proof,
-        command: raw.command,
-        place: place.clone(),
-    })
+    Ok(Claim { id: raw.id, says: says(&raw.says, &proof)?, proof, command: raw.command, place: place.clone() })
 }
 
 fn compiled(text: &str) -> Result<Proof, String> {
-    let shape = || {
-        format!("`compiled` names an anchor of the library as `src/path.rs#anchor`, not `{text}`")
-    };
+    let shape = || format!("`compiled` names an anchor of the library as `src/path.rs#anchor`, not `{text}`");
     let (file, anchor) = text.split_once('#').ok_or_else(shape)?;
     let below_src = file.starts_with("src/") && file.ends_with(".rs") && !file.contains("..");
     if !below_src || anchor.is_empty() {
         return Err(shape());
     }
-    Ok(Proof::Compiled {
-        file: PathBuf::from(file),
-        anchor: anchor.to_string(),
-    })
+    Ok(Proof::Compiled { file: PathBuf::from(file), anchor: anchor.to_string() })
 }
 
 fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
-    let outside = || {
-        [raw.equals, raw.at_most, raw.at_least, raw.by]
-            .iter()
-            .any(Option::is_some)
-            || raw.than.is_some()
-    };
+    let outside = || [raw.equals, raw.at_most, raw.at_least, raw.by].iter().any(Option::is_some) || raw.than.is_some();
     let counts = match of {
         toml::Value::String(of) => vec![count(RawCount {
             of: of.clone(),
@@ -263,14 +205,7 @@ fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
         }
         toml::Value::Array(entries) => entries
             .iter()
-            .map(|entry| {
-                count(
-                    entry
-                        .clone()
-                        .try_into()
-                        .map_err(|e| format!("`counted`: {}", e.message()))?,
-                )
-            })
+            .map(|entry| count(entry.clone().try_into().map_err(|e| format!("`counted`: {}", e.message()))?))
             .collect::<Result<_, String>>()?,
         _ => return Err("`counted` is a text or a list of tables".to_string()),
     };
@@ -289,11 +224,7 @@ fn count(raw: RawCount) -> Result<Count, String> {
         match (&raw.than, raw.by) {
             (Some(than), Some(by)) => {
                 let (example, key) = count_key(than)?;
-                Some(CountBound::FewerThan {
-                    example,
-                    key,
-                    by: factor("by", by)?,
-                })
+                Some(CountBound::FewerThan { example, key, by: factor("by", by)? })
             }
             (None, None) => None,
             _ => return Err("`than` and `by` come together".to_string()),
@@ -301,31 +232,18 @@ fn count(raw: RawCount) -> Result<Count, String> {
     ];
     let mut given = given.into_iter().flatten();
     let (Some(bound), None) = (given.next(), given.next()) else {
-        return Err(format!(
-            "`{}` needs one bound: `equals`, `at_most`, `at_least`, or `than` with `by`",
-            raw.of
-        ));
+        return Err(format!("`{}` needs one bound: `equals`, `at_most`, `at_least`, or `than` with `by`", raw.of));
     };
     match bound {
-        CountBound::Equals(n) | CountBound::AtMost(n) | CountBound::AtLeast(n)
-            if !n.is_finite() || n < 0.0 =>
-        {
+        CountBound::Equals(n) | CountBound::AtMost(n) | CountBound::AtLeast(n) if !n.is_finite() || n < 0.0 => {
             Err(format!("the bound {n} is no count"))
         }
         CountBound::AtLeast(0.0) => Err("`at_least = 0` cannot fail".to_string()),
-        bound => Ok(Count {
-            example,
-            key,
-            bound,
-        }),
+        bound => Ok(Count { example, key, bound }),
     }
 }
 
-fn clocked(
-    subject: Option<String>,
-    than: Option<String>,
-    (name, by): (&str, Option<f64>),
-) -> Result<Proof, String> {
+fn clocked(subject: Option<String>, than: Option<String>, (name, by): (&str, Option<f64>)) -> Result<Proof, String> {
     let subject = subject.unwrap_or_default();
     let than = than.ok_or("what is it compared with? `than` is missing")?;
     for id in [&subject, &than] {
@@ -335,16 +253,8 @@ fn clocked(
         return Err(format!("`{subject}` is compared with itself"));
     }
     let by = factor(name, by.ok_or_else(|| format!("`{name}` is missing"))?)?;
-    let bound = if name == "by" {
-        RatioBound::Faster(by)
-    } else {
-        RatioBound::Within(by)
-    };
-    Ok(Proof::Clocked(Clocked {
-        subject,
-        than,
-        bound,
-    }))
+    let bound = if name == "by" { RatioBound::Faster(by) } else { RatioBound::Within(by) };
+    Ok(Proof::Clocked(Clocked { subject, than, bound }))
 }
 
 /// A factor above 1; what is claimed to make no difference is said with `like` and `within`.
@@ -352,23 +262,15 @@ fn factor(name: &str, factor: f64) -> Result<f64, String> {
     if factor.is_finite() && factor > 1.0 {
         return Ok(factor);
     }
-    let hint = if name == "by" {
-        "; for \"no difference\" write `like` and `within`"
-    } else {
-        ""
-    };
+    let hint = if name == "by" { "; for \"no difference\" write `like` and `within`" } else { "" };
     Err(format!("`{name}` is a factor above 1, not {factor}{hint}"))
 }
 
 /// `example/variant.quantity` in its two parts.
 pub(crate) fn count_key(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
-        Some((example, key)) if identifier(example) && key.contains('.') => {
-            Ok((example.to_string(), key.to_string()))
-        }
-        _ => Err(format!(
-            "a count is named `example/variant.quantity`, not `{text}`"
-        )),
+        Some((example, key)) if identifier(example) && key.contains('.') => Ok((example.to_string(), key.to_string())),
+        _ => Err(format!("a count is named `example/variant.quantity`, not `{text}`")),
     }
 }
 
@@ -377,17 +279,14 @@ pub(crate) fn benchmark_id(id: &str) -> Result<(), String> {
     if id.split('/').count() >= 2 && id.split('/').all(|part| !part.trim().is_empty()) {
         return Ok(());
     }
-    Err(format!(
-        "a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"
-    ))
+    Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
 }
 
 /// The sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name; where several counts have
 /// one, `{{at_most 2}}` is the second count's.
 fn says(template: &str, proof: &Proof) -> Result<String, String> {
-    static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant")
-    });
+    static PLACEHOLDER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant"));
     if template.trim().is_empty() {
         return Err("`says` is empty".to_string());
     }
@@ -417,10 +316,7 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
     let filled = PLACEHOLDER.replace_all(template, |found: &regex::Captures<'_>| {
         let name = &found[1];
         let value = match found.get(2).map(|n| n.as_str().parse::<usize>()) {
-            Some(Ok(n)) => n
-                .checked_sub(1)
-                .and_then(|n| bounds.get(n))
-                .filter(|(has, _)| *has == name),
+            Some(Ok(n)) => n.checked_sub(1).and_then(|n| bounds.get(n)).filter(|(has, _)| *has == name),
             Some(Err(_)) => None,
             None => {
                 let mut named = bounds.iter().filter(|(has, _)| *has == name);
@@ -436,9 +332,7 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
         }
     });
     if let Some(wrong) = wrong {
-        return Err(format!(
-            "`says` has {wrong}, which is not one bound of this claim"
-        ));
+        return Err(format!("`says` has {wrong}, which is not one bound of this claim"));
     }
     if filled.contains("{{") || filled.contains("}}") {
         return Err("`says` has braces that are no placeholder".to_string());
@@ -485,9 +379,7 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
     }
     for words in [&raw.title, &raw.label, &raw.x].into_iter().flatten() {
         if let Some(typed) = lint::typed_in(words).first() {
-            return Err(format!(
-                "a number typed by hand in a figure's words: `{typed}`"
-            ));
+            return Err(format!("a number typed by hand in a figure's words: `{typed}`"));
         }
     }
     Ok(Figure {
@@ -503,20 +395,12 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
 }
 
 fn kebab(id: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     id.split('-').all(part)
 }
 
 pub(crate) fn identifier(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]
@@ -541,10 +425,7 @@ mod tests {
         let (blocks, problems) = read(&format!("```claim\nid = \"a\"\n{body}\n```\n"));
         assert!(blocks.is_empty(), "{body} was taken");
         assert_eq!(problems.len(), 1, "{body}: {problems:?}");
-        problems[0]
-            .strip_prefix("book/src/a.md:")
-            .unwrap()
-            .to_string()
+        problems[0].strip_prefix("book/src/a.md:").unwrap().to_string()
     }
 
     #[test]
@@ -554,23 +435,18 @@ mod tests {
         let (blocks, problems) = read(page);
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(blocks.len(), 2);
-        let Block::Claim(claim) = &blocks[0].item else {
-            panic!("a figure")
-        };
+        let Block::Claim(claim) = &blocks[0].item else { panic!("a figure") };
         assert_eq!(claim.place.line, 3);
         assert!(page[blocks[0].range.clone()].starts_with("```claim"));
         assert!(page[blocks[0].range.clone()].trim_end().ends_with("```"));
-        let Block::Figure(figure) = &blocks[1].item else {
-            panic!("a claim")
-        };
+        let Block::Figure(figure) = &blocks[1].item else { panic!("a claim") };
         assert_eq!((figure.place.line, figure.y), (11, YAxis::Time));
         assert!(page[blocks[1].range.end..].trim_start().starts_with("End"));
     }
 
     #[test]
     fn a_block_inside_a_code_block_is_an_example() {
-        let (blocks, problems) =
-            read("````text\n```claim\nid = 1\n```\n````\n\n    ```claim\n    x\n    ```\n");
+        let (blocks, problems) = read("````text\n```claim\nid = 1\n```\n````\n\n    ```claim\n    x\n    ```\n");
         assert!(blocks.is_empty() && problems.is_empty(), "{problems:?}");
     }
 
@@ -581,17 +457,10 @@ mod tests {
             matches!(claim.proof, Proof::Compiled { file, anchor } if file == Path::new("src/a/b.rs") && anchor == "size")
         );
         let claim = only_claim("says = 'S'\nexplored = 'ring::loss'");
-        assert!(claim.command().ends_with("-- --exact ring::loss"));
-        let claim = only_claim(
-            "says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5",
-        );
-        assert_eq!(
-            (claim.says.as_str(), claim.command().as_str()),
-            ("1.5 times as fast", "cargo bench --bench g")
-        );
-        let claim = only_claim(
-            "says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'",
-        );
+        assert!(claim.command() == "cargo explore --exact ring::loss");
+        let claim = only_claim("says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5");
+        assert_eq!((claim.says.as_str(), claim.command().as_str()), ("1.5 times as fast", "cargo bench --bench g"));
+        let claim = only_claim("says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'");
         assert!(matches!(&claim.proof, Proof::Clocked(c) if c.bound == RatioBound::Within(1.25)));
         assert_eq!(claim.command(), "make");
     }
@@ -602,23 +471,10 @@ mod tests {
             Proof::Counted(counts) => counts[0].bound.clone(),
             _ => panic!("not counted"),
         };
-        assert_eq!(
-            bound("counted = 'e/v.q'\nat_most = 1"),
-            CountBound::AtMost(1.0)
-        );
-        assert_eq!(
-            bound("counted = 'e/v.q'\nequals = 0"),
-            CountBound::Equals(0.0)
-        );
-        assert_eq!(
-            bound("counted = 'e/v.q'\nat_least = 2.5"),
-            CountBound::AtLeast(2.5)
-        );
-        let fewer = CountBound::FewerThan {
-            example: "e".into(),
-            key: "w.q".into(),
-            by: 16.0,
-        };
+        assert_eq!(bound("counted = 'e/v.q'\nat_most = 1"), CountBound::AtMost(1.0));
+        assert_eq!(bound("counted = 'e/v.q'\nequals = 0"), CountBound::Equals(0.0));
+        assert_eq!(bound("counted = 'e/v.q'\nat_least = 2.5"), CountBound::AtLeast(2.5));
+        let fewer = CountBound::FewerThan { example: "e".into(), key: "w.q".into(), by: 16.0 };
         assert_eq!(bound("counted = 'e/v.q'\nthan = 'e/w.q'\nby = 16"), fewer);
         let claim = only_claim(
             "says = '{{equals}} of {{at_most 2}} or {{at_most 3}}'\n\
@@ -631,169 +487,58 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         for (body, expected) in [
             ("says = 'S'", "1: no proof"),
-            (
-                "says = 'S'\nexplored = 'a::b'\nextra = 1",
-                "5: unknown field `extra`",
-            ),
+            ("says = 'S'\nexplored = 'a::b'\nextra = 1", "5: unknown field `extra`"),
             ("says = ", "3: "),
-            (
-                "says = 'S'\nexplored = 'a::b'\nfaster = 'g/a'",
-                "1: one claim, one proof, not explored and faster",
-            ),
-            (
-                "says = 'S'\nexplored = 'a::b'\nby = 2",
-                "1: `by` means nothing beside `explored`",
-            ),
+            ("says = 'S'\nexplored = 'a::b'\nfaster = 'g/a'", "1: one claim, one proof, not explored and faster"),
+            ("says = 'S'\nexplored = 'a::b'\nby = 2", "1: `by` means nothing beside `explored`"),
             ("says = 'S'\nexplored = 'ab'", "1: `explored` names a test"),
-            (
-                "says = 'S'\ncompiled = 'tests/a.rs#x'",
-                "1: `compiled` names an anchor of the library",
-            ),
-            (
-                "says = 'S'\ncompiled = 'src/../a.rs#x'",
-                "1: `compiled` names an anchor of the library",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'",
-                "1: `e/v.q` needs one bound",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'\nequals = 1\nat_most = 2",
-                "1: `e/v.q` needs one bound",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'\nat_least = 0",
-                "1: `at_least = 0` cannot fail",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'\nat_most = nan",
-                "1: the bound NaN is no count",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'",
-                "1: `than` and `by` come together",
-            ),
-            (
-                "says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'\nby = 1",
-                "1: `by` is a factor above 1",
-            ),
-            (
-                "says = 'S'\ncounted = 'v.q'\nequals = 1",
-                "1: a count is named",
-            ),
+            ("says = 'S'\ncompiled = 'tests/a.rs#x'", "1: `compiled` names an anchor of the library"),
+            ("says = 'S'\ncompiled = 'src/../a.rs#x'", "1: `compiled` names an anchor of the library"),
+            ("says = 'S'\ncounted = 'e/v.q'", "1: `e/v.q` needs one bound"),
+            ("says = 'S'\ncounted = 'e/v.q'\nequals = 1\nat_most = 2", "1: `e/v.q` needs one bound"),
+            ("says = 'S'\ncounted = 'e/v.q'\nat_least = 0", "1: `at_least = 0` cannot fail"),
+            ("says = 'S'\ncounted = 'e/v.q'\nat_most = nan", "1: the bound NaN is no count"),
+            ("says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'", "1: `than` and `by` come together"),
+            ("says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'\nby = 1", "1: `by` is a factor above 1"),
+            ("says = 'S'\ncounted = 'v.q'\nequals = 1", "1: a count is named"),
             ("says = 'S'\ncounted = []", "1: `counted` is empty"),
-            (
-                "says = 'S'\ncounted = [{ of = 'e/v.q', equal = 1 }]",
-                "1: `counted`: unknown field `equal`",
-            ),
-            (
-                "says = 'S'\ncounted = [{ of = 'e/v.q', equals = 1 }]\nequals = 1",
-                "1: with a list",
-            ),
-            (
-                "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'",
-                "1: `by` is missing",
-            ),
-            (
-                "says = 'S'\nfaster = 'g/a'\nby = 2",
-                "1: what is it compared with?",
-            ),
-            (
-                "says = 'S'\nfaster = 'g/a'\nthan = 'g/a'\nby = 2",
-                "1: `g/a` is compared with itself",
-            ),
-            (
-                "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = 1.0",
-                "1: `by` is a factor above 1, not 1; for",
-            ),
-            (
-                "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = inf",
-                "1: `by` is a factor above 1, not inf",
-            ),
-            (
-                "says = 'S'\nlike = 'g/a'\nthan = 'g/b'\nby = 2",
-                "1: `by` means nothing beside `like`",
-            ),
-            (
-                "says = 'S'\nlike = 'g/a'\nthan = 'g'\nwithin = 2",
-                "1: a benchmark is named",
-            ),
-            (
-                "says = '1.5 times'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2",
-                "1: `says` has a number typed by hand",
-            ),
-            (
-                "says = '{{within}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2",
-                "1: `says` has {{within}}",
-            ),
-            (
-                "says = '{{BY}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2",
-                "1: `says` has braces",
-            ),
+            ("says = 'S'\ncounted = [{ of = 'e/v.q', equal = 1 }]", "1: `counted`: unknown field `equal`"),
+            ("says = 'S'\ncounted = [{ of = 'e/v.q', equals = 1 }]\nequals = 1", "1: with a list"),
+            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'", "1: `by` is missing"),
+            ("says = 'S'\nfaster = 'g/a'\nby = 2", "1: what is it compared with?"),
+            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/a'\nby = 2", "1: `g/a` is compared with itself"),
+            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = 1.0", "1: `by` is a factor above 1, not 1; for"),
+            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = inf", "1: `by` is a factor above 1, not inf"),
+            ("says = 'S'\nlike = 'g/a'\nthan = 'g/b'\nby = 2", "1: `by` means nothing beside `like`"),
+            ("says = 'S'\nlike = 'g/a'\nthan = 'g'\nwithin = 2", "1: a benchmark is named"),
+            ("says = '1.5 times'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has a number typed by hand"),
+            ("says = '{{within}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has {{within}}"),
+            ("says = '{{BY}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has braces"),
             ("says = ' '\nexplored = 'a::b'", "1: `says` is empty"),
         ] {
             let problem = only_problem(body);
-            assert!(
-                problem.starts_with(expected),
-                "{body}\n  gave {problem}\n  not  {expected}"
-            );
+            assert!(problem.starts_with(expected), "{body}\n  gave {problem}\n  not  {expected}");
         }
     }
 
     #[test]
     fn a_block_that_would_be_overlooked_is_a_problem() {
         for (page, expected) in [
-            (
-                "- item\n\n  ```claim\n  id = 'a'\n  ```\n",
-                "3: a claim block stands by itself",
-            ),
-            (
-                "> ```figure\n> group = 'a'\n> ```\n",
-                "1: a figure block stands by itself",
-            ),
-            (
-                "```claim\nid = 'a'\n",
-                "1: this claim block is never closed",
-            ),
+            ("- item\n\n  ```claim\n  id = 'a'\n  ```\n", "3: a claim block stands by itself"),
+            ("> ```figure\n> group = 'a'\n> ```\n", "1: a figure block stands by itself"),
+            ("```claim\nid = 'a'\n", "1: this claim block is never closed"),
             ("```claim", "1: this claim block is never closed"),
-            (
-                "```claim, wide\nid = 'a'\n```\n",
-                "1: a claim block takes nothing behind its name",
-            ),
-            (
-                "```claim\nid = 'A_b'\nsays='S'\nexplored='a::b'\n```\n",
-                "1: the id `A_b` is not in kebab case",
-            ),
-            (
-                "```figure\ngroup = 'g'\ny = 'size'\n```\n",
-                "3: unknown variant `size`",
-            ),
-            (
-                "```figure\ngroup = 'g'\ny = 'ratio'\n```\n",
-                "1: a ratio needs a `baseline`",
-            ),
-            (
-                "```figure\ngroup = 'g'\ny = 'time'\nbaseline = 'a'\n```\n",
-                "1: `baseline` means nothing",
-            ),
-            (
-                "```figure\ngroup = 'g/a'\ny = 'time'\n```\n",
-                "1: `group` is a criterion group",
-            ),
-            (
-                "```figure\ngroup = 'g'\ny = 'time'\ntitle = '3x faster'\n```\n",
-                "1: a number typed by hand",
-            ),
+            ("```claim, wide\nid = 'a'\n```\n", "1: a claim block takes nothing behind its name"),
+            ("```claim\nid = 'A_b'\nsays='S'\nexplored='a::b'\n```\n", "1: the id `A_b` is not in kebab case"),
+            ("```figure\ngroup = 'g'\ny = 'size'\n```\n", "3: unknown variant `size`"),
+            ("```figure\ngroup = 'g'\ny = 'ratio'\n```\n", "1: a ratio needs a `baseline`"),
+            ("```figure\ngroup = 'g'\ny = 'time'\nbaseline = 'a'\n```\n", "1: `baseline` means nothing"),
+            ("```figure\ngroup = 'g/a'\ny = 'time'\n```\n", "1: `group` is a criterion group"),
+            ("```figure\ngroup = 'g'\ny = 'time'\ntitle = '3x faster'\n```\n", "1: a number typed by hand"),
         ] {
             let (blocks, problems) = read(page);
-            assert!(
-                blocks.is_empty() && problems.len() == 1,
-                "{page}: {problems:?}"
-            );
-            assert!(
-                problems[0].starts_with(&format!("book/src/a.md:{expected}")),
-                "{problems:?}"
-            );
+            assert!(blocks.is_empty() && problems.len() == 1, "{page}: {problems:?}");
+            assert!(problems[0].starts_with(&format!("book/src/a.md:{expected}")), "{problems:?}");
         }
     }
 }

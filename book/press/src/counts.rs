@@ -35,13 +35,9 @@ fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Count
     if !run.success() {
         return Err(run.failure(&name, limit));
     }
-    let values = parse(&run.stdout)
-        .map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
-    Ok(Counts {
-        date: date::now(),
-        commit: environment::commit(project).0,
-        values,
-    })
+    let values =
+        parse(&run.stdout).map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
+    Ok(Counts { date: date::now(), commit: environment::commit(project).0, values })
 }
 
 /// One flat object of numbers, or of reasons why a number cannot be had.
@@ -59,9 +55,7 @@ fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
             return Err(format!("printed `{key}`, which is not `variant.quantity`"));
         }
         if !value.is_number() && !value.is_string() {
-            return Err(format!(
-                "printed for `{key}` neither a number nor a reason: {value}"
-            ));
+            return Err(format!("printed for `{key}` neither a number nor a reason: {value}"));
         }
     }
     Ok(values)
@@ -73,8 +67,7 @@ mod tests {
 
     #[test]
     fn an_object_of_numbers_and_reasons_is_read_in_order() {
-        let values =
-            parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
+        let values = parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
         assert_eq!(values.keys().collect::<Vec<_>>(), ["b.n", "a.n", "c.n"]);
     }
 
@@ -103,28 +96,14 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write(
-            "Cargo.toml",
-            "[workspace]\n[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
-        );
+        write("Cargo.toml", "[workspace]\n[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         write("src/lib.rs", "");
-        write(
-            "examples/hang.rs",
-            "fn main() { eprintln!(\"waiting\"); loop { std::thread::park() } }",
-        );
+        write("examples/hang.rs", "fn main() { eprintln!(\"waiting\"); loop { std::thread::park() } }");
         write("examples/bad.rs", "fn main() {");
         let project = Project::at(folder.path());
-        let error = run_within(&project, "hang", Duration::from_secs(3))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "the example `hang` was stopped after 3 seconds:\n    waiting"
-        );
+        let error = run_within(&project, "hang", Duration::from_secs(3)).unwrap_err().to_string();
+        assert_eq!(error, "the example `hang` was stopped after 3 seconds:\n    waiting");
         let error = run(&project, "bad").unwrap_err().to_string();
-        assert!(
-            error.starts_with("the build of the example `bad` failed"),
-            "{error}"
-        );
+        assert!(error.starts_with("the build of the example `bad` failed"), "{error}");
     }
 }

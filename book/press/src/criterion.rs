@@ -57,8 +57,7 @@ impl Run {
 
 /// Whether what is said of `prefix` is said of `id` too: the same, or a whole part above it.
 pub fn covers(prefix: &str, id: &str) -> bool {
-    id.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Reads everything below `home`. A folder that is not there is an empty run; a damaged file is an error that names it.
@@ -71,19 +70,14 @@ pub fn read(home: &Path) -> Result<Run, Error> {
             Some("benchmark.json") => finished.push(benchmark(&path)?),
             Some("not_possible.json") => {
                 let refusal: Refusal = json(&path)?;
-                let refused = Refused {
-                    reason: refusal.reason,
-                    when: written(&path)?,
-                };
+                let refused = Refused { reason: refusal.reason, when: written(&path)? };
                 run.not_possible.insert(refusal.id, refused);
             }
             _ => {}
         }
     }
     finished.retain(|(id, finished)| {
-        let outdated = |(prefix, refused): (&String, &Refused)| {
-            covers(prefix, id) && refused.when > finished.when
-        };
+        let outdated = |(prefix, refused): (&String, &Refused)| covers(prefix, id) && refused.when > finished.when;
         !run.not_possible.iter().any(outdated)
     });
     finished.sort_by(|(a, one), (b, other)| one.when.cmp(&other.when).then_with(|| a.cmp(b)));
@@ -157,20 +151,13 @@ fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
             high: median.confidence_interval.upper_bound,
         }],
     };
-    Ok((
-        id.full_id,
-        Finished {
-            benchmark,
-            when: written(path)?,
-        },
-    ))
+    Ok((id.full_id, Finished { benchmark, when: written(path)? }))
 }
 
 /// The files below `folder` that matter: those in a folder `new` (`base` and `change` are of earlier runs), and the
 /// refusals, wherever they lie.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed =
-        |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));
+    let failed = |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -193,14 +180,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(path)
-        .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))?;
-    serde_json::from_str(&text).map_err(|e| {
-        Error::Failed(format!(
-            "{}: not what criterion {VERSION} writes: {e}",
-            path.display()
-        ))
-    })
+    let text = fs::read_to_string(path).map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::Failed(format!("{}: not what criterion {VERSION} writes: {e}", path.display())))
 }
 
 fn written(path: &Path) -> Result<SystemTime, Error> {

@@ -46,11 +46,7 @@ impl Environment {
     /// `stolen_share` are for whoever measures to fill in.
     pub fn read(project: &Project) -> Environment {
         let memory = read("/proc/meminfo").and_then(|text| {
-            let kib: u64 = field(&text, "MemTotal")?
-                .trim_end_matches("kB")
-                .trim()
-                .parse()
-                .ok()?;
+            let kib: u64 = field(&text, "MemTotal")?.trim_end_matches("kB").trim().parse().ok()?;
             Some(kib * 1024)
         });
         Environment {
@@ -62,27 +58,19 @@ impl Environment {
             virtualisation: virtualisation(),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             filesystem: filesystem(project.target()),
-            rustc: said(
-                &env::var("RUSTC").unwrap_or("rustc".to_string()),
-                &["--version"],
-            ),
+            rustc: said(&env::var("RUSTC").unwrap_or("rustc".to_string()), &["--version"]),
             flags: Some(flags()),
             criterion: None,
             settings: None,
             stolen_share: None,
-            load_before: read("/proc/loadavg")
-                .and_then(|text| text.split(' ').next()?.parse().ok()),
+            load_before: read("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
         }
     }
 
     /// The fields that a page shows, in order, with labels in words; what is not known says so.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
-        let memory = self
-            .memory_bytes
-            .map(|b| format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64));
-        let stolen = self
-            .stolen_share
-            .map(|share| format!("{:.1} %", share * 100.0));
+        let memory = self.memory_bytes.map(|b| format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64));
+        let stolen = self.stolen_share.map(|share| format!("{:.1} %", share * 100.0));
         let rows = [
             ("Processor", self.cpu.clone()),
             ("Cores used", self.cores.map(|n| n.to_string())),
@@ -97,35 +85,20 @@ impl Environment {
             ("criterion", self.criterion.clone()),
             ("Settings", self.settings.clone()),
             ("CPU time stolen by the hypervisor", stolen),
-            (
-                "Load before it began",
-                self.load_before.map(|load| format!("{load:.2}")),
-            ),
+            ("Load before it began", self.load_before.map(|load| format!("{load:.2}"))),
         ];
-        rows.into_iter()
-            .map(|(label, value)| (label, value.unwrap_or_else(|| "not known".to_string())))
-            .collect()
+        rows.into_iter().map(|(label, value)| (label, value.unwrap_or_else(|| "not known".to_string()))).collect()
     }
 }
 
 /// git's commit, and whether files differ from it; recordings themselves do not count.
 pub fn commit(project: &Project) -> (Option<String>, Option<bool>) {
     let git = |args: &[&str]| {
-        let out = Command::new("git")
-            .arg("-C")
-            .arg(project.root())
-            .args(args)
-            .output()
-            .ok()?;
-        out.status
-            .success()
-            .then(|| String::from_utf8_lossy(&out.stdout).trim().to_string())
+        let out = Command::new("git").arg("-C").arg(project.root()).args(args).output().ok()?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_string())
     };
     let changes = git(&["status", "--porcelain", "--", ".", ":!book/machines"]);
-    (
-        git(&["rev-parse", "HEAD"]),
-        changes.map(|changes| !changes.is_empty()),
-    )
+    (git(&["rev-parse", "HEAD"]), changes.map(|changes| !changes.is_empty()))
 }
 
 /// The kernel's account of CPU time since it started, over all processors.
@@ -144,23 +117,13 @@ impl CpuTime {
     fn parse(stat: &str) -> Option<CpuTime> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is part of user and nice.
-        let ticks: Vec<u64> = line
-            .split_whitespace()
-            .take(8)
-            .map_while(|t| t.parse().ok())
-            .collect();
-        (ticks.len() == 8).then(|| CpuTime {
-            stolen: ticks[7],
-            total: ticks.iter().sum(),
-        })
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|t| t.parse().ok()).collect();
+        (ticks.len() == 8).then(|| CpuTime { stolen: ticks[7], total: ticks.iter().sum() })
     }
 
     /// The share of CPU time since `before` that the hypervisor gave to others.
     pub fn stolen_since(self, before: CpuTime) -> Option<f64> {
-        let total = self
-            .total
-            .checked_sub(before.total)
-            .filter(|total| *total > 0)?;
+        let total = self.total.checked_sub(before.total).filter(|total| *total > 0)?;
         Some(self.stolen.checked_sub(before.stolen)? as f64 / total as f64)
     }
 }
@@ -193,11 +156,7 @@ fn caches(folder: &Path) -> Option<String> {
             };
             let size = of("size")?;
             let kib: u64 = size.strip_suffix('K')?.parse().ok()?;
-            let size = if kib.is_multiple_of(1024) {
-                format!("{} MiB", kib / 1024)
-            } else {
-                format!("{kib} KiB")
-            };
+            let size = if kib.is_multiple_of(1024) { format!("{} MiB", kib / 1024) } else { format!("{kib} KiB") };
             Some(format!("L{}{kind} {size}", of("level")?))
         })
         .collect();
@@ -216,18 +175,12 @@ fn virtualisation() -> Option<String> {
         .filter_map(|name| read(format!("/sys/class/dmi/id/{name}")))
         .collect::<Vec<_>>()
         .join(" ");
-    Some(if told.is_empty() {
-        "virtual machine".to_string()
-    } else {
-        format!("virtual machine ({told})")
-    })
+    Some(if told.is_empty() { "virtual machine".to_string() } else { format!("virtual machine ({told})") })
 }
 
 /// The type of the file system that holds `path`, or the nearest folder above it that exists.
 fn filesystem(path: &Path) -> Option<String> {
-    let path = path
-        .ancestors()
-        .find_map(|folder| folder.canonicalize().ok())?;
+    let path = path.ancestors().find_map(|folder| folder.canonicalize().ok())?;
     filesystem_in(&read("/proc/self/mountinfo")?, &path)
 }
 
@@ -238,21 +191,15 @@ fn filesystem_in(mountinfo: &str, path: &Path) -> Option<String> {
         .filter_map(|line| {
             let (mount, source) = line.split_once(" - ")?;
             let at = mount.split(' ').nth(4)?.replace("\\040", " ");
-            path.starts_with(&at)
-                .then(|| (at.len(), source.split(' ').next()))
+            path.starts_with(&at).then(|| (at.len(), source.split(' ').next()))
         })
         .max_by_key(|(length, _)| *length)
         .and_then(|(_, kind)| kind.map(str::to_string))
 }
 
 fn flags() -> String {
-    let encoded = env::var("CARGO_ENCODED_RUSTFLAGS")
-        .ok()
-        .map(|flags| flags.replace('\x1f', " "));
-    match encoded
-        .or_else(|| env::var("RUSTFLAGS").ok())
-        .filter(|flags| !flags.is_empty())
-    {
+    let encoded = env::var("CARGO_ENCODED_RUSTFLAGS").ok().map(|flags| flags.replace('\x1f', " "));
+    match encoded.or_else(|| env::var("RUSTFLAGS").ok()).filter(|flags| !flags.is_empty()) {
         Some(flags) => format!("profile bench, RUSTFLAGS={flags}"),
         None => "profile bench, no RUSTFLAGS".to_string(),
     }
@@ -260,11 +207,7 @@ fn flags() -> String {
 
 /// What a program says on one line, if it is there and succeeds.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let out = Command::new(program)
-        .args(arguments)
-        .output()
-        .ok()
-        .filter(|out| out.status.success())?;
+    let out = Command::new(program).args(arguments).output().ok().filter(|out| out.status.success())?;
     let text = String::from_utf8(out.stdout).ok()?.trim().to_string();
     (!text.is_empty()).then_some(text)
 }
@@ -278,9 +221,7 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
 fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
-        (key.trim() == name)
-            .then(|| value.trim().to_string())
-            .filter(|value| !value.is_empty())
+        (key.trim() == name).then(|| value.trim().to_string()).filter(|value| !value.is_empty())
     })
 }
 
@@ -294,15 +235,8 @@ mod tests {
         let after = CpuTime::parse("cpu  200 0 100 1600 20 0 10 70 9 0").unwrap();
         assert_eq!(after.stolen_since(before), Some(35.0 / 1000.0));
         assert_eq!(before.stolen_since(before), None, "no time passed");
-        assert_eq!(
-            before.stolen_since(after),
-            None,
-            "the account went backwards"
-        );
-        assert!(
-            CpuTime::parse("cpu  1 2 3 4").is_none(),
-            "a kernel without the column"
-        );
+        assert_eq!(before.stolen_since(after), None, "the account went backwards");
+        assert!(CpuTime::parse("cpu  1 2 3 4").is_none(), "a kernel without the column");
         assert!(CpuTime::parse("").is_none());
     }
 
@@ -313,11 +247,7 @@ mod tests {
                       23 21 0:3 / /my\\040data rw - tmpfs none rw";
         let of = |path: &str| filesystem_in(mounts, Path::new(path));
         assert_eq!(of("/data/x/target").as_deref(), Some("xfs"));
-        assert_eq!(
-            of("/database").as_deref(),
-            Some("ext4"),
-            "a folder is no prefix of a name"
-        );
+        assert_eq!(of("/database").as_deref(), Some("ext4"), "a folder is no prefix of a name");
         assert_eq!(of("/my data/target").as_deref(), Some("tmpfs"));
         assert_eq!(filesystem_in("", Path::new("/x")), None);
     }
@@ -325,10 +255,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_so() {
         let rows = Environment::default().rows();
-        assert!(
-            rows.iter().all(|(_, value)| value == "not known"),
-            "{rows:?}"
-        );
+        assert!(rows.iter().all(|(_, value)| value == "not known"), "{rows:?}");
         assert_eq!(caches(Path::new("/no/such/folder")), None);
         assert_eq!(said("no-such-program", &[]), None);
     }
@@ -338,9 +265,6 @@ mod tests {
         let environment = Environment::read(&Project::at("/no/such/project"));
         assert!(environment.cores.is_some() && environment.flags.is_some());
         let text = serde_json::to_string(&environment).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Environment>(&text).unwrap(),
-            environment
-        );
+        assert_eq!(serde_json::from_str::<Environment>(&text).unwrap(), environment);
     }
 }

@@ -11,8 +11,7 @@ use std::sync::LazyLock;
 /// so is every `{{word …}}` whose word is not one of ours (mdBook has its own).
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|noise|quoted)\b")
-            .expect("a constant")
+        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|noise|quoted)\b").expect("a constant")
     });
     let source = Source::new(page, markdown);
     let code = source.code();
@@ -25,25 +24,20 @@ pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Pro
         }
         let rest = &markdown[whole.end()..];
         // A reference may be broken over two lines, not over a paragraph, and holds no other.
-        let end = rest
-            .find("}}")
-            .filter(|end| !rest[..*end].contains("{{") && !rest[..*end].contains("\n\n"));
+        let end = rest.find("}}").filter(|end| !rest[..*end].contains("{{") && !rest[..*end].contains("\n\n"));
         let read = match end {
             Some(end) => arguments(&rest[..end]).and_then(|arguments| inline(word, &arguments)),
             None => Err("it is never closed with }}".to_string()),
         };
         match (read, end) {
             (Ok(item), Some(end)) => {
-                references.push(Spanned {
-                    range: whole.start()..whole.end() + end + 2,
-                    item,
-                });
+                references.push(Spanned { range: whole.start()..whole.end() + end + 2, item });
             }
             (Ok(_), None) => {}
-            (Err(message), _) => problems.push(Problem {
-                place: source.place(whole.start()),
-                message: format!("{{{{{word} …}}}}: {message}"),
-            }),
+            (Err(message), _) => problems
+                .push(Problem {
+                    place: source.place(whole.start()), message: format!("{{{{{word} …}}}}: {message}")
+                }),
         }
     }
     (references, problems)
@@ -72,35 +66,15 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
                 Some(id) => (id.to_string(), true),
                 None => (text.clone(), false),
             };
-            Ok(Inline::Measured {
-                id: id(&text)?,
-                throughput,
-            })
+            Ok(Inline::Measured { id: id(&text)?, throughput })
         }
-        ("counted", [text]) => {
-            count_key(text).map(|(example, key)| Inline::Counted { example, key })
-        }
-        ("ratio", [a, b]) => Ok(Inline::Ratio {
-            a: id(a)?,
-            b: id(b)?,
-        }),
-        ("percent", [a, b]) => Ok(Inline::Percent {
-            a: id(a)?,
-            b: id(b)?,
-        }),
-        ("crossover", [group, a, b]) => Ok(Inline::Crossover {
-            group: group.clone(),
-            a: a.clone(),
-            b: b.clone(),
-        }),
-        ("noise", [bench]) if identifier(bench) => Ok(Inline::Noise {
-            bench: bench.clone(),
-        }),
+        ("counted", [text]) => count_key(text).map(|(example, key)| Inline::Counted { example, key }),
+        ("ratio", [a, b]) => Ok(Inline::Ratio { a: id(a)?, b: id(b)? }),
+        ("percent", [a, b]) => Ok(Inline::Percent { a: id(a)?, b: id(b)? }),
+        ("crossover", [group, a, b]) => Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() }),
+        ("noise", [bench]) if identifier(bench) => Ok(Inline::Noise { bench: bench.clone() }),
         ("quoted", [text, url]) if url.starts_with("https://") || url.starts_with("http://") => {
-            Ok(Inline::Quoted {
-                text: text.clone(),
-                url: url.clone(),
-            })
+            Ok(Inline::Quoted { text: text.clone(), url: url.clone() })
         }
         _ => Err(format!("it is written {}", usage(word))),
     }
@@ -124,10 +98,7 @@ mod tests {
 
     fn read(markdown: &str) -> (Vec<Spanned<Inline>>, Vec<String>) {
         let (references, problems) = references(Path::new("a.md"), markdown);
-        (
-            references,
-            problems.iter().map(Problem::to_string).collect(),
-        )
+        (references, problems.iter().map(Problem::to_string).collect())
     }
 
     fn one(markdown: &str) -> Inline {
@@ -140,67 +111,23 @@ mod tests {
     #[test]
     fn every_reference_is_read() {
         let s = str::to_string;
-        assert_eq!(
-            one("{{measured g/f/1MiB}}"),
-            Inline::Measured {
-                id: s("g/f/1MiB"),
-                throughput: false
-            }
-        );
-        assert_eq!(
-            one("{{measured g/f/1MiB.throughput}}"),
-            Inline::Measured {
-                id: s("g/f/1MiB"),
-                throughput: true
-            }
-        );
-        assert_eq!(
-            one("{{counted e/v.q}}"),
-            Inline::Counted {
-                example: s("e"),
-                key: s("v.q")
-            }
-        );
-        assert_eq!(
-            one("{{ratio g/a\n  g/b}}"),
-            Inline::Ratio {
-                a: s("g/a"),
-                b: s("g/b")
-            }
-        );
-        assert_eq!(
-            one("{{percent \"g/a b\" g/b}}"),
-            Inline::Percent {
-                a: s("g/a b"),
-                b: s("g/b")
-            }
-        );
-        assert_eq!(
-            one("{{ crossover g a b }}"),
-            Inline::Crossover {
-                group: s("g"),
-                a: s("a"),
-                b: s("b")
-            }
-        );
+        assert_eq!(one("{{measured g/f/1MiB}}"), Inline::Measured { id: s("g/f/1MiB"), throughput: false });
+        assert_eq!(one("{{measured g/f/1MiB.throughput}}"), Inline::Measured { id: s("g/f/1MiB"), throughput: true });
+        assert_eq!(one("{{counted e/v.q}}"), Inline::Counted { example: s("e"), key: s("v.q") });
+        assert_eq!(one("{{ratio g/a\n  g/b}}"), Inline::Ratio { a: s("g/a"), b: s("g/b") });
+        assert_eq!(one("{{percent \"g/a b\" g/b}}"), Inline::Percent { a: s("g/a b"), b: s("g/b") });
+        assert_eq!(one("{{ crossover g a b }}"), Inline::Crossover { group: s("g"), a: s("a"), b: s("b") });
         assert_eq!(one("{{noise g}}"), Inline::Noise { bench: s("g") });
         assert_eq!(
             one("{{quoted \"60 ns\" https://a.example/b_c}}"),
-            Inline::Quoted {
-                text: s("60 ns"),
-                url: s("https://a.example/b_c")
-            }
+            Inline::Quoted { text: s("60 ns"), url: s("https://a.example/b_c") }
         );
     }
 
     #[test]
     fn ranges_cover_exactly_the_reference() {
         let page = "One {{noise a}}, |\n\n| a | {{ratio g/_a_ g/_b_}} |\n";
-        let found: Vec<&str> = read(page)
-            .0
-            .iter()
-            .map(|reference| &page[reference.range.clone()])
-            .collect();
+        let found: Vec<&str> = read(page).0.iter().map(|reference| &page[reference.range.clone()]).collect();
         assert_eq!(found, ["{{noise a}}", "{{ratio g/_a_ g/_b_}}"]);
     }
 
@@ -209,19 +136,13 @@ mod tests {
         let page = "`{{noise a}}`\n\n```text\n{{measured}}\n```\n\n    {{ratio}}\n\n<!-- {{quoted}} -->\n\n\
                     {{#include x.rs}} {{measuredly a}} a <!-- {{noise}} --> b\n";
         let (references, problems) = read(page);
-        assert!(
-            references.is_empty() && problems.is_empty(),
-            "{references:?} {problems:?}"
-        );
+        assert!(references.is_empty() && problems.is_empty(), "{references:?} {problems:?}");
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, expected) in [
-            (
-                "{{measured}}",
-                "{{measured …}}: it is written {{measured ID}}",
-            ),
+            ("{{measured}}", "{{measured …}}: it is written {{measured ID}}"),
             ("{{measured g}}", "{{measured …}}: a benchmark is named"),
             ("{{measured g/f g/h}}", "{{measured …}}: it is written"),
             ("{{counted e/v}}", "{{counted …}}: a count is named"),
@@ -230,27 +151,14 @@ mod tests {
             ("{{noise g/a}}", "{{noise …}}: it is written"),
             ("{{quoted \"60 ns\"}}", "{{quoted …}}: it is written"),
             ("{{quoted \"60 ns\" see}}", "{{quoted …}}: it is written"),
-            (
-                "{{quoted \"60 ns https://a.example}}",
-                "{{quoted …}}: a quote is never closed",
-            ),
+            ("{{quoted \"60 ns https://a.example}}", "{{quoted …}}: a quote is never closed"),
             ("{{noise g} and so on", "{{noise …}}: it is never closed"),
             ("{{noise g\n\nNext }}", "{{noise …}}: it is never closed"),
         ] {
             let (references, problems) = read(&format!("One\n\n{text}\n"));
-            assert!(
-                references.is_empty() && problems.len() == 1,
-                "{text}: {references:?} {problems:?}"
-            );
-            assert!(
-                problems[0].starts_with(&format!("a.md:3: {expected}")),
-                "{problems:?}"
-            );
+            assert!(references.is_empty() && problems.len() == 1, "{text}: {references:?} {problems:?}");
+            assert!(problems[0].starts_with(&format!("a.md:3: {expected}")), "{problems:?}");
         }
-        assert_eq!(
-            read("{{noise a {{noise b}}").0.len(),
-            1,
-            "the second is whole"
-        );
+        assert_eq!(read("{{noise a {{noise b}}").0.len(), 1, "the second is whole");
     }
 }

@@ -1,9 +1,7 @@
 //! Draws verdicts: a claim and what one machine knows go in, a judgement comes out.
 
 use crate::machine::{Known, Machine, ProofRun};
-use crate::model::{
-    Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict,
-};
+use crate::model::{Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict};
 use crate::stats;
 use crate::units::{Quantity, number, text};
 use std::path::Path;
@@ -39,9 +37,7 @@ pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
         Known::NotPossible(reason) => return without(Verdict::NotPossible(reason.clone()), reason),
         Known::NotMeasured => return not_measured("no times for both sides"),
     };
-    let Estimate {
-        value, low, high, ..
-    } = ratio;
+    let Estimate { value, low, high, .. } = ratio;
     let is_ratio = [value, low, high].iter().all(|n| n.is_finite() && *n > 0.0);
     if !is_ratio || low > high {
         return not_measured("the recorded times are not numbers above zero");
@@ -56,17 +52,8 @@ pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
         _ => Verdict::Undecided,
     };
     let shown = text(ratio, Quantity::Ratio);
-    let found = format!(
-        "{} ({}; {})",
-        shown.value,
-        shown.interval,
-        rounds(ratio.rounds)
-    );
-    Judgement {
-        verdict,
-        value: Some(ratio),
-        found,
-    }
+    let found = format!("{} ({}; {})", shown.value, shown.interval, rounds(ratio.rounds));
+    Judgement { verdict, value: Some(ratio), found }
 }
 
 /// How far an interval over this many rounds can be trusted, in words.
@@ -74,10 +61,7 @@ pub fn rounds(rounds: usize) -> String {
     match rounds {
         1 => "one round, sampling noise only".to_string(),
         // The smallest and the largest: say what that covers.
-        2..=5 => format!(
-            "{rounds} rounds, {:.0} % coverage",
-            stats::coverage(rounds) * 100.0
-        ),
+        2..=5 => format!("{rounds} rounds, {:.0} % coverage", stats::coverage(rounds) * 100.0),
         _ => format!("{rounds} rounds"),
     }
 }
@@ -90,21 +74,14 @@ fn ran(run: Option<&ProofRun>) -> Judgement {
     match run {
         None => not_measured("not run"),
         Some(run) => {
-            let verdict = if run.holds {
-                Verdict::Holds
-            } else {
-                Verdict::Fails
-            };
+            let verdict = if run.holds { Verdict::Holds } else { Verdict::Fails };
             without(verdict, run.found.clone())
         }
     }
 }
 
 fn counted(counts: &[Count], machine: &Machine) -> Judgement {
-    let mut judged: Vec<Judgement> = counts
-        .iter()
-        .map(|count| judge_count(count, machine))
-        .collect();
+    let mut judged: Vec<Judgement> = counts.iter().map(|count| judge_count(count, machine)).collect();
     if judged.len() == 1
         && let Some(only) = judged.pop()
     {
@@ -118,11 +95,7 @@ fn counted(counts: &[Count], machine: &Machine) -> Judgement {
         Verdict::Undecided => 3,
         Verdict::Holds => 4,
     };
-    let found = judged
-        .iter()
-        .map(|j| j.found.as_str())
-        .collect::<Vec<_>>()
-        .join("; ");
+    let found = judged.iter().map(|j| j.found.as_str()).collect::<Vec<_>>().join("; ");
     match judged.into_iter().min_by_key(worst) {
         Some(judgement) => without(judgement.verdict, found),
         None => not_measured("nothing to count"),
@@ -160,29 +133,12 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
     };
     // A count below zero is a fault of whatever counted, and no bound may take it for a good one.
     let holds = holds && value.is_finite() && value >= 0.0;
-    let value = shown.is_finite().then_some(Estimate {
-        value: shown,
-        low: shown,
-        high: shown,
-        rounds: 1,
-    });
-    Judgement {
-        verdict: if holds {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        },
-        value,
-        found,
-    }
+    let value = shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
+    Judgement { verdict: if holds { Verdict::Holds } else { Verdict::Fails }, value, found }
 }
 
 fn without(verdict: Verdict, found: String) -> Judgement {
-    Judgement {
-        verdict,
-        value: None,
-        found,
-    }
+    Judgement { verdict, value: None, found }
 }
 
 fn not_measured(why: &str) -> Judgement {
@@ -200,36 +156,16 @@ mod tests {
     use std::path::PathBuf;
 
     fn claim(proof: Proof) -> Claim {
-        let place = Place {
-            page: PathBuf::from("a.md"),
-            line: 1,
-        };
-        Claim {
-            id: "a".into(),
-            says: "S".into(),
-            proof,
-            command: None,
-            place,
-        }
+        let place = Place { page: PathBuf::from("a.md"), line: 1 };
+        Claim { id: "a".into(), says: "S".into(), proof, command: None, place }
     }
 
     fn clocked(bound: RatioBound) -> Claim {
-        claim(Proof::Clocked(Clocked {
-            subject: "g/new".into(),
-            than: "g/old".into(),
-            bound,
-        }))
+        claim(Proof::Clocked(Clocked { subject: "g/new".into(), than: "g/old".into(), bound }))
     }
 
     fn benchmark(function: &str, medians: &[f64]) -> (String, Benchmark) {
-        let rounds = medians
-            .iter()
-            .map(|&m| Round {
-                median: m,
-                low: m * 0.99,
-                high: m * 1.01,
-            })
-            .collect();
+        let rounds = medians.iter().map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01 }).collect();
         let benchmark = Benchmark {
             group: "g".into(),
             function: Some(function.into()),
@@ -249,9 +185,7 @@ mod tests {
             modified: None,
             rounds: new.len(),
             environment: Environment::default(),
-            benchmarks: [benchmark("new", new), benchmark("old", old)]
-                .into_iter()
-                .collect(),
+            benchmarks: [benchmark("new", new), benchmark("old", old)].into_iter().collect(),
             not_possible: BTreeMap::new(),
         };
         machine.recordings.insert("g".into(), recording);
@@ -261,32 +195,19 @@ mod tests {
     fn counts(values: Value) -> Machine {
         let mut machine = Machine::new("m");
         let values: IndexMap<String, Value> = serde_json::from_value(values).unwrap();
-        let counts = Counts {
-            date: "2026-01-01T00:00:00Z".into(),
-            commit: None,
-            values,
-        };
+        let counts = Counts { date: "2026-01-01T00:00:00Z".into(), commit: None, values };
         machine.counts.insert("e".into(), counts);
         machine
     }
 
     fn count(key: &str, bound: CountBound) -> Count {
-        Count {
-            example: "e".into(),
-            key: key.into(),
-            bound,
-        }
+        Count { example: "e".into(), key: key.into(), bound }
     }
 
     #[test]
     fn a_ratio_is_judged_by_its_whole_interval() {
         let verdict = |bound, low, high| {
-            let ratio = Estimate {
-                value: (low + high) / 2.0,
-                low,
-                high,
-                rounds: 9,
-            };
+            let ratio = Estimate { value: (low + high) / 2.0, low, high, rounds: 9 };
             judge_ratio(bound, Known::Measured(ratio)).verdict
         };
         let faster = RatioBound::Faster(1.5);
@@ -300,11 +221,7 @@ mod tests {
         assert_eq!(verdict(within, 1.2, 1.3), Verdict::Undecided);
         assert_eq!(verdict(within, 1.26, 1.3), Verdict::Fails);
         assert_eq!(verdict(within, 0.5, 0.79), Verdict::Fails);
-        assert_eq!(
-            verdict(within, 0.5, 2.0),
-            Verdict::Undecided,
-            "wider than the bounds on both sides"
-        );
+        assert_eq!(verdict(within, 0.5, 2.0), Verdict::Undecided, "wider than the bounds on both sides");
     }
 
     #[test]
@@ -318,109 +235,51 @@ mod tests {
                 (-2.0, -2.0, -2.0),
                 (2.0, 3.0, 1.0),
             ] {
-                let ratio = Known::Measured(Estimate {
-                    value,
-                    low,
-                    high,
-                    rounds: 9,
-                });
-                assert_eq!(
-                    judge_ratio(bound, ratio).verdict,
-                    Verdict::NotMeasured,
-                    "{value} {low} {high}"
-                );
+                let ratio = Known::Measured(Estimate { value, low, high, rounds: 9 });
+                assert_eq!(judge_ratio(bound, ratio).verdict, Verdict::NotMeasured, "{value} {low} {high}");
             }
         }
     }
 
     #[test]
     fn times_in_a_machine_give_the_ratio_of_the_slower_to_the_faster() {
-        let new = [
-            100.0, 110.0, 120.0, 100.0, 105.0, 100.0, 100.0, 100.0, 101.0,
-        ];
+        let new = [100.0, 110.0, 120.0, 100.0, 105.0, 100.0, 100.0, 100.0, 101.0];
         let old: Vec<f64> = new.iter().map(|t| t * 2.0).collect();
         let judgement = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&new, &old));
         assert_eq!(judgement.verdict, Verdict::Holds);
         assert_eq!(judgement.value.unwrap().value, 2.0);
         assert_eq!(judgement.found, "2.00× (2.00 to 2.00×; 9 rounds)");
         let swapped = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&old, &new));
-        assert_eq!(
-            swapped.verdict,
-            Verdict::Fails,
-            "the broken technique must be found out"
-        );
-        let one = judge(
-            &clocked(RatioBound::Faster(1.5)),
-            &clocks(&[100.0], &[200.0]),
-        );
+        assert_eq!(swapped.verdict, Verdict::Fails, "the broken technique must be found out");
+        let one = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&[100.0], &[200.0]));
         assert!(one.found.contains("one round"), "{}", one.found);
-        let three = judge(
-            &clocked(RatioBound::Faster(1.5)),
-            &clocks(&new[..3], &old[..3]),
-        );
-        assert!(
-            three.found.contains("3 rounds, 75 % coverage"),
-            "{}",
-            three.found
-        );
+        let three = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&new[..3], &old[..3]));
+        assert!(three.found.contains("3 rounds, 75 % coverage"), "{}", three.found);
     }
 
     #[test]
     fn times_that_are_missing_or_no_times_never_hold() {
         let claim = clocked(RatioBound::Faster(1.5));
-        assert_eq!(
-            judge(&claim, &Machine::new("m")).verdict,
-            Verdict::NotMeasured
-        );
+        assert_eq!(judge(&claim, &Machine::new("m")).verdict, Verdict::NotMeasured);
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(
-                judge(&claim, &clocks(&[bad], &[200.0])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
-            assert_eq!(
-                judge(&claim, &clocks(&[1.0, bad], &[2.0, 2.0])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
-            assert_eq!(
-                judge(&claim, &clocks(&[1.0], &[bad])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
+            assert_eq!(judge(&claim, &clocks(&[bad], &[200.0])).verdict, Verdict::NotMeasured, "{bad}");
+            assert_eq!(judge(&claim, &clocks(&[1.0, bad], &[2.0, 2.0])).verdict, Verdict::NotMeasured, "{bad}");
+            assert_eq!(judge(&claim, &clocks(&[1.0], &[bad])).verdict, Verdict::NotMeasured, "{bad}");
         }
-        assert_eq!(
-            judge(&claim, &clocks(&[], &[])).verdict,
-            Verdict::NotMeasured
-        );
+        assert_eq!(judge(&claim, &clocks(&[], &[])).verdict, Verdict::NotMeasured);
         let mut half = clocks(&[1.0], &[2.0]);
         let recording = half.recordings.get_mut("g").unwrap();
         recording.benchmarks.shift_remove("g/old");
         assert_eq!(judge(&claim, &half).verdict, Verdict::NotMeasured);
-        half.recordings
-            .get_mut("g")
-            .unwrap()
-            .not_possible
-            .insert("g".into(), "forbidden".into());
-        assert_eq!(
-            judge(&claim, &half).verdict,
-            Verdict::NotPossible("forbidden".into())
-        );
+        half.recordings.get_mut("g").unwrap().not_possible.insert("g".into(), "forbidden".into());
+        assert_eq!(judge(&claim, &half).verdict, Verdict::NotPossible("forbidden".into()));
     }
 
     #[test]
     fn counts_are_judged_by_their_bounds() {
-        let machine = counts(
-            json!({ "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true }),
-        );
-        let verdict = |key: &str, bound| {
-            judge(&claim(Proof::Counted(vec![count(key, bound)])), &machine).verdict
-        };
-        let than = |key: &str, by| CountBound::FewerThan {
-            example: "e".into(),
-            key: key.into(),
-            by,
-        };
+        let machine = counts(json!({ "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true }));
+        let verdict = |key: &str, bound| judge(&claim(Proof::Counted(vec![count(key, bound)])), &machine).verdict;
+        let than = |key: &str, by| CountBound::FewerThan { example: "e".into(), key: key.into(), by };
         assert_eq!(verdict("a.n", CountBound::Equals(1.0)), Verdict::Holds);
         assert_eq!(verdict("a.n", CountBound::Equals(2.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", CountBound::AtMost(1.0)), Verdict::Holds);
@@ -430,74 +289,40 @@ mod tests {
         assert_eq!(verdict("a.n", than("b.n", 32.0)), Verdict::Holds);
         assert_eq!(verdict("a.n", than("b.n", 33.0)), Verdict::Fails);
         assert_eq!(verdict("z.n", than("b.n", 2.0)), Verdict::Holds);
-        assert_eq!(
-            verdict("z.n", than("z.n", 2.0)),
-            Verdict::Fails,
-            "nothing compared with nothing"
-        );
+        assert_eq!(verdict("z.n", than("z.n", 2.0)), Verdict::Fails, "nothing compared with nothing");
         assert_eq!(verdict("neg.n", CountBound::AtMost(1.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", than("neg.n", 2.0)), Verdict::Fails);
-        assert_eq!(
-            verdict("no.n", CountBound::Equals(1.0)),
-            Verdict::NotPossible("forbidden".into())
-        );
-        assert_eq!(
-            verdict("a.n", than("no.n", 2.0)),
-            Verdict::NotPossible("forbidden".into())
-        );
+        assert_eq!(verdict("no.n", CountBound::Equals(1.0)), Verdict::NotPossible("forbidden".into()));
+        assert_eq!(verdict("a.n", than("no.n", 2.0)), Verdict::NotPossible("forbidden".into()));
         assert_eq!(verdict("a.n", than("missing.n", 2.0)), Verdict::NotMeasured);
-        assert_eq!(
-            verdict("missing.n", CountBound::AtMost(1.0)),
-            Verdict::NotMeasured
-        );
-        assert_eq!(
-            verdict("odd.n", CountBound::AtMost(1.0)),
-            Verdict::NotMeasured
-        );
+        assert_eq!(verdict("missing.n", CountBound::AtMost(1.0)), Verdict::NotMeasured);
+        assert_eq!(verdict("odd.n", CountBound::AtMost(1.0)), Verdict::NotMeasured);
     }
 
     #[test]
     fn of_several_counts_all_must_hold() {
         let machine = counts(json!({ "a.n": 1, "b.n": 2, "no.n": "forbidden" }));
         let verdict = |keys: &[(&str, f64)]| {
-            let counts = keys
-                .iter()
-                .map(|(key, n)| count(key, CountBound::Equals(*n)))
-                .collect();
+            let counts = keys.iter().map(|(key, n)| count(key, CountBound::Equals(*n))).collect();
             judge(&claim(Proof::Counted(counts)), &machine).verdict
         };
         assert_eq!(verdict(&[("a.n", 1.0), ("b.n", 2.0)]), Verdict::Holds);
         assert_eq!(verdict(&[("a.n", 1.0), ("b.n", 3.0)]), Verdict::Fails);
         assert_eq!(verdict(&[("a.n", 1.0), ("c.n", 3.0)]), Verdict::NotMeasured);
-        assert_eq!(
-            verdict(&[("a.n", 1.0), ("no.n", 3.0)]),
-            Verdict::NotPossible("forbidden".into())
-        );
+        assert_eq!(verdict(&[("a.n", 1.0), ("no.n", 3.0)]), Verdict::NotPossible("forbidden".into()));
         assert_eq!(verdict(&[("a.n", 2.0), ("no.n", 3.0)]), Verdict::Fails);
         assert_eq!(verdict(&[]), Verdict::NotMeasured);
     }
 
     #[test]
     fn builds_and_models_are_judged_by_their_outcome() {
-        let compiled = claim(Proof::Compiled {
-            file: PathBuf::from("src/a.rs"),
-            anchor: "size".into(),
-        });
-        let explored = claim(Proof::Explored {
-            model: "a::b".into(),
-        });
+        let compiled = claim(Proof::Compiled { file: PathBuf::from("src/a.rs"), anchor: "size".into() });
+        let explored = claim(Proof::Explored { model: "a::b".into() });
         let mut machine = Machine::new("m");
         assert_eq!(judge(&compiled, &machine).verdict, Verdict::NotMeasured);
         for (holds, expected) in [(true, Verdict::Holds), (false, Verdict::Fails)] {
-            let run = ProofRun {
-                date: String::new(),
-                commit: None,
-                holds,
-                found: "f".into(),
-            };
-            machine
-                .proofs
-                .insert("compiled:src/a.rs#size".into(), run.clone());
+            let run = ProofRun { date: String::new(), commit: None, holds, found: "f".into() };
+            machine.proofs.insert("compiled:src/a.rs#size".into(), run.clone());
             machine.proofs.insert("explored:a::b".into(), run);
             assert_eq!(judge(&compiled, &machine).verdict, expected);
             assert_eq!(judge(&explored, &machine).verdict, expected);

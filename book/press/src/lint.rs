@@ -43,11 +43,7 @@ pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
 pub fn typed_in(sentence: &str) -> Vec<String> {
     prose(sentence)
         .iter()
-        .flat_map(|passage| {
-            typed(&passage.text)
-                .into_iter()
-                .map(|range| passage.text[range].to_string())
-        })
+        .flat_map(|passage| typed(&passage.text).into_iter().map(|range| passage.text[range].to_string()))
         .collect()
 }
 
@@ -66,9 +62,7 @@ impl Passage {
 
     fn source_of(&self, at: usize) -> usize {
         let piece = self.pieces.partition_point(|(start, _)| *start <= at);
-        self.pieces
-            .get(piece.wrapping_sub(1))
-            .map_or(0, |(start, source)| source + (at - start))
+        self.pieces.get(piece.wrapping_sub(1)).map_or(0, |(start, source)| source + (at - start))
     }
 }
 
@@ -82,9 +76,7 @@ fn prose(markdown: &str) -> Vec<Passage> {
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
             Event::End(TagEnd::CodeBlock) => in_code = false,
             Event::Text(text) if !in_code => passages[last].push(&text, range.start),
-            Event::Code(_) | Event::InlineMath(_) => {
-                passages[last].push(&GAP.to_string(), range.start)
-            }
+            Event::Code(_) | Event::InlineMath(_) => passages[last].push(&GAP.to_string(), range.start),
             Event::InlineHtml(tag) => in_code = opens_code(&tag).unwrap_or(in_code),
             Event::SoftBreak | Event::HardBreak => passages[last].push(" ", range.start),
             Event::Start(Tag::HtmlBlock) => {
@@ -105,13 +97,8 @@ fn opens_code(tag: &str) -> Option<bool> {
         Some(rest) => (rest, false),
         None => (tag.strip_prefix('<')?, true),
     };
-    let name = name
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .next()?
-        .to_ascii_lowercase();
-    ["style", "script", "pre", "code"]
-        .contains(&name.as_str())
-        .then_some(opens)
+    let name = name.split(|c: char| !c.is_ascii_alphabetic()).next()?.to_ascii_lowercase();
+    ["style", "script", "pre", "code"].contains(&name.as_str()).then_some(opens)
 }
 
 /// HTML with everything but its text blanked, byte for byte.
@@ -120,11 +107,7 @@ fn html_text(html: &str) -> String {
         Regex::new(r"(?is)<!--.*?-->|<style\b.*?</style\s*>|<script\b.*?</script\s*>|<(?:pre|code)\b.*?</(?:pre|code)\s*>|<[^>]*>")
             .expect("a constant")
     });
-    NOT_TEXT
-        .replace_all(html, |found: &regex::Captures<'_>| {
-            " ".repeat(found[0].len())
-        })
-        .into_owned()
+    NOT_TEXT.replace_all(html, |found: &regex::Captures<'_>| " ".repeat(found[0].len())).into_owned()
 }
 
 /// Where a text has a number with a unit of measurement.
@@ -155,14 +138,11 @@ fn typed(text: &str) -> Vec<std::ops::Range<usize>> {
         .filter(|found| {
             let before = text[..found.start()].chars().next_back();
             let after = text[found.end()..].trim_start().chars().next();
-            let name = before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-                || part_of_a_name(&text[..found.start()]);
-            let product = found.as_str().ends_with(sign)
-                && after.is_some_and(|c| c.is_ascii_digit())
+            let name =
+                before.is_some_and(|c| c.is_alphanumeric() || c == '_') || part_of_a_name(&text[..found.start()]);
+            let product = found.as_str().ends_with(sign) && after.is_some_and(|c| c.is_ascii_digit())
                 || found.as_str().starts_with(sign)
-                    && text[..found.start()]
-                        .trim_end()
-                        .ends_with(|c: char| c.is_ascii_digit());
+                    && text[..found.start()].trim_end().ends_with(|c: char| c.is_ascii_digit());
             !name && !product && !decade(found.as_str())
         })
         .map(|found| found.range())
@@ -171,10 +151,7 @@ fn typed(text: &str) -> Vec<std::ops::Range<usize>> {
 
 /// Whether a number behind this text belongs to a name: `x86-64`, `HTTP/1.1`.
 fn part_of_a_name(before: &str) -> bool {
-    let word = before
-        .rsplit(char::is_whitespace)
-        .next()
-        .unwrap_or_default();
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     word.ends_with(['-', '/', '.']) && word.contains(char::is_alphabetic)
 }
 
@@ -188,10 +165,7 @@ mod tests {
     use super::*;
 
     fn found(markdown: &str) -> Vec<String> {
-        typed_numbers(Path::new("a.md"), markdown)
-            .iter()
-            .map(Problem::to_string)
-            .collect()
+        typed_numbers(Path::new("a.md"), markdown).iter().map(Problem::to_string).collect()
     }
 
     #[test]
@@ -317,29 +291,16 @@ mod tests {
     fn the_place_is_that_of_the_number() {
         let page = "# T\n\nOne {{noise a_b}} two\nthree **60** ns.\n\n```text\n1 ns\n```\n\n| a |\n|---|\n| 5 % |\n";
         assert_eq!(
-            found(page)
-                .iter()
-                .map(|p| p.split(": refer").next().unwrap())
-                .collect::<Vec<_>>(),
-            [
-                "a.md:4: a number typed by hand, `60 ns`",
-                "a.md:12: a number typed by hand, `5 %`"
-            ]
+            found(page).iter().map(|p| p.split(": refer").next().unwrap()).collect::<Vec<_>>(),
+            ["a.md:4: a number typed by hand, `60 ns`", "a.md:12: a number typed by hand, `5 %`"]
         );
         assert!(found("A&nbsp;b\n\nc&nbsp;d 60&nbsp;ns")[0].starts_with("a.md:3: "));
     }
 
     #[test]
     fn only_the_reference_escapes() {
-        assert_eq!(
-            found("{{quoted \"60 ns\" https://a.example}} and 70 ns").len(),
-            1
-        );
-        assert_eq!(
-            found("{{quoted \"60 ns\"}}").len(),
-            1,
-            "without its source it is typed"
-        );
+        assert_eq!(found("{{quoted \"60 ns\" https://a.example}} and 70 ns").len(), 1);
+        assert_eq!(found("{{quoted \"60 ns\"}}").len(), 1, "without its source it is typed");
         assert_eq!(found("`{{quoted` 60 ns https://a.example `}}`").len(), 1);
     }
 }

@@ -149,9 +149,7 @@ impl<T> Known<T> {
     pub fn and<U>(self, other: Known<U>) -> Known<(T, U)> {
         match (self, other) {
             (Known::Measured(a), Known::Measured(b)) => Known::Measured((a, b)),
-            (Known::NotPossible(reason), _) | (_, Known::NotPossible(reason)) => {
-                Known::NotPossible(reason)
-            }
+            (Known::NotPossible(reason), _) | (_, Known::NotPossible(reason)) => Known::NotPossible(reason),
             _ => Known::NotMeasured,
         }
     }
@@ -178,20 +176,16 @@ impl Machine {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(bad(format!("cannot read: {e}"))),
         };
-        let value: Value =
-            serde_json::from_str(&text).map_err(|e| bad(format!("damaged, not JSON: {e}")))?;
+        let value: Value = serde_json::from_str(&text).map_err(|e| bad(format!("damaged, not JSON: {e}")))?;
         match value.get("format").and_then(Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}
             Some(format) => {
-                return Err(bad(format!(
-                    "format {format}, and this press reads format {FORMAT}"
-                )));
+                return Err(bad(format!("format {format}, and this press reads format {FORMAT}")));
             }
             None => return Err(bad("damaged, it names no format".to_string())),
         }
         // From the text again, for the line of what is wrong.
-        let mut machine: Machine =
-            serde_json::from_str(&text).map_err(|e| bad(format!("damaged: {e}")))?;
+        let mut machine: Machine = serde_json::from_str(&text).map_err(|e| bad(format!("damaged: {e}")))?;
         if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
             machine.name = stem.to_string();
         }
@@ -204,8 +198,7 @@ impl Machine {
         let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
         // A round a line: a recording has a thousand of them, and people read the difference of two.
         static ROUND: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#)
-                .expect("a constant")
+            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#).expect("a constant")
         });
         let mut text = ROUND.replace_all(&text, "{ $1 $2 $3 }").into_owned();
         text.push('\n');
@@ -213,35 +206,24 @@ impl Machine {
             fs::create_dir_all(folder).map_err(failed)?;
         }
         let beside = path.with_extension(format!("json.{}.tmp", std::process::id()));
-        fs::write(&beside, text)
-            .and_then(|()| fs::rename(&beside, path))
-            .map_err(|e| {
-                let _ = fs::remove_file(&beside);
-                failed(e)
-            })
+        fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|e| {
+            let _ = fs::remove_file(&beside);
+            failed(e)
+        })
     }
 
     /// The reader's machine: per bench the newer of `book/machines/here.json` and criterion's last results, and the
     /// counts and proofs of the last `check`. Nothing measured is an empty machine.
     pub fn here(project: &Project) -> Result<Machine, Error> {
-        let mut here =
-            Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
+        let mut here = Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
         if let Some(proved) = Machine::load(&project.proved())? {
             for (example, counts) in proved.counts {
-                if here
-                    .counts
-                    .get(&example)
-                    .is_none_or(|old| old.date <= counts.date)
-                {
+                if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
                     here.counts.insert(example, counts);
                 }
             }
             for (proof, run) in proved.proofs {
-                if here
-                    .proofs
-                    .get(&proof)
-                    .is_none_or(|old| old.date <= run.date)
-                {
+                if here.proofs.get(&proof).is_none_or(|old| old.date <= run.date) {
                     here.proofs.insert(proof, run);
                 }
             }
@@ -249,14 +231,9 @@ impl Machine {
         let mut environment = None;
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
-            if here
-                .recordings
-                .get(&bench)
-                .is_none_or(|old| old.date < date)
-            {
+            if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
                 let environment = environment.get_or_insert_with(|| Environment::read(project));
-                here.recordings
-                    .insert(bench, one_round(run, date, environment.clone()));
+                here.recordings.insert(bench, one_round(run, date, environment.clone()));
             }
         }
         Ok(here)
@@ -269,8 +246,8 @@ impl Machine {
         };
         let mut machines = Vec::new();
         for path in entries.flatten().map(|entry| entry.path()) {
-            let is_machine = path.extension().is_some_and(|e| e == "json")
-                && path.file_stem().is_some_and(|stem| stem != "here");
+            let is_machine =
+                path.extension().is_some_and(|e| e == "json") && path.file_stem().is_some_and(|stem| stem != "here");
             if is_machine {
                 machines.extend(Machine::load(&path)?);
             }
@@ -301,9 +278,7 @@ impl Machine {
         };
         match recording.benchmarks.get(id) {
             Some(benchmark) => Known::Measured(benchmark),
-            None => recording.why_not(id).map_or(Known::NotMeasured, |reason| {
-                Known::NotPossible(reason.to_string())
-            }),
+            None => recording.why_not(id).map_or(Known::NotMeasured, |reason| Known::NotPossible(reason.to_string())),
         }
     }
 
@@ -324,13 +299,8 @@ impl Machine {
                 functions.push(&benchmark.function);
             }
         }
-        let place = |benchmark: &Benchmark| {
-            functions
-                .iter()
-                .position(|function| **function == benchmark.function)
-        };
-        members
-            .sort_by(|(_, a), (_, b)| place(a).cmp(&place(b)).then(a.size().total_cmp(&b.size())));
+        let place = |benchmark: &Benchmark| functions.iter().position(|function| **function == benchmark.function);
+        members.sort_by(|(_, a), (_, b)| place(a).cmp(&place(b)).then(a.size().total_cmp(&b.size())));
         members
     }
 
@@ -351,11 +321,7 @@ impl Machine {
             _ => false,
         };
         self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
-            if together {
-                stats::ratio(&a.rounds, &b.rounds)
-            } else {
-                stats::quotient(a.time()?, b.time()?)
-            }
+            if together { stats::ratio(&a.rounds, &b.rounds) } else { stats::quotient(a.time()?, b.time()?) }
         })
     }
 
@@ -387,10 +353,7 @@ impl Machine {
         let (of_a, of_b) = (of(a), of(b));
         if let Some(recording) = self.recording(group) {
             for (function, members) in [(a, &of_a), (b, &of_b)] {
-                if let (true, Some(reason)) = (
-                    members.is_empty(),
-                    recording.why_not(&format!("{group}/{function}")),
-                ) {
+                if let (true, Some(reason)) = (members.is_empty(), recording.why_not(&format!("{group}/{function}"))) {
                     return Known::NotPossible(reason.to_string());
                 }
             }
@@ -407,11 +370,7 @@ impl Machine {
                 _ => break,
             }
         }
-        if compared == 0 {
-            Known::NotMeasured
-        } else {
-            Known::Measured(from)
-        }
+        if compared == 0 { Known::NotMeasured } else { Known::Measured(from) }
     }
 
     /// The ratio first / second of the A/A pair in the group `NAME_aa`; with several, the one whose interval reaches
@@ -435,11 +394,7 @@ impl Machine {
                 }
             }
         }
-        match (
-            &widest,
-            self.recording(&group)
-                .and_then(|recording| recording.why_not(&group)),
-        ) {
+        match (&widest, self.recording(&group).and_then(|recording| recording.why_not(&group))) {
             (Known::NotMeasured, Some(reason)) => Known::NotPossible(reason.to_string()),
             _ => widest,
         }
@@ -447,14 +402,8 @@ impl Machine {
 
     /// One number of an example.
     pub fn count(&self, example: &str, key: &str) -> Known<f64> {
-        match self
-            .counts
-            .get(example)
-            .and_then(|counts| counts.values.get(key))
-        {
-            Some(Value::Number(number)) => {
-                number.as_f64().map_or(Known::NotMeasured, Known::Measured)
-            }
+        match self.counts.get(example).and_then(|counts| counts.values.get(key)) {
+            Some(Value::Number(number)) => number.as_f64().map_or(Known::NotMeasured, Known::Measured),
             Some(Value::String(reason)) => Known::NotPossible(reason.clone()),
             _ => Known::NotMeasured,
         }
@@ -464,10 +413,7 @@ impl Machine {
 impl Recording {
     /// Why this machine could not measure an id, a function or a group.
     pub fn why_not(&self, id: &str) -> Option<&str> {
-        self.not_possible
-            .iter()
-            .find(|(prefix, _)| criterion::covers(prefix, id))
-            .map(|(_, reason)| reason.as_str())
+        self.not_possible.iter().find(|(prefix, _)| criterion::covers(prefix, id)).map(|(_, reason)| reason.as_str())
     }
 }
 
@@ -482,12 +428,8 @@ impl Benchmark {
         let time = self.time()?;
         let (work, unit) = self.work()?;
         let rate = |ns: f64| work * 1e9 / ns;
-        let estimate = Estimate {
-            value: rate(time.value),
-            low: rate(time.high),
-            high: rate(time.low),
-            rounds: time.rounds,
-        };
+        let estimate =
+            Estimate { value: rate(time.value), low: rate(time.high), high: rate(time.low), rounds: time.rounds };
         Some((estimate, unit))
     }
 
@@ -495,19 +437,13 @@ impl Benchmark {
     fn work(&self) -> Option<(f64, Quantity)> {
         let bytes = self.throughput_bytes.map(|n| (n as f64, Quantity::Bytes));
         bytes
-            .or_else(|| {
-                self.throughput_elements
-                    .map(|n| (n as f64, Quantity::Elements))
-            })
+            .or_else(|| self.throughput_elements.map(|n| (n as f64, Quantity::Elements)))
             .filter(|(work, _)| *work > 0.0)
     }
 
     /// The parameter as a number, what has none first.
     fn size(&self) -> f64 {
-        self.parameter
-            .as_deref()
-            .and_then(parameter)
-            .unwrap_or(f64::NEG_INFINITY)
+        self.parameter.as_deref().and_then(parameter).unwrap_or(f64::NEG_INFINITY)
     }
 }
 
@@ -518,20 +454,12 @@ fn by_bench(project: &Project, run: criterion::Run) -> BTreeMap<String, criterio
     let mut parts: BTreeMap<String, criterion::Run> = BTreeMap::new();
     for (id, finished) in run.benchmarks {
         if let Some(bench) = bench_of(&id) {
-            parts
-                .entry(bench)
-                .or_default()
-                .benchmarks
-                .insert(id, finished);
+            parts.entry(bench).or_default().benchmarks.insert(id, finished);
         }
     }
     for (id, refused) in run.not_possible {
         if let Some(bench) = bench_of(&id) {
-            parts
-                .entry(bench)
-                .or_default()
-                .not_possible
-                .insert(id, refused);
+            parts.entry(bench).or_default().not_possible.insert(id, refused);
         }
     }
     parts
@@ -546,15 +474,7 @@ fn one_round(run: criterion::Run, date: String, environment: Environment) -> Rec
         modified: None,
         rounds: 1,
         environment,
-        benchmarks: run
-            .benchmarks
-            .into_iter()
-            .map(|(id, f)| (id, f.benchmark))
-            .collect(),
-        not_possible: run
-            .not_possible
-            .into_iter()
-            .map(|(id, r)| (id, r.reason))
-            .collect(),
+        benchmarks: run.benchmarks.into_iter().map(|(id, f)| (id, f.benchmark)).collect(),
+        not_possible: run.not_possible.into_iter().map(|(id, r)| (id, r.reason)).collect(),
     }
 }

@@ -15,20 +15,13 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub fn new(page: &'a Path, text: &'a str) -> Source<'a> {
         let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
-        Source {
-            page,
-            text,
-            starts: std::iter::once(0).chain(newlines).collect(),
-        }
+        Source { page, text, starts: std::iter::once(0).chain(newlines).collect() }
     }
 
     /// The place of a byte.
     pub fn place(&self, byte: usize) -> Place {
         let line = self.starts.partition_point(|start| *start <= byte);
-        Place {
-            page: self.page.to_path_buf(),
-            line,
-        }
+        Place { page: self.page.to_path_buf(), line }
     }
 
     /// The events that mdBook's own parser sees, with the bytes that each takes up.
@@ -68,8 +61,5 @@ pub(crate) fn events(text: &str) -> impl Iterator<Item = (Event<'_>, Range<usize
 
 /// Whether text on either side of this end belongs to different sentences.
 pub(crate) fn ends_a_block(end: TagEnd) -> bool {
-    !matches!(
-        end,
-        TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image
-    )
+    !matches!(end, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }

@@ -307,10 +307,7 @@ impl Claim {
                 Some(count) => format!("cargo run --release --example {}", count.example),
                 None => String::new(),
             },
-            Proof::Explored { model } => format!(
-                "cargo test --release --package perf-proved-tests --test loom \
-                 --config 'build.rustflags=[\"--cfg\",\"loom\"]' --target-dir target/loom -- --exact {model}"
-            ),
+            Proof::Explored { model } => format!("cargo explore --exact {model}"),
             Proof::Clocked(clocked) => {
                 format!("cargo bench --bench {}", bench_of(&clocked.subject))
             }
@@ -350,10 +347,7 @@ pub fn group_of(id: &str) -> &str {
 /// [`crate::project::Project::bench_of`] know the benches that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
 pub fn bench_of(id: &str) -> &str {
     let mut name = group_of(id);
-    while let Some(shorter) = name
-        .strip_suffix("_cpu")
-        .or_else(|| name.strip_suffix("_aa"))
-    {
+    while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {
         name = shorter;
     }
     name

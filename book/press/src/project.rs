@@ -16,23 +16,14 @@ impl Project {
     /// The project that this process was started for: the nearest folder with a `book/book.toml`, upwards from the
     /// crate that cargo runs, otherwise from the current folder. `CARGO_TARGET_DIR` and `CRITERION_HOME` are heeded.
     pub fn find() -> Result<Project, Error> {
-        let current = env::current_dir()
-            .map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
-        let starts = [
-            env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
-            Some(current.clone()),
-        ];
+        let current = env::current_dir().map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
+        let starts = [env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from), Some(current.clone())];
         let root = starts
             .iter()
             .flatten()
             .flat_map(|start| start.ancestors())
             .find(|folder| folder.join("book").join("book.toml").is_file())
-            .ok_or_else(|| {
-                Error::Failed(format!(
-                    "no book/book.toml in {} or above it",
-                    current.display()
-                ))
-            })?;
+            .ok_or_else(|| Error::Failed(format!("no book/book.toml in {} or above it", current.display())))?;
         let mut project = Project::at(root);
         if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
             project.target = current.join(target);
@@ -49,11 +40,7 @@ impl Project {
         let root = root.into();
         let target = root.join("target");
         let criterion = target.join("criterion");
-        Project {
-            root,
-            target,
-            criterion,
-        }
+        Project { root, target, criterion }
     }
 
     /// The folder itself.
@@ -118,11 +105,7 @@ impl Project {
 pub(crate) fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let group = crate::model::group_of(id);
     names
-        .filter(|name| {
-            group
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
+        .filter(|name| group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
         .max_by_key(|name| name.len())
 }
 

@@ -21,15 +21,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What criterion is told: many short rounds say more than one long one, because what varies is the machine.
-const SETTINGS: [&str; 7] = [
-    "--noplot",
-    "--warm-up-time",
-    "0.2",
-    "--measurement-time",
-    "0.5",
-    "--sample-size",
-    "10",
-];
+const SETTINGS: [&str; 7] = ["--noplot", "--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"];
 
 /// What to measure, and into which file.
 #[derive(Clone, Debug)]
@@ -48,13 +40,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            benches: Vec::new(),
-            rounds: 9,
-            machine: "here".to_string(),
-            about: None,
-            replace: false,
-        }
+        Options { benches: Vec::new(), rounds: 9, machine: "here".to_string(), about: None, replace: false }
     }
 }
 
@@ -111,62 +97,33 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     if troubles.is_empty() {
         return Ok(());
     }
-    Err(Error::Failed(
-        troubles
-            .iter()
-            .map(Error::to_string)
-            .collect::<Vec<_>>()
-            .join("\n"),
-    ))
+    Err(Error::Failed(troubles.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// The benches to run, by their files; also everything that is wrong with the arguments.
 fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error> {
     let name = &options.machine;
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    {
-        return Err(Error::Usage(format!(
-            "a machine's name is made of a-z, 0-9 and hyphens, not `{name}`"
-        )));
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(Error::Usage(format!("a machine's name is made of a-z, 0-9 and hyphens, not `{name}`")));
     }
     if options.rounds == 0 {
-        return Err(Error::Usage(
-            "no rounds, no measurement: --rounds is at least 1".to_string(),
-        ));
+        return Err(Error::Usage("no rounds, no measurement: --rounds is at least 1".to_string()));
     }
     let there = project.benches();
     if there.is_empty() {
-        return Err(Error::Failed(format!(
-            "no benches in {}",
-            project.root().join("benches").display()
-        )));
+        return Err(Error::Failed(format!("no benches in {}", project.root().join("benches").display())));
     }
     if options.benches.is_empty() {
         return Ok(there);
     }
     match options.benches.iter().find(|bench| !there.contains(bench)) {
-        Some(bench) => Err(Error::Usage(format!(
-            "no bench `{bench}`; there are: {}",
-            there.join(", ")
-        ))),
-        None => Ok(there
-            .into_iter()
-            .filter(|bench| options.benches.contains(bench))
-            .collect()),
+        Some(bench) => Err(Error::Usage(format!("no bench `{bench}`; there are: {}", there.join(", ")))),
+        None => Ok(there.into_iter().filter(|bench| options.benches.contains(bench)).collect()),
     }
 }
 
-fn refuse_to_replace(
-    machine: &Machine,
-    benches: &[String],
-    options: &Options,
-) -> Result<(), Error> {
-    let mut taken = benches
-        .iter()
-        .filter_map(|bench| Some((bench, machine.recordings.get(bench)?)));
+fn refuse_to_replace(machine: &Machine, benches: &[String], options: &Options) -> Result<(), Error> {
+    let mut taken = benches.iter().filter_map(|bench| Some((bench, machine.recordings.get(bench)?)));
     match taken.next() {
         Some((bench, recording)) if !options.replace => Err(Error::Failed(format!(
             "`{bench}` is already recorded for the machine `{}`, on {}; --replace replaces it",
@@ -186,20 +143,12 @@ fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>
         .args(benches.iter().flat_map(|bench| ["--bench", bench]))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
-    let out = command
-        .output()
-        .map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
+    let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
     if !out.status.success() {
-        return Err(Error::Failed(format!(
-            "the benches do not build ({})",
-            out.status
-        )));
+        return Err(Error::Failed(format!("the benches do not build ({})", out.status)));
     }
     let stdout = String::from_utf8_lossy(&out.stdout);
-    let artifacts: Vec<Value> = stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let artifacts: Vec<Value> = stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     benches
         .iter()
         .map(|bench| {
@@ -208,9 +157,8 @@ fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>
                 let is_it = target["name"] == bench.as_str() && target["kind"][0] == "bench";
                 is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
             });
-            let program = program.ok_or_else(|| {
-                Error::Failed(format!("cargo built no program for the bench `{bench}`"))
-            })?;
+            let program =
+                program.ok_or_else(|| Error::Failed(format!("cargo built no program for the bench `{bench}`")))?;
             Ok((bench.clone(), program))
         })
         .collect()
@@ -228,33 +176,24 @@ struct Rounds {
 impl Rounds {
     /// Adds a round. Ratios are taken inside rounds, so a benchmark that is missing from one is of no use, and says why.
     fn add(&mut self, run: Run) {
-        self.not_possible.extend(
-            run.not_possible
-                .into_iter()
-                .map(|(id, refused)| (id, refused.reason)),
-        );
+        self.not_possible.extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
         let round = self.done + 1;
         let mut fresh = run.benchmarks;
-        self.benchmarks
-            .retain(|id, benchmark| match fresh.shift_remove(id) {
-                Some(finished) => {
-                    benchmark.rounds.extend(finished.benchmark.rounds);
-                    true
-                }
-                None => {
-                    self.not_possible
-                        .entry(id.clone())
-                        .or_insert(format!("round {round} measured nothing"));
-                    false
-                }
-            });
+        self.benchmarks.retain(|id, benchmark| match fresh.shift_remove(id) {
+            Some(finished) => {
+                benchmark.rounds.extend(finished.benchmark.rounds);
+                true
+            }
+            None => {
+                self.not_possible.entry(id.clone()).or_insert(format!("round {round} measured nothing"));
+                false
+            }
+        });
         for (id, finished) in fresh {
             if self.done == 0 {
                 self.benchmarks.insert(id, finished.benchmark);
             } else {
-                self.not_possible
-                    .entry(id)
-                    .or_insert("not measured in every round".to_string());
+                self.not_possible.entry(id).or_insert("not measured in every round".to_string());
             }
         }
         self.done = round;
@@ -262,29 +201,17 @@ impl Rounds {
 }
 
 /// Runs all rounds. A bench that fails runs no further; what it brought until then stays.
-fn measure(
-    project: &Project,
-    programs: &[(String, PathBuf)],
-    rounds: usize,
-) -> Vec<(String, Rounds)> {
-    let scratch = project
-        .target()
-        .join("proved")
-        .join(format!("rounds-{}", std::process::id()));
-    let mut taken: Vec<(String, Rounds)> = programs
-        .iter()
-        .map(|(bench, _)| (bench.clone(), Rounds::default()))
-        .collect();
+fn measure(project: &Project, programs: &[(String, PathBuf)], rounds: usize) -> Vec<(String, Rounds)> {
+    let scratch = project.target().join("proved").join(format!("rounds-{}", std::process::id()));
+    let mut taken: Vec<(String, Rounds)> =
+        programs.iter().map(|(bench, _)| (bench.clone(), Rounds::default())).collect();
     let mut clock = Clock::new(programs.len());
     for round in 1..=rounds {
         for (i, (bench, program)) in programs.iter().enumerate() {
             if taken[i].1.trouble.is_some() {
                 continue;
             }
-            eprintln!(
-                "round {round} of {rounds}: {bench}{}",
-                clock.left(i, rounds - round + 1)
-            );
+            eprintln!("round {round} of {rounds}: {bench}{}", clock.left(i, rounds - round + 1));
             let started = Instant::now();
             let home = scratch.join(format!("{round}-{bench}"));
             match one_round(project, bench, program, &home) {
@@ -302,8 +229,7 @@ fn measure(
 }
 
 fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Result<Run, Error> {
-    fs::create_dir_all(home)
-        .map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
+    fs::create_dir_all(home).map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
     let package = project.root().join("benches");
     let mut command = Command::new(program);
     // As cargo runs it: in its package, with `--bench`.
@@ -319,9 +245,7 @@ fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Res
     }
     let run = criterion::read(home)?;
     if run.benchmarks.is_empty() && run.not_possible.is_empty() {
-        return Err(Error::Failed(format!(
-            "the bench `{bench}` left no results"
-        )));
+        return Err(Error::Failed(format!("the bench `{bench}` left no results")));
     }
     Ok(run)
 }
@@ -333,9 +257,7 @@ struct Clock {
 
 impl Clock {
     fn new(benches: usize) -> Clock {
-        Clock {
-            last: vec![None; benches],
-        }
+        Clock { last: vec![None; benches] }
     }
 
     fn took(&mut self, bench: usize, time: Duration) {
@@ -348,9 +270,8 @@ impl Clock {
         let Some(known) = self.last.iter().copied().collect::<Option<Vec<Duration>>>() else {
             return String::new();
         };
-        let to_go = |(i, time): (usize, &Duration)| {
-            time.as_secs_f64() * (if i < bench { rounds - 1 } else { rounds }) as f64
-        };
+        let to_go =
+            |(i, time): (usize, &Duration)| time.as_secs_f64() * (if i < bench { rounds - 1 } else { rounds }) as f64;
         let seconds: f64 = known.iter().enumerate().map(to_go).sum();
         match seconds {
             0.0..90.0 => format!(", about {seconds:.0} s left"),
@@ -402,19 +323,9 @@ mod tests {
                 parameter: None,
                 throughput_bytes: None,
                 throughput_elements: None,
-                rounds: vec![Round {
-                    median: *median,
-                    low: *median,
-                    high: *median,
-                }],
+                rounds: vec![Round { median: *median, low: *median, high: *median }],
             };
-            run.benchmarks.insert(
-                id.to_string(),
-                Finished {
-                    benchmark,
-                    when: SystemTime::UNIX_EPOCH,
-                },
-            );
+            run.benchmarks.insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });
         }
         run
     }
@@ -426,11 +337,7 @@ mod tests {
         rounds.add(run(&[("g/a", 1.5), ("g/late", 3.0)]));
         rounds.add(run(&[("g/b", 2.5), ("g/a", 1.2)]));
         assert_eq!(rounds.done, 3);
-        let medians: Vec<f64> = rounds.benchmarks["g/a"]
-            .rounds
-            .iter()
-            .map(|r| r.median)
-            .collect();
+        let medians: Vec<f64> = rounds.benchmarks["g/a"].rounds.iter().map(|r| r.median).collect();
         assert_eq!(medians, [1.0, 1.5, 1.2]);
         assert_eq!(rounds.benchmarks.len(), 1);
         assert_eq!(rounds.not_possible["g/b"], "round 2 measured nothing");
@@ -441,11 +348,7 @@ mod tests {
     fn the_time_left_is_that_of_the_rounds_to_go() {
         let mut clock = Clock::new(2);
         clock.took(0, Duration::from_secs(10));
-        assert_eq!(
-            clock.left(1, 3),
-            "",
-            "nobody knows yet how long the second takes"
-        );
+        assert_eq!(clock.left(1, 3), "", "nobody knows yet how long the second takes");
         clock.took(1, Duration::from_secs(20));
         assert_eq!(clock.left(0, 2), ", about 60 s left");
         assert_eq!(clock.left(1, 2), ", about 50 s left");

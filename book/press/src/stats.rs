@@ -13,11 +13,7 @@ const CONFIDENCE: f64 = 0.95;
 pub fn median(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values)?;
     let middle = sorted.len() / 2;
-    Some(if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        (sorted[middle - 1] + sorted[middle]) / 2.0
-    })
+    Some(if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 })
 }
 
 /// The chance that the interval that [`interval`] takes over `n` values covers the true median, whatever the
@@ -36,10 +32,7 @@ pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
 
 /// The rank, from 1, of the order statistic at the interval's lower end.
 fn rank(n: usize) -> usize {
-    (1..=n.div_ceil(2))
-        .take_while(|&rank| covers(n, rank) >= CONFIDENCE)
-        .last()
-        .unwrap_or(1)
+    (1..=n.div_ceil(2)).take_while(|&rank| covers(n, rank) >= CONFIDENCE).last().unwrap_or(1)
 }
 
 /// The chance that the true median lies between the `rank`-th smallest and the `rank`-th largest of `n` values: not
@@ -60,12 +53,7 @@ fn estimate(values: &[f64]) -> Option<Estimate> {
         return None;
     }
     let (low, high) = interval(values)?;
-    Some(Estimate {
-        value: median(values)?,
-        low,
-        high,
-        rounds: values.len(),
-    })
+    Some(Estimate { value: median(values)?, low, high, rounds: values.len() })
 }
 
 /// A benchmark's time in ns: the median of the rounds' medians. One round brings criterion's own interval. `None` when
@@ -86,41 +74,25 @@ pub fn ratio(a: &[Round], b: &[Round]) -> Option<Estimate> {
     if !a.iter().chain(b).all(|round| usable(round.median)) {
         return None;
     }
-    estimate(
-        &a.iter()
-            .zip(b)
-            .map(|(a, b)| a.median / b.median)
-            .collect::<Vec<_>>(),
-    )
+    estimate(&a.iter().zip(b).map(|(a, b)| a.median / b.median).collect::<Vec<_>>())
 }
 
 /// a / b for two estimates that do not share rounds: as wide as the two intervals allow.
 pub fn quotient(a: Estimate, b: Estimate) -> Option<Estimate> {
-    if ![a.value, a.low, a.high, b.value, b.low, b.high]
-        .into_iter()
-        .all(usable)
-    {
+    if ![a.value, a.low, a.high, b.value, b.low, b.high].into_iter().all(usable) {
         return None;
     }
-    spread(
-        a.value / b.value,
-        a.low / b.high,
-        a.high / b.low,
-        a.rounds.min(b.rounds),
-    )
+    spread(a.value / b.value, a.low / b.high, a.high / b.low, a.rounds.min(b.rounds))
 }
 
 /// An estimate that is certain to contain its own value.
 fn spread(value: f64, low: f64, high: f64, rounds: usize) -> Option<Estimate> {
-    [value, low, high]
-        .into_iter()
-        .all(usable)
-        .then(|| Estimate {
-            value,
-            low: low.min(value),
-            high: high.max(value),
-            rounds,
-        })
+    [value, low, high].into_iter().all(usable).then(|| Estimate {
+        value,
+        low: low.min(value),
+        high: high.max(value),
+        rounds,
+    })
 }
 
 /// Whether a number can be a time or a ratio of times.
@@ -142,14 +114,7 @@ mod tests {
     use super::*;
 
     fn rounds(medians: &[f64]) -> Vec<Round> {
-        medians
-            .iter()
-            .map(|&median| Round {
-                median,
-                low: median * 0.9,
-                high: median * 1.1,
-            })
-            .collect()
+        medians.iter().map(|&median| Round { median, low: median * 0.9, high: median * 1.1 }).collect()
     }
 
     /// A small deterministic generator (Marsaglia's xorshift64*), enough to draw test data.
@@ -180,13 +145,7 @@ mod tests {
 
     #[test]
     fn coverage_is_that_of_the_binomial_distribution() {
-        for (n, expected) in [
-            (1, 0.0),
-            (2, 0.5),
-            (5, 0.9375),
-            (6, 0.96875),
-            (9, 0.9609375),
-        ] {
+        for (n, expected) in [(1, 0.0), (2, 0.5), (5, 0.9375), (6, 0.96875), (9, 0.9609375)] {
             assert_eq!(coverage(n), expected, "{n} rounds");
         }
         for n in 6..200 {
@@ -198,11 +157,7 @@ mod tests {
     fn nine_rounds_give_the_second_to_the_eighth() {
         let values: Vec<f64> = (1..=9).rev().map(f64::from).collect();
         assert_eq!(interval(&values), Some((2.0, 8.0)));
-        assert_eq!(
-            interval(&values[..5]),
-            Some((5.0, 9.0)),
-            "five: the smallest and the largest"
-        );
+        assert_eq!(interval(&values[..5]), Some((5.0, 9.0)), "five: the smallest and the largest");
     }
 
     #[test]
@@ -219,11 +174,7 @@ mod tests {
                 .count();
             let share = covered as f64 / draws as f64;
             // Four standard errors of a share near 0.95 over 20,000 draws, and more of one near 0.5.
-            assert!(
-                (share - coverage(n)).abs() < 0.014,
-                "{n} rounds: {share} against {}",
-                coverage(n)
-            );
+            assert!((share - coverage(n)).abs() < 0.014, "{n} rounds: {share} against {}", coverage(n));
         }
     }
 
@@ -232,24 +183,16 @@ mod tests {
         let a = rounds(&[200.0, 400.0, 800.0, 300.0, 220.0, 500.0]);
         let b = rounds(&[100.0, 200.0, 400.0, 150.0, 110.0, 250.0]);
         let ratio = ratio(&a, &b).unwrap();
-        assert_eq!(
-            (ratio.value, ratio.low, ratio.high, ratio.rounds),
-            (2.0, 2.0, 2.0, 6)
-        );
+        assert_eq!((ratio.value, ratio.low, ratio.high, ratio.rounds), (2.0, 2.0, 2.0, 6));
         let apart = quotient(time(&a).unwrap(), time(&b).unwrap()).unwrap();
-        assert!(
-            apart.low < 1.0 && apart.high > 4.0,
-            "what the rounds are for: {apart:?}"
-        );
+        assert!(apart.low < 1.0 && apart.high > 4.0, "what the rounds are for: {apart:?}");
     }
 
     #[test]
     fn one_round_keeps_the_far_ends() {
         let ratio = ratio(&rounds(&[200.0]), &rounds(&[100.0])).unwrap();
         assert_eq!(ratio.rounds, 1);
-        assert!(
-            (ratio.low - 180.0 / 110.0).abs() < 1e-12 && (ratio.high - 220.0 / 90.0).abs() < 1e-12
-        );
+        assert!((ratio.low - 180.0 / 110.0).abs() < 1e-12 && (ratio.high - 220.0 / 90.0).abs() < 1e-12);
     }
 
     #[test]
@@ -257,18 +200,10 @@ mod tests {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(time(&rounds(&[bad])), None, "{bad}");
             assert_eq!(time(&rounds(&[1.0, bad, 2.0])), None, "{bad}");
-            assert_eq!(
-                ratio(&rounds(&[1.0, 1.0]), &rounds(&[1.0, bad])),
-                None,
-                "{bad}"
-            );
+            assert_eq!(ratio(&rounds(&[1.0, 1.0]), &rounds(&[1.0, bad])), None, "{bad}");
             assert_eq!(ratio(&rounds(&[bad]), &rounds(&[1.0])), None, "{bad}");
         }
-        assert_eq!(
-            ratio(&rounds(&[-2.0, -2.0]), &rounds(&[-1.0, -1.0])),
-            None,
-            "two wrongs make no ratio"
-        );
+        assert_eq!(ratio(&rounds(&[-2.0, -2.0]), &rounds(&[-1.0, -1.0])), None, "two wrongs make no ratio");
         assert_eq!(time(&[]), None);
         assert_eq!(ratio(&[], &[]), None);
     }

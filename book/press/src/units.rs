@@ -31,14 +31,9 @@ pub struct Text {
 /// The estimate in words: two significant digits, or three where the interval is narrow enough for the third to mean
 /// something. The interval's ends are rounded outwards, so that it never looks narrower than it is.
 pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
-    let Estimate {
-        value, low, high, ..
-    } = estimate;
+    let Estimate { value, low, high, .. } = estimate;
     if quantity == Quantity::Count {
-        return Text {
-            value: number(value, quantity, 0),
-            interval: String::new(),
-        };
+        return Text { value: number(value, quantity, 0), interval: String::new() };
     }
     let (scale, suffix) = scale(value, quantity, digits(estimate));
     let place = step(value * scale, digits(estimate));
@@ -46,11 +41,7 @@ pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
     let end = |at: f64, round| print(at * scale, place.min(step(at * scale, 2)), round);
     Text {
         value: format!("{}{suffix}", print(value * scale, place, f64::round)),
-        interval: format!(
-            "{} to {}{suffix}",
-            end(low, f64::floor),
-            end(high, f64::ceil)
-        ),
+        interval: format!("{} to {}{suffix}", end(low, f64::floor), end(high, f64::ceil)),
     }
 }
 
@@ -61,18 +52,13 @@ pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
         return count(value);
     }
     let (scale, suffix) = scale(value, quantity, digits);
-    format!(
-        "{}{suffix}",
-        print(value * scale, step(value * scale, digits), f64::round)
-    )
+    format!("{}{suffix}", print(value * scale, step(value * scale, digits), f64::round))
 }
 
 /// A parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8, `10ms` is 10,000,000 (ns).
 /// Another word behind the number is ignored (`8threads` is 8).
 pub fn parameter(text: &str) -> Option<f64> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     let factor = match text[end..].trim() {
         "KiB" => 1024.0,
@@ -122,10 +108,7 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
         let step = step(scaled, digits);
         (scaled / step).round() * step < limit
     };
-    *units
-        .iter()
-        .find(|(factor, _)| fits(*factor))
-        .unwrap_or(&units[units.len() - 1])
+    *units.iter().find(|(factor, _)| fits(*factor)).unwrap_or(&units[units.len() - 1])
 }
 
 /// The place of the last of `digits` significant digits: 0.1 for 12.3 and three. A number that rounds up to the next
@@ -133,32 +116,20 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
 fn step(value: f64, digits: usize) -> f64 {
     let digits = digits.max(1) as i32;
     let step = 10f64.powi(magnitude(value) - digits + 1);
-    if (value / step).round() >= 10f64.powi(digits) {
-        step * 10.0
-    } else {
-        step
-    }
+    if (value / step).round() >= 10f64.powi(digits) { step * 10.0 } else { step }
 }
 
 /// The power of ten of a number's first digit; 0 for what has none.
 fn magnitude(value: f64) -> i32 {
     let magnitude = value.abs().log10().floor();
-    if magnitude.is_finite() {
-        magnitude as i32
-    } else {
-        0
-    }
+    if magnitude.is_finite() { magnitude as i32 } else { 0 }
 }
 
 /// `value` rounded by `round` to a multiple of `step`, with thousands set apart.
 fn print(value: f64, step: f64, round: fn(f64) -> f64) -> String {
     let steps = value / step;
     // A multiple of the step that is off by the last bit is still that multiple.
-    let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() {
-        steps.round()
-    } else {
-        round(steps)
-    };
+    let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() { steps.round() } else { round(steps) };
     let decimals = (-step.log10().round()).max(0.0) as usize;
     thousands(&format!("{:.decimals$}", steps * step))
 }
@@ -189,50 +160,17 @@ mod tests {
     use super::*;
 
     fn estimate(value: f64, low: f64, high: f64) -> Estimate {
-        Estimate {
-            value,
-            low,
-            high,
-            rounds: 9,
-        }
+        Estimate { value, low, high, rounds: 9 }
     }
 
     #[test]
     fn a_number_has_the_digits_that_its_interval_supports() {
         let table = [
-            (
-                12_345.0,
-                12_300.0,
-                12_390.0,
-                Quantity::Time,
-                "12.3 µs",
-                "12.3 to 12.4 µs",
-            ),
-            (
-                12_345.0,
-                10_000.0,
-                15_000.0,
-                Quantity::Time,
-                "12 µs",
-                "10 to 15 µs",
-            ),
+            (12_345.0, 12_300.0, 12_390.0, Quantity::Time, "12.3 µs", "12.3 to 12.4 µs"),
+            (12_345.0, 10_000.0, 15_000.0, Quantity::Time, "12 µs", "10 to 15 µs"),
             (127.4, 80.0, 200.0, Quantity::Time, "130 ns", "80 to 200 ns"),
-            (
-                0.4512,
-                0.45,
-                0.4525,
-                Quantity::Time,
-                "0.451 ns",
-                "0.450 to 0.453 ns",
-            ),
-            (
-                999_700.0,
-                999_000.0,
-                1_001_000.0,
-                Quantity::Time,
-                "1.00 ms",
-                "0.99 to 1.01 ms",
-            ),
+            (0.4512, 0.45, 0.4525, Quantity::Time, "0.451 ns", "0.450 to 0.453 ns"),
+            (999_700.0, 999_000.0, 1_001_000.0, Quantity::Time, "1.00 ms", "0.99 to 1.01 ms"),
             (2.5e9, 2.4e9, 2.6e9, Quantity::Time, "2.5 s", "2.4 to 2.6 s"),
             (1.834, 1.79, 1.88, Quantity::Ratio, "1.83×", "1.79 to 1.88×"),
             (1.834, 1.51, 2.19, Quantity::Ratio, "1.8×", "1.5 to 2.2×"),
@@ -240,66 +178,24 @@ mod tests {
             (132.0, 120.0, 150.0, Quantity::Ratio, "130×", "120 to 150×"),
             (170.0, 2.94, 295.0, Quantity::Ratio, "170×", "2.9 to 300×"),
             (0.563, 0.52, 0.61, Quantity::Percent, "56 %", "52 to 61 %"),
-            (
-                4.509e9,
-                4.4e9,
-                4.6e9,
-                Quantity::Bytes,
-                "4.2 GiB/s",
-                "4.0 to 4.3 GiB/s",
-            ),
-            (
-                1023.9 * 1048576.0,
-                1e9,
-                1.1e9,
-                Quantity::Bytes,
-                "1.00 GiB/s",
-                "0.93 to 1.03 GiB/s",
-            ),
-            (
-                57_123.0,
-                57_000.0,
-                57_300.0,
-                Quantity::Elements,
-                "57,100/s",
-                "57,000 to 57,300/s",
-            ),
-            (
-                5.4e9,
-                5.3e9,
-                5.5e9,
-                Quantity::Elements,
-                "5.4 billion/s",
-                "5.3 to 5.5 billion/s",
-            ),
-            (
-                1_048_576.0,
-                1_048_576.0,
-                1_048_576.0,
-                Quantity::Count,
-                "1,048,576",
-                "",
-            ),
+            (4.509e9, 4.4e9, 4.6e9, Quantity::Bytes, "4.2 GiB/s", "4.0 to 4.3 GiB/s"),
+            (1023.9 * 1048576.0, 1e9, 1.1e9, Quantity::Bytes, "1.00 GiB/s", "0.93 to 1.03 GiB/s"),
+            (57_123.0, 57_000.0, 57_300.0, Quantity::Elements, "57,100/s", "57,000 to 57,300/s"),
+            (5.4e9, 5.3e9, 5.5e9, Quantity::Elements, "5.4 billion/s", "5.3 to 5.5 billion/s"),
+            (1_048_576.0, 1_048_576.0, 1_048_576.0, Quantity::Count, "1,048,576", ""),
             (0.0, 0.0, 0.0, Quantity::Count, "0", ""),
             (2.5, 2.5, 2.5, Quantity::Count, "2.5", ""),
         ];
         for (value, low, high, quantity, expected, between) in table {
             let text = text(estimate(value, low, high), quantity);
-            assert_eq!(
-                (text.value.as_str(), text.interval.as_str()),
-                (expected, between),
-                "{value}"
-            );
+            assert_eq!((text.value.as_str(), text.interval.as_str()), (expected, between), "{value}");
         }
     }
 
     #[test]
     fn an_interval_is_never_printed_narrower_than_it_is() {
         let text = text(estimate(1.6, 1.496, 1.704), Quantity::Ratio);
-        assert_eq!(
-            text.interval, "1.4 to 1.8×",
-            "1.496 is below 1.5 and must look so"
-        );
+        assert_eq!(text.interval, "1.4 to 1.8×", "1.496 is below 1.5 and must look so");
     }
 
     #[test]

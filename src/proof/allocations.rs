@@ -1,0 +1,88 @@
+//! Counting heap allocations, with the allocator as the witness.
+//!
+//! A program that wants to count installs [`Counting`] as its global allocator; [`count`] then reports what one piece of
+//! code allocated on the calling thread. Other threads keep their own counts, so nothing needs to stand still.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+/// The system's allocator, counting what passes through it.
+///
+/// ```
+/// use perf_proved::proof::allocations::{Counting, count};
+///
+/// #[global_allocator]
+/// static ALLOCATOR: Counting = Counting;
+///
+/// let (text, made) = count(|| String::from("a") + "b");
+/// assert_eq!(text, "ab");
+/// assert_eq!(made.calls, 2); // one for "a", one to grow it
+/// ```
+pub struct Counting;
+
+/// What a piece of code asked the allocator for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocations {
+    /// Calls that could return new memory: `alloc`, `alloc_zeroed` and `realloc`.
+    pub calls: u64,
+    /// Bytes asked for by those calls; a `realloc` counts with its whole new size.
+    pub bytes: u64,
+}
+
+thread_local! {
+    // Constant and without a destructor: touching it never allocates, also not while a thread ends.
+    static MADE: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0 }) };
+}
+
+fn record(bytes: usize) {
+    MADE.with(|made| {
+        let Allocations { calls, bytes: before } = made.get();
+        made.set(Allocations { calls: calls + 1, bytes: before + bytes as u64 });
+    });
+}
+
+// SAFETY: every method hands its arguments to `System` unchanged, and counting neither allocates nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        record(layout.size());
+        // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `System`'s too.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        record(layout.size());
+        // SAFETY: as in `alloc`. Forwarded, not left to the default, so that large zeroed blocks stay lazily zeroed.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        record(new_size);
+        // SAFETY: as in `alloc`; `block` came from `System` through this type.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as in `realloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// Runs `work` and returns what it allocated on this thread.
+///
+/// # Panics
+///
+/// If [`Counting`] is not the program's global allocator: a count of zero would then mean nothing.
+pub fn count<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
+    let start = MADE.get();
+    drop(black_box(Box::new(0_u8)));
+    assert!(
+        MADE.get().calls > start.calls,
+        "`perf_proved::proof::allocations::Counting` is not this program's global allocator"
+    );
+
+    let before = MADE.get();
+    let result = work();
+    let after = MADE.get();
+    (result, Allocations { calls: after.calls - before.calls, bytes: after.bytes - before.bytes })
+}

@@ -1,0 +1,87 @@
+//! CPU time: the calling thread's, the process's, and that of the kernel's own threads.
+//!
+//! A technique that hands its work to the kernel's threads looks free on the caller's clock. Add all three clocks before
+//! you call it cheap: [`thread`] for what the caller pays, [`process`] for its helpers (io_uring's workers among them), and
+//! [`kernel_threads`] for what ran outside the process.
+
+use std::io;
+use std::time::Duration;
+
+/// CPU time that the calling thread has used, in user space and in the kernel (`CLOCK_THREAD_CPUTIME_ID`).
+///
+/// # Errors
+///
+/// `Unsupported` outside Unix.
+pub fn thread() -> io::Result<Duration> {
+    #[cfg(unix)]
+    return read(libc::CLOCK_THREAD_CPUTIME_ID);
+    #[cfg(not(unix))]
+    Err(super::unsupported("CPU time clocks are read on Unix systems only"))
+}
+
+/// CPU time that all threads of this process have used (`CLOCK_PROCESS_CPUTIME_ID`).
+///
+/// # Errors
+///
+/// `Unsupported` outside Unix.
+pub fn process() -> io::Result<Duration> {
+    #[cfg(unix)]
+    return read(libc::CLOCK_PROCESS_CPUTIME_ID);
+    #[cfg(not(unix))]
+    Err(super::unsupported("CPU time clocks are read on Unix systems only"))
+}
+
+#[cfg(unix)]
+fn read(clock: libc::clockid_t) -> io::Result<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a live, writable `timespec`.
+    super::cvt(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// CPU time of all the kernel's threads (`kworker`, `ksoftirqd` and so on) since they started, from
+/// `/proc/PID/schedstat`. It belongs to the whole machine: take it as a bound on what was moved out of the process.
+///
+/// # Errors
+///
+/// `Unsupported` outside Linux, and where `/proc` shows no kernel thread, as inside most containers.
+pub fn kernel_threads() -> io::Result<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut seen = false;
+        let mut nanoseconds = 0;
+        for entry in std::fs::read_dir("/proc")? {
+            let path = entry?.path();
+            if !path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()) {
+                continue;
+            }
+            // A process may end between two reads; what has ended is not counted.
+            let Ok(stat) = std::fs::read_to_string(path.join("stat")) else { continue };
+            if !is_kernel_thread(&stat) {
+                continue;
+            }
+            let Ok(schedstat) = std::fs::read_to_string(path.join("schedstat")) else { continue };
+            if let Some(time) = schedstat.split(' ').next().and_then(|field| field.parse::<u64>().ok()) {
+                seen = true;
+                nanoseconds += time;
+            }
+        }
+        if !seen {
+            return Err(super::unsupported("/proc shows no kernel thread here, as inside a container"));
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(super::unsupported("kernel threads are listed by Linux's /proc only"))
+}
+
+/// Whether a line of `/proc/PID/stat` is a kernel thread's: its `flags`, the seventh field behind the name, hold
+/// `PF_KTHREAD`. The name stands in parentheses and may itself hold spaces and parentheses.
+#[cfg(target_os = "linux")]
+fn is_kernel_thread(stat: &str) -> bool {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    stat.rsplit_once(')')
+        .and_then(|(_, fields)| fields.split_ascii_whitespace().nth(6))
+        .and_then(|flags| flags.parse::<u64>().ok())
+        .is_some_and(|flags| flags & PF_KTHREAD != 0)
+}

@@ -1,0 +1,422 @@
+//! Counting system calls, with the kernel as the witness.
+//!
+//! [`trace`] forks a helper, and the helper attaches to the calling thread as a debugger would (`ptrace(2)`). From then on
+//! the kernel stops the thread at the entry and at the exit of every system call and tells the helper its number and
+//! its result, which the helper adds up in memory that both share. The code under test runs where it always runs, in its own
+//! process with its own sockets, files and threads, and cannot miscount itself.
+//!
+//! Tracing makes each call take microseconds more: count with it, don't clock with it. It needs no privilege. It fails
+//! where `ptrace` is forbidden (Yama's scopes 2 and 3, some containers) and for a thread that is being traced already,
+//! under `strace -f` for example.
+
+use std::collections::BTreeMap;
+use std::io;
+
+/// What one piece of code asked of the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls(BTreeMap<&'static str, Call>);
+
+/// All calls of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// How often it was made, failures included.
+    pub made: u64,
+    /// How many of those returned an error (`EAGAIN` and `EINTR` are errors too).
+    pub failed: u64,
+    /// The sum of the non-negative results: bytes, for calls that move bytes.
+    pub returned: u64,
+}
+
+/// The calls that copy bytes from the kernel into the caller's memory.
+const COPY_IN: [&str; 7] = ["read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg"];
+/// The calls that copy bytes from the caller's memory into the kernel.
+const COPY_OUT: [&str; 7] = ["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg"];
+
+impl Calls {
+    /// The calls of that name; all zero if there were none.
+    pub fn of(&self, name: &str) -> Call {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// How many calls there were in all.
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|call| call.made).sum()
+    }
+
+    /// Bytes that the kernel copied into the caller's memory by `read`, `recv` and their variants.
+    pub fn copied_in(&self) -> u64 {
+        COPY_IN.iter().map(|name| self.of(name).returned).sum()
+    }
+
+    /// Bytes that the kernel copied out of the caller's memory by `write`, `send` and their variants.
+    pub fn copied_out(&self) -> u64 {
+        COPY_OUT.iter().map(|name| self.of(name).returned).sum()
+    }
+
+    /// Name and calls, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Call)> + '_ {
+        self.0.iter().map(|(name, call)| (*name, *call))
+    }
+}
+
+/// Runs `work` and returns its result with every system call that the calling thread, and each thread started by
+/// `work`, made in the meantime.
+///
+/// ```
+/// # #[cfg(target_os = "linux")]
+/// # fn main() -> std::io::Result<()> {
+/// use perf_proved::proof::syscalls::trace;
+///
+/// let (text, calls) = trace(|| std::fs::read_to_string("/proc/version"))?;
+/// assert_eq!(calls.copied_in(), text?.len() as u64);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(target_os = "linux"))]
+/// # fn main() {}
+/// ```
+///
+/// # Errors
+///
+/// `Unsupported` outside Linux on x86-64 and arm64. Otherwise what `ptrace(2)` reports, in a sentence; `work` has then not
+/// run.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
+    linux::trace(work)
+}
+
+/// Runs `work` and counts its system calls, on Linux.
+///
+/// # Errors
+///
+/// Always `Unsupported` here.
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub fn trace<T>(_work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
+    Err(super::unsupported("system calls are counted on Linux only (x86-64 and arm64)"))
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod linux {
+    use super::{Call, Calls};
+    use crate::proof::cvt;
+    use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::ptr;
+    use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+    /// Calls above this number are not counted apart; Linux has some 470.
+    const NUMBERS: usize = 1024;
+    /// Threads that may be inside a system call at the same moment.
+    const THREADS: usize = 256;
+
+    /// `prctl` options that the kernel does not know. It refuses them without an effect; the helper sees them pass and
+    /// takes them as "count from here" and "up to here".
+    const BEGIN: libc::c_int = 0x7072_6f31;
+    const END: libc::c_int = 0x7072_6f32;
+
+    /// Where the helper is: `WAITING` until it may attach, then `ATTACHED`, or the negative errno of what failed.
+    const WAITING: i32 = 0;
+    const MAY_ATTACH: i32 = 1;
+    const ATTACHED: i32 = 2;
+
+    /// The page that thread and helper share.
+    struct Shared {
+        state: AtomicI32,
+        numbers: [Number; NUMBERS],
+    }
+
+    struct Number {
+        made: AtomicU64,
+        failed: AtomicU64,
+        returned: AtomicU64,
+    }
+
+    /// The mapping of a [`Shared`], zeroed by the kernel and unmapped on drop.
+    struct Mapping(*mut Shared);
+
+    impl Mapping {
+        fn new() -> io::Result<Self> {
+            // SAFETY: a fresh anonymous mapping, at an address that the kernel chooses.
+            let address = unsafe {
+                libc::mmap(
+                    ptr::null_mut(),
+                    size_of::<Shared>(),
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                    -1,
+                    0,
+                )
+            };
+            if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(address.cast())) }
+        }
+
+        fn shared(&self) -> &Shared {
+            // SAFETY: mapped until `self` is dropped, page-aligned, and zero is a valid value of every atomic in it.
+            unsafe { &*self.0 }
+        }
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            // SAFETY: exactly what `new` mapped, and nothing borrows it any more.
+            unsafe { libc::munmap(self.0.cast(), size_of::<Shared>()) };
+        }
+    }
+
+    pub(super) fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
+        let mapping = Mapping::new()?;
+        let shared = mapping.shared();
+        // SAFETY: no arguments; returns the caller's thread id.
+        let thread = unsafe { libc::gettid() };
+
+        // CLONE_FILES: the helper must not hold copies of our descriptors, or a socket that `work` closes would stay open.
+        // SAFETY: without CLONE_VM this is `fork`. The child may call async-signal-safe functions only, because other threads
+        // may have held any lock at this moment; `helper` makes bare system calls and touches `shared`, then exits.
+        let helper = unsafe {
+            match libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) {
+                -1 => return Err(io::Error::last_os_error()),
+                0 => helper(thread, shared),
+                pid => pid as libc::pid_t,
+            }
+        };
+
+        // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere this fails harmlessly.
+        // SAFETY: takes a process id, changes only who may attach.
+        unsafe { libc::prctl(libc::PR_SET_PTRACER, helper as libc::c_ulong, 0, 0, 0) };
+        shared.state.store(MAY_ATTACH, Ordering::Release); // pairs with the helper's first load
+        let attached = loop {
+            // Acquire: pairs with the helper's stores of the outcome.
+            match shared.state.load(Ordering::Acquire) {
+                WAITING | MAY_ATTACH => std::thread::yield_now(),
+                ATTACHED => break Ok(()),
+                errno => break Err(io::Error::from_raw_os_error(-errno)),
+            }
+        };
+        if let Err(error) = attached {
+            reap(helper)?;
+            return Err(io::Error::new(error.kind(), format!("counting system calls with ptrace: {error}")));
+        }
+
+        marker(BEGIN);
+        let result = catch_unwind(AssertUnwindSafe(work));
+        marker(END); // the helper lets go of every thread and exits
+        reap(helper)?;
+        let result = result.unwrap_or_else(|panic| resume_unwind(panic));
+        if shared.state.load(Ordering::Acquire) != ATTACHED {
+            return Err(io::Error::other(format!("counting system calls in more than {THREADS} threads at once")));
+        }
+
+        let mut calls = Calls::default();
+        for (number, count) in shared.numbers.iter().enumerate() {
+            // Relaxed: the helper has been reaped, which ordered its stores before this.
+            let call = Call {
+                made: count.made.load(Ordering::Relaxed),
+                failed: count.failed.load(Ordering::Relaxed),
+                returned: count.returned.load(Ordering::Relaxed),
+            };
+            if call.made > 0 {
+                let sum = calls.0.entry(name(number as libc::c_long)).or_default();
+                sum.made += call.made;
+                sum.failed += call.failed;
+                sum.returned += call.returned;
+            }
+        }
+        Ok((result, calls))
+    }
+
+    fn marker(which: libc::c_int) {
+        // SAFETY: an option that the kernel does not know is refused with EINVAL.
+        unsafe { libc::prctl(which, 0, 0, 0, 0) };
+    }
+
+    fn reap(helper: libc::pid_t) -> io::Result<()> {
+        loop {
+            // SAFETY: waits for our own child; no status is asked for.
+            match cvt(unsafe { libc::waitpid(helper, ptr::null_mut(), 0) }) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map(drop),
+            }
+        }
+    }
+
+    /// What the forked helper does: attach, count between the markers, exit. Exiting detaches from every traced thread.
+    ///
+    /// # Safety
+    ///
+    /// To be called only in a process that has just been forked, which it ends.
+    unsafe fn helper(thread: libc::pid_t, shared: &Shared) -> ! {
+        let outcome = unsafe {
+            // SAFETY: bare system calls on integers and on memory that outlives this process.
+            while shared.state.load(Ordering::Acquire) != MAY_ATTACH {
+                libc::sched_yield();
+            }
+            count(thread, shared)
+        };
+        if let Err(errno) = outcome {
+            shared.state.store(-errno, Ordering::Release); // pairs with the traced thread's load
+        }
+        // SAFETY: ends the process without running anything that belongs to the parent.
+        unsafe { libc::_exit(0) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`helper`].
+    unsafe fn count(thread: libc::pid_t, shared: &Shared) -> Result<(), i32> {
+        // SAFETY: reads a thread-local integer.
+        let errno = || unsafe { *libc::__errno_location() };
+        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
+        // SAFETY: ptrace requests on integers; a thread that we may not trace or that has ended is refused with an error.
+        unsafe {
+            if libc::ptrace(libc::PTRACE_SEIZE, thread, 0, options) == -1
+                || libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) == -1
+            {
+                return Err(errno());
+            }
+        }
+
+        // The call that each traced thread is in; 0 marks a free place.
+        let mut inside = [(0 as libc::pid_t, 0 as libc::c_long); THREADS];
+        let mut counting = false;
+        loop {
+            let mut status = 0;
+            // SAFETY: waits for any traced thread; `status` is writable. __WALL: they are not our children.
+            let stopped = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+            if stopped == -1 {
+                if errno() == libc::EINTR {
+                    continue;
+                }
+                return Ok(()); // nothing left to trace
+            }
+            if !libc::WIFSTOPPED(status) {
+                // The thread has ended; its place is free.
+                inside.iter_mut().filter(|(tid, _)| *tid == stopped).for_each(|place| *place = (0, 0));
+                continue;
+            }
+            let signal = libc::WSTOPSIG(status);
+            let mut deliver = 0;
+            if signal == libc::SIGTRAP | 0x80 {
+                match syscall_stop(stopped) {
+                    Stop::Entry(libc::SYS_prctl, option) if option == BEGIN as u64 => counting = true,
+                    Stop::Entry(libc::SYS_prctl, option) if option == END as u64 => return Ok(()),
+                    Stop::Entry(number, _) if counting => {
+                        let of = |wanted| inside.iter().position(|&(tid, _)| tid == wanted);
+                        inside[of(stopped).or_else(|| of(0)).ok_or(libc::EAGAIN)?] = (stopped, number);
+                        if let Some(count) = slot(shared, number) {
+                            count.made.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                    Stop::Exit(result) if counting => {
+                        // An exit without its entry is that of the marker itself.
+                        if let Some(place) = inside.iter_mut().find(|(tid, _)| *tid == stopped) {
+                            if let Some(count) = slot(shared, place.1) {
+                                match u64::try_from(result) {
+                                    Ok(result) => count.returned.fetch_add(result, Ordering::Relaxed),
+                                    Err(_) => count.failed.fetch_add(1, Ordering::Relaxed),
+                                };
+                            }
+                            place.1 = -1;
+                        }
+                    }
+                    _ => {}
+                }
+            } else if status >> 16 == 0 {
+                deliver = signal; // a signal meant for the thread: pass it on
+            } else if shared.state.load(Ordering::Relaxed) == MAY_ATTACH {
+                shared.state.store(ATTACHED, Ordering::Release); // stopped by our INTERRUPT; pairs with the load in `trace`
+            }
+            // SAFETY: `stopped` is in a ptrace stop. If it was killed meanwhile, the call fails and the next wait tells.
+            unsafe { libc::ptrace(libc::PTRACE_SYSCALL, stopped, 0, deliver) };
+        }
+    }
+
+    fn slot(shared: &Shared, number: libc::c_long) -> Option<&Number> {
+        usize::try_from(number).ok().and_then(|number| shared.numbers.get(number))
+    }
+
+    enum Stop {
+        /// Number and first argument.
+        Entry(libc::c_long, u64),
+        /// The result, negative for an error.
+        Exit(i64),
+        Other,
+    }
+
+    /// Asks the kernel what the stopped thread is about to call or has just called (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3).
+    fn syscall_stop(thread: libc::pid_t) -> Stop {
+        // SAFETY: all-zero bytes are a valid value of this struct and of its union of integers; the kernel writes at most
+        // the size given.
+        let info = unsafe {
+            let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
+            let size = size_of_val(&info);
+            if libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, thread, size, &raw mut info) <= 0 {
+                return Stop::Other;
+            }
+            info
+        };
+        // SAFETY: `op` says which member of the union the kernel filled in.
+        unsafe {
+            match info.op {
+                libc::PTRACE_SYSCALL_INFO_ENTRY => Stop::Entry(info.u.entry.nr as libc::c_long, info.u.entry.args[0]),
+                libc::PTRACE_SYSCALL_INFO_EXIT => Stop::Exit(info.u.exit.sval),
+                _ => Stop::Other,
+            }
+        }
+    }
+
+    /// Pairs numbers with names by way of libc's own constants.
+    macro_rules! names {
+        ($number:expr; $($constant:ident = $name:literal)*) => {
+            match $number {
+                $(libc::$constant => $name,)*
+                _ => old_name($number),
+            }
+        };
+    }
+
+    /// A call's name; `"other"` for one that no chapter has met.
+    fn name(number: libc::c_long) -> &'static str {
+        names! { number;
+            SYS_accept = "accept" SYS_accept4 = "accept4" SYS_bind = "bind" SYS_brk = "brk" SYS_clock_gettime = "clock_gettime"
+            SYS_clock_nanosleep = "clock_nanosleep" SYS_clone = "clone" SYS_clone3 = "clone3" SYS_close = "close"
+            SYS_connect = "connect" SYS_copy_file_range = "copy_file_range" SYS_dup = "dup"
+            SYS_epoll_create1 = "epoll_create1" SYS_epoll_ctl = "epoll_ctl" SYS_epoll_pwait = "epoll_pwait"
+            SYS_eventfd2 = "eventfd2" SYS_exit = "exit" SYS_fadvise64 = "fadvise64" SYS_fallocate = "fallocate"
+            SYS_fcntl = "fcntl" SYS_fdatasync = "fdatasync" SYS_fstat = "fstat" SYS_fsync = "fsync"
+            SYS_ftruncate = "ftruncate" SYS_futex = "futex" SYS_getdents64 = "getdents64" SYS_getpid = "getpid"
+            SYS_getppid = "getppid" SYS_getrandom = "getrandom" SYS_getsockname = "getsockname"
+            SYS_getsockopt = "getsockopt" SYS_gettid = "gettid" SYS_io_uring_enter = "io_uring_enter"
+            SYS_io_uring_register = "io_uring_register" SYS_io_uring_setup = "io_uring_setup" SYS_ioctl = "ioctl"
+            SYS_listen = "listen" SYS_lseek = "lseek" SYS_madvise = "madvise" SYS_membarrier = "membarrier"
+            SYS_mmap = "mmap" SYS_mprotect = "mprotect" SYS_mremap = "mremap" SYS_msync = "msync" SYS_munmap = "munmap"
+            SYS_nanosleep = "nanosleep" SYS_newfstatat = "newfstatat" SYS_openat = "openat" SYS_openat2 = "openat2"
+            SYS_pipe2 = "pipe2" SYS_ppoll = "ppoll" SYS_prctl = "prctl" SYS_pread64 = "pread64" SYS_preadv = "preadv"
+            SYS_preadv2 = "preadv2" SYS_prlimit64 = "prlimit64" SYS_pwrite64 = "pwrite64" SYS_pwritev = "pwritev"
+            SYS_pwritev2 = "pwritev2" SYS_read = "read" SYS_readv = "readv" SYS_recvfrom = "recvfrom"
+            SYS_recvmsg = "recvmsg" SYS_rseq = "rseq" SYS_rt_sigaction = "rt_sigaction"
+            SYS_rt_sigprocmask = "rt_sigprocmask" SYS_sched_getaffinity = "sched_getaffinity"
+            SYS_sched_setaffinity = "sched_setaffinity" SYS_sched_yield = "sched_yield" SYS_sendfile = "sendfile"
+            SYS_sendmsg = "sendmsg" SYS_sendto = "sendto" SYS_set_robust_list = "set_robust_list"
+            SYS_setsockopt = "setsockopt" SYS_shutdown = "shutdown" SYS_sigaltstack = "sigaltstack" SYS_socket = "socket"
+            SYS_socketpair = "socketpair" SYS_splice = "splice" SYS_statx = "statx" SYS_tee = "tee" SYS_unlinkat = "unlinkat"
+            SYS_vmsplice = "vmsplice" SYS_write = "write" SYS_writev = "writev"
+        }
+    }
+
+    /// The calls that x86-64 still has under their first names.
+    #[cfg(target_arch = "x86_64")]
+    fn old_name(number: libc::c_long) -> &'static str {
+        match number {
+            libc::SYS_access => "access",
+            libc::SYS_epoll_wait => "epoll_wait",
+            libc::SYS_open => "open",
+            libc::SYS_poll => "poll",
+            libc::SYS_unlink => "unlink",
+            _ => "other",
+        }
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn old_name(_number: libc::c_long) -> &'static str {
+        "other"
+    }
+}

@@ -1,0 +1,71 @@
+//! Page faults and context switches, from `getrusage(2)`.
+
+use std::io;
+use std::ops::Sub;
+
+/// What the kernel has charged to a thread or process so far; subtract two to get what happened between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Page faults served without reading from a device.
+    pub minor_faults: u64,
+    /// Page faults that had to read from a device.
+    pub major_faults: u64,
+    /// Times it gave the core away because it had to wait.
+    pub voluntary_switches: u64,
+    /// Times the core was taken from it.
+    pub involuntary_switches: u64,
+}
+
+impl Usage {
+    /// Of the calling thread (`RUSAGE_THREAD`).
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside Linux.
+    pub fn of_thread() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        return read(libc::RUSAGE_THREAD);
+        #[cfg(not(target_os = "linux"))]
+        Err(super::unsupported("a thread's own page faults are counted by Linux only"))
+    }
+
+    /// Of the whole process (`RUSAGE_SELF`).
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside Unix.
+    pub fn of_process() -> io::Result<Self> {
+        #[cfg(unix)]
+        return read(libc::RUSAGE_SELF);
+        #[cfg(not(unix))]
+        Err(super::unsupported("getrusage is a call of Unix systems"))
+    }
+}
+
+impl Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            minor_faults: self.minor_faults - earlier.minor_faults,
+            major_faults: self.major_faults - earlier.major_faults,
+            voluntary_switches: self.voluntary_switches - earlier.voluntary_switches,
+            involuntary_switches: self.involuntary_switches - earlier.involuntary_switches,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read(who: libc::c_int) -> io::Result<Usage> {
+    // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a live, writable `rusage`.
+    super::cvt(unsafe { libc::getrusage(who, &raw mut usage) })?;
+    let count = |n: libc::c_long| u64::try_from(n).unwrap_or(0);
+    Ok(Usage {
+        minor_faults: count(usage.ru_minflt),
+        major_faults: count(usage.ru_majflt),
+        voluntary_switches: count(usage.ru_nvcsw),
+        involuntary_switches: count(usage.ru_nivcsw),
+    })
+}

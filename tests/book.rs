@@ -1,0 +1,143 @@
+//! The book holds together: one word everywhere, and every rule is able to fail.
+
+use perf_proved_tests::{problems, root};
+use press::machine::Machine;
+use press::model::{Claim, Proof, Verdict};
+use press::project::Project;
+use press::{book, counts, judge};
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn one_word_everywhere() {
+    let found = problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// The whole book is well-formed, and each number that it refers to is there.
+#[test]
+fn every_page_loads() {
+    if let Err(error) = book::load(&Project::at(root())) {
+        panic!("{error}");
+    }
+}
+
+/// Runs every example, and judges the counted claims by what they count.
+#[test]
+fn every_counted_claim_holds_here() {
+    let project = Project::at(root());
+    let mut here = Machine::new("here");
+    for example in project.examples() {
+        let counted = counts::run(&project, &example).unwrap_or_else(|error| panic!("{error}"));
+        here.counts.insert(example, counted);
+    }
+
+    let pages = book::pages(&project).unwrap_or_else(|error| panic!("{error}"));
+    let claims: Vec<&Claim> =
+        pages.iter().flat_map(|page| page.claims()).filter(|claim| matches!(claim.proof, Proof::Counted(_))).collect();
+    assert!(!claims.is_empty(), "no chapter counts anything");
+    let mut wrong = vec![];
+    for claim in claims {
+        let judged = judge::judge(claim, &here);
+        match judged.verdict {
+            Verdict::Holds => {}
+            Verdict::NotPossible(reason) => eprintln!("{}: not possible here: {reason}", claim.id),
+            other => wrong.push(format!("{}: {}: {}", claim.id, other.words(), judged.found)),
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Copies what the rules look at, changes one thing, and returns what they then say.
+fn after(change: impl FnOnce(&Path)) -> String {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["README.md", "benches", "book/src", "examples", "src", "tests"] {
+        copy_tree(&root().join(name), &copy.path().join(name));
+    }
+    change(copy.path());
+    problems(copy.path()).join("\n")
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy_tree(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn replace(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{} has no `{from}`", path.display());
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn a_missing_bench_test_example_or_chapter_is_noticed() {
+    let without = |path: &'static str| after(move |root| fs::remove_file(root.join(path)).unwrap());
+    assert!(without("benches/sendfile.rs").contains("examples/sendfile.rs has no benches/sendfile.rs"));
+    assert!(without("tests/sendfile.rs").contains("examples/sendfile.rs has no tests/sendfile.rs"));
+    assert!(without("examples/sendfile.rs").contains("zero-copy/sendfile.md has no examples/sendfile.rs"));
+    assert!(without("book/src/zero-copy/sendfile.md").contains("no chapter sendfile.md for examples/sendfile.rs"));
+    assert!(without("book/src/measuring/figures.md").contains("exempt as prose, but does not exist"));
+}
+
+#[test]
+fn a_renamed_module_is_noticed() {
+    let said = after(|root| fs::rename(root.join("src/zero_copy"), root.join("src/zero")).unwrap());
+    assert!(said.contains("zero-copy/sendfile.md has no module src/zero_copy/sendfile"), "{said}");
+}
+
+#[test]
+fn what_cargo_is_not_told_of_is_noticed() {
+    let said = after(|root| fs::write(root.join("tests/forgotten.rs"), "").unwrap());
+    assert!(said.contains("tests/forgotten.rs is not listed in tests/Cargo.toml"), "{said}");
+    let said = after(|root| fs::write(root.join("benches/forgotten.rs"), "").unwrap());
+    assert!(said.contains("benches/forgotten.rs is not listed in benches/Cargo.toml"), "{said}");
+}
+
+#[test]
+fn a_page_that_nothing_links_is_noticed() {
+    let said = after(|root| replace(&root.join("book/src/SUMMARY.md"), "(zero-copy/sendfile.md)", "()"));
+    assert!(said.contains("zero-copy/sendfile.md is not in SUMMARY.md"), "{said}");
+    let said = after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
+    assert!(said.contains("README.md does not list book/src/zero-copy/sendfile.md"), "{said}");
+}
+
+#[test]
+fn a_missing_section_or_command_is_noticed() {
+    let page = "book/src/zero-copy/sendfile.md";
+    let said = after(|root| replace(&root.join(page), "## When not to", "## Never mind"));
+    assert!(said.contains("has no section \"When not to\""), "{said}");
+    let said = after(|root| {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        fs::write(root.join(page), text.replace("cargo bench --bench sendfile", "cargo bench")).unwrap();
+    });
+    assert!(said.contains("never says `cargo bench --bench sendfile`"), "{said}");
+}
+
+#[test]
+fn a_lost_anchor_or_a_long_piece_is_noticed() {
+    let page = "book/src/zero-copy/sendfile.md";
+    let append = |line: &'static str| {
+        after(move |root| {
+            let text = fs::read_to_string(root.join(page)).unwrap();
+            fs::write(root.join(page), text + "\n" + line + "\n").unwrap();
+        })
+    };
+    let said = append("{{#include ../../../src/lib.rs:nowhere}}");
+    assert!(said.contains("src/lib.rs:nowhere does not exist"), "{said}");
+    let said = append("{{#include ../../../src/lib.rs}}");
+    assert!(said.contains("includes a whole file"), "{said}");
+    let said = after(|root| {
+        let long = format!("// ANCHOR: long\n{}// ANCHOR_END: long\n", "//\n".repeat(26));
+        fs::write(root.join("src/long.rs"), long).unwrap();
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        fs::write(root.join(page), text + "\n{{#include ../../../src/long.rs:long}}\n").unwrap();
+    });
+    assert!(said.contains("src/long.rs:long is 26 lines long"), "{said}");
+}

@@ -1,0 +1,184 @@
+//! The laboratory counts right: each witness against work whose cost is known.
+#![cfg(target_os = "linux")]
+
+use perf_proved::proof::allocations::{Allocations, Counting, count};
+use perf_proved::proof::syscalls::trace;
+use perf_proved::proof::usage::Usage;
+use perf_proved::proof::{cores, cpu};
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{panic, thread};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn calls_are_counted_by_name_with_their_bytes() {
+    let mut zeros = File::open("/dev/zero").unwrap();
+    let mut sink = File::create("/dev/null").unwrap();
+    let ((), calls) = trace(|| {
+        let mut buffer = [1; 1000];
+        for _ in 0..7 {
+            zeros.read_exact(&mut buffer).unwrap();
+        }
+        sink.write_all(&buffer[..10]).unwrap();
+    })
+    .unwrap();
+
+    assert_eq!((calls.of("read").made, calls.copied_in()), (7, 7000));
+    assert_eq!((calls.of("write").made, calls.copied_out()), (1, 10));
+    assert_eq!(calls.total(), 8, "and nothing else: {calls:?}");
+}
+
+#[test]
+fn no_work_counts_nothing() {
+    let ((), calls) = trace(|| ()).unwrap();
+    assert_eq!(calls.total(), 0, "{calls:?}");
+}
+
+#[test]
+fn a_failed_call_counts_as_failed_and_returns_no_bytes() {
+    let (result, calls) = trace(|| {
+        // SAFETY: a descriptor that is not open and no buffer: refused.
+        unsafe { libc::read(-1, std::ptr::null_mut(), 0) }
+    })
+    .unwrap();
+    assert_eq!(result, -1);
+    let read = calls.of("read");
+    assert_eq!((read.made, read.failed, read.returned), (1, 1, 0));
+}
+
+#[test]
+fn threads_started_by_the_work_are_counted_and_others_are_not() {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let other = thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(1)).is_err() {
+            // SAFETY: no arguments.
+            unsafe { libc::getppid() };
+        }
+    });
+    let (files, calls) = trace(|| {
+        let threads: Vec<_> = (0..4).map(|_| thread::spawn(|| File::open("/dev/zero").unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    })
+    .unwrap();
+    stop.send(()).unwrap();
+    other.join().unwrap();
+    assert_eq!((files.len(), calls.of("openat").made, calls.of("getppid").made), (4, 4, 0));
+}
+
+#[test]
+fn a_socket_closed_inside_is_closed_for_its_peer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let (at_eof, _) = trace(move || {
+        drop(server);
+        client.read(&mut [0]).unwrap() == 0
+    })
+    .unwrap();
+    assert!(at_eof, "the helper must not hold a copy of the descriptor");
+}
+
+#[test]
+fn work_that_panics_is_let_go() {
+    let caught = panic::catch_unwind(|| trace(|| panic!("as it should")));
+    assert!(caught.is_err());
+    let (_, calls) = trace(|| File::open("/dev/zero")).unwrap();
+    assert_eq!(calls.of("openat").made, 1, "and the thread can be traced again");
+}
+
+#[test]
+fn what_is_traced_already_is_refused_not_miscounted() {
+    let (inner, _) = trace(|| trace(|| ())).unwrap();
+    assert!(inner.is_err());
+}
+
+#[test]
+fn allocations_are_counted_on_this_thread_only() {
+    let (_, made) = count(|| {
+        thread::scope(|scope| {
+            // Spawning allocates here; what the thread allocates is counted there.
+            scope.spawn(|| drop(black_box(vec![0_u8; 1 << 20])));
+        });
+    });
+    assert!(made.calls > 0 && made.bytes < 1 << 16, "{made:?}");
+
+    let (numbers, made) = count(|| Vec::<u64>::with_capacity(100));
+    assert_eq!(made, Allocations { calls: 1, bytes: 800 });
+    let (_, made) = count(|| drop(numbers));
+    assert_eq!(made, Allocations::default());
+}
+
+#[test]
+fn first_touch_of_a_page_faults_once() {
+    const PAGES: usize = 64;
+    let page = page_size();
+    // SAFETY: a fresh anonymous mapping, unmapped below; its pages are touched in bounds.
+    unsafe {
+        let size = PAGES * page;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let start = libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        assert_ne!(start, libc::MAP_FAILED);
+        libc::madvise(start, size, libc::MADV_NOHUGEPAGE);
+        let touch = || {
+            let before = Usage::of_thread().unwrap();
+            (0..PAGES).for_each(|i| start.cast::<u8>().add(i * page).write_volatile(1));
+            (Usage::of_thread().unwrap() - before).minor_faults
+        };
+        assert_eq!((touch(), touch()), (PAGES as u64, 0));
+        libc::munmap(start, size);
+    }
+}
+
+#[test]
+fn sleeping_switches_once_and_costs_no_cpu() {
+    let before = (Usage::of_thread().unwrap(), cpu::thread().unwrap());
+    thread::sleep(Duration::from_millis(20));
+    let after = (Usage::of_thread().unwrap(), cpu::thread().unwrap());
+    assert_eq!((after.0 - before.0).voluntary_switches, 1);
+    assert!(after.1 - before.1 < Duration::from_millis(10));
+}
+
+#[test]
+fn the_process_pays_for_its_threads_and_the_thread_does_not() {
+    let before = (cpu::thread().unwrap(), cpu::process().unwrap());
+    thread::spawn(|| {
+        let start = cpu::thread().unwrap();
+        while cpu::thread().unwrap() - start < Duration::from_millis(50) {}
+    })
+    .join()
+    .unwrap();
+    let after = (cpu::thread().unwrap(), cpu::process().unwrap());
+    assert!(after.1 - before.1 >= Duration::from_millis(50));
+    assert!(after.0 - before.0 < Duration::from_millis(25));
+}
+
+#[test]
+fn kernel_threads_have_a_clock_that_advances_or_a_reason() {
+    match cpu::kernel_threads() {
+        Ok(before) => assert!(cpu::kernel_threads().unwrap() >= before),
+        Err(error) => assert!(error.to_string().contains("/proc shows no kernel thread"), "{error}"),
+    }
+}
+
+#[test]
+fn a_pinned_thread_stays_and_a_core_that_is_not_there_is_refused() {
+    let core = cores::allowed().unwrap()[0];
+    thread::spawn(move || {
+        cores::pin(core).unwrap();
+        assert_eq!(cores::allowed().unwrap(), [core]);
+    })
+    .join()
+    .unwrap();
+    assert!(cores::pin(usize::MAX).is_err());
+}
+
+fn page_size() -> usize {
+    // SAFETY: asks for a constant.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
