@@ -100,22 +100,14 @@ impl Chart {
         if self.is_sweep() {
             out += &self.legend(if both { "always" } else { "narrow" });
         }
-        let _ = writeln!(
-            out,
-            "<div class=\"panels{}\">",
-            if both { " two" } else { "" }
-        );
+        let _ = writeln!(out, "<div class=\"panels{}\">", if both { " two" } else { "" });
         for panel in &self.panels {
             out += "<div class=\"panel\">\n";
             if both {
                 let _ = writeln!(out, "<p class=\"machine\">{}</p>", escape(&panel.machine));
             }
             if panel.values().next().is_none() {
-                let _ = writeln!(
-                    out,
-                    "<p class=\"placeholder\">{}</p>",
-                    escape(&panel.why_empty())
-                );
+                let _ = writeln!(out, "<p class=\"placeholder\">{}</p>", escape(&panel.why_empty()));
             } else if both {
                 out += &self.draw(panel, Room::Narrow);
             } else {
@@ -132,12 +124,7 @@ impl Chart {
     /// Whether the parameters are numbers to be drawn along an axis.
     fn is_sweep(&self) -> bool {
         let mut sizes: Vec<f64> = Vec::new();
-        for point in self
-            .panels
-            .iter()
-            .flat_map(|p| &p.series)
-            .flat_map(|s| &s.points)
-        {
+        for point in self.panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.points) {
             match point.parameter.as_deref().and_then(units::parameter) {
                 Some(size) if size > 0.0 => sizes.push(size),
                 _ => return false,
@@ -149,29 +136,20 @@ impl Chart {
     }
 
     fn draw(&self, panel: &Panel, room: Room) -> String {
-        if self.is_sweep() {
-            sweep::svg(self, panel, room)
-        } else {
-            bars::svg(self, panel, room)
-        }
+        if self.is_sweep() { sweep::svg(self, panel, room) } else { bars::svg(self, panel, room) }
     }
 
     /// Every value with the two ends of its interval, over all panels: the scales are shared.
     fn extent(&self) -> (f64, f64) {
         let values = self.panels.iter().flat_map(Panel::values);
-        values.fold((f64::INFINITY, 0.0), |(low, high), e| {
-            (e.low.min(low), e.high.max(high))
-        })
+        values.fold((f64::INFINITY, 0.0), |(low, high), e| (e.low.min(low), e.high.max(high)))
     }
 
     /// The sentence that stands for the drawing.
     fn aria(&self, panel: &Panel, kind: &str) -> String {
         let names: Vec<&str> = panel.series.iter().map(|s| s.name.as_str()).collect();
-        let (low, high) = panel
-            .values()
-            .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| {
-                (l.min(e.value), h.max(e.value))
-            });
+        let (low, high) =
+            panel.values().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| (l.min(e.value), h.max(e.value)));
         format!(
             "{kind}: {}. {} of {}, from {} to {}, on {}. The table below holds every value.",
             self.title,
@@ -185,12 +163,7 @@ impl Chart {
 
     fn legend(&self, when: &str) -> String {
         let mut out = format!("<ul class=\"legend {when}\">\n");
-        let drawn = |s: &&Series| {
-            self.panels
-                .iter()
-                .flat_map(|p| &p.series)
-                .any(|t| t.name == s.name && t.has_value())
-        };
+        let drawn = |s: &&Series| self.panels.iter().flat_map(|p| &p.series).any(|t| t.name == s.name && t.has_value());
         for series in self.panels[0].series.iter().filter(drawn) {
             let _ = writeln!(
                 out,
@@ -207,10 +180,7 @@ impl Chart {
 
 impl Panel {
     fn values(&self) -> impl Iterator<Item = &Estimate> {
-        self.series
-            .iter()
-            .flat_map(|s| &s.points)
-            .filter_map(|p| p.value.as_ref().ok())
+        self.series.iter().flat_map(|s| &s.points).filter_map(|p| p.value.as_ref().ok())
     }
 
     /// A note on the series that have no value here, unless there is none at all, which the placeholder says.
@@ -231,19 +201,12 @@ impl Panel {
         if absent.is_empty() || absent.len() == self.series.len() {
             return String::new();
         }
-        format!(
-            "<p class=\"absent\">Not drawn: {}.</p>\n",
-            absent.join(", ")
-        )
+        format!("<p class=\"absent\">Not drawn: {}.</p>\n", absent.join(", "))
     }
 
     /// The reason that the points give for having no value.
     fn why_empty(&self) -> String {
-        let first = self
-            .series
-            .iter()
-            .flat_map(|s| &s.points)
-            .find_map(|p| p.value.as_ref().err());
+        let first = self.series.iter().flat_map(|s| &s.points).find_map(|p| p.value.as_ref().err());
         first.cloned().unwrap_or_else(|| "not measured".to_owned())
     }
 }
@@ -251,11 +214,7 @@ impl Panel {
 impl Series {
     /// Classes of everything drawn for it.
     fn class(&self) -> String {
-        format!(
-            "s{}{}",
-            self.style % 8,
-            if self.subject { " subject" } else { "" }
-        )
+        format!("s{}{}", self.style % 8, if self.subject { " subject" } else { "" })
     }
 
     fn has_value(&self) -> bool {
@@ -277,10 +236,7 @@ fn marker(style: usize, x: f64, y: f64) -> String {
         ("m-3.5-3.5h7v7h-7z", false),
     ];
     let (shape, open) = SHAPES[style % 8];
-    format!(
-        "<path class=\"mark{}\" d=\"M{x:.1} {y:.1}{shape}\"/>",
-        if open { " open" } else { "" }
-    )
+    format!("<path class=\"mark{}\" d=\"M{x:.1} {y:.1}{shape}\"/>", if open { " open" } else { "" })
 }
 
 /// Opens an SVG of the given height; the caller closes it.
@@ -295,34 +251,24 @@ fn open_svg(room: Room, height: f64, label: &str) -> String {
 
 /// Text at a point; `class` decides its anchor and font.
 fn text(x: f64, y: f64, class: &str, content: &str) -> String {
-    format!(
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n",
-        escape(content)
-    )
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escape(content))
 }
 
 /// A round value as an axis label: `1.50 µs` becomes `1.5 µs`.
 fn tick(value: f64, quantity: Quantity) -> String {
     let text = units::number(value, quantity, 4);
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     if !number.contains('.') {
         return text;
     }
-    format!(
-        "{}{unit}",
-        number.trim_end_matches('0').trim_end_matches('.')
-    )
+    format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A parameter as people write it: `64KiB` becomes `64 KiB`; what is no number stays.
 #[must_use]
 pub fn spaced(parameter: &str) -> String {
-    let end = parameter
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(parameter.len());
+    let end = parameter.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(parameter.len());
     if end == 0 || end == parameter.len() || units::parameter(parameter).is_none() {
         return parameter.to_owned();
     }

@@ -5,9 +5,7 @@
 use crate::book::{Book, Judged};
 use crate::chart::{Chart, Panel, Point, Series, escape, spaced};
 use crate::machine::{Known, Machine};
-use crate::model::{
-    Estimate, Figure, Inline, Judgement, Proof, Verdict, YAxis, bench_of, group_of,
-};
+use crate::model::{Estimate, Figure, Inline, Judgement, Proof, Verdict, YAxis, bench_of, group_of};
 use crate::project::owner;
 use crate::stats;
 use crate::units::{self, Quantity};
@@ -31,11 +29,7 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> String {
         claim.kind(),
         sentence(&claim.says),
     );
-    out += &row(
-        "Reference",
-        &judged.reference,
-        &note(judged, &book.reference, &up),
-    );
+    out += &row("Reference", &judged.reference, &note(judged, &book.reference, &up));
     out += &row("Your machine", &judged.here, &note(judged, &book.here, &up));
     let _ = writeln!(
         out,
@@ -53,21 +47,13 @@ fn row(machine: &str, judgement: &Judgement, note: &str) -> String {
         (Verdict::NotPossible(_) | Verdict::NotMeasured, _) => {}
         (_, None) => {
             if !judgement.found.is_empty() {
-                let _ = write!(
-                    out,
-                    " <span class=\"found\">{}</span>",
-                    sentence(&judgement.found)
-                );
+                let _ = write!(out, " <span class=\"found\">{}</span>", sentence(&judgement.found));
             }
         }
         (_, Some(value)) => {
             let exact = value.low == value.high;
             if exact {
-                let _ = write!(
-                    out,
-                    " <span class=\"found\">{}</span>",
-                    sentence(&judgement.found)
-                );
+                let _ = write!(out, " <span class=\"found\">{}</span>", sentence(&judgement.found));
             } else {
                 out.push(' ');
                 out += &number(*value, Quantity::Ratio);
@@ -91,10 +77,7 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
     let mut out = rounds(ratio.rounds);
     // A group with a clock of its own has its own noise floor.
     let group = group_of(&clocked.subject);
-    let noise = machine
-        .noise(group)
-        .measured()
-        .or_else(|| machine.noise(bench_of(group)).measured());
+    let noise = machine.noise(group).measured().or_else(|| machine.noise(bench_of(group)).measured());
     if let Some(noise) = noise {
         let noise = units::text(noise, Quantity::Ratio);
         let _ = write!(
@@ -110,12 +93,8 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
 /// The number of rounds in words, and how far the interval can be trusted when they are few.
 fn rounds(n: usize) -> String {
     match n {
-        1 => "one round only: the interval covers this run's noise, not the difference to the next"
-            .to_owned(),
-        2..6 => format!(
-            "{n} rounds, whose range covers {:.0}\u{a0}% of cases",
-            stats::coverage(n) * 100.0
-        ),
+        1 => "one round only: the interval covers this run's noise, not the difference to the next".to_owned(),
+        2..6 => format!("{n} rounds, whose range covers {:.0}\u{a0}% of cases", stats::coverage(n) * 100.0),
         n => format!("{n} rounds"),
     }
 }
@@ -156,30 +135,16 @@ fn class(verdict: &Verdict) -> &'static str {
 pub fn inline(reference: &Inline, book: &Book) -> String {
     let machine = &book.reference;
     match reference {
-        Inline::Measured {
-            id,
-            throughput: false,
-        } => known(machine.time(id), Quantity::Time),
-        Inline::Measured {
-            id,
-            throughput: true,
-        } => match machine.throughput(id) {
+        Inline::Measured { id, throughput: false } => known(machine.time(id), Quantity::Time),
+        Inline::Measured { id, throughput: true } => match machine.throughput(id) {
             Known::Measured((estimate, quantity)) => number(estimate, quantity),
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
         },
         Inline::Counted { example, key } => match machine.count(example, key) {
             Known::Measured(n) => {
-                let exact = Estimate {
-                    value: n,
-                    low: n,
-                    high: n,
-                    rounds: 1,
-                };
-                format!(
-                    "<span class=\"measured\">{}</span>",
-                    escape(&units::text(exact, Quantity::Count).value)
-                )
+                let exact = Estimate { value: n, low: n, high: n, rounds: 1 };
+                format!("<span class=\"measured\">{}</span>", escape(&units::text(exact, Quantity::Count).value))
             }
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
@@ -191,9 +156,7 @@ pub fn inline(reference: &Inline, book: &Book) -> String {
             Known::Measured(Some(size)) => {
                 format!("<span class=\"measured\">{}</span>", escape(&spaced(&size)))
             }
-            Known::Measured(None) => {
-                "<span class=\"measured\">at no size measured</span>".to_owned()
-            }
+            Known::Measured(None) => "<span class=\"measured\">at no size measured</span>".to_owned(),
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
         },
@@ -219,11 +182,7 @@ fn number(estimate: Estimate, quantity: Quantity) -> String {
     let text = units::text(estimate, quantity);
     let mut out = format!("<span class=\"measured\">{}", escape(&text.value));
     if !text.interval.is_empty() {
-        let _ = write!(
-            out,
-            " <small class=\"interval\">({})</small>",
-            escape(&text.interval)
-        );
+        let _ = write!(out, " <small class=\"interval\">({})</small>", escape(&text.interval));
     }
     out + "</span>"
 }
@@ -233,10 +192,7 @@ fn missing() -> String {
 }
 
 fn impossible(why: &str) -> String {
-    format!(
-        "<span class=\"measured missing\">not possible on the reference machine: {}</span>",
-        sentence(why)
-    )
+    format!("<span class=\"measured missing\">not possible on the reference machine: {}</span>", sentence(why))
 }
 
 /// Who says it, of a source's address.
@@ -272,17 +228,11 @@ pub fn sentence(text: &str) -> String {
 pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
     let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
     let bench = bench(&figure.group, book);
-    let machines: Vec<(&str, &Machine)> = [
-        ("Reference machine", &book.reference),
-        ("Your machine", &book.here),
-    ]
-    .into_iter()
-    .filter(|(_, machine)| knows(machine, &figure.group))
-    .collect();
-    let mut out = format!(
-        "<figure class=\"measurement\">\n<figcaption><strong>{}</strong>",
-        sentence(&title)
-    );
+    let machines: Vec<(&str, &Machine)> = [("Reference machine", &book.reference), ("Your machine", &book.here)]
+        .into_iter()
+        .filter(|(_, machine)| knows(machine, &figure.group))
+        .collect();
+    let mut out = format!("<figure class=\"measurement\">\n<figcaption><strong>{}</strong>", sentence(&title));
     for (name, machine) in &machines {
         if let Some(recording) = machine.recording(&figure.group) {
             let day = recording.date.split('T').next().unwrap_or_default();
@@ -291,11 +241,7 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
                 "\n<span class=\"origin\"><a href=\"{}{}\">{name}</a>: {}, {}</span>",
                 up(page),
                 machine_page(&machine.name),
-                if recording.rounds == 1 {
-                    "one round only".to_owned()
-                } else {
-                    rounds(recording.rounds)
-                },
+                if recording.rounds == 1 { "one round only".to_owned() } else { rounds(recording.rounds) },
                 escape(day)
             );
         }
@@ -319,10 +265,7 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
 /// Whether a machine has measured anything of a group, or said why it cannot.
 fn knows(machine: &Machine, group: &str) -> bool {
     let cannot = |id: &String| group_of(id) == group;
-    !machine.group(group).is_empty()
-        || machine
-            .recording(group)
-            .is_some_and(|r| r.not_possible.keys().any(cannot))
+    !machine.group(group).is_empty() || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
 fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
@@ -366,28 +309,18 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
             all.push(Series {
                 name: name.clone(),
                 subject: name == bench,
-                style: styles
-                    .iter()
-                    .position(|s| s == name)
-                    .unwrap_or(styles.len()),
+                style: styles.iter().position(|s| s == name).unwrap_or(styles.len()),
                 points,
             });
         }
-        panels.push(Panel {
-            machine: (*machine_name).to_owned(),
-            series: all,
-        });
+        panels.push(Panel { machine: (*machine_name).to_owned(), series: all });
     }
     let (what, better) = match figure.y {
         YAxis::Time => ("Time".to_owned(), "lower is better"),
         YAxis::Throughput => ("Throughput".to_owned(), "higher is better"),
-        YAxis::Ratio => (
-            format!(
-                "Speed relative to {}",
-                figure.baseline.as_deref().unwrap_or_default()
-            ),
-            "higher is better",
-        ),
+        YAxis::Ratio => {
+            (format!("Speed relative to {}", figure.baseline.as_deref().unwrap_or_default()), "higher is better")
+        }
     };
     Chart {
         quantity,
@@ -400,27 +333,16 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
 
 /// The bench that a group belongs to, by what has been recorded.
 fn bench(group: &str, book: &Book) -> String {
-    let recorded = [&book.reference, &book.here]
-        .into_iter()
-        .flat_map(|m| m.recordings.keys());
-    owner(group, recorded.map(String::as_str))
-        .unwrap_or_else(|| bench_of(group))
-        .to_owned()
+    let recorded = [&book.reference, &book.here].into_iter().flat_map(|m| m.recordings.keys());
+    owner(group, recorded.map(String::as_str)).unwrap_or_else(|| bench_of(group)).to_owned()
 }
 
 /// The functions of a whole bench in one order, the one that it is named for first: a function then looks the same in
 /// all of its figures, whichever others they show.
 fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
     let mut all = vec![bench.to_owned()];
-    for recording in machines
-        .iter()
-        .filter_map(|(_, machine)| machine.recording(group))
-    {
-        for benchmark in recording
-            .benchmarks
-            .values()
-            .filter(|b| !b.group.ends_with("_aa"))
-        {
+    for recording in machines.iter().filter_map(|(_, machine)| machine.recording(group)) {
+        for benchmark in recording.benchmarks.values().filter(|b| !b.group.ends_with("_aa")) {
             let name = benchmark.function.as_ref().unwrap_or(&benchmark.group);
             if !all.contains(name) {
                 all.push(name.clone());
@@ -432,13 +354,7 @@ fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String
 
 fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
     let mut id = group.to_owned();
-    for part in [
-        Some(function).filter(|f| *f != group || parameter.is_some()),
-        parameter,
-    ]
-    .into_iter()
-    .flatten()
-    {
+    for part in [Some(function).filter(|f| *f != group || parameter.is_some()), parameter].into_iter().flatten() {
         id.push('/');
         id += part;
     }
@@ -458,9 +374,7 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
             .map(|(_, b)| b.function.clone().unwrap_or_else(|| figure.group.clone()));
         let recording = machine.recording(&figure.group);
         let cannot = recording.into_iter().flat_map(|r| r.not_possible.keys());
-        let cannot = cannot
-            .filter(|id| group_of(id) == figure.group)
-            .filter_map(|id| id.split('/').nth(1));
+        let cannot = cannot.filter(|id| group_of(id) == figure.group).filter_map(|id| id.split('/').nth(1));
         for name in measured.chain(cannot.map(str::to_owned)) {
             if !all.contains(&name) {
                 all.push(name);
@@ -474,16 +388,11 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
 /// function that nobody has.
 fn parameters(group: &str, function: &str, machines: &[(&str, &Machine)]) -> Vec<Option<String>> {
     let (mut own, mut all) = (Vec::new(), Vec::new());
-    for (_, benchmark) in machines
-        .iter()
-        .flat_map(|(_, machine)| machine.group(group))
-    {
+    for (_, benchmark) in machines.iter().flat_map(|(_, machine)| machine.group(group)) {
         if !all.contains(&benchmark.parameter) {
             all.push(benchmark.parameter.clone());
         }
-        if benchmark.function.as_deref().unwrap_or(group) == function
-            && !own.contains(&benchmark.parameter)
-        {
+        if benchmark.function.as_deref().unwrap_or(group) == function && !own.contains(&benchmark.parameter) {
             own.push(benchmark.parameter.clone());
         }
     }

@@ -4,9 +4,7 @@
 //! on it.
 
 use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
+use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,40 +30,24 @@ pub struct Report {
 pub fn check(folder: &Path) -> io::Result<Report> {
     let mut pages = BTreeMap::new();
     read(folder, Path::new(""), &mut pages)?;
-    let mut report = Report {
-        pages: pages.len(),
-        ..Report::default()
-    };
+    let mut report = Report { pages: pages.len(), ..Report::default() };
     for (path, page) in &pages {
         let name = path.display();
-        report.problems.extend(
-            page.twice
-                .iter()
-                .map(|id| format!("{name}: the id `{id}` is there twice")),
-        );
+        report.problems.extend(page.twice.iter().map(|id| format!("{name}: the id `{id}` is there twice")));
         for reference in &page.references {
             let Some((target, fragment)) = resolve(path, page.at_root, reference) else {
                 continue;
             };
             report.links += 1;
             let Some(target) = target.filter(|target| exists(folder, target)) else {
-                report
-                    .problems
-                    .push(format!("{name}: `{reference}` leads to no file"));
+                report.problems.push(format!("{name}: `{reference}` leads to no file"));
                 continue;
             };
-            let file = if folder.join(&target).is_dir() {
-                target.join("index.html")
-            } else {
-                target
-            };
+            let file = if folder.join(&target).is_dir() { target.join("index.html") } else { target };
             if let (Some(fragment), Some(page)) = (fragment, pages.get(&file))
                 && !page.ids.contains(&fragment)
             {
-                report.problems.push(format!(
-                    "{name}: `{reference}` names an anchor that {} lacks",
-                    file.display()
-                ));
+                report.problems.push(format!("{name}: `{reference}` names an anchor that {} lacks", file.display()));
             }
         }
     }
@@ -150,33 +132,19 @@ impl TokenSink for Sink {
 }
 
 fn attribute(tag: &Tag, name: &str) -> Option<String> {
-    tag.attrs
-        .iter()
-        .find(|a| &*a.name.local == name)
-        .map(|a| a.value.to_string())
+    tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.to_string())
 }
 
 /// The file below the root, and the anchor in it, that a reference on `page` leads to; `None` when it leads to another
 /// site, and `Some(None)` inside when it leaves the book by `..`.
-fn resolve(
-    page: &Path,
-    at_root: bool,
-    reference: &str,
-) -> Option<(Option<PathBuf>, Option<String>)> {
-    let scheme = reference
-        .split(['/', '?', '#'])
-        .next()
-        .is_some_and(|start| start.contains(':'));
+fn resolve(page: &Path, at_root: bool, reference: &str) -> Option<(Option<PathBuf>, Option<String>)> {
+    let scheme = reference.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
     if scheme || reference.starts_with("//") {
         return None;
     }
     let (address, fragment) = reference.split_once('#').unwrap_or((reference, ""));
     let address = decode(address.split('?').next().unwrap_or_default());
-    let start = if at_root {
-        Path::new("")
-    } else {
-        page.parent().unwrap_or(Path::new(""))
-    };
+    let start = if at_root { Path::new("") } else { page.parent().unwrap_or(Path::new("")) };
     let target = match address.strip_prefix('/') {
         Some(from_root) => normal(Path::new(from_root)),
         None if address.is_empty() => Some(page.to_owned()),
@@ -202,9 +170,7 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let byte = hex
-            .filter(|_| *first == b'%')
-            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        let byte = hex.filter(|_| *first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &tail[2..] } else { tail };
     }
@@ -216,8 +182,7 @@ mod tests {
     use super::*;
 
     fn site(name: &str, files: &[(&str, &str)]) -> Report {
-        let folder =
-            std::env::temp_dir().join(format!("press-links-{name}-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("press-links-{name}-{}", std::process::id()));
         for (path, content) in files {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -241,10 +206,7 @@ mod tests {
                     "part/a.html",
                     r#"<p id="x y"><a href="../index.html">b</a><a href="../part/">p</a><a href="https://x.org/#n">o</a>"#,
                 ),
-                (
-                    "part/index.html",
-                    "<script>const s = '<a href=\"nowhere\">';</script>",
-                ),
+                ("part/index.html", "<script>const s = '<a href=\"nowhere\">';</script>"),
                 ("404.html", r#"<base href="/"><a href="part/a.html">a</a>"#),
                 ("i.svg", "<svg/>"),
             ],
@@ -262,10 +224,7 @@ mod tests {
                     "index.html",
                     r##"<a href="gone.html">a</a><a href="b.html#gone">b</a><a href="#gone">c</a><img src="gone.svg">"##,
                 ),
-                (
-                    "b.html",
-                    r#"<p id="one"><p id="one"><a href="../outside.html">o</a>"#,
-                ),
+                ("b.html", r#"<p id="one"><p id="one"><a href="../outside.html">o</a>"#),
             ],
         );
         let expected = [

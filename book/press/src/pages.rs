@@ -25,10 +25,7 @@ pub struct Generated {
 pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
     // The reference machine has its page even when nothing is known of it: chapters link to it.
     let mut pages = vec![claims(all), machine(&book.reference)];
-    let others = book
-        .machines
-        .iter()
-        .filter(|m| m.name != book.reference.name);
+    let others = book.machines.iter().filter(|m| m.name != book.reference.name);
     pages.extend(others.map(machine));
     if !book.here.is_empty() {
         pages.push(machine(&book.here));
@@ -64,12 +61,7 @@ fn claims(claims: &[Judged<'_>]) -> Generated {
             );
         }
         let claim = judged.claim;
-        let link = format!(
-            "{}{}#claim-{}",
-            up(&path),
-            judged.page.path.with_extension("html").display(),
-            claim.id
-        );
+        let link = format!("{}{}#claim-{}", up(&path), judged.page.path.with_extension("html").display(), claim.id);
         let _ = writeln!(
             out,
             "<tr><td><a href=\"{}\">{}</a><br><code class=\"command\">{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>",
@@ -84,21 +76,14 @@ fn claims(claims: &[Judged<'_>]) -> Generated {
     if chapter.is_some() {
         out += "</tbody></table></div>\n";
     }
-    Generated {
-        title: "Every claim".to_owned(),
-        path,
-        markdown: out,
-    }
+    Generated { title: "Every claim".to_owned(), path, markdown: out }
 }
 
 /// `3 hold, 1 is undecided`: how many claims have which verdict.
 fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for verdict in verdicts {
-        match counts
-            .iter_mut()
-            .find(|(words, _)| *words == verdict.words())
-        {
+        match counts.iter_mut().find(|(words, _)| *words == verdict.words()) {
             Some((_, n)) => *n += 1,
             None => counts.push((verdict.words(), 1)),
         }
@@ -106,18 +91,9 @@ fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     if counts.is_empty() {
         return "no claims yet".to_owned();
     }
-    let order = [
-        "holds",
-        "fails",
-        "undecided",
-        "not measured",
-        "not possible here",
-    ];
+    let order = ["holds", "fails", "undecided", "not measured", "not possible here"];
     counts.sort_by_key(|(words, _)| order.iter().position(|o| o == words));
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(words, n)| format!("{words}: {n}"))
-        .collect();
+    let parts: Vec<String> = counts.iter().map(|(words, n)| format!("{words}: {n}")).collect();
     parts.join(", ")
 }
 
@@ -136,24 +112,15 @@ fn machine(machine: &Machine) -> Generated {
     for (benches, environment) in environments(machine) {
         let _ = writeln!(out, "## Environment: {}\n", heading(&benches.join(", ")));
         let rows = lasting(&environment);
-        out += &table(
-            "Environment",
-            &["What", "Value"],
-            rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]),
-        );
+        out += &table("Environment", &["What", "Value"], rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]));
     }
     impossible(machine, &mut out);
     for (example, counts) in &machine.counts {
         let _ = writeln!(out, "## Counted by `{example}`\n");
-        let commit = counts
-            .commit
-            .as_deref()
-            .map_or(String::new(), |c| format!(", commit {}", short(c)));
+        let commit = counts.commit.as_deref().map_or(String::new(), |c| format!(", commit {}", short(c)));
         let _ = writeln!(out, "{}{commit}.\n", day(&counts.date));
         let rows = counts.values.iter().map(|(key, value)| {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             vec![key.clone(), value]
         });
         out += &table(&format!("Counts of {example}"), &["What", "How many"], rows);
@@ -162,25 +129,12 @@ fn machine(machine: &Machine) -> Generated {
         out += "## Compiled and explored\n\n";
         let rows = machine.proofs.iter().map(|(name, run)| {
             let outcome = if run.holds { "went through" } else { "failed" };
-            vec![
-                name.clone(),
-                outcome.to_owned(),
-                run.found.clone(),
-                day(&run.date).to_owned(),
-            ]
+            vec![name.clone(), outcome.to_owned(), run.found.clone(), day(&run.date).to_owned()]
         });
-        out += &table(
-            "Proofs by the compiler and by loom",
-            &["Proof", "Outcome", "Found", "Date"],
-            rows,
-        );
+        out += &table("Proofs by the compiler and by loom", &["Proof", "Outcome", "Found", "Date"], rows);
     }
     let path = PathBuf::from(machine_page(&machine.name)).with_extension("md");
-    Generated {
-        title,
-        path,
-        markdown: out,
-    }
+    Generated { title, path, markdown: out }
 }
 
 /// What was measured when, with each bench's noise floor.
@@ -197,12 +151,8 @@ fn recorded(machine: &Machine) -> String {
             Known::NotPossible(why) => format!("not possible: {why}"),
             Known::NotMeasured => "not measured".to_owned(),
         };
-        let steal = recording
-            .environment
-            .stolen_share
-            .map_or("not known".to_owned(), |s| {
-                format!("{:.1}\u{a0}%", s * 100.0)
-            });
+        let steal =
+            recording.environment.stolen_share.map_or("not known".to_owned(), |s| format!("{:.1}\u{a0}%", s * 100.0));
         vec![
             bench.clone(),
             day(&recording.date).to_owned(),
@@ -211,24 +161,12 @@ fn recorded(machine: &Machine) -> String {
             recording.benchmarks.len().to_string(),
             noise,
             steal,
-            recording
-                .environment
-                .load_before
-                .map_or("not known".to_owned(), |load| format!("{load:.2}")),
+            recording.environment.load_before.map_or("not known".to_owned(), |load| format!("{load:.2}")),
         ]
     });
     let intro = "## What was clocked\n\nThe noise floor is what the bench found between two measurements of the same \
                  code: a difference below it means nothing.\n\n";
-    let head = [
-        "Bench",
-        "Date",
-        "Commit",
-        "Rounds",
-        "Benchmarks",
-        "Noise floor",
-        "CPU time stolen",
-        "Load before",
-    ];
+    let head = ["Bench", "Date", "Commit", "Rounds", "Benchmarks", "Noise floor", "CPU time stolen", "Load before"];
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
@@ -237,18 +175,11 @@ fn recorded(machine: &Machine) -> String {
 fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     let mut all: Vec<(Vec<&str>, Environment)> = Vec::new();
     for (bench, recording) in &machine.recordings {
-        let environment = Environment {
-            stolen_share: None,
-            load_before: None,
-            ..recording.environment.clone()
-        };
-        match all.iter_mut().find(|(_, e)| {
-            Environment {
-                stolen_share: None,
-                load_before: None,
-                ..e.clone()
-            } == environment
-        }) {
+        let environment = Environment { stolen_share: None, load_before: None, ..recording.environment.clone() };
+        match all
+            .iter_mut()
+            .find(|(_, e)| Environment { stolen_share: None, load_before: None, ..e.clone() } == environment)
+        {
             Some((benches, _)) => benches.push(bench),
             None => all.push((vec![bench], recording.environment.clone())),
         }
@@ -258,24 +189,10 @@ fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
 
 /// The rows of an environment that do not change from run to run by nature; those that do stand with the recordings.
 fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
-    let passing = Environment {
-        stolen_share: Some(0.5),
-        load_before: Some(0.5),
-        ..Environment::default()
-    };
-    let changes: Vec<bool> = passing
-        .rows()
-        .iter()
-        .zip(Environment::default().rows())
-        .map(|(a, b)| a.1 != b.1)
-        .collect();
-    environment
-        .rows()
-        .into_iter()
-        .zip(changes)
-        .filter(|(_, changes)| !changes)
-        .map(|(row, _)| row)
-        .collect()
+    let passing = Environment { stolen_share: Some(0.5), load_before: Some(0.5), ..Environment::default() };
+    let changes: Vec<bool> =
+        passing.rows().iter().zip(Environment::default().rows()).map(|(a, b)| a.1 != b.1).collect();
+    environment.rows().into_iter().zip(changes).filter(|(_, changes)| !changes).map(|(row, _)| row).collect()
 }
 
 fn impossible(machine: &Machine, out: &mut String) {
@@ -287,11 +204,7 @@ fn impossible(machine: &Machine, out: &mut String) {
         .collect();
     if !all.is_empty() {
         *out += "## What it cannot measure\n\n";
-        *out += &table(
-            "Benchmarks that are not possible",
-            &["Benchmark", "Why"],
-            all.into_iter(),
-        );
+        *out += &table("Benchmarks that are not possible", &["Benchmark", "Why"], all.into_iter());
     }
 }
 
@@ -299,11 +212,7 @@ fn commit(recording: &Recording) -> String {
     let Some(commit) = &recording.commit else {
         return "not known".to_owned();
     };
-    let note = if recording.modified == Some(true) {
-        ", with changes"
-    } else {
-        ""
-    };
+    let note = if recording.modified == Some(true) { ", with changes" } else { "" };
     format!("{}{note}", short(commit))
 }
 
@@ -331,11 +240,7 @@ fn table(label: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) ->
         for (i, cell) in row.iter().enumerate() {
             // A blank line inside would end the HTML block.
             let cell = sentence(&cell.replace('\n', " "));
-            let _ = if i == 0 {
-                write!(out, "<th scope=\"row\">{cell}</th>")
-            } else {
-                write!(out, "<td>{cell}</td>")
-            };
+            let _ = if i == 0 { write!(out, "<th scope=\"row\">{cell}</th>") } else { write!(out, "<td>{cell}</td>") };
         }
         out += "</tr>\n";
     }
@@ -349,8 +254,5 @@ fn paragraph(text: &str) -> String {
 
 /// Text in a heading, with what Markdown would take for markup escaped; code spans stay.
 fn heading(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
-        .replace('*', "\\*")
-        .replace('_', "\\_")
-        .replace('<', "&lt;")
+    text.replace(['\n', '\r'], " ").replace('*', "\\*").replace('_', "\\_").replace('<', "&lt;")
 }

@@ -12,7 +12,7 @@ use mdbook_driver::MDBook;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::io;
-use std::path::Path;
+use std::path::{self, Path};
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -24,10 +24,21 @@ const NAME: &str = "press";
 /// [`Error::Book`] with everything that is wrong in the pages; the pages printed before stay. [`Error::Failed`] when
 /// mdBook cannot read or write what it needs.
 pub fn build(project: &Project) -> Result<(), Error> {
+    build_to(project, &project.book().join("book"))
+}
+
+/// Prints the book to a folder, which is emptied first.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // Before mdBook empties the folder with the old pages, and to keep our errors apart from its own.
     let book = load(project)?;
-    let mut printer = MDBook::load(project.book())
-        .map_err(|e| failed("reading book/book.toml and the pages", &e))?;
+    let mut printer = MDBook::load(project.book()).map_err(|e| failed("reading book/book.toml and the pages", &e))?;
+    // mdBook takes a relative one to be below the book.
+    printer.config.build.build_dir =
+        path::absolute(folder).map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book });
     printer.build().map_err(|e| failed("printing the book", &e))
 }
@@ -45,9 +56,7 @@ pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error
             over_protocol(project, io::stdin().lock(), io::stdout().lock())?;
             Ok(true)
         }
-        _ => Err(Error::Usage(
-            "preprocess takes nothing, or `supports RENDERER`".to_owned(),
-        )),
+        _ => Err(Error::Usage("preprocess takes nothing, or `supports RENDERER`".to_owned())),
     }
 }
 
@@ -56,29 +65,16 @@ pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error
 /// # Errors
 ///
 /// As [`build`].
-pub fn over_protocol(
-    project: &Project,
-    from: impl io::Read,
-    to: impl io::Write,
-) -> Result<(), Error> {
-    let (context, chapters) =
-        parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
+pub fn over_protocol(project: &Project, from: impl io::Read, to: impl io::Write) -> Result<(), Error> {
+    let (context, chapters) = parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let book = load(&of(&context, project))?;
-    let printed = Press { book }
-        .run(&context, chapters)
-        .map_err(|e| failed("printing the book", &e))?;
-    serde_json::to_writer(to, &printed)
-        .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
+    let printed = Press { book }.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
+    serde_json::to_writer(to, &printed).map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
 }
 
 /// The project whose book mdbook prints: it may have been called on another one than this process was started for.
 fn of(context: &PreprocessorContext, project: &Project) -> Project {
-    let same = |a: &Path, b: &Path| {
-        a == b
-            || a.canonicalize()
-                .ok()
-                .is_some_and(|a| b.canonicalize().ok() == Some(a))
-    };
+    let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
     match context.root.parent() {
         Some(root) if !same(&context.root, &project.book()) => Project::at(root),
         _ => project.clone(),
@@ -117,18 +113,12 @@ impl Preprocessor for Press {
         Ok(renderer == "html")
     }
 
-    fn run(
-        &self,
-        _: &PreprocessorContext,
-        mut chapters: Chapters,
-    ) -> mdbook_preprocessor::errors::Result<Chapters> {
+    fn run(&self, _: &PreprocessorContext, mut chapters: Chapters) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
         let claims = self.book.claims();
         chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
         if !problems.is_empty() {
-            return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(
-                problems,
-            )));
+            return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
         chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
         for page in pages::appendix(&self.book, &claims) {
@@ -171,16 +161,10 @@ impl Press {
                 }
             };
             // Blank lines around it, whatever the source has: HTML must neither join a paragraph nor swallow one.
-            pieces.push((
-                block.range.clone(),
-                format!("\n{}\n\n", without_blank_lines(&html)),
-            ));
+            pieces.push((block.range.clone(), format!("\n{}\n\n", without_blank_lines(&html))));
         }
         for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                html::inline(&reference.item, &self.book),
-            ));
+            pieces.push((reference.range.clone(), html::inline(&reference.item, &self.book)));
         }
         splice(&page.markdown, pieces)
     }
@@ -188,10 +172,7 @@ impl Press {
 
 /// A blank line would end the HTML block, and the rest would be read as Markdown.
 fn without_blank_lines(html: &str) -> String {
-    html.lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {

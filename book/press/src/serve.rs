@@ -34,15 +34,11 @@ pub struct Options {
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     // The port first: somebody whose port is taken should not wait for the book to learn it.
     let listener = listen(options.port)?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| failed("asking for the server's address", &e))?;
+    let address = listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
     print::build(project)?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
-    println!(
-        "The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends."
-    );
+    println!("The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends.");
     if options.open {
         open(&url);
     }
@@ -55,8 +51,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
 /// Binds the port asked for; without one, the default or one of the ten after it.
 fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
     if let Some(port) = port {
-        let taken =
-            |e: &io::Error| failed(&format!("listening on 127.0.0.1:{port}, the port given"), e);
+        let taken = |e: &io::Error| failed(&format!("listening on 127.0.0.1:{port}, the port given"), e);
         return TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| taken(&e));
     }
     for port in PORT..=PORT + 10 {
@@ -71,10 +66,7 @@ fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
             Err(e) => return Err(failed(&format!("listening on 127.0.0.1:{port}"), &e)),
         }
     }
-    Err(Error::Failed(format!(
-        "ports {PORT} to {} are all taken; choose one with --port",
-        PORT + 10
-    )))
+    Err(Error::Failed(format!("ports {PORT} to {} are all taken; choose one with --port", PORT + 10)))
 }
 
 fn failed(tried: &str, error: &io::Error) -> Error {
@@ -88,11 +80,7 @@ fn open(url: &str) {
         "windows" => "explorer",
         _ => "xdg-open",
     };
-    let started = Command::new(opener)
-        .arg(url)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
+    let started = Command::new(opener).arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     if let Err(e) = started {
         eprintln!("opening a browser with {opener}: {e}");
     }

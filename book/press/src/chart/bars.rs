@@ -26,25 +26,14 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
     } else {
         Scale::linear(high * 1.04, left, right)
     };
-    let kind = if log {
-        "Dot chart, logarithmic"
-    } else {
-        "Bar chart"
-    };
+    let kind = if log { "Dot chart, logarithmic" } else { "Bar chart" };
     let mut out = open_svg(room, bottom + 26.0, &chart.aria(panel, kind));
     out += &text(0.0, 13.0, "axis", &chart.y_label);
     let most = if room == Room::Wide { 8 } else { 4 };
     for value in scale.ticks(chart.quantity, most) {
         let x = scale.at(value);
-        let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
-            "grid one"
-        } else {
-            "grid"
-        };
-        let _ = writeln!(
-            out,
-            "<path class=\"{class}\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/>"
-        );
+        let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" };
+        let _ = writeln!(out, "<path class=\"{class}\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/>");
         let anchor = if x < left + 20.0 {
             "tick"
         } else if x > right - 24.0 {
@@ -52,11 +41,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
         } else {
             "tick middle"
         };
-        let shown = if value == 0.0 {
-            "0".to_owned()
-        } else {
-            tick(value, chart.quantity)
-        };
+        let shown = if value == 0.0 { "0".to_owned() } else { tick(value, chart.quantity) };
         out += &text(x, bottom + 17.0, anchor, &shown);
     }
     // Colour says which case the chapter is about; where it is about none, they are all alike.
@@ -69,11 +54,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
         }
         for (i, value) in rows {
             let series = &panel.series[i];
-            let class = if series.subject {
-                "name subject"
-            } else {
-                "name"
-            };
+            let class = if series.subject { "name subject" } else { "name" };
             out += &text(left, y + 15.0, class, &series.name);
             let middle = y + 28.0;
             match value {
@@ -82,17 +63,10 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                     let _ = writeln!(
                         out,
                         "<g class=\"{}\">",
-                        if series.subject || !compared {
-                            "case"
-                        } else {
-                            "case other"
-                        }
+                        if series.subject || !compared { "case" } else { "case other" }
                     );
                     if log {
-                        let _ = writeln!(
-                            out,
-                            "<path class=\"rail\" d=\"M{left:.1} {middle:.1}H{x:.1}\"/>"
-                        );
+                        let _ = writeln!(out, "<path class=\"rail\" d=\"M{left:.1} {middle:.1}H{x:.1}\"/>");
                     } else {
                         let _ = writeln!(
                             out,
@@ -100,24 +74,15 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                             middle - 6.0
                         );
                     }
-                    let whisker = format!(
-                        "M{:.1} {:.1}v8m0-4H{:.1}m0-4v8",
-                        scale.at(e.low),
-                        middle - 4.0,
-                        scale.at(e.high)
-                    );
+                    let whisker =
+                        format!("M{:.1} {:.1}v8m0-4H{:.1}m0-4v8", scale.at(e.low), middle - 4.0, scale.at(e.high));
                     let _ = writeln!(out, "<path class=\"halo\" d=\"{whisker}\"/>");
                     let _ = writeln!(out, "<path class=\"whisker over\" d=\"{whisker}\"/>");
                     if log {
                         out += &marker(0, x, middle);
                     }
                     out += "</g>\n";
-                    out += &text(
-                        right,
-                        y + 15.0,
-                        "value end",
-                        &units::text(*e, chart.quantity).value,
-                    );
+                    out += &text(right, y + 15.0, "value end", &units::text(*e, chart.quantity).value);
                 }
                 Err(why) => out += &text(right, y + 15.0, "value missing end", why),
             }

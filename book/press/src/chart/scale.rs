@@ -15,24 +15,12 @@ pub(super) struct Scale {
 impl Scale {
     /// A logarithmic axis over `low..=high`, drawn from `from` to `to`.
     pub fn log(low: f64, high: f64, from: f64, to: f64) -> Scale {
-        Scale {
-            low: low.ln(),
-            high: high.ln(),
-            from,
-            to,
-            log: true,
-        }
+        Scale { low: low.ln(), high: high.ln(), from, to, log: true }
     }
 
     /// A linear axis from zero.
     pub fn linear(high: f64, from: f64, to: f64) -> Scale {
-        Scale {
-            low: 0.0,
-            high,
-            from,
-            to,
-            log: false,
-        }
+        Scale { low: 0.0, high, from, to, log: false }
     }
 
     /// The position of a value.
@@ -42,11 +30,7 @@ impl Scale {
     }
 
     fn ends(&self) -> (f64, f64) {
-        if self.log {
-            (self.low.exp(), self.high.exp())
-        } else {
-            (self.low, self.high)
-        }
+        if self.log { (self.low.exp(), self.high.exp()) } else { (self.low, self.high) }
     }
 
     /// Round values along the axis, at most `most`.
@@ -74,19 +58,10 @@ impl Scale {
                 (1000.0, &[1.0]),
             ],
         };
-        let fine = ladders
-            .iter()
-            .map(|(base, steps)| ladder(*base, steps, low, high));
-        let best = fine
-            .into_iter()
-            .find(|ticks| ticks.len() <= most)
-            .unwrap_or_default();
+        let fine = ladders.iter().map(|(base, steps)| ladder(*base, steps, low, high));
+        let best = fine.into_iter().find(|ticks| ticks.len() <= most).unwrap_or_default();
         // Over a narrow range a logarithmic axis is almost linear, and round steps read better.
-        if best.len() < 3 {
-            linear_ticks(low, high, most)
-        } else {
-            best
-        }
+        if best.len() < 3 { linear_ticks(low, high, most) } else { best }
     }
 }
 
@@ -94,12 +69,7 @@ fn ladder(base: f64, steps: &[f64], low: f64, high: f64) -> Vec<f64> {
     let mut power = base.powf((low.ln() / base.ln()).floor());
     let mut ticks = Vec::new();
     while power <= high {
-        ticks.extend(
-            steps
-                .iter()
-                .map(|s| s * power)
-                .filter(|t| *t >= low * 0.999 && *t <= high * 1.001),
-        );
+        ticks.extend(steps.iter().map(|s| s * power).filter(|t| *t >= low * 0.999 && *t <= high * 1.001));
         power *= base;
     }
     ticks
@@ -111,16 +81,9 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         return Vec::new();
     }
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .iter()
-        .map(|s| s * power)
-        .find(|s| *s >= rough)
-        .unwrap_or(rough);
+    let step = [1.0, 2.0, 5.0, 10.0].iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
     let first = (low / step).ceil();
-    (0..=most)
-        .map(|i| (first + i as f64) * step)
-        .take_while(|t| *t <= high * 1.000_001)
-        .collect()
+    (0..=most).map(|i| (first + i as f64) * step).take_while(|t| *t <= high * 1.000_001).collect()
 }
 
 /// Widens an interval of values so that points do not touch the frame, and that a difference of a few percent does not
@@ -147,19 +110,9 @@ mod tests {
     #[test]
     fn there_are_always_some_labels_and_never_too_many() {
         for quantity in [Quantity::Time, Quantity::Bytes, Quantity::Ratio] {
-            for (low, high) in [
-                (1.0, 2.0),
-                (0.9, 1.3),
-                (3.0, 3e7),
-                (150.0, 310.0),
-                (1e9, 8e9),
-                (0.2, 40.0),
-            ] {
+            for (low, high) in [(1.0, 2.0), (0.9, 1.3), (3.0, 3e7), (150.0, 310.0), (1e9, 8e9), (0.2, 40.0)] {
                 let ticks = Scale::log(low, high, 0.0, 1.0).ticks(quantity, 7);
-                assert!(
-                    (2..=8).contains(&ticks.len()),
-                    "{quantity:?} {low}..{high}: {ticks:?}"
-                );
+                assert!((2..=8).contains(&ticks.len()), "{quantity:?} {low}..{high}: {ticks:?}");
                 assert!(ticks.windows(2).all(|w| w[0] < w[1]));
             }
         }

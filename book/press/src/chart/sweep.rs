@@ -40,21 +40,12 @@ fn runs(series: &Series) -> Vec<Vec<Measured<'_>>> {
     let mut points: Vec<(f64, Option<&Estimate>)> = series
         .points
         .iter()
-        .filter_map(|p| {
-            Some((
-                units::parameter(p.parameter.as_deref()?)?,
-                p.value.as_ref().ok(),
-            ))
-        })
+        .filter_map(|p| Some((units::parameter(p.parameter.as_deref()?)?, p.value.as_ref().ok())))
         .collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points
         .split(|(_, value)| value.is_none())
-        .map(|run| {
-            run.iter()
-                .filter_map(|(x, value)| Some((*x, (*value)?)))
-                .collect::<Vec<_>>()
-        })
+        .map(|run| run.iter().filter_map(|(x, value)| Some((*x, (*value)?))).collect::<Vec<_>>())
         .filter(|run| !run.is_empty())
         .collect()
 }
@@ -81,12 +72,7 @@ impl Frame {
             .collect();
         sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
         sizes.dedup_by(|a, b| a.0 == b.0);
-        let longest = panel
-            .series
-            .iter()
-            .map(|s| s.name.chars().count())
-            .max()
-            .unwrap_or(0) as f64;
+        let longest = panel.series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0) as f64;
         let (height, left, margin) = match room {
             // A character of the code font is 0.6 em wide; the marker stands before the name.
             Room::Wide => (400.0, 78.0, (longest * 7.4 + 34.0).min(240.0)),
@@ -114,26 +100,11 @@ impl Frame {
         for value in self.y.ticks(chart.quantity, 7) {
             let y = self.y.at(value);
             // In a ratio chart, 1 is where the baseline lies.
-            let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
-                "grid one"
-            } else {
-                "grid"
-            };
-            let _ = writeln!(
-                out,
-                "<path class=\"{class}\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>"
-            );
-            out += &text(
-                left - 8.0,
-                y + 4.0,
-                "tick end",
-                &tick(value, chart.quantity),
-            );
+            let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" };
+            let _ = writeln!(out, "<path class=\"{class}\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>");
+            out += &text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity));
         }
-        let _ = writeln!(
-            out,
-            "<path class=\"frame\" d=\"M{left:.1} {bottom:.1}H{right:.1}\"/>"
-        );
+        let _ = writeln!(out, "<path class=\"frame\" d=\"M{left:.1} {bottom:.1}H{right:.1}\"/>");
         let step = self.label_step();
         for (i, (size, label)) in self.sizes.iter().enumerate() {
             let x = self.x.at(*size);
@@ -143,43 +114,22 @@ impl Frame {
                 out += &text(x, bottom + 19.0, "tick middle", label);
             }
         }
-        out + &text(
-            f64::midpoint(left, right),
-            self.height - 6.0,
-            "axis middle",
-            &chart.x_label,
-        )
+        out + &text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label)
     }
 
     /// Every how many sizes a label fits.
     fn label_step(&self) -> usize {
-        let widest = self
-            .sizes
-            .iter()
-            .map(|(_, label)| label.chars().count())
-            .max()
-            .unwrap_or(1) as f64
-            * 7.0
-            + 10.0;
+        let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1) as f64 * 7.0 + 10.0;
         let apart = (self.right - self.left - 24.0) / (self.sizes.len().max(2) - 1) as f64;
-        (1..self.sizes.len())
-            .find(|step| apart * *step as f64 >= widest)
-            .unwrap_or(self.sizes.len())
+        (1..self.sizes.len()).find(|step| apart * *step as f64 >= widest).unwrap_or(self.sizes.len())
     }
 
     fn band(&self, run: &[Measured<'_>]) -> String {
         let mut out = String::new();
         if run.len() > 1 {
             let upper = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.high)));
-            let lower = run
-                .iter()
-                .rev()
-                .map(|(x, e)| (self.x.at(*x), self.y.at(e.low)));
-            let _ = writeln!(
-                out,
-                "<path class=\"band\" d=\"{}z\"/>",
-                polyline(upper.chain(lower))
-            );
+            let lower = run.iter().rev().map(|(x, e)| (self.x.at(*x), self.y.at(e.low)));
+            let _ = writeln!(out, "<path class=\"band\" d=\"{}z\"/>", polyline(upper.chain(lower)));
         }
         let mut whiskers = String::new();
         for (x, e) in run {
@@ -187,17 +137,12 @@ impl Frame {
             let _ = write!(whiskers, "M{:.1} {high:.1}h6m-3 0V{low:.1}m-3 0h6", x - 3.0);
         }
         // Drawn twice: first as a halo in the page's colour, which parts the whisker from the lines that it crosses.
-        out + &format!(
-            "<path class=\"halo\" d=\"{whiskers}\"/>\n<path class=\"whisker\" d=\"{whiskers}\"/>\n"
-        )
+        out + &format!("<path class=\"halo\" d=\"{whiskers}\"/>\n<path class=\"whisker\" d=\"{whiskers}\"/>\n")
     }
 
     fn line(&self, run: &[Measured<'_>], style: usize) -> String {
         let points = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.value)));
-        let mut out = format!(
-            "<path class=\"line\" d=\"{}\"/>\n",
-            polyline(points.clone())
-        );
+        let mut out = format!("<path class=\"line\" d=\"{}\"/>\n", polyline(points.clone()));
         for (x, y) in points {
             out += &marker(style, x, y);
         }
@@ -227,11 +172,7 @@ impl Frame {
                 column - 6.0,
                 marker(series.style, column, at)
             );
-            let class = if series.subject {
-                "name subject"
-            } else {
-                "name"
-            };
+            let class = if series.subject { "name subject" } else { "name" };
             out += &text(column + 9.0, at + 4.0, class, &series.name);
         }
         out
@@ -272,11 +213,7 @@ fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
         out[i] = out[i].max(out[i - 1] + gap);
     }
     for i in (1..out.len()).rev() {
-        let limit = if i == out.len() - 1 {
-            bottom
-        } else {
-            out[i + 1] - gap
-        };
+        let limit = if i == out.len() - 1 { bottom } else { out[i + 1] - gap };
         out[i] = out[i].min(limit);
     }
     out
@@ -288,12 +225,7 @@ mod tests {
 
     #[test]
     fn labels_do_not_overlap_and_stay_inside() {
-        for wanted in [
-            vec![10.0, 11.0, 12.0, 200.0],
-            vec![5.0; 6],
-            vec![290.0, 299.0, 300.0],
-            vec![50.0, 60.0, 75.0],
-        ] {
+        for wanted in [vec![10.0, 11.0, 12.0, 200.0], vec![5.0; 6], vec![290.0, 299.0, 300.0], vec![50.0, 60.0, 75.0]] {
             let at = spread(&wanted, 16.0, 10.0, 300.0);
             assert!(at.windows(2).all(|w| w[1] - w[0] >= 15.99), "{at:?}");
             assert!(at[0] >= 9.99 && at[at.len() - 1] <= 300.01, "{at:?}");

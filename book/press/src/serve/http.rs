@@ -44,21 +44,14 @@ struct Answer {
 impl Answer {
     fn text(status: &'static str) -> Answer {
         let body = format!("{status}\n").into_bytes();
-        Answer {
-            status,
-            kind: "text/plain; charset=utf-8",
-            more: String::new(),
-            body,
-        }
+        Answer { status, kind: "text/plain; charset=utf-8", more: String::new(), body }
     }
 }
 
 impl Site {
     /// A site over a folder.
     pub fn new(folder: PathBuf) -> Site {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Site {
             folder,
             printing: RwLock::new(()),
@@ -70,10 +63,7 @@ impl Site {
 
     /// Prints while requests wait; pages load themselves again when it went well.
     pub fn while_nobody_reads<E>(&self, print: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        let guard = self
-            .printing
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let guard = self.printing.write().unwrap_or_else(PoisonError::into_inner);
         let outcome = print();
         drop(guard);
         if outcome.is_ok() {
@@ -112,8 +102,7 @@ impl Site {
         };
         let mut words = head.lines().next().unwrap_or_default().split(' ');
         let (method, target, version) = (words.next(), words.next(), words.next());
-        let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1")) = (method, target, version)
-        else {
+        let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1")) = (method, target, version) else {
             return send(&mut stream, &Answer::text("400 Bad Request"), false);
         };
         if method != "GET" && method != "HEAD" {
@@ -144,18 +133,10 @@ impl Site {
             }
             file.push("index.html");
         }
-        let (status, file) = if file.is_file() {
-            ("200 OK", file)
-        } else {
-            ("404 Not Found", self.folder.join("404.html"))
-        };
+        let (status, file) =
+            if file.is_file() { ("200 OK", file) } else { ("404 Not Found", self.folder.join("404.html")) };
         match fs::read(&file) {
-            Ok(body) => Answer {
-                status,
-                kind: kind_of(&file),
-                more: String::new(),
-                body: self.listening(&file, body),
-            },
+            Ok(body) => Answer { status, kind: kind_of(&file), more: String::new(), body: self.listening(&file, body) },
             Err(_) => Answer::text("404 Not Found"),
         }
     }
@@ -167,9 +148,8 @@ impl Site {
             && let Some(at) = body.windows(end.len()).rposition(|w| w == end)
         {
             let edition = *self.edition.lock().unwrap_or_else(PoisonError::into_inner);
-            let script = format!(
-                "<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n"
-            );
+            let script =
+                format!("<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n");
             body.splice(at..at, script.into_bytes());
         }
         body
@@ -183,10 +163,7 @@ impl Site {
         let mut edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen.unwrap_or(*edition);
         while *edition == seen {
-            (edition, _) = self
-                .changed
-                .wait_timeout(edition, HEARTBEAT)
-                .unwrap_or_else(PoisonError::into_inner);
+            (edition, _) = self.changed.wait_timeout(edition, HEARTBEAT).unwrap_or_else(PoisonError::into_inner);
             // Not while holding the lock: a page that does not read must not hold up the others.
             drop(edition);
             stream.write_all(b":\n\n")?;
@@ -249,19 +226,11 @@ fn decode(path: &str) -> Option<PathBuf> {
     if text.contains(['\\', '\0', ':']) || text.split('/').any(|part| part == "..") {
         return None;
     }
-    Some(
-        text.split('/')
-            .filter(|part| !part.is_empty() && *part != ".")
-            .collect(),
-    )
+    Some(text.split('/').filter(|part| !part.is_empty() && *part != ".").collect())
 }
 
 fn kind_of(file: &Path) -> &'static str {
-    match file
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default()
-    {
+    match file.extension().and_then(|e| e.to_str()).unwrap_or_default() {
         "html" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",

@@ -22,11 +22,7 @@ impl Served {
         let site = Arc::new(Site::new(folder));
         let serving = Arc::clone(&site);
         thread::spawn(move || serving.serve(&listener));
-        Served {
-            site,
-            address,
-            folder: outer,
-        }
+        Served { site, address, folder: outer }
     }
 
     fn raw(&self, request: &[u8]) -> String {
@@ -53,43 +49,28 @@ fn pages_come_with_their_type_and_the_listening_line() {
     let served = Served::new("pages");
     let answer = served.get("/");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(
-        answer.contains("text/html; charset=utf-8") && answer.contains("front<script>"),
-        "{answer}"
-    );
+    assert!(answer.contains("text/html; charset=utf-8") && answer.contains("front<script>"), "{answer}");
     let answer = served.get("/a%20page.css?v=1");
-    assert!(
-        answer.contains("text/css") && answer.ends_with("\r\n\r\ncss"),
-        "{answer}"
-    );
+    assert!(answer.contains("text/css") && answer.ends_with("\r\n\r\ncss"), "{answer}");
     assert!(served.get("/part/").contains("part<script>"));
 }
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
     let answer = Served::new("folder").get("/part");
-    assert!(
-        answer.starts_with("HTTP/1.1 301") && answer.contains("\r\nLocation: /part/\r\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 301") && answer.contains("\r\nLocation: /part/\r\n"), "{answer}");
 }
 
 #[test]
 fn what_is_not_there_gets_the_books_own_page() {
     let answer = Served::new("missing").get("/no/such/page.html");
-    assert!(
-        answer.starts_with("HTTP/1.1 404") && answer.contains("nothing here"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("nothing here"), "{answer}");
 }
 
 #[test]
 fn head_sends_the_length_and_no_body() {
     let answer = Served::new("head").raw(b"HEAD /a%20page.css HTTP/1.1\r\n\r\n");
-    assert!(
-        answer.contains("Content-Length: 3\r\n") && answer.ends_with("\r\n\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("Content-Length: 3\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[test]
@@ -120,18 +101,10 @@ fn nothing_outside_the_folder_is_served() {
 #[test]
 fn odd_requests_get_an_answer() {
     let served = Served::new("odd");
-    assert!(
-        served
-            .raw(b"POST / HTTP/1.1\r\n\r\n")
-            .starts_with("HTTP/1.1 405")
-    );
+    assert!(served.raw(b"POST / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
     assert!(served.raw(b"\r\n\r\n").starts_with("HTTP/1.1 400"));
     assert!(served.raw(b"GET /\r\n\r\n").starts_with("HTTP/1.1 400"));
-    assert!(
-        served
-            .raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n")
-            .starts_with("HTTP/1.1 400")
-    );
+    assert!(served.raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n").starts_with("HTTP/1.1 400"));
     let mut long = b"GET / HTTP/1.1\r\nX: ".to_vec();
     long.resize(HEAD + 1, b'a');
     // Nothing may be left unread when the server closes, or the client sees a reset instead of the answer.
@@ -143,43 +116,24 @@ fn an_open_page_is_told_of_a_new_printing_and_only_of_that() {
     let served = Served::new("events");
     let edition = *served.site.edition.lock().unwrap();
     let mut stream = TcpStream::connect(served.address).unwrap();
-    stream
-        .write_all(format!("GET {EVENTS}?{edition} HTTP/1.1\r\n\r\n").as_bytes())
-        .unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
-    served
-        .site
-        .while_nobody_reads(|| Err::<(), &str>("does not print"))
-        .unwrap_err();
+    stream.write_all(format!("GET {EVENTS}?{edition} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    served.site.while_nobody_reads(|| Err::<(), &str>("does not print")).unwrap_err();
     let mut quiet = String::new();
-    assert!(
-        stream.read_to_string(&mut quiet).is_err() && !quiet.contains("data:"),
-        "{quiet}"
-    );
+    assert!(stream.read_to_string(&mut quiet).is_err() && !quiet.contains("data:"), "{quiet}");
     stream.set_read_timeout(None).unwrap();
-    served
-        .site
-        .while_nobody_reads(|| Ok::<(), &str>(()))
-        .unwrap();
+    served.site.while_nobody_reads(|| Ok::<(), &str>(())).unwrap();
     let mut told = String::new();
     stream.read_to_string(&mut told).unwrap();
     assert!(told.contains("data: changed"), "{told}");
     // A page from before is told at once.
-    assert!(
-        served
-            .get(&format!("{EVENTS}?{edition}"))
-            .contains("data: changed")
-    );
+    assert!(served.get(&format!("{EVENTS}?{edition}")).contains("data: changed"));
 }
 
 #[test]
 fn connections_are_bounded_and_given_back() {
     let served = Served::new("bounded");
-    let idle: Vec<TcpStream> = (0..CONNECTIONS)
-        .map(|_| TcpStream::connect(served.address).unwrap())
-        .collect();
+    let idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| TcpStream::connect(served.address).unwrap()).collect();
     thread::sleep(Duration::from_millis(200));
     assert!(served.site.connections.load(Ordering::Relaxed) <= CONNECTIONS);
     let mut refused = TcpStream::connect(served.address).unwrap();
