@@ -1,17 +1,187 @@
 //! `cargo book build`, and the preprocessor that does the same for mdbook's own command.
+//!
+//! Both ways run [`Press`]: the first inside this process, the second over mdbook's protocol, JSON on stdin and stdout.
 
-use crate::model::Error;
+use crate::book::{self, Book, Judged, Page};
+use crate::html;
+use crate::includes;
+use crate::model::{Block, Error, Problem};
+use crate::pages;
 use crate::project::Project;
+use mdbook_driver::MDBook;
+use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
+use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use std::io;
+use std::path::{self, Path};
+
+/// The preprocessor's name, as `book.toml` has it.
+const NAME: &str = "press";
 
 /// Prints the book to `book/book/`.
+///
+/// # Errors
+///
+/// [`Error::Book`] with everything that is wrong in the pages; the pages printed before stay. [`Error::Failed`] when
+/// mdBook cannot read or write what it needs.
 pub fn build(project: &Project) -> Result<(), Error> {
-    let _ = project;
-    Err(Error::Failed("printing is not written yet".to_string()))
+    build_to(project, &project.book().join("book"))
+}
+
+/// Prints the book to a folder, which is emptied first.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
+    // Before mdBook empties the folder with the old pages, and to keep our errors apart from its own.
+    let book = load(project)?;
+    let mut printer = MDBook::load(project.book()).map_err(|e| failed("reading book/book.toml and the pages", &e))?;
+    // mdBook takes a relative one to be below the book.
+    printer.config.build.build_dir =
+        path::absolute(folder).map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
+    printer.with_preprocessor(Press { book });
+    printer.build().map_err(|e| failed("printing the book", &e))
 }
 
 /// What mdbook calls, with the arguments after `preprocess`: none, or `supports RENDERER`. `false` means "not
 /// supported", as exit code 1.
+///
+/// # Errors
+///
+/// As [`build`]; and [`Error::Usage`] for other arguments.
 pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error> {
-    let _ = (project, arguments);
-    Err(Error::Failed("printing is not written yet".to_string()))
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["supports", renderer] => Ok(renderer == "html"),
+        [] => {
+            over_protocol(project, io::stdin().lock(), io::stdout().lock())?;
+            Ok(true)
+        }
+        _ => Err(Error::Usage("preprocess takes nothing, or `supports RENDERER`".to_owned())),
+    }
+}
+
+/// Reads mdbook's chapters and writes them back printed.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn over_protocol(project: &Project, from: impl io::Read, to: impl io::Write) -> Result<(), Error> {
+    let (context, chapters) = parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
+    let book = load(&of(&context, project))?;
+    let printed = Press { book }.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
+    serde_json::to_writer(to, &printed).map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
+}
+
+/// The project whose book mdbook prints: it may have been called on another one than this process was started for.
+fn of(context: &PreprocessorContext, project: &Project) -> Project {
+    let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
+    match context.root.parent() {
+        Some(root) if !same(&context.root, &project.book()) => Project::at(root),
+        _ => project.clone(),
+    }
+}
+
+/// The book, or everything that is wrong with its pages, whoever found it.
+fn load(project: &Project) -> Result<Book, Error> {
+    let mut problems = includes::problems(project);
+    match book::load(project) {
+        Ok(book) if problems.is_empty() => return Ok(book),
+        Ok(_) => {}
+        Err(Error::Book(more)) => problems.extend(more),
+        Err(other) => return Err(other),
+    }
+    problems.sort();
+    Err(Error::Book(problems))
+}
+
+fn failed(tried: &str, error: &mdbook_preprocessor::errors::Error) -> Error {
+    // The alternate form prints the whole chain of causes.
+    Error::Failed(format!("{tried}: {error:#}"))
+}
+
+/// Replaces blocks and references, and adds the appendix.
+struct Press {
+    book: Book,
+}
+
+impl Preprocessor for Press {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn supports_renderer(&self, renderer: &str) -> mdbook_preprocessor::errors::Result<bool> {
+        Ok(renderer == "html")
+    }
+
+    fn run(&self, _: &PreprocessorContext, mut chapters: Chapters) -> mdbook_preprocessor::errors::Result<Chapters> {
+        let mut problems = Vec::new();
+        let claims = self.book.claims();
+        chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
+        if !problems.is_empty() {
+            return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
+        }
+        chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
+        for page in pages::appendix(&self.book, &claims) {
+            let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
+            // There is no file that could be edited.
+            chapter.source_path = None;
+            chapters.push_item(chapter);
+        }
+        Ok(chapters)
+    }
+}
+
+impl Press {
+    fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
+        // Not `path`: that is where the page goes, and a README goes to index.html.
+        let Some(source) = chapter.source_path.clone() else {
+            return;
+        };
+        let page = match self.book.pages.iter().find(|page| page.path == source) {
+            Some(page) if page.markdown == chapter.content => page.clone(),
+            // Another preprocessor was here before us: what counts is what it left.
+            _ => {
+                let (page, wrong) = book::page(&source, &chapter.name, &chapter.content);
+                problems.extend(wrong);
+                page
+            }
+        };
+        chapter.content = self.printed(&page, claims);
+    }
+
+    /// A page's Markdown with its blocks and references replaced.
+    fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
+        let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+        for block in &page.blocks {
+            let html = match &block.item {
+                Block::Figure(figure) => html::figure(figure, &self.book, &page.path),
+                Block::Claim(claim) => {
+                    let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
+                    judged.map_or_else(String::new, |judged| html::card(judged, &self.book))
+                }
+            };
+            // Blank lines around it, whatever the source has: HTML must neither join a paragraph nor swallow one.
+            pieces.push((block.range.clone(), format!("\n{}\n\n", without_blank_lines(&html))));
+        }
+        for reference in &page.inlines {
+            pieces.push((reference.range.clone(), html::inline(&reference.item, &self.book)));
+        }
+        splice(&page.markdown, pieces)
+    }
+}
+
+/// A blank line would end the HTML block, and the rest would be read as Markdown.
+fn without_blank_lines(html: &str) -> String {
+    html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
+    pieces.sort_by_key(|(range, _)| range.start);
+    let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
+    for (range, piece) in pieces {
+        out += &text[at..range.start];
+        out += &piece;
+        at = range.end;
+    }
+    out + &text[at..]
 }

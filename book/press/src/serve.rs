@@ -1,7 +1,20 @@
-//! `cargo book`.
+//! `cargo book`: prints the book, serves it on this computer only, and prints it again when something changes.
+
+mod http;
+mod watch;
 
 use crate::model::Error;
+use crate::print;
 use crate::project::Project;
+use http::Site;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+/// Where the book is served unless the reader says otherwise.
+const PORT: u16 = 3000;
 
 /// How to serve.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +26,84 @@ pub struct Options {
 }
 
 /// Prints the book and serves it until interrupted.
+///
+/// # Errors
+///
+/// When there is no port to be had, or the book cannot be printed at first. A later failure to print is reported, and
+/// the pages stay as they were.
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
-    let _ = (project, options);
-    Err(Error::Failed("serving is not written yet".to_string()))
+    // The port first: somebody whose port is taken should not wait for the book to learn it.
+    let listener = listen(options.port)?;
+    let address = listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
+    print::build(project)?;
+    let site = Arc::new(Site::new(project.book().join("book")));
+    let url = format!("http://{address}/");
+    println!("The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends.");
+    if options.open {
+        open(&url);
+    }
+    let (watched, printed) = (project.clone(), Arc::clone(&site));
+    thread::spawn(move || watch::forever(&watched, &printed));
+    site.serve(&listener);
+    Ok(())
+}
+
+/// Binds the port asked for; without one, the default or one of the ten after it.
+fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
+    if let Some(port) = port {
+        let taken = |e: &io::Error| failed(&format!("listening on 127.0.0.1:{port}, the port given"), e);
+        return TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| taken(&e));
+    }
+    for port in PORT..=PORT + 10 {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => {
+                if port != PORT {
+                    println!("Port {PORT} is taken; using {port}.");
+                }
+                return Ok(listener);
+            }
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+            Err(e) => return Err(failed(&format!("listening on 127.0.0.1:{port}"), &e)),
+        }
+    }
+    Err(Error::Failed(format!("ports {PORT} to {} are all taken; choose one with --port", PORT + 10)))
+}
+
+fn failed(tried: &str, error: &io::Error) -> Error {
+    Error::Failed(format!("{tried}: {error}"))
+}
+
+/// Asks the desktop to show the page. Whoever has no desktop still has the printed address.
+fn open(url: &str) {
+    let opener = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let started = Command::new(opener).arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Err(e) = started {
+        eprintln!("opening a browser with {opener}: {e}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_that_was_asked_for_is_an_error_that_names_it() {
+        let first = listen(Some(0)).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let error = listen(Some(port)).unwrap_err().to_string();
+        assert!(error.contains(&port.to_string()), "{error}");
+    }
+
+    #[test]
+    fn without_a_port_the_next_free_one_is_taken() {
+        let first = listen(None).unwrap().local_addr().unwrap().port();
+        let _holding = TcpListener::bind((Ipv4Addr::LOCALHOST, first));
+        let second = listen(None).unwrap().local_addr().unwrap().port();
+        assert_ne!(first, second);
+        assert!((PORT..=PORT + 10).contains(&second));
+    }
 }

@@ -1,0 +1,119 @@
+use super::*;
+
+fn estimate(value: f64) -> Estimate {
+    Estimate { value, low: value * 0.95, high: value * 1.08, rounds: 9 }
+}
+
+fn series(name: &str, points: &[(&str, Option<f64>)]) -> Series {
+    let points = points.iter().map(|(parameter, value)| Point {
+        parameter: Some((*parameter).to_owned()).filter(|p| !p.is_empty()),
+        value: value.map(estimate).ok_or_else(|| "not measured".to_owned()),
+    });
+    Series {
+        name: name.to_owned(),
+        subject: name == "sendfile",
+        style: usize::from(name != "sendfile"),
+        points: points.collect(),
+    }
+}
+
+fn chart(series: Vec<Series>) -> Chart {
+    Chart {
+        quantity: Quantity::Time,
+        y_label: "Time (lower is better)".to_owned(),
+        x_label: "File size".to_owned(),
+        title: "Sending \"a\" <file>".to_owned(),
+        panels: vec![Panel { machine: "Reference machine".to_owned(), series }],
+    }
+}
+
+fn sweep() -> Chart {
+    chart(vec![
+        series("sendfile", &[("4KiB", Some(9e3)), ("64KiB", Some(2e4)), ("1MiB", Some(1.6e5))]),
+        series("read_write", &[("1MiB", Some(3.1e5)), ("4KiB", Some(8e3)), ("64KiB", None)]),
+    ])
+}
+
+fn count(html: &str, what: &str) -> usize {
+    html.matches(what).count()
+}
+
+#[test]
+fn a_sweep_is_one_html_block_without_ids() {
+    let html = sweep().html();
+    assert!(!html.contains("\n\n") && !html.contains(" id="));
+    assert!(!html.contains("<file>"), "text is escaped");
+    assert_eq!(count(&html, "<svg class=\"chart"), 2, "one drawing for wide screens, one for narrow ones");
+    assert_eq!(count(&html, "role=\"img\" aria-label=\"Line chart: Sending"), 2);
+}
+
+#[test]
+fn every_measured_point_has_its_interval() {
+    let html = sweep().html();
+    let whiskers: usize =
+        html.lines().filter(|line| line.contains("class=\"whisker\"")).map(|line| count(line, "h6m-3 0V")).sum();
+    assert_eq!(whiskers, 5 * 2);
+}
+
+#[test]
+fn a_line_does_not_cross_what_nobody_measured() {
+    let html = sweep().html();
+    let lines: Vec<&str> = html.lines().filter(|l| l.starts_with("<path class=\"line\" d=\"M")).collect();
+    // sendfile in one stretch, read_write in two: 4 KiB and 1 MiB, with 64 KiB missing between them.
+    assert_eq!(lines.len(), 3 * 2, "{lines:?}");
+}
+
+#[test]
+fn the_table_has_every_value_by_size_with_headers() {
+    let html = sweep().html();
+    assert!(html.contains("<caption>Time (lower is better), Reference machine: value and interval</caption>"));
+    let rows: Vec<usize> = ["4\u{a0}KiB</th>", "64\u{a0}KiB</th>", "1\u{a0}MiB</th>"]
+        .iter()
+        .map(|row| html.find(&format!("<th scope=\"row\">{row}")).unwrap())
+        .collect();
+    assert!(rows.is_sorted());
+    assert_eq!(count(&html, "<td>"), 5);
+    assert_eq!(count(&html, "<td class=\"missing\">not measured</td>"), 1);
+}
+
+#[test]
+fn two_machines_share_a_scale() {
+    let mut one = sweep();
+    let mut slower = one.panels[0].clone();
+    slower.machine = "Your machine".to_owned();
+    for point in slower.series.iter_mut().flat_map(|s| &mut s.points) {
+        point.value = point.value.clone().map(|e| estimate(e.value * 10.0));
+    }
+    one.panels.push(slower);
+    let html = one.html();
+    assert_eq!(count(&html, "<svg class=\"chart narrow\""), 2);
+    assert_eq!(count(&html, "<p class=\"machine\">"), 2);
+    let svgs: Vec<&str> = html.split("<svg class=\"chart").skip(1).collect();
+    let grid = |svg: &str| svg.lines().filter(|l| l.contains("class=\"grid\"")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(grid(svgs[0]), grid(svgs[1]));
+    assert!(!grid(svgs[0]).is_empty());
+}
+
+#[test]
+fn names_become_bars_and_far_values_become_dots() {
+    let near = chart(vec![series("first", &[("", Some(100.0))]), series("second", &[("", Some(250.0))])]).html();
+    assert_eq!(count(&near, "class=\"bar\""), 4);
+    let far = chart(vec![series("atomic", &[("", Some(5.0))]), series("fsync", &[("", Some(2e6))])]).html();
+    assert_eq!(count(&far, "class=\"bar\""), 0);
+    assert!(far.contains("Dot chart, logarithmic"));
+    assert_eq!(count(&far, "class=\"whisker over\""), 4);
+}
+
+#[test]
+fn a_machine_without_numbers_says_so() {
+    let html = chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])]).html();
+    assert!(html.contains("<p class=\"placeholder\">not measured</p>"));
+    assert_eq!(count(&html, "<svg class=\"chart"), 0);
+}
+
+#[test]
+fn parameters_are_written_with_a_space() {
+    assert_eq!(spaced("64KiB"), "64\u{a0}KiB");
+    assert_eq!(spaced("8"), "8");
+    assert_eq!(spaced("contended"), "contended");
+}

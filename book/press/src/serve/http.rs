@@ -1,0 +1,247 @@
+//! As much HTTP as showing a folder to one reader takes: GET and HEAD, one request a connection, and an event stream
+//! that tells pages to load themselves again.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Connections at once; a browser opens six, an open page holds one for its events.
+const CONNECTIONS: usize = 64;
+/// Bytes of a request's head.
+const HEAD: usize = 8 * 1024;
+/// How long a request may take to arrive, and one write of the answer to be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often an event stream says that it is alive, which is how it finds out that the page is gone.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Where pages listen for changes; no page of a book starts with a dot.
+const EVENTS: &str = "/.changes";
+
+/// A folder being served.
+pub(super) struct Site {
+    folder: PathBuf,
+    /// Held to write while the book is printed, so that no request sees half of it.
+    printing: RwLock<()>,
+    /// Which printing the pages are from. It starts with the time, so that a page left open from an earlier run of the
+    /// server loads itself again.
+    edition: Mutex<u64>,
+    changed: Condvar,
+    connections: AtomicUsize,
+}
+
+/// An answer: status line, content type, further header lines, body.
+struct Answer {
+    status: &'static str,
+    kind: &'static str,
+    more: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(status: &'static str) -> Answer {
+        let body = format!("{status}\n").into_bytes();
+        Answer { status, kind: "text/plain; charset=utf-8", more: String::new(), body }
+    }
+}
+
+impl Site {
+    /// A site over a folder.
+    pub fn new(folder: PathBuf) -> Site {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Site {
+            folder,
+            printing: RwLock::new(()),
+            edition: Mutex::new(now.as_secs() * 1000),
+            changed: Condvar::new(),
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// Prints while requests wait; pages load themselves again when it went well.
+    pub fn while_nobody_reads<E>(&self, print: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let guard = self.printing.write().unwrap_or_else(PoisonError::into_inner);
+        let outcome = print();
+        drop(guard);
+        if outcome.is_ok() {
+            *self.edition.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            self.changed.notify_all();
+        }
+        outcome
+    }
+
+    /// Answers connections, each on a thread of its own, for as long as the process lives.
+    pub fn serve(self: &Arc<Site>, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else {
+                // Out of descriptors, most likely: trying again at once would spin.
+                thread::sleep(Duration::from_millis(50));
+                continue;
+            };
+            // Relaxed: the count bounds threads and publishes nothing.
+            if self.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+                self.connections.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            let site = Arc::clone(self);
+            thread::spawn(move || {
+                // A reader who goes away in the middle is no news.
+                let _ = site.converse(stream);
+                site.connections.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    }
+
+    fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let Some(head) = read_head(&mut stream)? else {
+            return send(&mut stream, &Answer::text("400 Bad Request"), false);
+        };
+        let mut words = head.lines().next().unwrap_or_default().split(' ');
+        let (method, target, version) = (words.next(), words.next(), words.next());
+        let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1")) = (method, target, version) else {
+            return send(&mut stream, &Answer::text("400 Bad Request"), false);
+        };
+        if method != "GET" && method != "HEAD" {
+            let mut answer = Answer::text("405 Method Not Allowed");
+            answer.more = "Allow: GET, HEAD\r\n".to_owned();
+            return send(&mut stream, &answer, false);
+        }
+        if method == "GET" && target.split('?').next() == Some(EVENTS) {
+            let seen = target.split_once('?').and_then(|(_, n)| n.parse().ok());
+            return self.events(&mut stream, seen);
+        }
+        send(&mut stream, &self.answer(target), method == "HEAD")
+    }
+
+    fn answer(&self, target: &str) -> Answer {
+        let path = target.split(['?', '#']).next().unwrap_or_default();
+        let Some(relative) = decode(path) else {
+            return Answer::text("400 Bad Request");
+        };
+        let mut file = self.folder.join(relative);
+        let _reading = self.printing.read().unwrap_or_else(PoisonError::into_inner);
+        if file.is_dir() {
+            // Without the slash, the page's relative links would start one folder too high.
+            if !path.ends_with('/') {
+                let mut answer = Answer::text("301 Moved Permanently");
+                answer.more = format!("Location: /{}/\r\n", path.trim_matches('/'));
+                return answer;
+            }
+            file.push("index.html");
+        }
+        let (status, file) =
+            if file.is_file() { ("200 OK", file) } else { ("404 Not Found", self.folder.join("404.html")) };
+        match fs::read(&file) {
+            Ok(body) => Answer { status, kind: kind_of(&file), more: String::new(), body: self.listening(&file, body) },
+            Err(_) => Answer::text("404 Not Found"),
+        }
+    }
+
+    /// Adds to a page the line that listens for changes.
+    fn listening(&self, file: &Path, mut body: Vec<u8>) -> Vec<u8> {
+        let end = b"</body>";
+        if kind_of(file).starts_with("text/html")
+            && let Some(at) = body.windows(end.len()).rposition(|w| w == end)
+        {
+            let edition = *self.edition.lock().unwrap_or_else(PoisonError::into_inner);
+            let script =
+                format!("<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n");
+            body.splice(at..at, script.into_bytes());
+        }
+        body
+    }
+
+    /// Holds the connection until the book is newer than what the page shows.
+    fn events(&self, stream: &mut TcpStream, seen: Option<u64>) -> io::Result<()> {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
+                    Connection: close\r\n\r\n";
+        stream.write_all(head.as_bytes())?;
+        let mut edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = seen.unwrap_or(*edition);
+        while *edition == seen {
+            (edition, _) = self.changed.wait_timeout(edition, HEARTBEAT).unwrap_or_else(PoisonError::into_inner);
+            // Not while holding the lock: a page that does not read must not hold up the others.
+            drop(edition);
+            stream.write_all(b":\n\n")?;
+            edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(edition);
+        stream.write_all(b"data: changed\n\n")
+    }
+}
+
+/// Reads up to the empty line; `None` when the head is too long, too slow, cut short or not text.
+fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut head, mut chunk) = (Vec::new(), [0; 1024]);
+    while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || head.len() > HEAD {
+            return Ok(None);
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut chunk)? {
+            0 => return Ok(None),
+            n => head.extend_from_slice(&chunk[..n]),
+        }
+    }
+    Ok(String::from_utf8(head).ok())
+}
+
+fn send(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\n{}Connection: close\r\n\r\n",
+        answer.status,
+        answer.kind,
+        answer.body.len(),
+        answer.more
+    );
+    stream.write_all(head.as_bytes())?;
+    if !head_only {
+        stream.write_all(&answer.body)?;
+    }
+    stream.flush()
+}
+
+/// The path below the site's folder that a request's path names; `None` for one that leads, or could lead, elsewhere.
+fn decode(path: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::new();
+    let mut rest = path.strip_prefix('/')?.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(if byte == b'%' {
+            let digit = |b: u8| char::from(b).to_digit(16);
+            let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
+            u8::try_from(high * 16 + low).ok()?
+        } else {
+            byte
+        });
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    // Checked after decoding, so that no encoding of them gets past. A colon would be a drive on Windows.
+    if text.contains(['\\', '\0', ':']) || text.split('/').any(|part| part == "..") {
+        return None;
+    }
+    Some(text.split('/').filter(|part| !part.is_empty() && *part != ".").collect())
+}
+
+fn kind_of(file: &Path) -> &'static str {
+    match file.extension().and_then(|e| e.to_str()).unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        "txt" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! For a test of the book's printing.

@@ -1,0 +1,233 @@
+//! Prints a book with every kind of block in every state, both ways, and reads what came out.
+
+use mdbook_driver::MDBook;
+use press::links;
+use press::model::Error;
+use press::print;
+use press::project::Project;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The fixture in a folder of its own, with the real book's configuration and theme; removed at the end.
+struct Site {
+    root: PathBuf,
+}
+
+impl Site {
+    fn new(name: &str) -> Site {
+        let root = std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&here.join("tests/data/site"), &root);
+        copy(&here.join("../theme"), &root.join("book/theme"));
+        fs::copy(here.join("../book.toml"), root.join("book/book.toml")).unwrap();
+        Site { root }
+    }
+
+    fn project(&self) -> Project {
+        Project::at(&self.root)
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let path = self.root.join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    fn print(&self) -> Result<(), Error> {
+        print::build(&self.project())
+    }
+
+    fn page(&self, path: &str) -> String {
+        fs::read_to_string(self.root.join("book/book").join(path)).unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A claim's card.
+fn card<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page.find(&format!("id=\"claim-{id}\"")).unwrap_or_else(|| panic!("no card {id}"));
+    &page[start..start + page[start..].find("</article>").unwrap()]
+}
+
+#[test]
+fn a_card_shows_each_verdict_in_words_with_its_command() {
+    let site = Site::new("cards");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    for (id, reference, here) in [
+        ("padded-size", "holds", "not measured"),
+        ("sendfile-syscalls", "holds", "fails"),
+        ("loop-syscalls", "fails", "fails"),
+        ("uring-syscalls", "not possible here", "not measured"),
+        ("spsc-no-loss", "not measured", "not measured"),
+        ("sendfile-1mib", "holds", "holds"),
+        ("sendfile-4kib", "fails", "fails"),
+        ("wake-alike", "holds", "not measured"),
+    ] {
+        let card = card(&page, id);
+        for (machine, verdict) in [("Reference", reference), ("Your machine", here)] {
+            let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>")).unwrap();
+            let (found, _) = rest.split_once("</dd>").unwrap();
+            assert!(found.contains(&format!("</span> {verdict}</span>")), "{id} on {machine}: {found}");
+        }
+    }
+    assert!(card(&page, "sendfile-1mib").contains("<code>cargo bench --bench sendfile</code>"));
+    assert!(card(&page, "sendfile-1mib").contains("one round only"));
+    assert!(card(&page, "uring-syscalls").contains("io_uring is forbidden on this machine"));
+    assert!(card(&page, "sendfile-syscalls").contains("A 1 MiB file leaves in 1 system call."));
+    assert!(!page.contains("```") && !page.contains("{{"), "something was left unprinted");
+}
+
+#[test]
+fn figures_show_both_machines_or_say_who_has_not_measured() {
+    let site = Site::new("figures");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
+    assert_eq!(figures.len(), 5);
+    assert!(figures[0].contains("panels two") && figures[0].contains("Your machine</a>: one round only"));
+    assert!(figures[0].contains("Not drawn: <code>io_uring_splice</code> (not possible: io_uring is forbidden"));
+    assert!(figures[0].contains("not measured</td>"), "the gap in the fixture");
+    assert!(figures[1].contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)"));
+    assert!(figures[3].contains("Dot chart, logarithmic"));
+    assert!(figures[4].contains("Bar chart"));
+}
+
+#[test]
+fn without_any_measurement_the_pages_still_print() {
+    let site = Site::new("empty");
+    fs::remove_file(site.root.join("book/machines/here.json")).unwrap();
+    fs::remove_file(site.root.join("book/machines/reference.json")).unwrap();
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    assert!(page.contains("<p class=\"placeholder\">not measured</p>"));
+    assert!(page.contains("<span class=\"measured missing\">not measured</span>"));
+    assert!(!page.contains("</span> holds</span>"));
+    assert!(site.page("machines/reference.html").contains("Nothing was clocked on this machine."));
+    assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn every_link_anchor_and_image_leads_somewhere() {
+    let site = Site::new("links");
+    site.print().unwrap();
+    let report = links::check(&site.root.join("book/book")).unwrap();
+    assert_eq!(report.problems, [""; 0]);
+    assert!(report.pages >= 9 && report.links > 100, "{report:?}");
+    // And one that does not is found.
+    site.edit("book/src/part/below.md", "#claim-sendfile-1mib", "#claim-renamed");
+    site.print().unwrap();
+    let report = links::check(&site.root.join("book/book")).unwrap();
+    assert!(report.problems.iter().any(|p| p.contains("claim-renamed")), "{:?}", report.problems);
+}
+
+/// The same for the book itself.
+#[test]
+fn every_link_of_the_book_leads_somewhere() {
+    let project = Project::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap());
+    let folder = std::env::temp_dir().join(format!("press-printing-book-{}", std::process::id()));
+    let report = print::build_to(&project, &folder).map(|()| links::check(&folder));
+    let _ = fs::remove_dir_all(&folder);
+    assert_eq!(report.unwrap_or_else(|e| panic!("{e}")).unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn the_appendix_lists_every_claim_and_machine() {
+    let site = Site::new("appendix");
+    site.print().unwrap();
+    let claims = site.page("claims.html");
+    assert_eq!(claims.matches("part/blocks.html#claim-").count(), 9);
+    assert!(claims.contains("cargo bench --bench sendfile"));
+    let machine = site.page("machines/reference.html");
+    for found in ["Example CPU 3000", "io_uring is forbidden on this machine", "0123456789", "limits", "Noise floor"] {
+        assert!(machine.contains(found), "{found}");
+    }
+    assert!(site.page("machines/here.html").contains("Example Laptop 9"));
+}
+
+#[test]
+fn mdbooks_own_command_prints_the_same_bytes() {
+    let site = Site::new("protocol");
+    site.print().unwrap();
+    let ours = files(&site.root.join("book/book"));
+
+    // mdBook's library calls a preprocessor exactly as its command line does: a process of its own, asked whether it
+    // supports the renderer, then given the chapters as JSON.
+    let mut printer = MDBook::load(site.root.join("book")).unwrap();
+    let command = format!("'{}' preprocess", env!("CARGO_BIN_EXE_press"));
+    printer.config.set("preprocessor.press.command", &command).unwrap();
+    let printer = MDBook::load_with_config(site.root.join("book"), printer.config.clone()).unwrap();
+    printer.build().unwrap();
+    let theirs = files(&site.root.join("book/book"));
+
+    assert!(ours.len() > 20);
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (path, bytes) in &ours {
+        assert!(theirs[path] == *bytes, "{} differs", path.display());
+    }
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            all.insert(path, bytes);
+        }
+    }
+    all
+}
+
+#[test]
+fn only_pages_are_printed() {
+    let supports = |renderer: &str| {
+        let press = Command::new(env!("CARGO_BIN_EXE_press")).args(["preprocess", "supports", renderer]).status();
+        press.unwrap().code()
+    };
+    assert_eq!(supports("html"), Some(0));
+    assert_eq!(supports("epub"), Some(1));
+}
+
+#[test]
+fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
+    let site = Site::new("mistakes");
+    site.print().unwrap();
+    let before = site.page("part/below.html");
+    site.edit("book/src/part/below.md", "No number at all", "It takes 12 µs, which nobody measured");
+    site.edit(
+        "book/src/part/blocks.md",
+        "{{#include ../../../src/layout.rs:padded}}",
+        "{{#include ../../../src/layout.rs:gone}}",
+    );
+    let error = site.print().unwrap_err().to_string();
+    assert!(error.contains("book/src/part/below.md:3: "), "{error}");
+    assert_eq!(site.page("part/below.html"), before);
+    site.edit("book/src/part/below.md", "It takes 12 µs, which nobody measured", "No number at all");
+    let error = site.print().unwrap_err().to_string();
+    assert!(error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"), "{error}");
+}
