@@ -6,7 +6,7 @@
 
 use super::cores;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -41,9 +41,7 @@ impl Loopback {
     ///
     /// What the sockets or the pinning report.
     pub fn new(core: Option<usize>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let sender = TcpStream::connect(listener.local_addr()?)?;
-        let (peer, _) = listener.accept()?;
+        let (sender, peer) = pair()?;
         for end in [&sender, &peer] {
             end.set_nodelay(true)?;
         }
@@ -111,6 +109,35 @@ impl Loopback {
             _ => Err(io::Error::other("the reader's thread panicked")),
         }
     }
+}
+
+/// Both ends of a TCP connection, first the one that connected.
+///
+/// # Errors
+///
+/// What the sockets report.
+pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    Ok((client, listener.accept()?.0))
+}
+
+/// Sends `request` and says that nothing follows, lets `server` answer and close on this thread, and returns the answer, read on
+/// another.
+///
+/// # Errors
+///
+/// What the sockets or `server` report.
+pub fn ask(request: &str, server: impl FnOnce(TcpStream) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let (mut client, socket) = pair()?;
+    client.write_all(request.as_bytes())?;
+    client.shutdown(Shutdown::Write)?;
+    let reader = thread::spawn(move || {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).map(|_| answer)
+    });
+    server(socket)?;
+    reader.join().map_err(|_| io::Error::other("the client panicked"))?
 }
 
 fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {

@@ -14,9 +14,12 @@
 pub mod allocations;
 pub mod cores;
 pub mod cpu;
+#[cfg(unix)]
+pub mod interrupt;
 pub mod loopback;
 pub mod report;
 pub mod scratch;
+pub mod size;
 pub mod syscalls;
 pub mod usage;
 
