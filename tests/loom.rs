@@ -86,18 +86,16 @@ mod sendfile {
         loom::model(|| {
             let gate = Arc::new(Gate::new(1));
             let inside = Arc::new(AtomicUsize::new(0));
-            let visitor = || {
-                let (gate, inside) = (gate.clone(), inside.clone());
-                move || {
-                    gate.visit(|| {
-                        assert_eq!(inside.fetch_add(1, SeqCst), 0);
-                        inside.fetch_sub(1, SeqCst);
-                    });
-                }
+            let visit = |gate: &Gate, inside: &AtomicUsize| {
+                gate.visit(|| {
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0);
+                    inside.fetch_sub(1, SeqCst);
+                });
             };
-            let visitors = [thread::spawn(visitor()), thread::spawn(visitor())];
-            visitor()();
-            visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+            let (their_gate, their_inside) = (gate.clone(), inside.clone());
+            let visitor = thread::spawn(move || visit(&their_gate, &their_inside));
+            visit(&gate, &inside);
+            visitor.join().unwrap();
             gate.shut_down();
         });
     }
