@@ -7,6 +7,7 @@
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
 //! | on which core? | [`cores`] | `sched_setaffinity` |
+//! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
 //! None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
 //! or as JSON for programs.
@@ -15,6 +16,7 @@ pub mod allocations;
 pub mod cores;
 pub mod cpu;
 pub mod report;
+pub mod rounds;
 pub mod syscalls;
 pub mod usage;
 
