@@ -4,9 +4,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 // ANCHOR: additions
-/// Adds `additions` numbers, each to the sum so far. Unit: one turn of the loop, about a clock cycle.
+/// Adds `additions` numbers, each to the sum so far. Unit: one turn of the loop, one to a few clock cycles.
 ///
-/// Does not measure an addition by itself: a core makes several at once when none waits for another.
+/// Does not measure an addition by itself: `black_box` passes each number through memory, and a core makes several
+/// additions at once when none waits for another.
 pub fn additions(additions: u64) -> Duration {
     let start = Instant::now();
     let mut sum = 0_u64;
