@@ -41,7 +41,6 @@ impl Cached {
         Ok(Self(file))
     }
 
-    // ANCHOR: pread
     /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at one offset after the other, `reads` times. Unit: one
     /// `pread(2)` into a buffer that is used again.
     ///
@@ -54,6 +53,7 @@ impl Cached {
     /// # Panics
     ///
     /// If the last piece is not what stands in the file.
+    // ANCHOR: pread
     pub fn read(&self, piece: usize, reads: u64) -> io::Result<Duration> {
         let mut buffer = vec![0; piece];
         let offset = |read: u64| read * piece as u64 % Self::BYTES as u64;

@@ -5,7 +5,6 @@ use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
-// ANCHOR: syscall
 /// Asks for the parent's process id `calls` times. Unit: one system call that does next to nothing.
 ///
 /// By `syscall(2)`, because a C library may answer a cheap question from memory (glibc did for `getpid` until 2.25).
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 ///
 /// `Unsupported` outside Linux.
+// ANCHOR: syscall
 pub fn syscall(calls: u64) -> io::Result<Duration> {
     #[cfg(target_os = "linux")]
     {

@@ -1,6 +1,6 @@
 //! What it takes when two cores write: the cache line has to travel.
 
-use super::threads::ping_pong;
+use super::threads::{joined, ping_pong};
 use super::trying;
 use crate::proof::cores;
 use std::hint::{black_box, spin_loop};
@@ -44,7 +44,6 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
     start.elapsed()
 }
 
-// ANCHOR: add_beside
 /// Adds to one atomic counter while another core adds to a second one, `distance` bytes away: 8 is the same cache line, 128
 /// a different one. Unit: one `fetch_add` of the first core.
 ///
@@ -61,10 +60,11 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) -> io::Result<Duration> {
     assert!(distance.is_multiple_of(8) && (8..512).contains(&distance), "a distance of {distance} bytes");
     let counters = Counters::new();
+    // ANCHOR: add_beside
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
     let (running, stop) = (Apart(AtomicBool::new(false)), Apart(AtomicBool::new(false)));
-    let run_beside = || {
-        let pinned = trying(&format!("pinning to core {there}"), cores::pin(there));
+    let add_beside = || {
+        let pinned = cores::pin(there);
         let mut added = 0;
         // Relaxed: both flags only start and stop; what the threads counted is read after they were joined.
         while pinned.is_ok() && !stop.0.load(Ordering::Relaxed) {
@@ -77,30 +77,25 @@ pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) ->
         running.0.store(true, Ordering::Relaxed);
         pinned.map(|()| added)
     };
+    let add_here = || {
+        let pinned = cores::pin(here);
+        while !running.0.load(Ordering::Relaxed) {
+            spin_loop();
+        }
+        let elapsed = add(ours, additions);
+        stop.0.store(true, Ordering::Relaxed);
+        pinned.map(|()| elapsed)
+    };
+    // ANCHOR_END: add_beside
     let (elapsed, added) = thread::scope(|scope| {
-        let beside = scope.spawn(run_beside);
-        let measured = scope.spawn(|| {
-            let pinned = trying(&format!("pinning to core {here}"), cores::pin(here));
-            while !running.0.load(Ordering::Relaxed) {
-                spin_loop();
-            }
-            let elapsed = add(ours, additions);
-            stop.0.store(true, Ordering::Relaxed);
-            pinned.map(|()| elapsed)
-        });
-        (joined(measured), joined(beside))
+        let (here, there) = (scope.spawn(add_here), scope.spawn(add_beside));
+        (joined(here), joined(there))
     });
     assert_eq!(ours.load(Ordering::Relaxed), additions);
     assert_eq!(theirs.load(Ordering::Relaxed), *added.as_ref().unwrap_or(&0));
-    added.and(elapsed)
-}
-// ANCHOR_END: add_beside
-
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    trying(&format!("pinning to cores {here} and {there}"), added.and(elapsed))
 }
 
-// ANCHOR: line_trips
 /// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its cache line.
 ///
 /// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line.
@@ -108,6 +103,7 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 /// # Errors
 ///
 /// `Unsupported` outside Linux, where threads are not pinned.
+// ANCHOR: line_trips
 pub fn line_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     let turn = &Apart(AtomicU64::new(0)).0;
     // Release pairs with the other side's Acquire: in a program, what was written before the turn passes with it.

@@ -33,12 +33,12 @@ pub struct Chain {
 }
 
 impl Chain {
-    // ANCHOR: chain
     /// A working set of `bytes` (whole lines, at least one).
     ///
     /// # Errors
     ///
     /// As [`Region::new`].
+    // ANCHOR: chain
     pub fn new(bytes: usize, pages: Pages) -> io::Result<Self> {
         let region = Region::new(bytes, pages)?;
         let lines: *mut Line = region.start().cast();
@@ -53,7 +53,6 @@ impl Chain {
     }
     // ANCHOR_END: chain
 
-    // ANCHOR: dependent
     /// Walks the cycle: `loads` loads, each of which needs the result of the one before. Unit: one load, its latency.
     ///
     /// Does not measure loads that a program issues side by side; see [`independent`](Self::independent).
@@ -61,6 +60,7 @@ impl Chain {
     /// # Panics
     ///
     /// If the walk did not end where the order says: then it did not make the loads.
+    // ANCHOR: dependent
     pub fn dependent(&mut self, loads: u64) -> Duration {
         self.warm();
         let mut line = self.line(self.position);
@@ -69,7 +69,8 @@ impl Chain {
             // SAFETY: starts on a line of the region, and each line points to another one.
             line = unsafe { (*line).next };
         }
-        let elapsed = (black_box(line), start.elapsed()).1;
+        black_box(line);
+        let elapsed = start.elapsed();
         // Go on from here next time: the first lines of the cycle are still in the cache.
         self.advance(loads);
         assert_eq!(line, self.line(self.position), "the walk left the cycle");
@@ -77,7 +78,6 @@ impl Chain {
     }
     // ANCHOR_END: dependent
 
-    // ANCHOR: independent
     /// Loads the same lines in the same order, but from a list, so that the core knows the next addresses before the
     /// values arrive. Unit: one load, as throughput: the time until the next one is done, not until this one is.
     ///
@@ -86,6 +86,7 @@ impl Chain {
     /// # Panics
     ///
     /// If the lines' numbers do not add up to what the order says.
+    // ANCHOR: independent
     pub fn independent(&mut self, loads: u64) -> Duration {
         self.warm();
         let lines = self.lines();
@@ -96,7 +97,8 @@ impl Chain {
             sum = run.iter().fold(sum, |sum, &number| sum.wrapping_add(lines[number as usize].number));
             (left, from) = (left - run.len(), 0);
         }
-        let elapsed = (black_box(sum), start.elapsed()).1;
+        black_box(sum);
+        let elapsed = start.elapsed();
         assert_eq!(sum, self.sum(self.position, loads), "the loads did not read the lines");
         self.advance(loads);
         elapsed

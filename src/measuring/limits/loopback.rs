@@ -48,7 +48,6 @@ pub struct Stream {
     pub sender_cpu: Duration,
 }
 
-// ANCHOR: stream
 /// Sends `pieces` pieces of 1 MiB to a thread on the other core. Unit: one piece.
 ///
 /// Bytes pass through the kernel twice, as over any socket; there is no network card, no wire and no packet loss. The content
@@ -61,6 +60,7 @@ pub struct Stream {
 pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
     const PIECE: usize = 1 << 20;
     let (mut to, mut from) = connection()?;
+    // ANCHOR: stream
     let send = move || {
         cores::pin(here)?;
         let piece = vec![1_u8; PIECE];

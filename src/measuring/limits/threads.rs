@@ -19,7 +19,6 @@ pub struct Trips {
     pub switches: u64,
 }
 
-// ANCHOR: ping_pong
 /// Runs `ping`, which sends to the other thread and waits for the answer, `trips` times against `pong`, which waits and
 /// answers, each on its own core or both on one.
 pub(super) fn ping_pong(
@@ -28,32 +27,39 @@ pub(super) fn ping_pong(
     mut ping: impl FnMut() -> io::Result<()> + Send,
     mut pong: impl FnMut() -> io::Result<()> + Send,
 ) -> io::Result<Trips> {
+    // ANCHOR: ping_pong
     thread::scope(|scope| {
-        let (ready, partner_ready) = mpsc::channel();
-        let partner = scope.spawn(move || {
-            // Whether this thread is where it should be must be known before anybody waits for its answers.
-            let pinned = trying(&format!("pinning to core {there}"), cores::pin(there));
-            let go = pinned.is_ok();
-            let _ = ready.send(pinned); // fails only if the other thread has given up
-            if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
-        });
         let first = scope.spawn(move || {
-            trying(&format!("pinning to core {here}"), cores::pin(here))?;
+            pin(here)?;
+            let (ready, partner_ready) = mpsc::channel();
+            let partner = scope.spawn(move || {
+                let pinned = pin(there);
+                let go = pinned.is_ok();
+                let _ = ready.send(pinned); // fails only if nobody waits for it any more
+                if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
+            });
+            // Neither waits for the other before both are known to be where they should be: one that waits for a
+            // partner that has given up waits forever.
             partner_ready.recv().map_err(io::Error::other)??;
             ping()?; // one trip untimed, and both are up
-            counted(|| {
+            let (time, ours) = counted(|| {
                 let start = Instant::now();
                 (0..trips).try_for_each(|_| ping())?;
                 Ok(start.elapsed())
-            })
+            })?;
+            Ok(Trips { time, switches: ours + joined(partner)?.1 })
         });
-        let (time, ours) = joined(first)?;
-        Ok(Trips { time, switches: ours + joined(partner)?.1 })
+        joined(first)
     })
+    // ANCHOR_END: ping_pong
 }
-// ANCHOR_END: ping_pong
 
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
+fn pin(core: usize) -> io::Result<()> {
+    trying(&format!("pinning to core {core}"), cores::pin(core))
+}
+
+/// What the thread returned, or its panic.
+pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -65,7 +71,6 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
     Ok((result, used.voluntary_switches + used.involuntary_switches))
 }
 
-// ANCHOR: pipe_trips
 /// A byte to another thread and back through two pipes, `trips` times. Unit: one round trip, which is two hand-overs.
 ///
 /// On one core (`cores` names it twice) each hand-over is a `write`, a context switch and a `read`; take [`pipe_alone`] from
@@ -75,6 +80,7 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
 /// # Errors
 ///
 /// `Unsupported` outside Linux; otherwise what the calls report.
+// ANCHOR: pipe_trips
 pub fn pipe_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     let (mut from_there, mut to_here) = pipe()?;
     let (mut from_here, mut to_there) = pipe()?;
@@ -121,7 +127,6 @@ pub fn pipe_alone(times: u64) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-// ANCHOR: park_trips
 /// Two threads that unpark each other in turn, `trips` times. Unit: one round trip, which is two wake-ups.
 ///
 /// A wake-up is the call to `unpark`, the other core's way out of its idle state, and the scheduler there. It depends on how
@@ -131,6 +136,7 @@ pub fn pipe_alone(times: u64) -> io::Result<Duration> {
 ///
 /// `Unsupported` outside Linux, where threads are not pinned.
 pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
+    // ANCHOR: park_trips
     let turn = &AtomicU64::new(0); // even: `ping` may run; odd: `pong` may
     let threads = &[OnceLock::new(), OnceLock::new()];
     // Parking may end by itself, and it orders nothing: the turn decides. Its Acquire loads pair with the Release
@@ -156,9 +162,9 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
         pass_to(0);
         Ok(())
     };
+    // ANCHOR_END: park_trips
     ping_pong(cores, trips, ping, pong)
 }
-// ANCHOR_END: park_trips
 
 /// Wakes a parked thread `times` times as [`park_trips`] does. Unit: one wake-up, half a round trip.
 ///
