@@ -96,6 +96,8 @@ fn huge_pages_are_had_and_fault_once_each_or_there_is_a_reason() {
         Err(error) => {
             assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
             assert!(error.to_string().contains("huge pages"), "{error}");
+            let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+            assert!(enabled.is_empty() || enabled.contains("[never]"), "{error}, though enabled says {enabled}");
         }
     }
 }
