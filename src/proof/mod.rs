@@ -7,14 +7,21 @@
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
 //! | on which core? | [`cores`] | `sched_setaffinity` |
+//! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
 //! None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
-//! or as JSON for programs.
+//! or as JSON for programs. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
 pub mod cores;
 pub mod cpu;
+#[cfg(unix)]
+pub mod interrupt;
+pub mod loopback;
 pub mod report;
+pub mod rounds;
+pub mod scratch;
+pub mod size;
 pub mod syscalls;
 pub mod usage;
 

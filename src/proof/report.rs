@@ -14,8 +14,13 @@ pub enum Value {
     Bytes(u64),
     /// So long; nanoseconds in JSON.
     Time(Duration),
+    /// So many nanoseconds, for what is too short for a [`Duration`].
+    Nanoseconds(f64),
     /// So many bytes a second.
     BytesPerSecond(f64),
+    /// The median of several rounds, the lowest and the highest of them. In JSON three members: the quantity's own, and with
+    /// `_low` and `_high` appended to it.
+    Rounds(Box<[Value; 3]>),
     /// No number can be had on this machine, for this reason.
     NotPossible(String),
 }
@@ -89,14 +94,15 @@ impl Report {
             .cells
             .iter()
             .map(|(row, column, value)| {
-                let key = quoted(&format!("{}.{}", self.variants[*row], self.quantities[*column]));
-                let value = match value {
-                    Value::Count(n) | Value::Bytes(n) => n.to_string(),
-                    Value::Time(time) => time.as_nanos().to_string(),
-                    Value::BytesPerSecond(rate) => format!("{rate:.0}"),
-                    Value::NotPossible(reason) => quoted(reason),
-                };
-                format!("{key}:{value}")
+                let key = format!("{}.{}", self.variants[*row], self.quantities[*column]);
+                match value {
+                    Value::Rounds(rounds) => {
+                        let keys = [key.clone(), key.clone() + "_low", key + "_high"];
+                        let members = keys.iter().zip(rounds.iter()).map(|(key, value)| member(key, value));
+                        members.collect::<Vec<_>>().join(",")
+                    }
+                    value => member(&key, value),
+                }
             })
             .collect();
         format!("{{{}}}", members.join(","))
@@ -173,6 +179,19 @@ fn position(names: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
+/// One member of the JSON object.
+fn member(key: &str, value: &Value) -> String {
+    let value = match value {
+        Value::Count(n) | Value::Bytes(n) => n.to_string(),
+        Value::Time(time) => time.as_nanos().to_string(),
+        Value::Nanoseconds(time) => format!("{time:.3}"),
+        Value::BytesPerSecond(rate) => format!("{rate:.0}"),
+        Value::Rounds(rounds) => return member(key, &rounds[0]),
+        Value::NotPossible(reason) => quoted(reason),
+    };
+    format!("{}:{value}", quoted(key))
+}
+
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -196,6 +215,18 @@ fn text(value: &Value) -> String {
         Value::Count(n) => n.to_string(),
         Value::Bytes(n) => scaled(*n as f64, &BINARY),
         Value::Time(time) => scaled(time.as_nanos() as f64, &TIME),
+        Value::Nanoseconds(time) => scaled(*time, &TIME),
+        Value::Rounds(rounds) => {
+            let [median, mut low, mut high] = (**rounds).each_ref().map(text);
+            // One unit is enough where all three have the same.
+            if let (Some((_, unit)), Some((l, lu)), Some((h, hu))) =
+                (median.rsplit_once(' '), low.rsplit_once(' '), high.rsplit_once(' '))
+                && (unit, unit) == (lu, hu)
+            {
+                (low, high) = (l.to_owned(), h.to_owned());
+            }
+            format!("{median} ({low} to {high})")
+        }
         Value::BytesPerSecond(rate) => scaled(*rate, &BINARY) + "/s",
         Value::NotPossible(_) => "—".to_owned(),
     }

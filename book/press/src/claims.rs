@@ -457,7 +457,7 @@ mod tests {
             matches!(claim.proof, Proof::Compiled { file, anchor } if file == Path::new("src/a/b.rs") && anchor == "size")
         );
         let claim = only_claim("says = 'S'\nexplored = 'ring::loss'");
-        assert!(claim.command() == "cargo explore --exact ring::loss");
+        assert_eq!(claim.command(), "cargo explore --exact ring::loss");
         let claim = only_claim("says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5");
         assert_eq!((claim.says.as_str(), claim.command().as_str()), ("1.5 times as fast", "cargo bench --bench g"));
         let claim = only_claim("says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'");

@@ -1,1 +1,0 @@
-//! What this machine can do: the yardstick that every later figure is held against.

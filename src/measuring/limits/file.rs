@@ -1,0 +1,145 @@
+//! What a file takes: read from the page cache, written to the disk.
+
+use super::trying;
+use crate::proof::unsupported;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::path::Path;
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A file without a name, gone with its last descriptor.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: the number has only to be new.
+    let path = folder.join(format!(".limits-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let create = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+    let file = trying(&format!("creating {}", path.display()), create)?;
+    trying(&format!("unlinking {}", path.display()), fs::remove_file(&path))?;
+    Ok(file)
+}
+
+/// A file of 64 MiB that was just written, so that all of it is in the page cache.
+pub struct Cached(File);
+
+impl Cached {
+    const BYTES: usize = 64 << 20;
+
+    /// Writes the file to `folder`, without a name.
+    ///
+    /// # Errors
+    ///
+    /// What the calls report: a full disk, a folder that may not be written to.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        let mut file = unnamed(folder)?;
+        let mut piece = vec![0; 1 << 20];
+        for number in 0..Self::BYTES / piece.len() {
+            piece.fill(number as u8 + 1);
+            trying(&format!("writing to a file in {}", folder.display()), file.write_all(&piece))?;
+        }
+        Ok(Self(file))
+    }
+
+    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at one offset after the other, `reads` times. Unit: one
+    /// `pread(2)` into a buffer that is used again.
+    ///
+    /// Measures the call and the kernel's copy. Does not measure the disk, nor what comes when the buffer is new each time.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside Unix; what `pread(2)` reports.
+    ///
+    /// # Panics
+    ///
+    /// If the last piece is not what stands in the file.
+    // ANCHOR: pread
+    pub fn read(&self, piece: usize, reads: u64) -> io::Result<Duration> {
+        let mut buffer = vec![0; piece];
+        let offset = |read: u64| read * piece as u64 % Self::BYTES as u64;
+        let start = Instant::now();
+        for read in 0..reads {
+            read_exact_at(&self.0, &mut buffer, offset(read))?;
+        }
+        let elapsed = start.elapsed();
+        let expected = reads.checked_sub(1).map_or(0, |last| (offset(last) >> 20) as u8 + 1);
+        assert!(buffer.iter().all(|&byte| byte == expected), "the read did not bring the file's bytes");
+        Ok(elapsed)
+    }
+    // ANCHOR_END: pread
+}
+
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset);
+    #[cfg(not(unix))]
+    {
+        let _ = (file, buffer, offset);
+        Err(unsupported("pread is a call of Unix systems"))
+    }
+}
+
+/// Writes 4 KiB to the start of a file in `folder` and waits until the disk has them, `times` times. Unit: one write with its
+/// `fsync(2)`.
+///
+/// Measures one writer that waits each time, in place, with the file's size unchanged. What the disk calls written is its
+/// own affair: a virtual one may answer from its host's memory.
+///
+/// # Errors
+///
+/// `Unsupported` on a file system in memory, where `fsync` does nothing; what the calls report.
+pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
+    let kind = filesystem(folder)?;
+    if matches!(kind.as_str(), "tmpfs" | "ramfs") {
+        return Err(unsupported(&format!("{} is a {kind}, in memory, where fsync does nothing", folder.display())));
+    }
+    let mut file = unnamed(folder)?;
+    let mut block = [0_u8; 4096];
+    let mut once = |number: u64| {
+        block.fill(number as u8);
+        file.rewind()?;
+        file.write_all(&block)?;
+        file.sync_all()
+    };
+    once(u64::MAX)?; // allocates the block
+    let start = Instant::now();
+    trying(&format!("writing and syncing in {}", folder.display()), (0..times).try_for_each(&mut once))?;
+    Ok(start.elapsed())
+}
+
+/// The name of the file system that holds `folder`, by `statfs(2)`; its number where this book has no name for it.
+///
+/// # Errors
+///
+/// What `statfs(2)` reports. Outside Linux never: the name is then `unknown`.
+pub fn filesystem(folder: &Path) -> io::Result<String> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::ffi::CString::new(folder.as_os_str().as_bytes())?;
+        // SAFETY: all-zero bytes are a valid `statfs`, a struct of integers.
+        let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+        // SAFETY: a C string and a writable `statfs`, both live.
+        let result = crate::proof::cvt(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) });
+        trying(&format!("asking for the file system of {}", folder.display()), result)?;
+        Ok(match stat.f_type as u32 {
+            0xef53 => "ext4".to_owned(), // or ext2, ext3: they share the number
+            0x5846_5342 => "xfs".to_owned(),
+            0x9123_683e => "btrfs".to_owned(),
+            0xf2f5_2010 => "f2fs".to_owned(),
+            0x2fc1_2fc1 => "zfs".to_owned(),
+            0x794c_7630 => "overlayfs".to_owned(),
+            0x0102_1994 => "tmpfs".to_owned(),
+            0x8584_58f6 => "ramfs".to_owned(),
+            0x6969 => "nfs".to_owned(),
+            0x0102_1997 => "9p".to_owned(),
+            0x6573_5546 => "fuse".to_owned(),
+            other => format!("0x{other:x}"),
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        Ok("unknown".to_owned())
+    }
+}

@@ -1,0 +1,88 @@
+//! What a TCP connection takes that never leaves the machine.
+
+use super::threads::ping_pong;
+use super::trying;
+use crate::proof::{cores, cpu};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A connected pair.
+fn connection() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = trying("listening on 127.0.0.1", TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let here = trying("connecting to 127.0.0.1", TcpStream::connect(listener.local_addr()?))?;
+    let (there, _) = trying("accepting on 127.0.0.1", listener.accept())?;
+    Ok((here, there))
+}
+
+/// A byte to another thread and back over one connection, `trips` times. Unit: one round trip: two sends, two receives, and
+/// two wake-ups, which are most of it.
+///
+/// `TCP_NODELAY` is set, though each side waits for the other, so that Nagle's algorithm has nothing to hold back.
+///
+/// # Errors
+///
+/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report.
+pub fn round_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
+    let (mut here, mut there) = connection()?;
+    here.set_nodelay(true)?;
+    there.set_nodelay(true)?;
+    let ping = move || {
+        here.write_all(&[1])?;
+        here.read_exact(&mut [0])
+    };
+    let pong = move || {
+        there.read_exact(&mut [0])?;
+        there.write_all(&[1])
+    };
+    Ok(trying("passing a byte over a connection", ping_pong(cores, trips, ping, pong))?.time)
+}
+
+/// What a stream of bytes took.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    /// From the first write until the receiver's word that it has all bytes.
+    pub time: Duration,
+    /// CPU time of the sending thread. What the kernel does for the receiver in the sender's name is in it.
+    pub sender_cpu: Duration,
+}
+
+/// Sends `pieces` pieces of 1 MiB to a thread on the other core. Unit: one piece.
+///
+/// Bytes pass through the kernel twice, as over any socket; there is no network card, no wire and no packet loss. The content
+/// is not looked at, only its length.
+///
+/// # Errors
+///
+/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report; `UnexpectedEof` when bytes
+/// are missing.
+pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
+    const PIECE: usize = 1 << 20;
+    let (mut to, mut from) = connection()?;
+    // ANCHOR: stream
+    let send = move || {
+        cores::pin(here)?;
+        let piece = vec![1_u8; PIECE];
+        let (start, cpu) = (Instant::now(), cpu::thread()?);
+        (0..pieces).try_for_each(|_| to.write_all(&piece))?;
+        to.read_exact(&mut [0])?; // only the receiver knows when the last byte has arrived
+        Ok(Stream { time: start.elapsed(), sender_cpu: cpu::thread()? - cpu })
+    };
+    let receive = move || {
+        cores::pin(there)?;
+        let mut buffer = vec![0_u8; PIECE];
+        (0..pieces).try_for_each(|_| from.read_exact(&mut buffer))?;
+        from.write_all(&[1])
+    };
+    // ANCHOR_END: stream
+    thread::scope(|scope| {
+        // Either side drops its end of the connection when it fails, and then the other fails too.
+        let (sender, receiver) = (scope.spawn(send), scope.spawn(receive));
+        let joined = (sender.join(), receiver.join());
+        match joined {
+            (Ok(sent), Ok(received)) => trying("streaming over a connection", received.and(sent)),
+            (Err(panic), _) | (_, Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    })
+}

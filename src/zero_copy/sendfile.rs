@@ -1,1 +1,0 @@
-//! Sending a file over a socket from inside the kernel: `sendfile(2)`.

@@ -1,0 +1,106 @@
+//! The ways of sending a file that the chapter compares. Example, bench and tests run these.
+
+use super::send_range_with;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::ptr;
+
+/// One way to send the first bytes of a file over a blocking socket. What it can keep from one transfer to the next, it keeps.
+pub enum Sender {
+    /// Reads into the buffer, writes from it.
+    ReadWrite(Box<[u8]>),
+    /// What the standard library makes of it.
+    StdIoCopy,
+    /// [`send_range`](super::send_range), on a socket that blocks.
+    Sendfile,
+    /// Maps the file and writes from the map.
+    MmapWrite,
+}
+
+impl Sender {
+    /// Their names, in the order in which the chapter meets them.
+    pub const NAMES: [&str; 7] = [
+        "read_write_8KiB",
+        "read_write_64KiB",
+        "read_write_256KiB",
+        "read_write_1MiB",
+        "std_io_copy",
+        "mmap_write",
+        "sendfile",
+    ];
+
+    /// The one of that name, or `None`.
+    pub fn new(name: &str) -> Option<Self> {
+        let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
+        Some(match name {
+            "read_write_8KiB" => read_write(8),
+            "read_write_64KiB" => read_write(64),
+            "read_write_256KiB" => read_write(256),
+            "read_write_1MiB" => read_write(1024),
+            "std_io_copy" => Self::StdIoCopy,
+            "mmap_write" => Self::MmapWrite,
+            "sendfile" => Self::Sendfile,
+            _ => return None,
+        })
+    }
+
+    // ANCHOR: senders
+    /// Sends the first `length` bytes of `file`.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel reports; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is sent from a map.
+    pub fn send(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
+        match self {
+            Self::ReadWrite(buffer) => {
+                let mut at = 0;
+                while at < length {
+                    let part = buffer.len().min((length - at) as usize);
+                    file.read_exact_at(&mut buffer[..part], at)?;
+                    socket.write_all(&buffer[..part])?;
+                    at += part as u64;
+                }
+                Ok(())
+            }
+            Self::StdIoCopy => {
+                let mut file = file;
+                file.seek(SeekFrom::Start(0))?;
+                let sent = io::copy(&mut io::Read::take(file, length), &mut socket)?;
+                if sent == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            }
+            Self::MmapWrite => socket.write_all(Map::new(file, length as usize)?.bytes()),
+            Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || Err(io::ErrorKind::WouldBlock.into()))?),
+        }
+    }
+    // ANCHOR_END: senders
+}
+
+/// A read-only mapping of a file's beginning, unmapped on drop.
+struct Map(*mut libc::c_void, usize);
+
+impl Map {
+    fn new(file: &File, length: usize) -> io::Result<Self> {
+        // SAFETY: a new mapping at an address that the kernel chooses, of a descriptor that is open.
+        let start =
+            unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(start, length)) }
+    }
+
+    /// For `write` only: the kernel reads them and answers `EFAULT` where a file has become shorter. A program that reads them
+    /// itself dies of `SIGBUS` there.
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped for reading until `self` is dropped. Whoever changes the file meanwhile changes bytes behind a
+        // shared reference; only the kernel reads these, so the sent bytes may mix old and new, and nothing else happens.
+        unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: exactly what `new` mapped, and nothing borrows it any more.
+        unsafe { libc::munmap(self.0, self.1) };
+    }
+}
