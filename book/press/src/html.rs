@@ -413,3 +413,45 @@ pub fn up(page: &Path) -> String {
 pub fn machine_page(name: &str) -> String {
     format!("machines/{name}.html")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_keeps_its_code_and_nothing_else() {
+        assert_eq!(sentence("`a<b>` is *not* <b>"), "<code>a&lt;b&gt;</code> is *not* &lt;b&gt;");
+        assert_eq!(sentence("an odd ` stays"), "an odd ` stays");
+        assert_eq!(sentence(""), "");
+    }
+
+    #[test]
+    fn a_verdict_is_a_word_and_not_only_a_color() {
+        let all = [Verdict::Holds, Verdict::Fails, Verdict::Undecided, Verdict::NotMeasured];
+        for one in all {
+            let html = verdict(&one);
+            assert!(html.contains(&format!("</span> {}</span>", one.words())), "{html}");
+        }
+        let html = verdict(&Verdict::NotPossible("no `io_uring`".to_owned()));
+        assert!(html.ends_with("not possible here</span>: no <code>io_uring</code>"), "{html}");
+    }
+
+    #[test]
+    fn a_quoted_number_shows_who_says_it() {
+        assert_eq!(host("https://www.example.org/a?b#c"), "example.org");
+        assert_eq!(host("http://kernel.org"), "kernel.org");
+    }
+
+    #[test]
+    fn few_rounds_are_owned_up_to() {
+        assert!(rounds(1).starts_with("one round only"));
+        assert!(rounds(5).contains("94\u{a0}%"), "{}", rounds(5));
+        assert_eq!(rounds(9), "9 rounds");
+    }
+
+    #[test]
+    fn links_lead_to_the_root_from_any_depth() {
+        assert_eq!(up(Path::new("a.md")), "");
+        assert_eq!(up(Path::new("a/b/c.md")), "../../");
+    }
+}

@@ -1,6 +1,6 @@
 //! `cargo book build`, and the preprocessor that does the same for mdbook's own command.
 //!
-//! Both ways run [`Press`]: the first inside this process, the second over mdbook's protocol, JSON on stdin and stdout.
+//! Both ways run the same preprocessor: the first inside this process, the second over mdbook's protocol, JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged, Page};
 use crate::html;
