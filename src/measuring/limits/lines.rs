@@ -109,7 +109,8 @@ pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) ->
 
 /// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its cache line.
 ///
-/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line.
+/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line, and on a busy
+/// machine they do now and then: the lowest round is nearest to the line's own trip.
 ///
 /// # Errors
 ///
