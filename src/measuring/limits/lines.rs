@@ -47,8 +47,10 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 /// Adds to one atomic counter while another core adds to a second one, `distance` bytes away: 8 is the same cache line, 128
 /// a different one. Unit: one `fetch_add` of the first core.
 ///
-/// The two never touch the same variable, so all that `distance` changes is which line. The other core adds from before
-/// the first addition until after the last, and how the machine shares a line between the two is part of the result.
+/// The two never touch the same variable, so all that `distance` changes is which line. How fairly the machine shares a
+/// line between the two is part of the result. What is not: moments in which one of them was off its core. The time is that
+/// of slices of a thousand additions in which the other thread made at least a tenth as many, and at most ten times as many;
+/// other slices are done again.
 ///
 /// # Errors
 ///
@@ -58,47 +60,57 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 ///
 /// If `distance` is not a multiple of 8 from 8 to 504, or an addition was lost.
 pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) -> io::Result<Duration> {
+    const SLICE: u64 = 1000;
     assert!(distance.is_multiple_of(8) && (8..512).contains(&distance), "a distance of {distance} bytes");
     let counters = Counters::new();
-    // ANCHOR: add_beside
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
-    let (running, stop) = (Apart(AtomicBool::new(false)), Apart(AtomicBool::new(false)));
-    let add_beside = || {
+    // Relaxed, here and below: it only stops; what the threads counted is read after they were joined.
+    let stop = Apart(AtomicBool::new(false));
+    let add_there = || {
         let pinned = cores::pin(there);
+        stop.0.fetch_or(pinned.is_err(), Ordering::Relaxed);
         let mut added = 0;
-        // Relaxed: both flags only start and stop; what the threads counted is read after they were joined.
-        while pinned.is_ok() && !stop.0.load(Ordering::Relaxed) {
-            for _ in 0..64 {
-                theirs.fetch_add(1, Ordering::Relaxed);
-            }
+        while !stop.0.load(Ordering::Relaxed) {
             added += 64;
-            running.0.store(true, Ordering::Relaxed);
+            (0..64).for_each(|_| _ = theirs.fetch_add(1, Ordering::Relaxed));
         }
-        running.0.store(true, Ordering::Relaxed);
         pinned.map(|()| added)
     };
+    // ANCHOR: add_beside
     let add_here = || {
         let pinned = cores::pin(here);
-        while !running.0.load(Ordering::Relaxed) {
-            spin_loop();
+        let (mut elapsed, mut counted, mut added) = (Duration::ZERO, 0, 0);
+        while counted < additions && !stop.0.load(Ordering::Relaxed) {
+            let slice = SLICE.min(additions - counted);
+            let before = theirs.load(Ordering::Relaxed);
+            let time = add(ours, slice);
+            let beside = theirs.load(Ordering::Relaxed) - before;
+            added += slice;
+            // Too few: the other thread was not on its core. Too many: this one was not.
+            if slice < SLICE || (SLICE / 10..=SLICE * 10).contains(&beside) {
+                elapsed += time;
+                counted += slice;
+            }
         }
-        let elapsed = add(ours, additions);
         stop.0.store(true, Ordering::Relaxed);
-        pinned.map(|()| elapsed)
+        pinned.map(|()| (elapsed, added))
     };
     // ANCHOR_END: add_beside
-    let (elapsed, added) = thread::scope(|scope| {
-        let (here, there) = (scope.spawn(add_here), scope.spawn(add_beside));
+    let (ours_added, theirs_added) = thread::scope(|scope| {
+        let (here, there) = (scope.spawn(add_here), scope.spawn(add_there));
         (joined(here), joined(there))
     });
-    assert_eq!(ours.load(Ordering::Relaxed), additions);
-    assert_eq!(theirs.load(Ordering::Relaxed), *added.as_ref().unwrap_or(&0));
-    trying(&format!("pinning to cores {here} and {there}"), added.and(elapsed))
+    let what = format!("pinning to cores {here} and {there}");
+    let (theirs_added, (elapsed, ours_added)) = (trying(&what, theirs_added)?, trying(&what, ours_added)?);
+    assert_eq!(ours.load(Ordering::Relaxed), ours_added);
+    assert_eq!(theirs.load(Ordering::Relaxed), theirs_added);
+    Ok(elapsed)
 }
 
 /// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its cache line.
 ///
-/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line.
+/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line, and on a busy
+/// machine they do now and then: the lowest round is nearest to the line's own trip.
 ///
 /// # Errors
 ///

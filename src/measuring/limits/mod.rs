@@ -12,7 +12,7 @@
 //! | what does another thread take to start, to wake, to be switched to? | [`threads`] |
 //! | what does it take when two cores write? | [`lines`] |
 //! | what does a socket on this machine take? | [`loopback`] |
-//! | what does a file take, from the page cache and to the disk? | [`file`] |
+//! | what does a file take, from the page cache and to the disk? | [`mod@file`] |
 //!
 //! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance Analysis", USENIX 1996),
 //! except where a probe says otherwise. [`naive`] keeps two probes that look right and measure something else.
