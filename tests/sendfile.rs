@@ -551,7 +551,7 @@ fn calm() -> Limits {
 #[test]
 fn statuses() {
     let site = site();
-    fs::set_permissions(site.root().join("empty"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.root().join("empty"), fs::Permissions::from_mode(0o0)).unwrap();
     // SAFETY: no arguments.
     let locked = if unsafe { libc::geteuid() } == 0 { 200 } else { 403 };
     let (server, troubles) = start(&site.root(), calm());
