@@ -165,7 +165,7 @@ pub fn send_range_with(
 pub(crate) fn wait(these: &mut [libc::pollfd], deadline: Instant) -> io::Result<()> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1 << 30));
-        let time = libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos().into() };
+        let time = libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
         let count = these.len() as libc::nfds_t;
         // SAFETY: `these` is a live, writable array of `count`, `time` is live, and a null mask changes no signal.
         let ready = unsafe { libc::ppoll(these.as_mut_ptr(), count, &raw const time, std::ptr::null()) };

@@ -9,12 +9,12 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
-// ANCHOR: naive
 /// Answers a request for `name` below `root`.
 ///
 /// # Errors
 ///
 /// What the kernel reports, and "incomplete transfer". By then the peer has been told that all is well.
+// ANCHOR: naive
 pub fn serve_file(mut socket: &TcpStream, root: &str, name: &str) -> io::Result<()> {
     let file = File::open(format!("{root}/{name}"))?;
     let size = file.metadata()?.len();

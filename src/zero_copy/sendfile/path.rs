@@ -32,13 +32,13 @@ impl Root {
         }
     }
 
-    // ANCHOR: beneath
     /// Opens a file or directory for reading. Symbolic links are followed while they stay beneath the root; a path or link that
     /// leads out, an absolute one included, fails with `EXDEV`. So do the links in `/proc` that jump anywhere, with `ELOOP`.
     ///
     /// # Errors
     ///
     /// What `openat2(2)` reports.
+    // ANCHOR: beneath
     pub fn file(&self, path: &[u8]) -> io::Result<File> {
         let path = CString::new(path)?;
         // SAFETY: all-zero bytes are a valid `open_how`, a struct of integers.
@@ -57,12 +57,11 @@ impl Root {
                 return Ok(unsafe { OwnedFd::from_raw_fd(opened as i32) }.into());
             }
             let error = io::Error::last_os_error();
-            tries -= 1;
-            match error.raw_os_error() {
-                // EAGAIN: something was renamed meanwhile, so the kernel cannot tell whether `..` led out. Ask again.
-                Some(libc::EAGAIN | libc::EINTR) if tries > 0 => {}
-                _ => return Err(error),
+            // EAGAIN: something was renamed meanwhile, so the kernel cannot tell whether `..` led out. Ask again.
+            if tries == 0 || !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) {
+                return Err(error);
             }
+            tries -= 1;
         }
     }
     // ANCHOR_END: beneath

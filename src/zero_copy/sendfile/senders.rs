@@ -47,12 +47,12 @@ impl Sender {
         })
     }
 
-    // ANCHOR: senders
     /// Sends the first `length` bytes of `file`.
     ///
     /// # Errors
     ///
     /// What the kernel reports; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is sent from a map.
+    // ANCHOR: senders
     pub fn send(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
         match self {
             Self::ReadWrite(buffer) => {

@@ -10,6 +10,7 @@ use super::gate::{Gate, Refused};
 use super::head::{self, Parsed, Part, Request, Version};
 use super::path::Root;
 use super::{SendError, send_range_with, wait};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -83,7 +84,8 @@ enum Body {
 
 impl Response {
     fn words(status: u16) -> Self {
-        Self { status, fields: vec![], body: Body::Words }
+        let fields = if status == 405 { vec![("Allow", "GET, HEAD".to_owned())] } else { vec![] };
+        Self { status, fields, body: Body::Words }
     }
 
     fn with(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -115,22 +117,19 @@ impl Site {
         // segment of each response would suffer it.
         stream.set_nodelay(true)?;
         let result = self.converse(&stream);
-        let cut_off =
-            |error: &io::Error| matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted);
-        if result.as_ref().is_err_and(cut_off) {
+        if result.as_ref().is_err_and(is_cut_off) {
             reset_on_close(&stream)?;
         }
         result
     }
 
-    // ANCHOR: converse
     /// Request, response, request, response.
+    // ANCHOR: converse
     fn converse(&self, stream: &TcpStream) -> io::Result<()> {
         let mut received = Vec::with_capacity(self.limits.head_bytes);
         loop {
             let (keep_alive, head_only, found) = match self.receive(stream, &mut received)? {
                 Heard::Nothing => return Ok(()),
-                Heard::Refused(405) => (false, false, Ok(Response::words(405).with("Allow", "GET, HEAD"))),
                 Heard::Refused(status) => (false, false, Ok(Response::words(status))),
                 Heard::Request(request, length) => {
                     received.drain(..length); // what is left is the beginning of the next one
@@ -139,10 +138,8 @@ impl Site {
             };
             let (response, trouble) = match found {
                 Ok(response) => (response, Ok(())),
-                Err(error) => match status_of(&error) {
-                    status @ 500.. => (Response::words(status), Err(error)),
-                    status => (Response::words(status), Ok(())),
-                },
+                Err(error) if status_of(&error) < 500 => (Response::words(status_of(&error)), Ok(())),
+                Err(error) => (Response::words(status_of(&error)), Err(error)), // ours: reported, and the connection ends
             };
             let keep_alive = keep_alive && trouble.is_ok();
             let response = response.with("Connection", if keep_alive { "keep-alive" } else { "close" });
@@ -155,50 +152,56 @@ impl Site {
     }
     // ANCHOR_END: converse
 
-    // ANCHOR: receive
     /// Waits for the next request. `received` holds what arrived of it together with the one before.
+    // ANCHOR: receive
     fn receive(&self, mut stream: &TcpStream, received: &mut Vec<u8>) -> io::Result<Heard> {
         let mut deadline = Instant::now() + if received.is_empty() { self.limits.idle } else { self.limits.head };
         let mut buffer = [0; 4096];
         loop {
-            match head::parse(received) {
-                Parsed::Request(request, length) => return Ok(Heard::Request(request, length)),
-                Parsed::Refused(status) => return Ok(Heard::Refused(status)),
-                Parsed::Partial => {}
+            if let Some(heard) = Heard::parse(received, self.limits.head_bytes) {
+                return Ok(heard);
             }
-            let room = buffer.len().min(self.limits.head_bytes.saturating_sub(received.len()));
-            if room == 0 {
-                let in_target = !received.trim_ascii_start().contains(&b'\n');
-                return Ok(Heard::Refused(if in_target { 414 } else { 431 }));
-            }
+            let room = buffer.len().min(self.limits.head_bytes - received.len());
             match stream.read(&mut buffer[..room]) {
                 Ok(0) => return Ok(Heard::Nothing),
                 Ok(count) => {
-                    if received.is_empty() {
-                        deadline = Instant::now() + self.limits.head; // set once: more bytes do not move it
-                    }
+                    // Set by the first byte; further ones do not move it.
+                    deadline = if received.is_empty() { Instant::now() + self.limits.head } else { deadline };
                     received.extend_from_slice(&buffer[..count]);
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Between two requests the beginning of a shutdown is a reason to leave, within one only its end.
-                    let between = received.is_empty();
-                    let leave = if between { &self.finish } else { &self.abort };
-                    match leave.wait(stream, libc::POLLIN, deadline) {
-                        Ok(()) => {}
-                        Err(_) if between => return Ok(Heard::Nothing),
-                        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(Heard::Refused(408)),
-                        Err(error) => return Err(error),
+                Err(error) => {
+                    if let Some(heard) = self.await_more(stream, error, received.is_empty(), deadline)? {
+                        return Ok(heard);
                     }
                 }
-                Err(error) => return Err(error),
             }
         }
     }
     // ANCHOR_END: receive
 
-    // ANCHOR: find
+    /// Waits after `error`, if it only says that nothing is there: `None` when there is more to read. Between two requests the
+    /// beginning of a shutdown is a reason to leave, within one only its end is.
+    fn await_more(
+        &self,
+        stream: &TcpStream,
+        error: io::Error,
+        between: bool,
+        deadline: Instant,
+    ) -> io::Result<Option<Heard>> {
+        if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
+            return Err(error);
+        }
+        let leave = if between { &self.finish } else { &self.abort };
+        match leave.wait(stream, libc::POLLIN, deadline) {
+            Ok(()) => Ok(None),
+            Err(error) if between && is_cut_off(&error) => Ok(Some(Heard::Nothing)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some(Heard::Refused(408))),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What to answer to a request that was understood. An error stands for a status too: [`status_of`].
+    // ANCHOR: find
     fn find(&self, request: &Request) -> io::Result<Response> {
         let Some(path) = head::percent_decode(&request.path) else { return Ok(Response::words(400)) };
         let index = path.ends_with(b"/");
@@ -214,27 +217,12 @@ impl Site {
             return Ok(Response::words(404)); // a FIFO, a device
         }
         let version = Version { size: metadata.len(), modified: metadata.modified()? };
-        if let Some(status) = version.precondition(request) {
-            let body = if status == 304 { Body::None } else { Body::Words };
-            return Ok(version.describe(Response { status, fields: vec![], body }));
-        }
-        let size = version.size;
-        let (status, range) = match version.part(request) {
-            Part::Whole => (200, 0..size),
-            Part::Range(range) => (206, range),
-            Part::Unsatisfiable => {
-                return Ok(Response::words(416).with("Content-Range", format_args!("bytes */{size}")));
-            }
-        };
-        let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
-        let response = Response { status, fields: vec![], body: Body::File(file, range) };
-        let response = if status == 206 { response.with("Content-Range", content_range) } else { response };
-        Ok(version.describe(response).with("Content-Type", head::content_type(&path)).with("Accept-Ranges", "bytes"))
+        Ok(version.select(request, file).with("Content-Type", head::content_type(&path)))
     }
     // ANCHOR_END: find
 
-    // ANCHOR: send
     /// Sends head and body. Only the head is ever copied.
+    // ANCHOR: send
     fn send(&self, stream: &TcpStream, mut response: Response, head_only: bool) -> io::Result<()> {
         let mut words = format!("{} {}\n", response.status, head::reason(response.status));
         let length = match &response.body {
@@ -258,7 +246,9 @@ impl Site {
             _ => self.send_bytes(stream, head.as_bytes(), 0),
         }
     }
+    // ANCHOR_END: send
 
+    // ANCHOR: send_file
     fn send_file(&self, stream: &TcpStream, file: &File, range: Range<u64>) -> io::Result<()> {
         let mut at = range.start;
         while at < range.end {
@@ -274,7 +264,7 @@ impl Site {
         }
         Ok(())
     }
-    // ANCHOR_END: send
+    // ANCHOR_END: send_file
 
     fn send_bytes(&self, stream: &TcpStream, mut bytes: &[u8], flags: libc::c_int) -> io::Result<()> {
         let deadline = Instant::now() + self.limits.body_per_mib;
@@ -303,8 +293,9 @@ impl Site {
                 Ok(count) => most = most.saturating_sub(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.abort.wait(stream, libc::POLLIN, deadline).is_err() {
-                        break; // it had its second
+                    match self.abort.wait(stream, libc::POLLIN, deadline) {
+                        Err(error) if is_cut_off(&error) => break, // it had its second
+                        other => other?,
                     }
                 }
                 Err(error) => return Err(error),
@@ -324,12 +315,49 @@ enum Heard {
     Nothing,
 }
 
+impl Heard {
+    /// `None` while a head of at most `limit` bytes is incomplete.
+    fn parse(received: &[u8], limit: usize) -> Option<Self> {
+        match head::parse(received) {
+            Parsed::Request(request, length) => Some(Self::Request(request, length)),
+            Parsed::Refused(status) => Some(Self::Refused(status)),
+            Parsed::Partial if received.len() < limit => None,
+            Parsed::Partial if received.trim_ascii_start().contains(&b'\n') => Some(Self::Refused(431)),
+            Parsed::Partial => Some(Self::Refused(414)), // not even its first line fits
+        }
+    }
+}
+
 impl Version {
+    /// All of the file, a part of it, or why neither.
+    fn select(&self, request: &Request, file: File) -> Response {
+        let size = self.size;
+        if let Some(status) = self.precondition(request) {
+            let body = if status == 304 { Body::None } else { Body::Words };
+            return self.describe(Response { status, fields: vec![], body });
+        }
+        let whole = |status, range| Response { status, fields: vec![], body: Body::File(file, range) };
+        let response = match self.part(request) {
+            Part::Whole => whole(200, 0..size),
+            Part::Range(range) => {
+                let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+                whole(206, range).with("Content-Range", content_range)
+            }
+            Part::Unsatisfiable => return Response::words(416).with("Content-Range", format_args!("bytes */{size}")),
+        };
+        self.describe(response).with("Accept-Ranges", "bytes")
+    }
+
     fn describe(&self, response: Response) -> Response {
         // A time in the future would outlive the change that makes it true.
         let modified = self.modified.min(SystemTime::now());
         response.with("Last-Modified", head::date(modified)).with("ETag", self.etag())
     }
+}
+
+/// Whether a wait ended by its deadline or by the server's end.
+fn is_cut_off(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted)
 }
 
 /// The status for what the kernel said about a path. What leads outside or is no file is "not found", like what is not there.
@@ -467,7 +495,7 @@ impl FileServer {
     /// What the kernel says about the root (see [`Root::open`]), the address or the thread.
     pub fn start(
         root: &Path,
-        address: impl ToSocketAddrs,
+        address: impl ToSocketAddrs + Display,
         limits: Limits,
         report: impl Fn(Option<SocketAddr>, &io::Error) + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -538,15 +566,14 @@ impl Shared {
                 match listener.accept() {
                     Ok((stream, peer)) => self.admit(scope, stream, peer),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        // Nothing to report: it ends by a client or by the switch, which the loop's condition sees.
-                        let _ = finish.wait(&listener, libc::POLLIN, Instant::now() + Duration::from_secs(3600));
+                        let hour = Instant::now() + Duration::from_secs(3600);
+                        match finish.wait(&listener, libc::POLLIN, hour) {
+                            Err(error) if !is_cut_off(&error) => self.rest(&error),
+                            _ => {} // a client, or the switch, which the loop's condition sees
+                        }
                     }
                     Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {} // gone before we came
-                    Err(error) => {
-                        // Out of descriptors, most likely. The client stays in the queue; ask again when some may be free.
-                        self.fail(None, &error);
-                        let _ = wait(&mut [], Instant::now() + REST);
-                    }
+                    Err(error) => self.rest(&error), // the client stays in the queue
                 }
             }
         });
@@ -579,6 +606,12 @@ impl Shared {
         }
     }
     // ANCHOR_END: admit
+
+    /// Out of descriptors, most likely: asking again at once would only burn the core.
+    fn rest(&self, error: &io::Error) {
+        self.fail(None, error);
+        thread::sleep(REST);
+    }
 
     fn fail(&self, peer: Option<SocketAddr>, error: &io::Error) {
         self.failed.fetch_add(1, Ordering::Relaxed);
