@@ -22,19 +22,18 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::proof::allocations::count;
+    use perf_proved::proof::cost;
     use perf_proved::proof::interrupt::Interrupt;
     use perf_proved::proof::loopback::{self, FNV_START, Loopback, ask, fnv1a};
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::proof::size;
-    use perf_proved::proof::syscalls::trace;
-    use perf_proved::proof::usage::Usage;
     use perf_proved::zero_copy::sendfile::naive;
     use perf_proved::zero_copy::sendfile::senders::Sender;
     use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
     use std::fs::{self, File};
-    use std::io;
+    use std::io::{self, Read};
+    use std::os::unix::fs::FileExt;
     use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::time::Duration;
@@ -56,115 +55,94 @@ mod linux {
     }
 
     fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
-        let title =
-            format!("A file of {size} bytes over TCP, once: what the sender asks of the kernel, and what is copied");
-        let mut counts = Counts { report: Report::new(&title), possible: trace(|| ()).map(drop), json };
+        let mut report = Report::new(&format!("Sending a file of {size} bytes over TCP: what it asks of the kernel"));
         let scratch = Scratch::new()?;
         let root = scratch.path().join("root");
         fs::create_dir(&root)?;
         let body = scratch.file("root/body", size)?;
         let checksum = fnv1a(FNV_START, &pattern(size));
 
-        // Each way, on a blocking socket: no call returns before all its bytes have left, so the counts are exact.
         let mut same = true;
         for name in Sender::NAMES {
-            let mut line = Loopback::new(None)?;
-            let (sender, made) = count(|| Sender::new(name));
-            let mut sender = sender.ok_or_else(|| io::Error::other("a name without its sender"))?;
-            let file = File::open(&body)?;
-            let bytes = size as u64;
-            // Once to warm up and check the bytes, once for the memory, once for the calls: a traced process faults more.
-            same &= line.transfer_checked(bytes, |socket| sender.send(socket, &file, bytes))?.1 == checksum;
-            let used = line.transfer(bytes, |socket| memory(|| sender.send(socket, &file, bytes)))?;
-            line.transfer(bytes, |socket| counts.calls(name, || sender.send(socket, &file, bytes)))?;
-            counts.memory(name, made.bytes + used.0, used.1);
-            line.close()?;
+            same &= send(&mut report, name, &body, size as u64)? == checksum;
+            report.set(name, "changed_after_send", changed_after_send(name, &scratch)?);
         }
-
-        // One GET. The server's socket never blocks: how often it asks again for room depends on the reader, what it copies
-        // does not.
-        let site = Site::new(&root, Limits::default())?;
-        let get = "GET /body HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let mut whole = |answer: Vec<u8>| {
-            same &= answer.len() > size && fnv1a(FNV_START, &answer[answer.len() - size..]) == checksum;
-        };
-        whole(ask(get, |socket| site.serve(socket))?);
-        let mut used = (0, 0);
-        whole(ask(get, |socket| memory(|| site.serve(socket)).map(|both| used = both))?);
-        whole(ask(get, |socket| counts.calls("file_server", || site.serve(socket)))?);
-        counts.memory("file_server", used.0, used.1);
-        let mut report = counts.report;
+        let answer = serve_one(&mut report, &root)?;
+        same &= answer.len() > size && fnv1a(FNV_START, &answer[answer.len() - size..]) == checksum;
         report.promise("every receiver got the bytes of the file", same);
-
-        // The naive version: one call, on a non-blocking socket whose reader does not read yet.
-        let length = 64 << 20;
-        File::create_new(root.join("large"))?.set_len(length)?;
-        let large = File::open(root.join("large"))?;
-        let (reader, socket) = loopback::pair()?;
-        socket.set_nonblocking(true)?;
-        let left = naive::send_file(&socket, &large, length)?;
-        drop(reader);
-        report.set("naive", "left_of_64MiB", Value::Bytes(left));
-        report.promise("one call of the naive version leaves the rest of a file of 64 MiB behind", left < length);
-
-        // And a path that leads out of the root.
-        let secret = "a file beside the root";
-        fs::write(scratch.path().join("secret"), secret)?;
-        let outside =
-            |answer: Vec<u8>| Value::Bytes(if answer.ends_with(secret.as_bytes()) { secret.len() as u64 } else { 0 });
-        let answer = ask("", |socket| naive::serve_file(&socket, &root.to_string_lossy(), "../secret"))?;
-        report.set("naive", "from_outside", outside(answer));
-        let answer = ask("GET /../secret HTTP/1.0\r\n\r\n", |socket| site.serve(socket))?;
-        report.set("file_server", "from_outside", outside(answer));
+        naive_versions(&mut report, &root)?;
         Ok(report.finish(json))
     }
 
-    struct Counts {
-        report: Report,
-        /// Whether system calls can be counted here.
-        possible: io::Result<()>,
-        json: bool,
+    /// One way of sending, on a blocking socket: no call returns before all its bytes have left, so the counts are exact.
+    /// Returns the checksum of what arrived.
+    fn send(report: &mut Report, name: &str, body: &Path, size: u64) -> io::Result<u64> {
+        let file = File::open(body)?;
+        let mut line = Loopback::new(None)?;
+        // What a connection needs that sends one file: its buffer too.
+        line.transfer(size, |socket| cost::memory(report, name, || sender(name)?.send(socket, &file, size)))?;
+        let mut sender = sender(name)?;
+        line.transfer(size, |socket| cost::calls(report, name, &["sendfile"], || sender.send(socket, &file, size)))?;
+        let ((), checksum) = line.transfer_checked(size, |socket| sender.send(socket, &file, size))?;
+        line.close()?;
+        Ok(checksum)
     }
 
-    impl Counts {
-        fn memory(&mut self, variant: &str, heap: u64, faults: u64) {
-            self.report.set(variant, "heap", Value::Bytes(heap));
-            self.report.set(variant, "page_faults", faults);
-        }
-
-        fn calls(&mut self, variant: &str, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-            if let Err(reason) = &self.possible {
-                self.report.set(variant, "syscalls", Value::NotPossible(reason.to_string()));
-                return work();
-            }
-            let (result, calls) = trace(work)?;
-            let moving = ["read", "pread64", "recvfrom", "write", "sendto", "sendfile"];
-            self.report.set(variant, "syscalls", calls.total());
-            self.report.set(variant, "moving_calls", moving.iter().map(|name| calls.of(name).made).sum::<u64>());
-            self.report.set(variant, "copied_in", Value::Bytes(calls.copied_in()));
-            self.report.set(variant, "copied_out", Value::Bytes(calls.copied_out()));
-            if self.json {
-                moving.iter().for_each(|name| self.report.set(variant, name, calls.of(name).made));
-                calls.iter().for_each(|(name, call)| self.report.set(variant, name, call.made));
-            } else {
-                let names: Vec<String> = calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
-                println!("{variant:16}   {}", names.join(", "));
-            }
-            result
-        }
+    fn sender(name: &str) -> io::Result<Sender> {
+        Sender::new(name).ok_or_else(|| io::Error::other(format!("there is no sender `{name}`")))
     }
 
-    /// Does the work, and returns how many bytes it allocated and how many page faults it met.
-    fn memory(work: impl FnOnce() -> io::Result<()>) -> io::Result<(u64, u64)> {
-        let before = Usage::of_thread()?;
-        let (result, made) = count(work);
-        let used = Usage::of_thread()? - before;
-        result.map(|()| (made.bytes, used.minor_faults + used.major_faults))
+    // ANCHOR: changed_after_send
+    /// Sends 64 KiB to a client that is not reading yet, overwrites the file, and only then reads: how many bytes are new?
+    fn changed_after_send(name: &str, scratch: &Scratch) -> io::Result<Value> {
+        const PIECE: usize = 64 << 10; // fits the buffers of the connection
+        let path = scratch.path().join("piece");
+        fs::write(&path, [b'a'; PIECE])?;
+        let file = File::options().read(true).write(true).open(&path)?;
+        let (mut client, socket) = loopback::pair()?;
+        sender(name)?.send(&socket, &file, PIECE as u64)?; // has returned: all is sent
+        file.write_all_at(&[b'b'; PIECE], 0)?;
+        let mut received = [0; PIECE];
+        client.read_exact(&mut received)?;
+        Ok(Value::Bytes(received.iter().filter(|&&byte| byte == b'b').count() as u64))
+    }
+    // ANCHOR_END: changed_after_send
+
+    /// The server, on one GET; returns the answer. Its socket never blocks: how often it asks again for room depends on the
+    /// reader, what it copies does not.
+    fn serve_one(report: &mut Report, root: &Path) -> io::Result<Vec<u8>> {
+        let site = Site::new(root, Limits::default())?;
+        let get = "GET /body HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        ask(get, |socket| cost::memory(report, "file_server", || site.serve(socket)))?;
+        ask(get, |socket| cost::calls(report, "file_server", &["sendfile"], || site.serve(socket)))
+    }
+
+    /// The naive version: one call on a non-blocking socket whose client does not read yet, and a path that leads out.
+    fn naive_versions(report: &mut Report, root: &Path) -> io::Result<()> {
+        let length = 64 << 20;
+        File::create_new(root.join("large"))?.set_len(length)?;
+        let large = File::open(root.join("large"))?;
+        let (client, socket) = loopback::pair()?;
+        socket.set_nonblocking(true)?;
+        let left = naive::send_file(&socket, &large, length)?;
+        drop(client);
+        report.set("naive", "left_of_64MiB", Value::Bytes(left));
+        report.promise("one call of the naive version leaves the rest of a file of 64 MiB behind", left < length);
+
+        let secret = b"a file beside the root";
+        fs::write(root.with_file_name("secret"), secret)?;
+        let outside = |answer: Vec<u8>| Value::Bytes(if answer.ends_with(secret) { secret.len() as u64 } else { 0 });
+        let answer = ask("", |socket| naive::serve_file(&socket, &root.to_string_lossy(), "../secret"))?;
+        report.set("naive", "from_outside", outside(answer));
+        let site = Site::new(root, Limits::default())?;
+        let answer = ask("GET /../secret HTTP/1.0\r\n\r\n", |socket| site.serve(socket))?;
+        report.set("file_server", "from_outside", outside(answer));
+        Ok(())
     }
 
     /// One transfer that nobody here counts.
     fn send_once(name: &str, size: usize) -> io::Result<ExitCode> {
-        let mut sender = Sender::new(name).ok_or_else(|| io::Error::other(format!("there is no `{name}`")))?;
+        let mut sender = sender(name)?;
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", size)?)?;
         let mut line = Loopback::new(None)?;

@@ -9,11 +9,13 @@
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
-//! None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
+//! [`cost`] puts the first three into a row of a report. None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
 //! or as JSON for programs. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
 pub mod cores;
+#[cfg(target_os = "linux")]
+pub mod cost;
 pub mod cpu;
 #[cfg(unix)]
 pub mod interrupt;

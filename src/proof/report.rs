@@ -59,13 +59,24 @@ pub struct Report {
     variants: Vec<String>,
     quantities: Vec<String>,
     cells: Vec<(usize, usize, Value)>,
+    /// Numbers that only programs want, by their keys.
+    details: Vec<(String, Value)>,
+    notes: Vec<String>,
     promises: Vec<(String, bool)>,
 }
 
 impl Report {
     /// An empty report under this title.
     pub fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), variants: vec![], quantities: vec![], cells: vec![], promises: vec![] }
+        Self {
+            title: title.to_owned(),
+            variants: vec![],
+            quantities: vec![],
+            cells: vec![],
+            details: vec![],
+            notes: vec![],
+            promises: vec![],
+        }
     }
 
     /// Sets one cell, or sets it again.
@@ -74,11 +85,27 @@ impl Report {
     ///
     /// If a name holds a full stop, which parts variant and quantity in the JSON.
     pub fn set(&mut self, variant: &str, quantity: &str, value: impl Into<Value>) {
-        assert!(!variant.contains('.') && !quantity.contains('.'), "a full stop in `{variant}` or `{quantity}`");
+        key(variant, quantity);
         let row = position(&mut self.variants, variant);
         let column = position(&mut self.quantities, quantity);
         self.cells.retain(|&(r, c, _)| (r, c) != (row, column));
         self.cells.push((row, column, value.into()));
+    }
+
+    /// Sets a number that has no place in the table, only in the JSON.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set).
+    pub fn detail(&mut self, variant: &str, quantity: &str, value: impl Into<Value>) {
+        let key = key(variant, quantity);
+        self.details.retain(|(known, _)| *known != key);
+        self.details.push((key, value.into()));
+    }
+
+    /// Adds a line under the table, for people only.
+    pub fn note(&mut self, line: &str) {
+        self.notes.push(line.to_owned());
     }
 
     /// States something that must hold for the numbers to mean anything. A broken promise is printed, and the example
@@ -90,19 +117,19 @@ impl Report {
     /// The numbers as one flat JSON object, `"variant.quantity": number`: counts, bytes, nanoseconds, bytes a second. Where
     /// there is no number, the reason stands as a string.
     pub fn json(&self) -> String {
-        let members: Vec<String> = self
+        let cells = self
             .cells
             .iter()
-            .map(|(row, column, value)| {
-                let key = format!("{}.{}", self.variants[*row], self.quantities[*column]);
-                match value {
-                    Value::Rounds(rounds) => {
-                        let keys = [key.clone(), key.clone() + "_low", key + "_high"];
-                        let members = keys.iter().zip(rounds.iter()).map(|(key, value)| member(key, value));
-                        members.collect::<Vec<_>>().join(",")
-                    }
-                    value => member(&key, value),
+            .map(|(row, column, value)| (key(&self.variants[*row], &self.quantities[*column]), value))
+            .chain(self.details.iter().map(|(key, value)| (key.clone(), value)));
+        let members: Vec<String> = cells
+            .map(|(key, value)| match value {
+                Value::Rounds(rounds) => {
+                    let keys = [key.clone(), key.clone() + "_low", key + "_high"];
+                    let members = keys.iter().zip(rounds.iter()).map(|(key, value)| member(key, value));
+                    members.collect::<Vec<_>>().join(",")
                 }
+                value => member(&key, value),
             })
             .collect();
         format!("{{{}}}", members.join(","))
@@ -135,6 +162,10 @@ impl Report {
             }
             out += line.trim_end();
             out.push('\n');
+        }
+        for (number, note) in self.notes.iter().enumerate() {
+            out += if number == 0 { "\n" } else { "" };
+            let _ = writeln!(out, "{note}");
         }
         if !self.promises.is_empty() || !reasons.is_empty() {
             out.push('\n');
@@ -170,6 +201,14 @@ impl Report {
             _ => ExitCode::SUCCESS,
         }
     }
+}
+
+/// # Panics
+///
+/// If a name holds a full stop.
+fn key(variant: &str, quantity: &str) -> String {
+    assert!(!variant.contains('.') && !quantity.contains('.'), "a full stop in `{variant}` or `{quantity}`");
+    format!("{variant}.{quantity}")
 }
 
 fn position(names: &mut Vec<String>, name: &str) -> usize {

@@ -1,0 +1,59 @@
+//! What a piece of work costs, in everything that can be counted, as a row of a [`Report`].
+//!
+//! Count memory and calls in two runs: the helper that traces a thread is forked from its process, and a forked process
+//! faults again on every page that it writes.
+
+use super::allocations::count;
+use super::report::{Report, Value};
+use super::syscalls::trace;
+use super::usage::Usage;
+use std::io;
+
+/// Does the work, and sets `heap` (bytes allocated by this thread) and `page_faults` in the row `variant`.
+///
+/// # Errors
+///
+/// What the work or `getrusage(2)` reports.
+///
+/// # Panics
+///
+/// As [`count`].
+pub fn memory<T>(report: &mut Report, variant: &str, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = Usage::of_thread()?;
+    let (result, made) = count(work);
+    let used = Usage::of_thread()? - before;
+    report.set(variant, "heap", Value::Bytes(made.bytes));
+    report.set(variant, "page_faults", used.minor_faults + used.major_faults);
+    result
+}
+
+/// Does the work, and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`; in JSON also each call by its name,
+/// those of `always` also when there was none. Where calls cannot be counted, the work is done all the same, and the row
+/// says why.
+///
+/// # Errors
+///
+/// What the work reports.
+pub fn calls<T>(
+    report: &mut Report,
+    variant: &str,
+    always: &[&str],
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    if let Err(reason) = trace(|| ()) {
+        for quantity in ["syscalls", "copied_in", "copied_out"] {
+            report.set(variant, quantity, Value::NotPossible(reason.to_string()));
+        }
+        always.iter().for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_string())));
+        return work();
+    }
+    let (result, calls) = trace(work)?;
+    report.set(variant, "syscalls", calls.total());
+    report.set(variant, "copied_in", Value::Bytes(calls.copied_in()));
+    report.set(variant, "copied_out", Value::Bytes(calls.copied_out()));
+    always.iter().for_each(|name| report.detail(variant, name, calls.of(name).made));
+    calls.iter().for_each(|(name, call)| report.detail(variant, name, call.made));
+    let names: Vec<String> = calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
+    report.note(&format!("{variant}: {}", names.join(", ")));
+    result
+}
