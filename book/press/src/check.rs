@@ -8,7 +8,7 @@ use crate::process::{self, tail};
 use crate::project::Project;
 use crate::{date, environment, judge};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,8 +18,10 @@ use std::time::Duration;
 const MODEL: Duration = Duration::from_secs(1800);
 
 /// How to check.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The ids of the claims to check; empty means all.
+    pub claims: Vec<String>,
     /// Print a JSON array instead of a list.
     pub json: bool,
     /// Run nothing: judge only what the reference machine recorded.
@@ -28,20 +30,28 @@ pub struct Options {
 
 /// Prints every claim with its verdicts; `true` when nothing speaks against them: here, no claim fails and every
 /// example and model ran; with `recorded`, every clocked and counted claim holds on the reference machine.
-pub fn run(project: &Project, options: Options) -> Result<bool, Error> {
+pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
+    let mut wanted: Vec<Claim> = book.pages.iter().flat_map(|page| page.claims()).cloned().collect();
+    if let Some(id) = options.claims.iter().find(|id| wanted.iter().all(|claim| claim.id != **id)) {
+        return Err(Error::Usage(format!("no chapter makes a claim `{id}`")));
+    }
+    wanted.retain(|claim| options.claims.is_empty() || options.claims.contains(&claim.id));
     let mut troubles = Vec::new();
     if !options.recorded {
         let proved;
-        (proved, troubles) = prove(project, &book);
-        proved.store(&project.proved())?;
+        (proved, troubles) = prove(project, &wanted, options.claims.is_empty());
+        if options.claims.is_empty() {
+            proved.store(&project.proved())?;
+        }
         // What did not run this time is unknown, whatever an earlier run said.
         book.here.counts = proved.counts;
         book.here.proofs = proved.proofs;
     }
-    let claims = book.claims();
+    let mut claims = book.claims();
+    claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
     let mut out = io::stdout().lock();
-    let text = if options.json { print_json(&claims) } else { print_list(&claims, options) };
+    let text = if options.json { print_json(&claims) } else { print_list(&claims, options.recorded) };
     writeln!(out, "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))?;
     for trouble in &troubles {
         eprintln!("{trouble}");
@@ -59,11 +69,13 @@ fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     }
 }
 
-/// Runs every example, the build and the models that claims name. What went wrong comes beside what was found.
-fn prove(project: &Project, book: &book::Book) -> (Machine, Vec<Error>) {
+/// Runs the examples, the build and the models that the claims name, and with `all` every other example too. What went
+/// wrong comes beside what was found.
+fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>) {
     let mut proved = Machine::new("counts");
     let mut troubles = Vec::new();
-    for example in project.examples() {
+    let named: BTreeSet<&str> = claims.iter().flat_map(|claim| claim.proof.examples()).collect();
+    for example in project.examples().into_iter().filter(|example| all || named.contains(example.as_str())) {
         eprintln!("running the example {example}");
         match counts::run(project, &example) {
             Ok(counts) => {
@@ -72,8 +84,7 @@ fn prove(project: &Project, book: &book::Book) -> (Machine, Vec<Error>) {
             Err(trouble) => troubles.push(trouble),
         }
     }
-    let claims: Vec<&Claim> = book.pages.iter().flat_map(|page| page.claims()).collect();
-    match proofs(project, &claims) {
+    match proofs(project, &claims.iter().collect::<Vec<_>>()) {
         Ok(proofs) => proved.proofs = proofs,
         Err(trouble) => troubles.push(trouble),
     }
@@ -202,7 +213,7 @@ fn print_json(claims: &[Judged<'_>]) -> String {
     format!("{:#}", Value::Array(objects))
 }
 
-fn print_list(claims: &[Judged<'_>], options: Options) -> String {
+fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     let mut lines = Vec::new();
     let mut page = None;
     for judged in claims {
@@ -210,20 +221,20 @@ fn print_list(claims: &[Judged<'_>], options: Options) -> String {
             page = Some(&judged.page.path);
             lines.push(format!("{}{}", if lines.is_empty() { "" } else { "\n" }, slashed(&judged.page.path)));
         }
-        let shown = if options.recorded { &judged.reference } else { &judged.here };
+        let shown = if recorded { &judged.reference } else { &judged.here };
         lines.push(format!("  {:<17} {} ({})", shown.verdict.words(), judged.claim.says, judged.claim.id));
-        let reference = match options.recorded {
+        let reference = match recorded {
             true => String::new(),
             false => format!("; reference: {}", judged.reference.verdict.words()),
         };
         lines.push(format!("  {:<17} {}: {}{reference}", "", judged.claim.kind(), shown.found));
-        if against(judged, options.recorded) {
+        if against(judged, recorded) {
             lines.push(format!("  {:<17} prove it: {}", "", judged.claim.command()));
         }
     }
     let verdicts = claims
         .iter()
-        .map(|judged| if options.recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() });
+        .map(|judged| if recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() });
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for verdict in verdicts {
         match totals.iter_mut().find(|(words, _)| *words == verdict) {
@@ -232,7 +243,7 @@ fn print_list(claims: &[Judged<'_>], options: Options) -> String {
         }
     }
     let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
-    let machine = if options.recorded { "on the reference machine" } else { "here" };
+    let machine = if recorded { "on the reference machine" } else { "here" };
     let plural = if claims.len() == 1 { "claim" } else { "claims" };
     let blank = if lines.is_empty() { "" } else { "\n" };
     lines.push(match totals.is_empty() {

@@ -18,6 +18,7 @@ Commands:
   build       print the book to book/book/
   check       run every example and model, and list every claim with its verdict here;
               exit 1 if one fails
+                --claim ID              only this claim; may be repeated
                 --json                  as a JSON array
                 --recorded              run nothing, judge what the reference machine recorded;
                                         exit 1 unless every clocked and counted claim holds there
@@ -67,7 +68,7 @@ fn run(command: Command) -> Result<bool, Error> {
         Command::Help => Ok(true),
         Command::Serve(options) => serve::run(&project, &options).map(|()| true),
         Command::Build => print::build(&project).map(|()| true),
-        Command::Check(options) => check::run(&project, options),
+        Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
         Command::Preprocess(arguments) => print::preprocess(&project, &arguments),
     }
@@ -93,6 +94,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             (Value(word), Command::Preprocess(words)) => words.push(word.string()?),
             (Long("open"), Command::Serve(options)) => options.open = true,
             (Long("port"), Command::Serve(options)) => options.port = Some(arguments.value()?.parse()?),
+            (Long("claim"), Command::Check(options)) => options.claims.push(arguments.value()?.string()?),
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
             (Long("bench"), Command::Record(options)) => options.benches.push(arguments.value()?.string()?),

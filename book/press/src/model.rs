@@ -294,6 +294,20 @@ pub enum YAxis {
     Ratio,
 }
 
+impl Proof {
+    /// The examples whose counts it rests on.
+    pub fn examples(&self) -> impl Iterator<Item = &str> {
+        let counts: &[Count] = if let Proof::Counted(counts) = self { counts } else { &[] };
+        counts.iter().flat_map(|count| {
+            let than = match &count.bound {
+                CountBound::FewerThan { example, .. } => Some(example.as_str()),
+                _ => None,
+            };
+            [Some(count.example.as_str()), than].into_iter().flatten()
+        })
+    }
+}
+
 impl Claim {
     /// The command that proves this claim, as a reader types it. For a clocked claim whose group is not named like its
     /// bench, [`crate::book::load`] has set it.

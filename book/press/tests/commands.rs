@@ -135,6 +135,8 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let (before, after) = text.split_once("```claim\nid = \"copy-ring\"").unwrap();
     fs::write(&page, format!("{before}{}", after.split_once("```\n").unwrap().1)).unwrap();
     miniature.press("check --recorded").exits(0, "5 claims on the reference machine: 5 holds");
+    miniature.press("check --recorded --claim copy-faster").exits(0, "1 claim on the reference machine: 1 holds");
+    miniature.press("check --claim copy-sad").exits(2, "no chapter makes a claim `copy-sad`");
     miniature
         .with("book/src/part/copy.md", "by = 1.5", "by = 1e6", "check --recorded")
         .exits(1, "fails             A whole copy is at least 1,000,000 times as fast.");
