@@ -828,17 +828,14 @@ fn a_slow_head_and_an_idle_client_are_let_go() {
     let limits = Limits { head: Duration::from_millis(200), idle: Duration::from_millis(400), ..calm() };
     let (server, troubles) = start(&site.root(), limits);
     let mut slow = Client::new(&server);
-    let begun = Instant::now();
-    let mut wrote = 0;
+    slow.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let (begun, deadline) = (Instant::now(), soon());
     // A byte every 20 ms, for as long as the server listens.
-    let deadline = soon();
     for byte in b"GET /ten HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x')) {
         if slow.0.write_all(&[*byte]).is_err() || slow.0.peek(&mut [0]).is_ok_and(|count| count > 0) {
             break;
         }
-        slow.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        wrote += 1;
-        assert!(Instant::now() < deadline, "{wrote} bytes, and still listening");
+        assert!(Instant::now() < deadline, "still listening");
     }
     assert!(begun.elapsed() >= Duration::from_millis(200));
     slow.0.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -859,14 +856,22 @@ fn a_reader_that_stalls_or_trickles_is_reset_and_its_place_is_free() {
         let limits = Limits { connections: 1, body_per_mib: Duration::from_millis(300), ..calm() };
         let (server, troubles) = start(&site.root(), limits);
         let mut reader = Client::new(&server);
+        // A small buffer on this side keeps the server's small too, so that it sees each of the small steps as progress.
+        let small: libc::c_int = 8 << 10;
+        let size = size_of_val(&small) as libc::socklen_t;
+        // SAFETY: the socket is open, `small` is live and its size true.
+        unsafe {
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&reader.0);
+            libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, (&raw const small).cast(), size);
+        }
         reader.send("GET /huge HTTP/1.1\r\nHost: a\r\n\r\n");
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             if trickle {
                 let (reader, stop) = (&mut reader, &stop);
                 scope.spawn(move || {
-                    while !stop.load(SeqCst) && reader.0.read_exact(&mut [0]).is_ok() {
-                        thread::sleep(Duration::from_millis(2));
+                    while !stop.load(SeqCst) && reader.0.read_exact(&mut [0; 4096]).is_ok() {
+                        thread::sleep(Duration::from_millis(5));
                     }
                 });
             }
@@ -877,7 +882,9 @@ fn a_reader_that_stalls_or_trickles_is_reset_and_its_place_is_free() {
         assert_eq!(first_200(&server), b"0123456789");
         let mut rest = Vec::new();
         let end = reader.0.read_to_end(&mut rest);
-        assert!(end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset) && rest.len() < 64 << 20);
+        // The one that trickles has met the reset already.
+        assert!(trickle || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+        assert!(rest.len() < 64 << 20);
     }
 }
 
