@@ -45,10 +45,10 @@ impl Root {
         let mut how: libc::open_how = unsafe { std::mem::zeroed() };
         // NONBLOCK: a FIFO must not hold us until somebody writes. NOCTTY: a terminal must not become ours.
         how.flags = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64;
+        // BENEATH refuses magic links too, for now: openat2(2) says that this may change.
         how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
-        let mut tries = 8;
+        let (mut tries, size) = (8, size_of_val(&how));
         loop {
-            let size = size_of_val(&how);
             // SAFETY: the directory is open, the path ends in NUL, `how` is live and its size true.
             let opened =
                 unsafe { libc::syscall(libc::SYS_openat2, self.0.as_raw_fd(), path.as_ptr(), &raw const how, size) };
