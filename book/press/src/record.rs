@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What criterion is told: many short rounds say more than one long one, because what varies is the machine.
-const SETTINGS: [&str; 7] = ["--noplot", "--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"];
+const SETTINGS: [&str; 7] = ["--noplot", "--warm-up-time", "0.1", "--measurement-time", "0.4", "--sample-size", "10"];
 
 /// What to measure, and into which file.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let (commit, modified) = environment::commit(project);
     let mut environment = Environment::read(project);
     environment.criterion = Some(criterion::VERSION.to_string());
-    environment.settings = Some("warm-up 0.2 s, measurement 0.5 s, 10 samples".to_string());
+    environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
     let before = CpuTime::now();
     let programs = build(project, &benches)?;
     let mut taken = measure(project, &programs, options.rounds);
