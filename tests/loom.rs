@@ -1,6 +1,6 @@
 //! Every interleaving of the small concurrent pieces, explored by loom. One module a technique.
 //!
-//!     cargo test --release --package perf-proved-tests --test loom --config 'build.rustflags=["--cfg","loom"]' --target-dir target/loom
+//!     cargo explore
 #![cfg(loom)]
 
 mod sendfile {

@@ -9,15 +9,23 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use std::{panic, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Held by tests that trace and by tests that count page faults: the helper is forked from the whole process, and a forked
+/// process faults again on every page that it writes.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn calls_are_counted_by_name_with_their_bytes() {
+    let _alone = alone();
     let mut zeros = File::open("/dev/zero").unwrap();
     let mut sink = File::create("/dev/null").unwrap();
     let ((), calls) = trace(|| {
@@ -36,12 +44,14 @@ fn calls_are_counted_by_name_with_their_bytes() {
 
 #[test]
 fn no_work_counts_nothing() {
+    let _alone = alone();
     let ((), calls) = trace(|| ()).unwrap();
     assert_eq!(calls.total(), 0, "{calls:?}");
 }
 
 #[test]
 fn a_failed_call_counts_as_failed_and_returns_no_bytes() {
+    let _alone = alone();
     let (result, calls) = trace(|| {
         // SAFETY: a descriptor that is not open and no buffer: refused.
         unsafe { libc::read(-1, std::ptr::null_mut(), 0) }
@@ -54,6 +64,7 @@ fn a_failed_call_counts_as_failed_and_returns_no_bytes() {
 
 #[test]
 fn threads_started_by_the_work_are_counted_and_others_are_not() {
+    let _alone = alone();
     let (stop, stopped) = mpsc::channel::<()>();
     let other = thread::spawn(move || {
         while stopped.recv_timeout(Duration::from_millis(1)).is_err() {
@@ -73,6 +84,7 @@ fn threads_started_by_the_work_are_counted_and_others_are_not() {
 
 #[test]
 fn a_socket_closed_inside_is_closed_for_its_peer() {
+    let _alone = alone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
@@ -86,6 +98,7 @@ fn a_socket_closed_inside_is_closed_for_its_peer() {
 
 #[test]
 fn work_that_panics_is_let_go() {
+    let _alone = alone();
     let caught = panic::catch_unwind(|| trace(|| panic!("as it should")));
     assert!(caught.is_err());
     let (_, calls) = trace(|| File::open("/dev/zero")).unwrap();
@@ -94,6 +107,7 @@ fn work_that_panics_is_let_go() {
 
 #[test]
 fn what_is_traced_already_is_refused_not_miscounted() {
+    let _alone = alone();
     let (inner, _) = trace(|| trace(|| ())).unwrap();
     assert!(inner.is_err());
 }
@@ -116,6 +130,7 @@ fn allocations_are_counted_on_this_thread_only() {
 
 #[test]
 fn first_touch_of_a_page_faults_once() {
+    let _alone = alone();
     const PAGES: usize = 64;
     let page = page_size();
     // SAFETY: a fresh anonymous mapping, unmapped below; its pages are touched in bounds.

@@ -88,7 +88,7 @@ impl Loopback {
         send: impl FnOnce(&TcpStream) -> io::Result<T>,
     ) -> io::Result<(T, u64)> {
         self.expected += bytes;
-        self.orders.checksum.store(checksum, Ordering::Relaxed);
+        self.orders.checksum.store(checksum, Ordering::Relaxed); // published with the order below
         // Release: pairs with the load in `read_all`. The order stands before the first byte can arrive.
         self.orders.confirm_at.store(self.expected, Ordering::Release);
         let result = send(&self.sender)?;

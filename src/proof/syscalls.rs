@@ -5,7 +5,8 @@
 //! its result, which the helper adds up in memory that both share. The code under test runs where it always runs, in its own
 //! process with its own sockets, files and threads, and cannot miscount itself.
 //!
-//! Tracing makes each call take microseconds more: count with it, don't clock with it. It needs no privilege. It fails
+//! Tracing makes each call take microseconds more, and after the fork every page that the process writes faults once again:
+//! count calls with it, and neither time nor page faults. It needs no privilege. It fails
 //! where `ptrace` is forbidden (Yama's scopes 2 and 3, some containers) and for a thread that is being traced already,
 //! under `strace -f` for example.
 
@@ -124,6 +125,7 @@ mod linux {
         numbers: [Number; NUMBERS],
     }
 
+    /// Written by the helper alone, with Relaxed: the thread reads it only after the helper was reaped.
     struct Number {
         made: AtomicU64,
         failed: AtomicU64,

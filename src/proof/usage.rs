@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Sub;
 
-/// What the kernel has charged to a thread or process so far; subtract two to get what happened between them.
+/// What the kernel has charged to a thread so far; subtract two to get what happened between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Page faults served without reading from a device.
@@ -24,21 +24,9 @@ impl Usage {
     /// `Unsupported` outside Linux.
     pub fn of_thread() -> io::Result<Self> {
         #[cfg(target_os = "linux")]
-        return read(libc::RUSAGE_THREAD);
+        return read();
         #[cfg(not(target_os = "linux"))]
         Err(super::unsupported("a thread's own page faults are counted by Linux only"))
-    }
-
-    /// Of the whole process (`RUSAGE_SELF`).
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` outside Unix.
-    pub fn of_process() -> io::Result<Self> {
-        #[cfg(unix)]
-        return read(libc::RUSAGE_SELF);
-        #[cfg(not(unix))]
-        Err(super::unsupported("getrusage is a call of Unix systems"))
     }
 }
 
@@ -55,12 +43,12 @@ impl Sub for Usage {
     }
 }
 
-#[cfg(unix)]
-fn read(who: libc::c_int) -> io::Result<Usage> {
+#[cfg(target_os = "linux")]
+fn read() -> io::Result<Usage> {
     // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a live, writable `rusage`.
-    super::cvt(unsafe { libc::getrusage(who, &raw mut usage) })?;
+    super::cvt(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) })?;
     let count = |n: libc::c_long| u64::try_from(n).unwrap_or(0);
     Ok(Usage {
         minor_faults: count(usage.ru_minflt),

@@ -1,6 +1,6 @@
 //! Runs examples for what they count.
 
-use crate::machine::Counts;
+use crate::machine::{ALL, Counts};
 use crate::model::Error;
 use crate::process::{self, tail};
 use crate::project::Project;
@@ -40,10 +40,14 @@ fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Count
     Ok(Counts { date: date::now(), commit: environment::commit(project).0, values })
 }
 
-/// One flat object of numbers, or of reasons why a number cannot be had.
+/// One flat object of numbers, or of reasons why a number cannot be had. A sentence in its place is the reason why none can.
 fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
-    if stdout.trim().is_empty() {
+    let sentence = stdout.trim();
+    if sentence.is_empty() {
         return Err("printed nothing".to_string());
+    }
+    if sentence.starts_with(char::is_alphabetic) && sentence.ends_with('.') && sentence.lines().count() == 1 {
+        return Ok(IndexMap::from([(ALL.to_string(), Value::from(sentence))]));
     }
     let values: IndexMap<String, Value> =
         serde_json::from_str(stdout).map_err(|e| format!("did not print one JSON object: {e}"))?;
@@ -69,6 +73,12 @@ mod tests {
     fn an_object_of_numbers_and_reasons_is_read_in_order() {
         let values = parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
         assert_eq!(values.keys().collect::<Vec<_>>(), ["b.n", "a.n", "c.n"]);
+    }
+
+    #[test]
+    fn a_sentence_is_the_reason_for_all() {
+        let values = parse("This system has no sendfile(2).\n").unwrap();
+        assert_eq!(values.get(ALL), Some(&Value::from("This system has no sendfile(2).")));
     }
 
     #[test]

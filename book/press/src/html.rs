@@ -77,7 +77,8 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
     let mut out = rounds(ratio.rounds);
     // A group with a clock of its own has its own noise floor.
     let group = group_of(&clocked.subject);
-    let noise = machine.noise(group).measured().or_else(|| machine.noise(bench_of(group)).measured());
+    let of_bench = || machine.noise(machine.bench_of(group)?).measured();
+    let noise = machine.noise(group).measured().or_else(of_bench);
     if let Some(noise) = noise {
         let noise = units::text(noise, Quantity::Ratio);
         let _ = write!(

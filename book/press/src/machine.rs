@@ -18,6 +18,9 @@ pub use crate::environment::Environment;
 /// The version of the file format that this press reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// Among an example's values: why it could count nothing at all, as on a system that lacks the technique.
+pub const ALL: &str = "*";
+
 /// Everything measured on one machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -402,7 +405,8 @@ impl Machine {
 
     /// One number of an example.
     pub fn count(&self, example: &str, key: &str) -> Known<f64> {
-        match self.counts.get(example).and_then(|counts| counts.values.get(key)) {
+        let values = self.counts.get(example).map(|counts| &counts.values);
+        match values.and_then(|values| values.get(key).or_else(|| values.get(ALL))) {
             Some(Value::Number(number)) => number.as_f64().map_or(Known::NotMeasured, Known::Measured),
             Some(Value::String(reason)) => Known::NotPossible(reason.clone()),
             _ => Known::NotMeasured,

@@ -28,6 +28,7 @@ Commands:
                 --machine NAME          the machine's name, here unless told
                 --about TEXT            one sentence about the machine
                 --replace               replace what is already recorded
+                --counts                measure nothing, count and prove again
   preprocess  what mdbook calls; not for people
 
   -h, --help  this text
@@ -102,6 +103,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             (Long("machine"), Command::Record(options)) => options.machine = arguments.value()?.string()?,
             (Long("about"), Command::Record(options)) => options.about = Some(arguments.value()?.string()?),
             (Long("replace"), Command::Record(options)) => options.replace = true,
+            (Long("counts"), Command::Record(options)) => options.counts = true,
             (argument, _) => return Err(argument.unexpected()),
         }
     }

@@ -36,11 +36,20 @@ pub struct Options {
     pub about: Option<String>,
     /// Whether an existing recording may be replaced.
     pub replace: bool,
+    /// Measure nothing: count and prove again what `check` would, in place of what was counted before.
+    pub counts: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { benches: Vec::new(), rounds: 9, machine: "here".to_string(), about: None, replace: false }
+        Options {
+            benches: Vec::new(),
+            rounds: 9,
+            machine: "here".to_string(),
+            about: None,
+            replace: false,
+            counts: false,
+        }
     }
 }
 
@@ -57,7 +66,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     environment.criterion = Some(criterion::VERSION.to_string());
     environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
     let before = CpuTime::now();
-    let programs = build(project, &benches)?;
+    let programs = if benches.is_empty() { Vec::new() } else { build(project, &benches)? };
     let mut taken = measure(project, &programs, options.rounds);
     environment.stolen_share = match (before, CpuTime::now()) {
         (Some(before), Some(after)) => after.stolen_since(before),
@@ -110,6 +119,12 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
         return Err(Error::Usage("no rounds, no measurement: --rounds is at least 1".to_string()));
     }
     let there = project.benches();
+    if options.counts {
+        return match options.benches.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(Error::Usage("--counts measures nothing, so it takes no --bench".to_string())),
+        };
+    }
     if there.is_empty() {
         return Err(Error::Failed(format!("no benches in {}", project.root().join("benches").display())));
     }
@@ -285,7 +300,7 @@ fn count(project: &Project, machine: &mut Machine, options: &Options) -> Vec<Err
     let mut troubles = Vec::new();
     for example in project.examples() {
         let wanted = options.benches.is_empty() || options.benches.contains(&example);
-        if !wanted || machine.counts.contains_key(&example) && !options.replace {
+        if !wanted || machine.counts.contains_key(&example) && !options.replace && !options.counts {
             continue;
         }
         eprintln!("counting: {example}");

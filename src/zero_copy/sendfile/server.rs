@@ -144,7 +144,7 @@ impl Site {
             let keep_alive = keep_alive && trouble.is_ok();
             let response = response.with("Connection", if keep_alive { "keep-alive" } else { "close" });
             self.send(stream, response, head_only)?;
-            self.responses.fetch_add(1, Ordering::Relaxed);
+            self.responses.fetch_add(1, Ordering::Relaxed); // a count, with which nothing is published, like all of `Counts`
             if !keep_alive {
                 return self.part(stream).and(trouble);
             }
@@ -217,7 +217,9 @@ impl Site {
             return Ok(Response::words(404)); // a FIFO, a device
         }
         let version = Version { size: metadata.len(), modified: metadata.modified()? };
-        Ok(version.select(request, file).with("Content-Type", head::content_type(&path)))
+        let response = version.select(request, file);
+        let content_type = matches!(response.body, Body::File(..)).then(|| head::content_type(&path));
+        Ok(content_type.into_iter().fold(response, |response, kind| response.with("Content-Type", kind)))
     }
     // ANCHOR_END: find
 
@@ -230,6 +232,9 @@ impl Site {
             Body::Words => Some(words.len() as u64),
             Body::File(_, range) => Some(range.end - range.start),
         };
+        if let Body::Words = response.body {
+            response = response.with("Content-Type", "text/plain; charset=utf-8");
+        }
         if let Some(length) = length {
             response = response.with("Content-Length", length).with("X-Content-Type-Options", "nosniff");
         }
@@ -520,7 +525,7 @@ impl FileServer {
 
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed); // counts only
         let Shared { site, accepted, refused, failed, .. } = &*self.shared;
         let responses = get(&site.responses);
         Counts { accepted: get(accepted), refused: get(refused), responses, failed: get(failed), cut_off: 0 }
