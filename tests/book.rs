@@ -66,7 +66,7 @@ fn every_claim_that_a_check_can_judge_has_its_break() {
 /// Copies what the rules look at, changes one thing, and returns what they then say.
 fn after(change: impl FnOnce(&Path)) -> String {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["README.md", "benches", "book/src", "examples", "src", "tests"] {
+    for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "CONTRIBUTING.md", "benches", "book/chapter.png", "book/src", "examples", "src", "tests"] {
         copy_tree(&root().join(name), &copy.path().join(name));
     }
     change(copy.path());
@@ -119,6 +119,8 @@ fn what_cargo_is_not_told_of_is_noticed() {
 fn a_page_that_nothing_links_is_noticed() {
     let said = after(|root| replace(&root.join("book/src/SUMMARY.md"), "(zero-copy/sendfile.md)", "()"));
     assert!(said.contains("zero-copy/sendfile.md is not in SUMMARY.md"), "{said}");
+    let said = after(|root| replace(&root.join("README.md"), "(book/src/measuring/figures.md)", "(figures.md)"));
+    assert!(said.contains("README.md links figures.md, which is not there"), "{said}");
     let said = after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
     assert!(said.contains("README.md does not list book/src/zero-copy/sendfile.md"), "{said}");
 }

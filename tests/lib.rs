@@ -47,6 +47,14 @@ pub fn problems(root: &Path) -> Vec<String> {
         }
     }
 
+    for document in ["README.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.contains("://") && !root.join(target).exists()) {
+            found.push(format!("{document} links {target}, which is not there"));
+        }
+    }
+
     let pages = pages(root);
     for page in &pages {
         if !summary.contains(&format!("({page})")) {

@@ -87,11 +87,14 @@ impl Site {
                 continue;
             }
             let site = Arc::clone(self);
-            thread::spawn(move || {
+            let started = thread::Builder::new().spawn(move || {
                 // A reader who goes away in the middle is no news.
                 let _ = site.converse(stream);
                 site.connections.fetch_sub(1, Ordering::Relaxed);
             });
+            if started.is_err() {
+                self.connections.fetch_sub(1, Ordering::Relaxed); // no thread to be had: the reader may ask again
+            }
         }
     }
 
