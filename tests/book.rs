@@ -66,7 +66,18 @@ fn every_claim_that_a_check_can_judge_has_its_break() {
 /// Copies what the rules look at, changes one thing, and returns what they then say.
 fn after(change: impl FnOnce(&Path)) -> String {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "CONTRIBUTING.md", "benches", "book/chapter.png", "book/src", "examples", "src", "tests"] {
+    for name in [
+        "README.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "CONTRIBUTING.md",
+        "benches",
+        "book/chapter.png",
+        "book/src",
+        "examples",
+        "src",
+        "tests",
+    ] {
         copy_tree(&root().join(name), &copy.path().join(name));
     }
     change(copy.path());
@@ -81,6 +92,7 @@ fn copy_tree(from: &Path, to: &Path) {
             copy_tree(&entry.path(), &to.join(entry.file_name()));
         }
     } else {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(from, to).unwrap();
     }
 }

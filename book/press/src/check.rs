@@ -75,8 +75,11 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>
     let mut proved = Machine::new("counts");
     let mut troubles = Vec::new();
     let named: BTreeSet<&str> = claims.iter().flat_map(|claim| claim.proof.examples()).collect();
-    for example in project.examples().into_iter().filter(|example| all || named.contains(example.as_str())) {
-        eprintln!("running the example {example}");
+    let examples: Vec<String> =
+        project.examples().into_iter().filter(|example| all || named.contains(example.as_str())).collect();
+    let count = examples.len();
+    for (number, example) in (1..).zip(examples) {
+        eprintln!("running the example {example} ({number} of {count})");
         match counts::run(project, &example) {
             Ok(counts) => {
                 proved.counts.insert(example, counts);
