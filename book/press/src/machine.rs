@@ -235,7 +235,9 @@ impl Machine {
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
-                let environment = environment.get_or_insert_with(|| Environment::read(project));
+                // Of the load when `cargo bench` began, nobody has kept a record.
+                let environment =
+                    environment.get_or_insert_with(|| Environment { load_before: None, ..Environment::read(project) });
                 here.recordings.insert(bench, one_round(run, date, environment.clone()));
             }
         }
