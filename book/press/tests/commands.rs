@@ -1,5 +1,8 @@
 //! `record` and `check` as a reader runs them, on a book in miniature, whole and broken.
 
+mod common;
+
+use common::copy;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,19 +51,6 @@ impl Miniature {
         let said = self.press(arguments);
         fs::write(&path, text).unwrap();
         said
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

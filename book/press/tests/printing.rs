@@ -1,5 +1,8 @@
 //! Prints a book with every kind of block in every state, both ways, and reads what came out.
 
+mod common;
+
+use common::copy;
 use mdbook_driver::MDBook;
 use press::links;
 use press::model::Error;
@@ -48,19 +51,6 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 

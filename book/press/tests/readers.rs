@@ -1,5 +1,8 @@
 //! The readers of files: criterion's output as it really is, machines' files whole and damaged, the book's pages.
 
+mod common;
+
+use common::copy;
 use press::machine::{FORMAT, Known, Machine};
 use press::model::Error;
 use press::project::Project;
@@ -11,19 +14,6 @@ use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// A copy of the book in miniature that a test may break.
