@@ -1,3 +1,9 @@
-//! Part "Zero-copy": moving bytes from file to socket without carrying them through user space.
+//! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
 
+pub mod copy_file_range;
+pub mod mmap;
+pub mod msg_zerocopy;
 pub mod sendfile;
+pub mod splice;
+#[cfg(target_os = "linux")]
+mod wait;

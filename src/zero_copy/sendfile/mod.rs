@@ -19,12 +19,14 @@ pub mod senders;
 #[cfg(target_os = "linux")]
 pub mod server;
 
+#[cfg(target_os = "linux")]
+use super::wait::wait;
 use std::{error, fmt, io};
 #[cfg(target_os = "linux")]
 use std::{
     ops::Range,
     os::fd::{AsFd, AsRawFd},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 // ANCHOR: max
@@ -153,28 +155,3 @@ pub fn send_range_with(
     Ok(())
 }
 // ANCHOR_END: send_range
-
-// ANCHOR: wait
-/// Waits until one of `these` is ready or broken, by `ppoll(2)`. An absolute deadline: neither a signal nor a byte a second
-/// puts it off.
-///
-/// # Errors
-///
-/// `TimedOut` when the deadline has passed; otherwise what the kernel reports.
-#[cfg(target_os = "linux")]
-pub(crate) fn wait(these: &mut [libc::pollfd], deadline: Instant) -> io::Result<()> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1 << 30));
-        let time = libc::timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-        let count = these.len() as libc::nfds_t;
-        // SAFETY: `these` is a live, writable array of `count`, `time` is live, and a null mask changes no signal.
-        let ready = unsafe { libc::ppoll(these.as_mut_ptr(), count, &raw const time, std::ptr::null()) };
-        match crate::proof::cvt(ready) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the deadline has passed")),
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-// ANCHOR_END: wait
