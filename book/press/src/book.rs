@@ -62,7 +62,7 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         machines: Machine::all(project)?,
         reference: Machine::load(&project.machine("reference"))?.unwrap_or_else(|| Machine::new("reference")),
     };
-    let problems = References::new(project, &book.reference).check(&book.pages);
+    let problems = References::new(project, &book.reference, &book.pages).check(&book.pages);
     if problems.is_empty() { Ok(book) } else { Err(Error::Book(problems)) }
 }
 
@@ -162,12 +162,14 @@ struct References<'a> {
     reference: &'a Machine,
     benches: Vec<String>,
     examples: BTreeSet<String>,
+    claims: BTreeSet<String>,
 }
 
 impl<'a> References<'a> {
-    fn new(project: &'a Project, reference: &'a Machine) -> References<'a> {
+    fn new(project: &'a Project, reference: &'a Machine, pages: &[Page]) -> References<'a> {
         let examples = project.examples().into_iter().collect();
-        References { project, reference, benches: project.benches(), examples }
+        let claims = pages.iter().flat_map(Page::claims).map(|claim| claim.id.clone()).collect();
+        References { project, reference, benches: project.benches(), examples, claims }
     }
 
     fn check(&self, pages: &[Page]) -> Vec<Problem> {
@@ -266,6 +268,10 @@ impl<'a> References<'a> {
             Inline::Crossover { group, a, b } => match self.bench(group) {
                 Err(wrong) => vec![wrong],
                 Ok(()) => [a, b].iter().filter_map(|f| self.function(group, f).err()).collect(),
+            },
+            Inline::Claim { id } => match self.claims.contains(id) {
+                true => Vec::new(),
+                false => vec![format!("unknown: no page claims `{id}`")],
             },
             Inline::Noise { bench } => {
                 let group = format!("{bench}_aa");

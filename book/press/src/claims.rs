@@ -394,7 +394,7 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
     })
 }
 
-fn kebab(id: &str) -> bool {
+pub(crate) fn kebab(id: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     id.split('-').all(part)
 }

@@ -103,22 +103,22 @@ fn rounds(n: usize) -> String {
 /// A verdict as a word and a symbol; the colour only repeats them.
 #[must_use]
 pub fn verdict(verdict: &Verdict) -> String {
-    let symbol = match verdict {
-        Verdict::Holds => "✓",
-        Verdict::Fails => "✗",
-        Verdict::Undecided => "≈",
-        Verdict::NotMeasured => "–",
-        Verdict::NotPossible(_) => "⊘",
-    };
-    let mut out = format!(
-        "<span class=\"verdict {}\"><span aria-hidden=\"true\">{symbol}</span> {}</span>",
-        class(verdict),
-        verdict.words()
-    );
+    let mut out = format!("<span class=\"verdict {}\">{} {}</span>", class(verdict), symbol(verdict), verdict.words());
     if let Verdict::NotPossible(reason) = verdict {
         let _ = write!(out, ": {}", sentence(reason));
     }
     out
+}
+
+/// Beside the word, for the eye only.
+fn symbol(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "<span aria-hidden=\"true\">✓</span>",
+        Verdict::Fails => "<span aria-hidden=\"true\">✗</span>",
+        Verdict::Undecided => "<span aria-hidden=\"true\">≈</span>",
+        Verdict::NotMeasured => "<span aria-hidden=\"true\">–</span>",
+        Verdict::NotPossible(_) => "<span aria-hidden=\"true\">⊘</span>",
+    }
 }
 
 fn class(verdict: &Verdict) -> &'static str {
@@ -133,7 +133,7 @@ fn class(verdict: &Verdict) -> &'static str {
 
 /// A reference in running prose as its number.
 #[must_use]
-pub fn inline(reference: &Inline, book: &Book) -> String {
+pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>]) -> String {
     let machine = &book.reference;
     match reference {
         Inline::Measured { id, throughput: false } => known(machine.time(id), Quantity::Time),
@@ -154,13 +154,22 @@ pub fn inline(reference: &Inline, book: &Book) -> String {
         Inline::Percent { a, b } => known(machine.percent(a, b), Quantity::Percent),
         Inline::Noise { bench } => known(machine.noise(bench), Quantity::Ratio),
         Inline::Crossover { group, a, b } => match machine.crossover(group, a, b) {
-            Known::Measured(Some(size)) => {
-                format!("<span class=\"measured\">{}</span>", escape(&spaced(&size)))
+            Known::Measured(Some(crossover)) => {
+                let (from, earliest) = (escape(&spaced(&crossover.from)), escape(&spaced(&crossover.earliest)));
+                let interval = if from == earliest {
+                    String::new()
+                } else {
+                    format!(" <small class=\"interval\">({earliest} to {from})</small>")
+                };
+                format!("<span class=\"measured\">{from}{interval}</span>")
             }
             Known::Measured(None) => "<span class=\"measured\">at no size measured</span>".to_owned(),
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
         },
+        Inline::Claim { id } => {
+            claims.iter().find(|judged| judged.claim.id == *id).map_or_else(missing, |judged| cell(judged, page))
+        }
         Inline::Quoted { text, url } => format!(
             "<span class=\"quoted\">{} (<a href=\"{}\">{}</a>)</span>",
             escape(text),
@@ -168,6 +177,28 @@ pub fn inline(reference: &Inline, book: &Book) -> String {
             escape(host(url))
         ),
     }
+}
+
+/// A claim in a word: the reference machine's number and verdict, linked to the card; the reader's too, where there is one.
+fn cell(judged: &Judged<'_>, page: &Path) -> String {
+    let card = format!(
+        "{}{}#claim-{}",
+        up(page),
+        judged.page.path.with_extension("html").to_string_lossy().replace('\\', "/"),
+        escape(&judged.claim.id)
+    );
+    let one = |judgement: &Judgement| {
+        let value = judgement.value.filter(|value| value.low < value.high);
+        let value = value.map(|value| number(value, Quantity::Ratio) + " ").unwrap_or_default();
+        let word = judgement.verdict.words();
+        let class = class(&judgement.verdict);
+        format!("{value}<a class=\"verdict {class}\" href=\"{card}\">{} {word}</a>", symbol(&judgement.verdict))
+    };
+    let here = match judged.here.verdict {
+        Verdict::NotMeasured => String::new(),
+        _ => format!(" <span class=\"here\">yours: {}</span>", one(&judged.here)),
+    };
+    format!("<span class=\"cell\">{}{here}</span>", one(&judged.reference))
 }
 
 fn known(estimate: Known<Estimate>, quantity: Quantity) -> String {

@@ -1,6 +1,6 @@
 //! Finds references to numbers in running prose.
 
-use crate::claims::{benchmark_id, count_key, identifier};
+use crate::claims::{benchmark_id, count_key, identifier, kebab};
 use crate::markdown::Source;
 use crate::model::{Inline, Problem, Spanned};
 use regex::Regex;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// so is every `{{word …}}` whose word is not one of ours (mdBook has its own).
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|noise|quoted)\b").expect("a constant")
+        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|claim|noise|quoted)\b").expect("a constant")
     });
     let source = Source::new(page, markdown);
     let code = source.code();
@@ -72,6 +72,7 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
         ("ratio", [a, b]) => Ok(Inline::Ratio { a: id(a)?, b: id(b)? }),
         ("percent", [a, b]) => Ok(Inline::Percent { a: id(a)?, b: id(b)? }),
         ("crossover", [group, a, b]) => Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() }),
+        ("claim", [id]) if kebab(id) => Ok(Inline::Claim { id: id.clone() }),
         ("noise", [bench]) if identifier(bench) => Ok(Inline::Noise { bench: bench.clone() }),
         ("quoted", [text, url]) if url.starts_with("https://") || url.starts_with("http://") => {
             Ok(Inline::Quoted { text: text.clone(), url: url.clone() })
@@ -87,6 +88,7 @@ fn usage(word: &str) -> &'static str {
         "ratio" => "{{ratio ID ID}}",
         "percent" => "{{percent ID ID}}",
         "crossover" => "{{crossover GROUP FUNCTION FUNCTION}}",
+        "claim" => "{{claim ID}}",
         "noise" => "{{noise BENCH}}",
         _ => "{{quoted \"words\" https://source}}",
     }
@@ -117,6 +119,7 @@ mod tests {
         assert_eq!(one("{{ratio g/a\n  g/b}}"), Inline::Ratio { a: s("g/a"), b: s("g/b") });
         assert_eq!(one("{{percent \"g/a b\" g/b}}"), Inline::Percent { a: s("g/a b"), b: s("g/b") });
         assert_eq!(one("{{ crossover g a b }}"), Inline::Crossover { group: s("g"), a: s("a"), b: s("b") });
+        assert_eq!(one("{{claim a-b-1}}"), Inline::Claim { id: s("a-b-1") });
         assert_eq!(one("{{noise g}}"), Inline::Noise { bench: s("g") });
         assert_eq!(
             one("{{quoted \"60 ns\" https://a.example/b_c}}"),
@@ -148,6 +151,7 @@ mod tests {
             ("{{counted e/v}}", "{{counted …}}: a count is named"),
             ("{{ratio g/a}}", "{{ratio …}}: it is written"),
             ("{{crossover g/a g/b}}", "{{crossover …}}: it is written"),
+            ("{{claim A}}", "{{claim …}}: it is written {{claim ID}}"),
             ("{{noise g/a}}", "{{noise …}}: it is written"),
             ("{{quoted \"60 ns\"}}", "{{quoted …}}: it is written"),
             ("{{quoted \"60 ns\" see}}", "{{quoted …}}: it is written"),

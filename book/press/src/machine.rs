@@ -1,6 +1,6 @@
 //! What was measured on one machine: the files in `book/machines`, and the reader's own results.
 
-use crate::model::{Error, Estimate};
+use crate::model::{Crossover, Error, Estimate};
 use crate::project::{Project, owner};
 use crate::units::{Quantity, parameter};
 use crate::{criterion, date, stats};
@@ -349,7 +349,7 @@ impl Machine {
 
     /// The smallest parameter from which on function `a` beats function `b` at every size that both were measured at;
     /// `None` inside when there is no such. To beat is to have the whole interval of time(b) / time(a) above 1.
-    pub fn crossover(&self, group: &str, a: &str, b: &str) -> Known<Option<String>> {
+    pub fn crossover(&self, group: &str, a: &str, b: &str) -> Known<Option<Crossover>> {
         let of = |function: &str| -> Vec<(&str, &Benchmark)> {
             let mut members = self.group(group);
             members.retain(|(_, benchmark)| benchmark.function.as_deref() == Some(function));
@@ -364,18 +364,22 @@ impl Machine {
             }
         }
         let mut compared = 0;
-        let mut from = None;
+        let mut found: Option<Crossover> = None;
+        let mut beaten_so_far = true;
         for (id_a, one) in of_a.iter().rev() {
             let Some((id_b, _)) = of_b.iter().find(|(_, b)| b.parameter == one.parameter) else {
                 continue;
             };
             compared += 1;
-            match self.ratio(id_b, id_a) {
-                Known::Measured(ratio) if ratio.low > 1.0 => from = one.parameter.clone(),
+            let (Known::Measured(ratio), Some(size)) = (self.ratio(id_b, id_a), &one.parameter) else { break };
+            beaten_so_far &= ratio.low > 1.0;
+            match &mut found {
+                _ if beaten_so_far => found = Some(Crossover { from: size.clone(), earliest: size.clone() }),
+                Some(crossover) if ratio.high >= 1.0 => crossover.earliest.clone_from(size),
                 _ => break,
             }
         }
-        if compared == 0 { Known::NotMeasured } else { Known::Measured(from) }
+        if compared == 0 { Known::NotMeasured } else { Known::Measured(found) }
     }
 
     /// The ratio first / second of the A/A pair in the group `NAME_aa`; with several, the one whose interval reaches

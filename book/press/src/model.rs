@@ -122,6 +122,11 @@ pub enum Inline {
         /// The function that it beats.
         b: String,
     },
+    /// `{{claim ID}}`: what was found for a claim, and its verdict, linked to its card.
+    Claim {
+        /// The claim's id.
+        id: String,
+    },
     /// `{{noise NAME}}`: the spread between two measurements of the same code.
     Noise {
         /// The bench, whose A/A pair is the group `NAME_aa`.
@@ -134,6 +139,15 @@ pub enum Inline {
         /// Where they come from.
         url: String,
     },
+}
+
+/// Where one function begins to beat another, among the parameters that were measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crossover {
+    /// From here on, and at every larger parameter, the first function beats the other.
+    pub from: String,
+    /// The smallest parameter from which on nothing contradicts that: behind the last one at which the other wins.
+    pub earliest: String,
 }
 
 /// One assertion of the book, with its proof.

@@ -164,7 +164,7 @@ impl Press {
             pieces.push((block.range.clone(), format!("\n{}\n\n", without_blank_lines(&html))));
         }
         for reference in &page.inlines {
-            pieces.push((reference.range.clone(), html::inline(&reference.item, &self.book)));
+            pieces.push((reference.range.clone(), html::inline(&reference.item, &self.book, &page.path, claims)));
         }
         splice(&page.markdown, pieces)
     }

@@ -90,6 +90,23 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
 }
 
 #[test]
+fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
+    let site = Site::new("cells");
+    site.print().unwrap();
+    let page = site.page("part/below.html");
+    let cell = |words: &str| {
+        let (_, rest) = page.split_once(&format!("<td>{words}</td>")).unwrap();
+        rest.split_once("</tr>").unwrap().0.to_owned()
+    };
+    let both = cell("a claim");
+    assert_eq!(both.matches("href=\"../part/blocks.html#claim-sendfile-1mib\"").count(), 2, "{both}");
+    assert_eq!(both.matches("</span> holds</a>").count(), 2, "{both}");
+    assert!(both.contains("yours: <span class=\"measured\">") && both.contains("class=\"interval\""), "{both}");
+    let reference = cell("one not measured here");
+    assert!(reference.contains("</span> holds</a>") && !reference.contains("yours"), "{reference}");
+}
+
+#[test]
 fn figures_show_both_machines_or_say_who_has_not_measured() {
     let site = Site::new("figures");
     site.print().unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use common::copy;
 use press::machine::{FORMAT, Known, Machine};
-use press::model::Error;
+use press::model::{Crossover, Error};
 use press::project::Project;
 use press::units::Quantity;
 use press::{book, criterion};
@@ -134,7 +134,7 @@ fn a_machine_answers_for_its_numbers() {
     assert!((rate.value - 1048576e9 / 110.0).abs() < 1.0 && unit == Quantity::Bytes && rate.low < rate.high);
     let percent = machine.percent("copy/bytes/1MiB", "copy/whole/1MiB").measured().unwrap();
     assert!(percent.value < 0.5 && percent.high <= 0.5, "{percent:?}");
-    assert_eq!(machine.crossover("copy", "whole", "bytes"), Known::Measured(Some("1MiB".to_string())));
+    assert_eq!(machine.crossover("copy", "whole", "bytes"), Known::Measured(Some(crossover("1MiB", "1MiB"))));
     assert_eq!(machine.crossover("copy", "bytes", "whole"), Known::Measured(None));
     assert_eq!(machine.crossover("copy", "ring", "whole"), Known::NotPossible("no ring".to_string()));
     assert_eq!(machine.crossover("copy", "none", "whole"), Known::NotMeasured);
@@ -147,20 +147,26 @@ fn a_machine_answers_for_its_numbers() {
     assert_eq!(machine.count("none", "whole.calls"), Known::NotMeasured);
 }
 
+fn crossover(from: &str, earliest: &str) -> Crossover {
+    Crossover { from: from.to_owned(), earliest: earliest.to_owned() }
+}
+
 #[test]
 fn the_crossover_needs_every_larger_size_to_be_won() {
-    let sizes = |whole: [f64; 4]| {
+    // Each size's time, and how far it swings from round to round; the other takes 100 everywhere.
+    let sizes = |whole: [(f64, f64); 4]| {
         let mut machine: Machine = serde_json::from_str(&reference()).unwrap();
         let recording = machine.recordings.get_mut("copy").unwrap();
         let model = recording.benchmarks["copy/whole/1MiB"].clone();
         recording.benchmarks.clear();
         // Inserted out of order, as names sort.
         for (i, size) in [(3, "16MiB"), (2, "1MiB"), (0, "4KiB"), (1, "64KiB")] {
-            for (function, time) in [("whole", whole[i]), ("bytes", 100.0)] {
+            for (function, (time, swing)) in [("whole", whole[i]), ("bytes", (100.0, 0.0))] {
                 let mut benchmark = model.clone();
                 benchmark.function = Some(function.to_string());
                 benchmark.parameter = Some(size.to_string());
-                benchmark.rounds.iter_mut().for_each(|round| round.median = time);
+                let swings = [-swing, 0.0, swing];
+                benchmark.rounds.iter_mut().zip(swings).for_each(|(round, swing)| round.median = time + swing);
                 recording.benchmarks.insert(format!("copy/{function}/{size}"), benchmark);
             }
         }
@@ -169,10 +175,15 @@ fn the_crossover_needs_every_larger_size_to_be_won() {
         assert_eq!(order, ["4KiB", "64KiB", "1MiB", "16MiB"]);
         machine.crossover("copy", "whole", "bytes").measured().unwrap()
     };
-    assert_eq!(sizes([150.0, 90.0, 80.0, 70.0]).as_deref(), Some("64KiB"));
-    assert_eq!(sizes([50.0, 150.0, 80.0, 70.0]).as_deref(), Some("1MiB"), "won, lost, won");
-    assert_eq!(sizes([50.0, 50.0, 50.0, 100.0]), None, "level at the largest");
-    assert_eq!(sizes([50.0, 50.0, 50.0, 50.0]).as_deref(), Some("4KiB"));
+    let (won, lost, level) = ((50.0, 1.0), (150.0, 1.0), (100.0, 20.0));
+    let from = |from: &str, earliest: &str| Some(crossover(from, earliest));
+    assert_eq!(sizes([lost, won, won, won]), from("64KiB", "64KiB"));
+    assert_eq!(sizes([won, lost, won, won]), from("1MiB", "1MiB"), "won, lost, won");
+    assert_eq!(sizes([lost, level, won, won]), from("1MiB", "64KiB"), "somewhere between the two");
+    assert_eq!(sizes([level, level, level, won]), from("16MiB", "4KiB"), "perhaps everywhere");
+    assert_eq!(sizes([won, level, lost, won]), from("16MiB", "16MiB"));
+    assert_eq!(sizes([won, won, won, level]), None, "level at the largest");
+    assert_eq!(sizes([won, won, won, won]), from("4KiB", "4KiB"));
 }
 
 #[test]
@@ -226,6 +237,7 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
             "{{crossover copy whole part}}",
             "unknown: the reference recording of 2026-01-01T00:00:00Z has no `copy/part`",
         ),
+        ("{{claim copied-twice}}", "unknown: no page claims `copied-twice`"),
         ("{{noise paste}}", "unknown: no bench"),
         ("```figure\ngroup = \"paste\"\ny = \"time\"\n```", "unknown: no bench"),
         ("```figure\ngroup = \"copy_cpu\"\ny = \"time\"\n```", "unknown: the reference recording"),
