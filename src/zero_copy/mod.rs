@@ -1,9 +1,6 @@
 //! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
 
-pub mod copy_file_range;
-pub mod mmap;
-pub mod msg_zerocopy;
+pub mod copies;
 pub mod sendfile;
-pub mod splice;
 #[cfg(target_os = "linux")]
 mod wait;

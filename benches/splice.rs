@@ -1,2 +1,0 @@
-//! A stub.
-fn main() {}

@@ -1,0 +1,23 @@
+//! The version that everybody writes first. Its faults are pinned by `tests/copies.rs`:
+//!
+//! - it takes as much memory as the file has bytes, for each transfer;
+//! - the kernel hands that memory out page by page, with a fault and a page of zeros each, for bytes that are overwritten at once;
+//! - nothing leaves before the last byte was read.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::net::TcpStream;
+
+/// Sends a whole file, from its beginning.
+///
+/// # Errors
+///
+/// What the kernel reports; `OutOfMemory` for a file that does not fit.
+// ANCHOR: naive
+pub fn send_whole(mut socket: &TcpStream, mut file: &File) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    socket.write_all(&bytes)
+}
+// ANCHOR_END: naive
