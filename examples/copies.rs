@@ -72,9 +72,7 @@ mod linux {
         }
         line.close()?;
 
-        let switches = calls_without_a_switch()?;
-        report.set("small_writes", "voluntary_switches", switches);
-        report.promise("system calls that need not wait give no core away", switches == 0);
+        report.set("small_writes", "switches", calls_without_a_switch()?);
         Ok(report.finish(json))
     }
 
@@ -93,7 +91,9 @@ mod linux {
         })?;
         let before = Usage::of_thread()?;
         line.transfer(arrives, |socket| path.go(socket, file, size))?;
-        report.set(name, "faults_again", (Usage::of_thread()? - before).minor_faults);
+        let used = Usage::of_thread()? - before;
+        report.set(name, "faults_again", used.minor_faults);
+        report.set(name, "switches", used.voluntary_switches + used.involuntary_switches);
         line.transfer(arrives, |socket| cost::calls(report, name, &[], || path.go(socket, file, size)))?;
         let ((), checksum) = line.transfer_checked(arrives, |socket| path.go(socket, file, size))?;
         line.close()?;

@@ -1,1 +1,111 @@
-//! x
+//! Every way brings the bytes that it says, and the naive one fails in the way that its documentation lists.
+#![cfg(target_os = "linux")]
+
+use perf_proved::proof::allocations::{Counting, count};
+use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
+use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::proof::usage::Usage;
+use perf_proved::zero_copy::copies::{BUFFER, Path, naive};
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::thread;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn every_way_brings_what_it_says_at_every_size() {
+    let scratch = Scratch::new().unwrap();
+    let mut line = Loopback::new(None).unwrap();
+    for length in [0, 1, 4095, 4096, 4097, BUFFER - 1, BUFFER, BUFFER + 1, MIB + 1] {
+        let file = File::open(scratch.file("file", length).unwrap()).unwrap();
+        let expected = fnv1a(FNV_START, &pattern(length));
+        for name in Path::NAMES {
+            if name == "mmap_write" && length == 0 {
+                continue; // there is no map of nothing: the next test
+            }
+            let mut path = Path::new(name).unwrap();
+            let arrives = path.arrives(length as u64);
+            let ((), checksum) =
+                line.transfer_checked(arrives, |socket| path.go(socket, &file, length as u64)).unwrap();
+            match name {
+                "read_only" => assert_eq!(arrives, 0),
+                "write_only" => {}
+                _ => assert_eq!(checksum, expected, "{name}, {length} bytes"),
+            }
+        }
+    }
+    line.close().unwrap();
+}
+
+#[test]
+fn a_map_of_nothing_is_an_error() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("empty", 0).unwrap()).unwrap();
+    let (_peer, socket) = pair().unwrap();
+    let error = Path::new("mmap_write").unwrap().go(&socket, &file, 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_file_that_has_become_shorter_is_an_error() {
+    let scratch = Scratch::new().unwrap();
+    let path = scratch.file("file", 3 * BUFFER).unwrap();
+    let file = File::open(&path).unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(BUFFER as u64 + 1).unwrap();
+    for name in ["read_write_64KiB", "read_only", "sendfile"] {
+        let (_peer, socket) = pair().unwrap();
+        let error = Path::new(name).unwrap().go(&socket, &file, 3 * BUFFER as u64).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_none() {
+    assert!(Path::new("").is_none() && Path::new("read_write_8KiB").is_none());
+}
+
+#[test]
+fn naive_holds_the_whole_file_while_its_peer_reads_nothing() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 16 * MIB).unwrap()).unwrap();
+    let (_peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let (result, made) = count(|| naive::send_whole(&socket, &file));
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock, "the peer has read nothing");
+    assert!(made.bytes >= 16 * MIB as u64, "{made:?}");
+    let (result, made) = count(|| Path::new("read_write_64KiB").unwrap().go(&socket, &file, 16 * MIB as u64));
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(made.bytes, BUFFER as u64);
+}
+
+#[test]
+fn naive_pays_for_fresh_pages_on_every_large_file() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 64 * MIB).unwrap()).unwrap();
+    let faults = |name: &'static str| {
+        // A thread of its own: the kernel counts for each thread, and other tests run beside this one.
+        let file = &file;
+        let counted = thread::scope(|scope| {
+            let counting = scope.spawn(move || {
+                let (mut line, mut path) = (Loopback::new(None).unwrap(), Path::new(name).unwrap());
+                let mut faults = 0;
+                for _ in 0..2 {
+                    let before = Usage::of_thread().unwrap();
+                    line.transfer(64 * MIB as u64, |socket| path.go(socket, file, 64 * MIB as u64)).unwrap();
+                    faults = (Usage::of_thread().unwrap() - before).minor_faults;
+                }
+                line.close().unwrap();
+                faults
+            });
+            counting.join()
+        });
+        counted.unwrap()
+    };
+    // One a page; one for 2 MiB where huge pages are always on.
+    let (whole, reused) = (faults("read_whole"), faults("read_write_64KiB"));
+    assert!(whole >= 32, "{whole} faults of the second transfer");
+    assert!(reused < 32, "{reused} faults of a buffer that is reused");
+}

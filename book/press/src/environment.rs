@@ -42,6 +42,13 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether two recordings may be compared: the same machine with the same compiler and settings. What changes from run to
+    /// run by nature, load and stolen time, is left out.
+    pub fn is_like(&self, other: &Environment) -> bool {
+        let lasting = |of: &Environment| Environment { stolen_share: None, load_before: None, ..of.clone() };
+        lasting(self) == lasting(other)
+    }
+
     /// What can be read of this machine now. `load_before` is the load at this moment; `criterion`, `settings` and
     /// `stolen_share` are for whoever measures to fill in.
     pub fn read(project: &Project) -> Environment {

@@ -319,9 +319,13 @@ impl Machine {
         self.benchmark(id).and_then(Benchmark::throughput)
     }
 
-    /// time(a) / time(b): inside the rounds when one recording has both, otherwise as wide as both intervals allow.
+    /// time(a) / time(b): inside the rounds when one recording has both, otherwise as wide as both intervals allow. Two
+    /// recordings from different environments are not compared at all.
     pub fn ratio(&self, a: &str, b: &str) -> Known<Estimate> {
         let together = match (self.recording(a), self.recording(b)) {
+            (Some(of_a), Some(of_b)) if !of_a.environment.is_like(&of_b.environment) => {
+                return Known::NotPossible("the two were measured in different environments".to_owned());
+            }
             (Some(of_a), Some(of_b)) => std::ptr::eq(of_a, of_b),
             _ => false,
         };

@@ -170,16 +170,11 @@ fn recorded(machine: &Machine) -> String {
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
-/// The distinct environments, each with the benches that were measured in it. What changes from run to run by nature,
-/// load and stolen time, does not make two environments of one.
+/// The distinct environments, each with the benches that were measured in it.
 fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     let mut all: Vec<(Vec<&str>, Environment)> = Vec::new();
     for (bench, recording) in &machine.recordings {
-        let environment = Environment { stolen_share: None, load_before: None, ..recording.environment.clone() };
-        match all
-            .iter_mut()
-            .find(|(_, e)| Environment { stolen_share: None, load_before: None, ..e.clone() } == environment)
-        {
+        match all.iter_mut().find(|(_, environment)| environment.is_like(&recording.environment)) {
             Some((benches, _)) => benches.push(bench),
             None => all.push((vec![bench], recording.environment.clone())),
         }

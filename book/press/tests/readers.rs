@@ -147,6 +147,21 @@ fn a_machine_answers_for_its_numbers() {
     assert_eq!(machine.count("none", "whole.calls"), Known::NotMeasured);
 }
 
+#[test]
+fn what_was_measured_in_two_environments_is_not_compared() {
+    let mut machine: Machine = serde_json::from_str(&reference()).unwrap();
+    let mut other = machine.recordings["copy"].clone();
+    let renamed = other.benchmarks.drain(..).map(|(id, benchmark)| (id.replacen("copy", "other", 1), benchmark));
+    other.benchmarks = renamed.collect();
+    other.environment.load_before = Some(7.0);
+    machine.recordings.insert("other".to_string(), other.clone());
+    let ratio = |machine: &Machine| machine.ratio("copy/whole/1MiB", "other/whole/1MiB");
+    assert!(ratio(&machine).measured().is_some(), "load is no other environment");
+    other.environment.caches = Some("L2 1 MiB".to_string());
+    machine.recordings.insert("other".to_string(), other);
+    assert_eq!(ratio(&machine), Known::NotPossible("the two were measured in different environments".to_string()));
+}
+
 fn crossover(from: &str, earliest: &str) -> Crossover {
     Crossover { from: from.to_owned(), earliest: earliest.to_owned() }
 }

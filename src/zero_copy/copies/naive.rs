@@ -1,8 +1,7 @@
 //! The version that everybody writes first. Its faults are pinned by `tests/copies.rs`:
 //!
-//! - it takes as much memory as the file has bytes, for each transfer;
-//! - the kernel hands that memory out page by page, with a fault and a page of zeros each, for bytes that are overwritten at once;
-//! - nothing leaves before the last byte was read.
+//! - it takes as much memory as the file has bytes, and holds it for as long as its peer takes to read;
+//! - of a large file, the kernel hands that memory out page by page, with a fault and a page of zeros each, on every transfer.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
