@@ -2,5 +2,6 @@
 
 pub mod copies;
 pub mod sendfile;
+pub mod splice;
 #[cfg(target_os = "linux")]
 mod wait;

@@ -1,0 +1,236 @@
+//! A relay by `splice` loses nothing, tells each side when the other has said all, and never gives one connection's bytes to another.
+#![cfg(target_os = "linux")]
+
+use perf_proved::proof::loopback::{FNV_START, fnv1a, pair};
+use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::zero_copy::splice::Pipe;
+use perf_proved::zero_copy::splice::pool::PipePool;
+use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The pipe of the tests, in bytes.
+const PIPE: usize = 64 << 10;
+/// Long enough for anything that works; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client and a server with a relay between them, on a thread of its own.
+fn proxied(idle: Duration) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
+    let (client, first) = pair().unwrap();
+    let (server, second) = pair().unwrap();
+    for end in [&client, &server] {
+        end.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    let relaying = thread::spawn(move || {
+        let pool = PipePool::new(PIPE, 2);
+        let (mut forward, mut back) = (pool.take().unwrap(), pool.take().unwrap());
+        relay(&first, &second, [&mut forward, &mut back], idle)
+    });
+    (client, server, relaying)
+}
+
+fn says(mut end: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        end.write_all(&bytes).unwrap();
+        end.shutdown(Shutdown::Write).unwrap();
+    })
+}
+
+fn hears(mut end: &TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    end.read_to_end(&mut all).unwrap();
+    all
+}
+
+#[test]
+fn both_directions_at_once_at_every_size() {
+    for length in [0, 1, 4095, 4096, 4097, PIPE - 1, PIPE, PIPE + 1, 3 << 20] {
+        let (client, server, relaying) = proxied(PATIENCE);
+        let (up, mut down) = (pattern(length), pattern(length));
+        down.reverse();
+        let speaking = [says(client.try_clone().unwrap(), up.clone()), says(server.try_clone().unwrap(), down.clone())];
+        let hearing = thread::spawn(move || hears(&server));
+        assert!(hears(&client) == down, "{length} bytes back");
+        assert!(hearing.join().unwrap() == up, "{length} bytes forward");
+        speaking.into_iter().for_each(|side| side.join().unwrap());
+        let length = length as u64;
+        assert_eq!(relaying.join().unwrap().unwrap(), Moved { forward: length, back: length });
+    }
+}
+
+#[test]
+fn a_file_larger_than_two_gibibytes_goes_through() {
+    let length = (2 << 30) + 1_u64;
+    let scratch = Scratch::new().unwrap();
+    let path = scratch.path().join("sparse");
+    let mut file = File::create_new(&path).unwrap();
+    file.set_len(length - 1).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+    file.write_all(b"!").unwrap();
+    let (client, server, relaying) = proxied(PATIENCE);
+    let sending = thread::spawn(move || {
+        let file = File::open(path).unwrap();
+        perf_proved::zero_copy::sendfile::send_range_with(&client, &file, 0..length, || unreachable!()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        client
+    });
+    let (mut all, mut last, mut buffer) = (0, 0, vec![0; 1 << 20]);
+    loop {
+        let count = (&server).read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        let zeros = if last == b'!' { 0 } else { count - usize::from(all + count as u64 == length) };
+        assert!(buffer[..zeros].iter().all(|byte| *byte == 0), "before byte {}", all + count as u64);
+        all += count as u64;
+        last = buffer[count - 1];
+    }
+    assert_eq!((all, last), (length, b'!'));
+    server.shutdown(Shutdown::Write).unwrap();
+    drop(sending.join().unwrap());
+    assert_eq!(relaying.join().unwrap().unwrap(), Moved { forward: length, back: 0 });
+}
+
+#[test]
+fn a_half_that_closes_is_passed_on_and_the_other_half_goes_on() {
+    for swapped in [false, true] {
+        let (client, server, relaying) = proxied(PATIENCE);
+        let (mut asks, mut answers) = if swapped { (server, client) } else { (client, server) };
+        asks.write_all(b"question").unwrap();
+        asks.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(hears(&answers), b"question", "the end of it arrives while nothing was answered");
+        answers.write_all(b"an answer").unwrap();
+        answers.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(hears(&asks), b"an answer");
+        let moved = relaying.join().unwrap().unwrap();
+        let (question, answer) = if swapped { (moved.back, moved.forward) } else { (moved.forward, moved.back) };
+        assert_eq!((question, answer), (8, 9));
+    }
+}
+
+#[test]
+fn a_reset_ends_the_relay_with_an_error() {
+    for whose in ["client", "server"] {
+        let (client, server, relaying) = proxied(PATIENCE);
+        let (gone, mut stays) = if whose == "client" { (client, server) } else { (server, client) };
+        stays.write_all(b"unread").unwrap();
+        // Wait until it is there: closing a socket with unread bytes resets the connection.
+        let mut one = [0];
+        assert_eq!(gone.peek(&mut one).unwrap(), 1);
+        drop(gone);
+        let error = relaying.join().unwrap().unwrap_err();
+        assert_eq!(error.cause.kind(), ErrorKind::ConnectionReset, "{whose}: {error}");
+    }
+}
+
+#[test]
+fn when_the_output_stalls_the_rest_is_named() {
+    let (client, server, relaying) = proxied(Duration::from_millis(300));
+    // Nobody reads `server`; the client writes until nothing moves any more.
+    client.set_nonblocking(true).unwrap();
+    let mut error = None;
+    let mut said = 0;
+    while !relaying.is_finished() {
+        match (&client).write(&[7; 64 << 10]) {
+            Ok(count) => said += count as u64,
+            Err(stalled) if stalled.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(5)),
+            Err(gone) => {
+                error = Some(gone);
+                break;
+            }
+        }
+    }
+    let stalled = relaying.join().unwrap().unwrap_err();
+    assert_eq!(stalled.cause.kind(), ErrorKind::TimedOut, "{stalled}");
+    assert!(stalled.held.forward > 0 && stalled.held.forward <= PIPE as u64, "{stalled}");
+    assert!(stalled.moved.forward + stalled.held.forward <= said, "{stalled}, {error:?}");
+    assert!(stalled.to_string().contains(&format!("{} and 0 more were under way", stalled.held.forward)));
+    drop(server);
+}
+
+#[test]
+fn what_is_left_in_the_pipe_can_be_drained_later() {
+    let scratch = Scratch::new().unwrap();
+    let whole = pattern(PIPE);
+    let file = File::open(scratch.file("file", PIPE).unwrap()).unwrap();
+    let mut pipe = Pipe::with_capacity(PIPE).unwrap();
+    let mut at = 0;
+    while at < PIPE as u64 {
+        assert!(pipe.fill(&file, Some(&mut at), PIPE).unwrap() > 0);
+    }
+    assert_eq!((pipe.held(), pipe.fill(&file, Some(&mut 0), 1).unwrap_err().kind()), (PIPE, ErrorKind::WouldBlock));
+    assert_eq!(Pipe::new().unwrap().fill(&file, Some(&mut at), 1).unwrap(), 0, "the end of the file");
+
+    // A socket that is full takes nothing, and the bytes stay.
+    let (peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut before = 0_u64;
+    loop {
+        match (&socket).write(&[0; 64 << 10]) {
+            Ok(count) => before += count as u64,
+            Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    assert_eq!(pipe.drain(&socket, false).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(pipe.held(), PIPE);
+    let reading = thread::spawn(move || {
+        std::io::copy(&mut (&peer).take(before), &mut std::io::sink()).unwrap();
+        hears(&peer)
+    });
+    socket.set_nonblocking(false).unwrap();
+    while pipe.held() > 0 {
+        assert!(pipe.drain(&socket, true).unwrap() > 0);
+    }
+    drop(socket);
+    assert_eq!(fnv1a(FNV_START, &reading.join().unwrap()), fnv1a(FNV_START, &whole));
+}
+
+#[test]
+fn what_cannot_be_spliced_to_is_an_error_and_the_bytes_stay() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 4096).unwrap()).unwrap();
+    let device = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut pipe = Pipe::new().unwrap();
+    assert_eq!(pipe.fill(&file, Some(&mut 0), 4096).unwrap(), 4096);
+    assert_eq!(pipe.drain(&device, false).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(pipe.held(), 4096);
+}
+
+#[test]
+fn a_pipe_has_the_capacity_that_the_kernel_grants() {
+    for (asked, granted) in [(0, 4096), (1, 4096), (4096, 4096), (4097, 8192), (PIPE, PIPE), (1 << 20, 1 << 20)] {
+        match Pipe::with_capacity(asked) {
+            Ok(pipe) => assert_eq!(pipe.capacity(), granted, "asked for {asked}"),
+            // A user whose pipes hold the soft limit already gets no larger ones.
+            Err(error) => assert!(asked > PIPE && error.kind() == ErrorKind::PermissionDenied, "{asked}: {error}"),
+        }
+    }
+    assert_eq!(Pipe::with_capacity(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_pool_keeps_empty_pipes_up_to_its_bound_and_no_other() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("secret", 100).unwrap()).unwrap();
+    let pool = PipePool::new(PIPE, 2);
+    assert_eq!(pool.idle(), 0);
+    {
+        let _three = [pool.take().unwrap(), pool.take().unwrap(), pool.take().unwrap()];
+    }
+    assert_eq!(pool.idle(), 2, "the third was one too many");
+    {
+        let mut left_full = pool.take().unwrap();
+        left_full.fill(&file, Some(&mut 0), 100).unwrap();
+    }
+    assert_eq!(pool.idle(), 1, "what holds a connection's bytes is closed");
+    let mut next = pool.take().unwrap();
+    assert_eq!(next.held(), 0);
+    let (peer, socket) = pair().unwrap();
+    next.fill(&file, Some(&mut 98), 2).unwrap();
+    next.drain(&socket, false).unwrap();
+    drop(socket);
+    assert_eq!(hears(&peer), pattern(100)[98..], "and nothing that was there before");
+}
