@@ -9,6 +9,7 @@ use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -186,6 +187,37 @@ fn what_is_left_in_the_pipe_can_be_drained_later() {
     }
     drop(socket);
     assert_eq!(fnv1a(FNV_START, &reading.join().unwrap()), fnv1a(FNV_START, &whole));
+}
+
+#[test]
+fn a_short_drain_keeps_count_of_the_rest() {
+    let Ok(mut pipe) = Pipe::with_capacity(1 << 20) else { panic!("a pipe of 1 MiB, the largest for every user") };
+    let scratch = Scratch::new().unwrap();
+    let whole = pattern(1 << 20);
+    let file = File::open(scratch.file("file", whole.len()).unwrap()).unwrap();
+    let mut at = 0;
+    while pipe.held() < whole.len() {
+        assert!(pipe.fill(&file, Some(&mut at), whole.len()).unwrap() > 0);
+    }
+    let (peer, socket) = pair().unwrap();
+    let small: libc::c_int = 16 << 10;
+    let (level, name, size) = (libc::SOL_SOCKET, libc::SO_SNDBUF, size_of::<libc::c_int>() as libc::socklen_t);
+    // SAFETY: an open socket, and an option whose value is the live integer `small`.
+    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const small).cast(), size) };
+    assert_eq!(set, 0);
+    socket.set_nonblocking(true).unwrap();
+    let mut left = whole.len();
+    let moved = pipe.drain(&socket, false).unwrap();
+    assert!(moved > 0 && moved < left, "the socket has room for {moved} bytes of {left}");
+    left -= moved;
+    assert_eq!(pipe.held(), left);
+    let reading = thread::spawn(move || hears(&peer));
+    socket.set_nonblocking(false).unwrap();
+    while pipe.held() > 0 {
+        pipe.drain(&socket, false).unwrap();
+    }
+    drop(socket);
+    assert!(reading.join().unwrap() == whole);
 }
 
 #[test]

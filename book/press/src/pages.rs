@@ -112,7 +112,11 @@ fn machine(machine: &Machine) -> Generated {
     for (benches, environment) in environments(machine) {
         let _ = writeln!(out, "## Environment: {}\n", heading(&benches.join(", ")));
         let rows = lasting(&environment);
-        out += &table("Environment", &["What", "Value"], rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]));
+        out += &table(
+            &format!("Environment of {}", benches.join(", ")),
+            &["What", "Value"],
+            rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]),
+        );
     }
     impossible(machine, &mut out);
     for (example, counts) in &machine.counts {
