@@ -5,29 +5,20 @@
 //! the kernel too; on loopback a part of the receiving is in it, the same for every way that sends. `copies` is the wall, until
 //! the reader has confirmed the last byte.
 
-use perf_proved_benches::not_possible;
+use perf_proved_benches::{not_possible, sender_and_reader};
 use std::io;
 
 fn main() -> io::Result<()> {
-    match cores() {
+    match sender_and_reader() {
         Ok(cores) => bench::run(cores),
         Err(reason) => ["copies_cpu", "copies", "copies_aa"].iter().try_for_each(|id| not_possible(id, &reason)),
     }
 }
 
-/// The cores for sender and reader, or why there is nothing to measure here.
-fn cores() -> Result<(usize, usize), String> {
-    if cfg!(not(target_os = "linux")) {
-        return Err("the ways that this bench compares are Linux's".to_owned());
-    }
-    let pair = perf_proved::proof::cores::pair().map_err(|error| format!("choosing two cores: {error}"))?;
-    pair.ok_or_else(|| "sender and reader need a core each, and this process may use one only".to_owned())
-}
-
 #[cfg(not(target_os = "linux"))]
 mod bench {
     pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`cores` has found a reason not to")
+        unreachable!("`sender_and_reader` has found a reason not to")
     }
 }
 

@@ -4,29 +4,20 @@
 //! first byte of a batch until the reader has confirmed the last. `sendfile_cpu` is the sending thread's own time, in the kernel
 //! too; on loopback a part of the receiving is in it, the same for every variant. `sendfile_aa` is CPU time as well.
 
-use perf_proved_benches::not_possible;
+use perf_proved_benches::{not_possible, sender_and_reader};
 use std::io;
 
 fn main() -> io::Result<()> {
-    match cores() {
+    match sender_and_reader() {
         Ok(cores) => bench::run(cores),
         Err(reason) => ["sendfile", "sendfile_cpu", "sendfile_aa"].iter().try_for_each(|id| not_possible(id, &reason)),
     }
 }
 
-/// The cores for sender and reader, or why there is nothing to measure here.
-fn cores() -> Result<(usize, usize), String> {
-    if cfg!(not(target_os = "linux")) {
-        return Err("sendfile(2), as this book uses it, is a call of Linux".to_owned());
-    }
-    let pair = perf_proved::proof::cores::pair().map_err(|error| format!("choosing two cores: {error}"))?;
-    pair.ok_or_else(|| "sender and reader need a core each, and this process may use one only".to_owned())
-}
-
 #[cfg(not(target_os = "linux"))]
 mod bench {
     pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`cores` has found a reason not to")
+        unreachable!("`sender_and_reader` has found a reason not to")
     }
 }
 

@@ -5,7 +5,7 @@
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use perf_proved::proof::cpu;
+use perf_proved::proof::{cores, cpu};
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs, io};
@@ -56,6 +56,19 @@ pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     fs::create_dir_all(&folder)?;
     let json = serde_json::json!({ "id": id, "reason": reason }).to_string();
     fs::write(folder.join("not_possible.json"), json)
+}
+
+/// The cores for a thread that sends and one that reads what it sent, or why there is nothing to measure here.
+///
+/// # Errors
+///
+/// A sentence for [`not_possible`].
+pub fn sender_and_reader() -> Result<(usize, usize), String> {
+    if cfg!(not(target_os = "linux")) {
+        return Err("the calls that this bench compares are Linux's".to_owned());
+    }
+    let pair = cores::pair().map_err(|error| format!("choosing two cores: {error}"))?;
+    pair.ok_or_else(|| "sender and reader need a core each, and this process may use one only".to_owned())
 }
 
 /// Where cargo builds to: `CARGO_TARGET_DIR`, or `target` of the workspace.
