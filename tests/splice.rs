@@ -3,9 +3,9 @@
 
 use perf_proved::proof::loopback::{FNV_START, fnv1a, pair};
 use perf_proved::proof::scratch::{Scratch, pattern};
-use perf_proved::zero_copy::splice::Pipe;
 use perf_proved::zero_copy::splice::pool::PipePool;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
+use perf_proved::zero_copy::splice::{Pipe, naive};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -265,4 +265,24 @@ fn a_pool_keeps_empty_pipes_up_to_its_bound_and_no_other() {
     next.drain(&socket, false).unwrap();
     drop(socket);
     assert_eq!(hears(&peer), pattern(100)[98..], "and nothing that was there before");
+}
+
+#[test]
+fn naive_cuts_a_file_short_and_says_nothing() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 1 << 20).unwrap()).unwrap();
+    let (peer, socket) = pair().unwrap();
+    naive::send_file(&socket, &file, 1 << 20).unwrap();
+    drop(socket);
+    assert!(hears(&peer) == pattern(1 << 20)[..Pipe::new().unwrap().capacity()], "as much as a pipe holds");
+}
+
+#[test]
+fn naive_takes_an_error_for_a_success() {
+    let scratch = Scratch::new().unwrap();
+    let directory = File::open(scratch.path()).unwrap();
+    let (peer, socket) = pair().unwrap();
+    naive::send_file(&socket, &directory, 1).unwrap();
+    drop(socket);
+    assert_eq!(hears(&peer), b"");
 }

@@ -2,9 +2,11 @@
 //!
 //! One end of a `splice` must be a pipe, so every transfer takes two: [`Pipe::fill`] and [`Pipe::drain`]. Neither moves all
 //! that it is asked for, and what was filled and not yet drained stays in the pipe. [`relay()`](relay::relay) is the loop of a
-//! proxy around the two; [`pool::PipePool`] keeps pipes for the next connection.
+//! proxy around the two; [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version that everybody
+//! writes first.
 #![cfg(target_os = "linux")]
 
+pub mod naive;
 pub mod pool;
 pub mod relay;
 
