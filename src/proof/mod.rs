@@ -35,6 +35,12 @@ pub(crate) fn cvt(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// As [`cvt`], for a call that returns how many bytes it has moved.
+#[cfg(target_os = "linux")]
+pub(crate) fn moved(result: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
 /// The error of a facility that this platform lacks, `what` being a whole sentence without its full stop.
 #[allow(dead_code, reason = "Linux, which has everything, never calls it")]
 pub(crate) fn unsupported(what: &str) -> io::Error {

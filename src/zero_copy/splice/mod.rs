@@ -1,19 +1,28 @@
 //! Moving bytes between a socket or a file and another socket through a pipe that stays inside the kernel: `splice(2)`.
 //!
 //! One end of a `splice` must be a pipe, so every transfer takes two: [`Pipe::fill`] and [`Pipe::drain`]. Neither moves all
-//! that it is asked for, and what was filled and not yet drained stays in the pipe. [`relay()`](relay::relay) is the loop of a
-//! proxy around the two; [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version that everybody
-//! writes first.
+//! that it is asked for, and what was filled and not yet drained stays in the pipe. [`send_range_with`] is the loop that sends a
+//! file, [`relay()`](relay::relay) that of a proxy, and [`proxy::Proxy`] the proxy around it. [`carrier`] has the ways of
+//! relaying that the chapter compares, [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version
+//! that everybody writes first.
+//!
+//! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only because Rust's runtime ignores
+//! `SIGPIPE`.
 #![cfg(target_os = "linux")]
 
+pub mod carrier;
 pub mod naive;
 pub mod pool;
+pub mod proxy;
 pub mod relay;
 
-use crate::proof::cvt;
+use super::sendfile::SendError;
+use crate::proof::{cvt, moved};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::AtomicU8;
 
 /// A pipe whose ends belong to this process only, neither of which blocks, and how many bytes are in it.
 ///
@@ -59,6 +68,25 @@ impl Pipe {
         Ok(pipe)
     }
 
+    /// A pipe that holds `bytes`, or as much of that as the user may have.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); `InvalidInput` for more than the kernel can count.
+    // ANCHOR: up_to
+    pub fn up_to(bytes: usize) -> io::Result<Self> {
+        let mut wanted = bytes;
+        loop {
+            match Self::with_capacity(wanted) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                Err(_) if wanted <= 2 * PAGE => return Self::new(),
+                Err(_) => wanted = (wanted / 2).next_power_of_two(),
+                Ok(pipe) => return Ok(pipe),
+            }
+        }
+    }
+    // ANCHOR_END: up_to
+
     /// Bytes that it can hold, if they come in whole pages. It holds a reference a page, so parts of pages fill it with less.
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -69,6 +97,7 @@ impl Pipe {
         self.held
     }
 
+    // ANCHOR: fill
     /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which is advanced, or from the descriptor's own position.
     ///
     /// Returns how many moved, 0 at the end of the file or of the stream.
@@ -95,6 +124,86 @@ impl Pipe {
         self.held -= moved;
         Ok(moved)
     }
+    // ANCHOR_END: fill
+
+    /// Puts what this pipe holds into `other` as well, by `tee(2)`, and leaves it here. No byte is copied: both pipes refer to
+    /// the same pages.
+    ///
+    /// Returns how many bytes, from the first, `other` had room for. What it had no room for cannot be asked for later, before
+    /// those are drained here.
+    ///
+    /// # Errors
+    ///
+    /// What `tee(2)` reports. `WouldBlock`: this pipe is empty, or the other one full.
+    pub fn tee(&self, other: &mut Self) -> io::Result<usize> {
+        let (from, to) = (self.output.as_raw_fd(), other.input.as_raw_fd());
+        // SAFETY: both are descriptors of pipes that are borrowed.
+        let count = moved(unsafe { libc::tee(from, to, self.held, libc::SPLICE_F_NONBLOCK) })?;
+        other.held += count;
+        Ok(count)
+    }
+
+    // ANCHOR: lend
+    /// Puts a reference to memory of this process into the pipe, by `vmsplice(2)`.
+    ///
+    /// Nothing says when the last reader is done, so the memory must live as long as the process. Who changes it changes what
+    /// arrives, even after this has returned: the bytes are atomics, because the kernel reads them behind everybody's back.
+    ///
+    /// # Errors
+    ///
+    /// What `vmsplice(2)` reports. `WouldBlock`: the pipe is full.
+    pub fn lend(&mut self, bytes: &'static [AtomicU8]) -> io::Result<usize> {
+        let slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let to = self.input.as_raw_fd();
+        // SAFETY: one live `iovec` of memory that stays; the kernel only reads it, whatever the type of the pointer.
+        let count = moved(unsafe { libc::vmsplice(to, &raw const slice, 1, libc::SPLICE_F_NONBLOCK) })?;
+        self.held += count;
+        Ok(count)
+    }
+    // ANCHOR_END: lend
+}
+
+/// The unit of a pipe's capacity, in bytes, on most machines. Where pages are larger, the kernel rounds up.
+const PAGE: usize = 4096;
+
+// ANCHOR: send_range
+/// Sends exactly the bytes `range` of the file `from` through `pipe`, which is empty before, and after it unless there is an
+/// error. Asks `wait` whenever `to` has no room: `Ok` tries again, an error ends the transfer.
+///
+/// # Errors
+///
+/// [`SendError`]: what `to` has taken, and why no more. What the pipe holds then has not been sent.
+pub fn send_range_with(
+    pipe: &mut Pipe,
+    to: impl AsFd,
+    from: impl AsFd,
+    range: Range<u64>,
+    mut wait: impl FnMut() -> io::Result<()>,
+) -> Result<(), SendError> {
+    let (mut at, mut sent) = (range.start, 0);
+    while at < range.end || pipe.held() > 0 {
+        let step = if pipe.held() > 0 {
+            pipe.drain(&to, at < range.end).map(|moved| sent += moved as u64)
+        } else {
+            fill(pipe, &from, &mut at, range.end)
+        };
+        match step {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(), // an empty pipe has room: only `to` has none
+            step => step,
+        }
+        .map_err(|cause| SendError { sent, of: range.end - range.start, cause })?;
+    }
+    Ok(())
+}
+// ANCHOR_END: send_range
+
+/// Fills an empty pipe from a file.
+fn fill(pipe: &mut Pipe, from: impl AsFd, at: &mut u64, end: u64) -> io::Result<()> {
+    let count = pipe.capacity().min((end - *at) as usize);
+    match pipe.fill(from, Some(at), count)? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")),
+        _ => Ok(()),
+    }
 }
 
 /// One call of `splice(2)`, and one more for each signal that interrupts it.
@@ -106,16 +215,13 @@ fn splice(from: RawFd, offset: Option<&mut u64>, to: RawFd, count: usize, flags:
     let at_pointer = at.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     loop {
         // SAFETY: the callers borrow both descriptors; `at_pointer` is null or points to `at`, which is live and writable.
-        let moved = unsafe { libc::splice(from, at_pointer, to, ptr::null_mut(), count, flags) };
-        if let Ok(moved) = usize::try_from(moved) {
-            if let Some(offset) = offset {
-                *offset += moved as u64;
-            }
-            return Ok(moved);
+        let moved = moved(unsafe { libc::splice(from, at_pointer, to, ptr::null_mut(), count, flags) });
+        if moved.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            continue; // nothing has moved: ask again
         }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error); // interrupted with nothing moved is no failure: ask again
+        if let (Some(offset), Ok(moved)) = (offset, &moved) {
+            *offset += *moved as u64;
         }
+        return moved;
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! - one call moves at most what the pipe holds, so a file that is larger is cut short;
 //! - both results are thrown away, so nobody hears of it;
-//! - neither does anybody hear of an error.
+//! - neither does anybody hear of an error;
+//! - and who fills the pipe with the whole file first waits for ever: nobody drains it.
 
 use super::{Pipe, splice};
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Sends the first `size` bytes of a file by two calls.
 ///
@@ -24,3 +25,19 @@ pub fn send_file(socket: &TcpStream, file: &File, size: usize) -> io::Result<()>
     Ok(())
 }
 // ANCHOR_END: naive
+
+/// Puts the first `size` bytes of a file into a pipe that blocks.
+///
+/// # Errors
+///
+/// What the kernel reports.
+// ANCHOR: fill_first
+pub fn fill_first(pipe: impl AsFd, file: &File, size: u64) -> io::Result<()> {
+    let mut at = 0;
+    while at < size {
+        let rest = (size - at) as usize;
+        splice(file.as_raw_fd(), Some(&mut at), pipe.as_fd().as_raw_fd(), rest, 0)?;
+    }
+    Ok(())
+}
+// ANCHOR_END: fill_first

@@ -1,11 +1,13 @@
 //! Pipes for the next connection: making one costs several system calls, and a large one its memory.
 
 use super::Pipe;
+use super::carrier::Carrier;
 use std::io;
+use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps empty pipes of one capacity, up to a bound. May be shared between threads.
+/// Keeps empty pipes of one capacity (less where the user may not have that much), up to a bound. May be shared between threads.
 #[derive(Debug)]
 pub struct PipePool {
     idle: Mutex<Vec<Pipe>>,
@@ -23,11 +25,11 @@ impl PipePool {
     ///
     /// # Errors
     ///
-    /// As [`Pipe::with_capacity`].
+    /// As [`Pipe::up_to`].
     pub fn take(&self) -> io::Result<Pooled<'_>> {
         // A `Vec` of pipes is whole at every moment: nothing is broken where a holder of the lock panicked.
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let pipe = kept.map_or_else(|| Pipe::with_capacity(self.capacity), Ok)?;
+        let pipe = kept.map_or_else(|| Pipe::up_to(self.capacity), Ok)?;
         Ok(Pooled { pipe: Some(pipe), pool: self })
     }
 
@@ -60,6 +62,21 @@ impl DerefMut for Pooled<'_> {
     }
 }
 
+impl Carrier for Pooled<'_> {
+    fn held(&self) -> usize {
+        (**self).held()
+    }
+
+    fn take_from(&mut self, from: &TcpStream) -> io::Result<usize> {
+        (**self).take_from(from)
+    }
+
+    fn give_to(&mut self, to: &TcpStream) -> io::Result<usize> {
+        (**self).give_to(to)
+    }
+}
+
+// ANCHOR: give_back
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
         if let Some(pipe) = self.pipe.take_if(|pipe| pipe.held() == 0) {
@@ -70,3 +87,4 @@ impl Drop for Pooled<'_> {
         }
     }
 }
+// ANCHOR_END: give_back

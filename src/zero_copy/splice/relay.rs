@@ -1,6 +1,6 @@
-//! The loop of a TCP proxy: what one connection says, the other hears, both ways, through two pipes and no buffer.
+//! The loop of a TCP proxy: what one connection says, the other hears, both ways, through two pipes, or two buffers.
 
-use super::Pipe;
+use super::carrier::Carrier;
 use crate::zero_copy::wait::wait;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
@@ -21,7 +21,7 @@ pub struct Moved {
 pub struct RelayError {
     /// Bytes that the kernel had taken for the other side.
     pub moved: Moved,
-    /// Bytes that were read from one side and not yet taken for the other. They are lost with the pipes.
+    /// Bytes that were read from one side and not yet taken for the other. They are lost with the carriers.
     pub held: Moved,
     /// Why it ended. `TimedOut`: nothing has moved for as long as was allowed.
     pub cause: io::Error,
@@ -44,57 +44,63 @@ impl error::Error for RelayError {
     }
 }
 
+impl From<RelayError> for io::Error {
+    fn from(error: RelayError) -> Self {
+        Self::new(error.cause.kind(), error)
+    }
+}
+
 /// One direction, and where it stands.
 struct Direction<'a> {
     from: &'a TcpStream,
     to: &'a TcpStream,
-    pipe: &'a mut Pipe,
+    carrier: &'a mut dyn Carrier,
     moved: u64,
     done: bool,
 }
 
-/// How often a direction may fill its pipe before it is the other one's turn.
+/// How often a direction may fill its carrier before it is the other one's turn.
 const TURN: usize = 16;
 
 impl Direction<'_> {
+    // ANCHOR: step
     /// Moves what can be moved now. `Some` says what to wait for; `None` that it is done, or only at the end of its turn.
     fn step(&mut self) -> io::Result<Option<libc::pollfd>> {
-        let wants = |socket: &TcpStream, events| libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 };
+        let wants = |socket: &TcpStream, events| Ok(Some(libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 }));
         for _ in 0..TURN {
-            while self.pipe.held() > 0 {
-                match self.pipe.drain(self.to, false) {
-                    Ok(moved) => self.moved += moved as u64,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Ok(Some(wants(self.to, libc::POLLOUT)));
-                    }
-                    Err(error) => return Err(error),
+            while self.carrier.held() > 0 {
+                match self.carrier.give_to(self.to) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return wants(self.to, libc::POLLOUT),
+                    given => self.moved += given? as u64,
                 }
             }
-            // The pipe is empty here, so "would block" can only mean that there is nothing to read.
-            match self.pipe.fill(self.from, None, self.pipe.capacity()) {
+            // The carrier is empty here, so "would block" can only mean that there is nothing to read.
+            match self.carrier.take_from(self.from) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return wants(self.from, libc::POLLIN),
                 Ok(0) => {
                     self.done = true;
-                    // The end of the stream travels on, after the last byte. A peer that is gone needs no telling.
-                    return match self.to.shutdown(Shutdown::Write) {
-                        Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
-                        _ => Ok(None),
-                    };
+                    return self.pass_on_the_end().map(|()| None);
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Some(wants(self.from, libc::POLLIN)));
-                }
-                Err(error) => return Err(error),
+                taken => drop(taken?),
             }
         }
         Ok(None)
+    }
+    // ANCHOR_END: step
+
+    /// The end of the stream travels on, after the last byte. A peer that is gone needs no telling.
+    fn pass_on_the_end(&self) -> io::Result<()> {
+        match self.to.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Relays between two connections until both have said all. When one side closes its half, so is the other's; the opposite
 /// direction goes on. Makes both sockets non-blocking, and ends when nothing has moved for `idle`.
 ///
-/// The pipes are empty afterward, unless it returns an error.
+/// The carriers are empty before, and afterward unless it returns an error.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -125,21 +131,22 @@ impl Direction<'_> {
 pub fn relay(
     first: &TcpStream,
     second: &TcpStream,
-    pipes: [&mut Pipe; 2],
+    carriers: [&mut dyn Carrier; 2],
     idle: Duration,
 ) -> Result<Moved, RelayError> {
-    let [forward, back] = pipes;
+    let [forward, back] = carriers;
     let mut ways = [
-        Direction { from: first, to: second, pipe: forward, moved: 0, done: false },
-        Direction { from: second, to: first, pipe: back, moved: 0, done: false },
+        Direction { from: first, to: second, carrier: forward, moved: 0, done: false },
+        Direction { from: second, to: first, carrier: back, moved: 0, done: false },
     ];
     let outcome = run(&mut ways, idle);
     let [forward, back] = &ways;
     let moved = Moved { forward: forward.moved, back: back.moved };
-    let held = Moved { forward: forward.pipe.held() as u64, back: back.pipe.held() as u64 };
+    let held = Moved { forward: forward.carrier.held() as u64, back: back.carrier.held() as u64 };
     outcome.map(|()| moved).map_err(|cause| RelayError { moved, held, cause })
 }
 
+// ANCHOR: run
 fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
     for way in ways.iter() {
         way.from.set_nonblocking(true)?;
@@ -165,3 +172,4 @@ fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
         }
     }
 }
+// ANCHOR_END: run
