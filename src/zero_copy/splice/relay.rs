@@ -154,10 +154,11 @@ fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
     let mut deadline = Instant::now() + idle;
     loop {
         let before = [ways[0].moved, ways[1].moved];
-        let (mut waits, mut busy) = (Vec::with_capacity(2), false);
-        for way in ways.iter_mut().filter(|way| !way.done) {
+        let mut waits = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 2]; // of no descriptor: the kernel passes over it
+        let mut busy = false;
+        for (way, waits) in ways.iter_mut().zip(&mut waits).filter(|(way, _)| !way.done) {
             match way.step()? {
-                Some(wanted) => waits.push(wanted),
+                Some(wanted) => *waits = wanted,
                 None => busy |= !way.done,
             }
         }
@@ -167,7 +168,7 @@ fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
         if before != [ways[0].moved, ways[1].moved] {
             deadline = Instant::now() + idle;
         }
-        if !busy && !waits.is_empty() {
+        if !busy {
             wait(&mut waits, deadline)?;
         }
     }
