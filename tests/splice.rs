@@ -3,15 +3,19 @@
 
 use perf_proved::proof::loopback::{FNV_START, fnv1a, pair};
 use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
 use perf_proved::zero_copy::splice::pool::PipePool;
+use perf_proved::zero_copy::splice::proxy::Proxy;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
-use perf_proved::zero_copy::splice::{Pipe, naive};
+use perf_proved::zero_copy::splice::{Pipe, naive, send_range_with};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The pipe of the tests, in bytes.
 const PIPE: usize = 64 << 10;
@@ -19,16 +23,15 @@ const PIPE: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client and a server with a relay between them, on a thread of its own.
-fn proxied(idle: Duration) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
+fn proxied(name: &'static str, idle: Duration) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
     let (client, first) = pair().unwrap();
     let (server, second) = pair().unwrap();
     for end in [&client, &server] {
         end.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     let relaying = thread::spawn(move || {
-        let pool = PipePool::new(PIPE, 2);
-        let (mut forward, mut back) = (pool.take().unwrap(), pool.take().unwrap());
-        relay(&first, &second, [&mut forward, &mut back], idle)
+        let (mut forward, mut back) = (carrier(name).unwrap(), carrier(name).unwrap());
+        relay(&first, &second, [&mut *forward, &mut *back], idle)
     });
     (client, server, relaying)
 }
@@ -48,14 +51,15 @@ fn hears(mut end: &TcpStream) -> Vec<u8> {
 
 #[test]
 fn both_directions_at_once_at_every_size() {
-    for length in [0, 1, 4095, 4096, 4097, PIPE - 1, PIPE, PIPE + 1, 3 << 20] {
-        let (client, server, relaying) = proxied(PATIENCE);
+    let lengths = [0, 1, 4095, 4096, 4097, PIPE - 1, PIPE, PIPE + 1, 3 << 20];
+    for (length, name) in lengths.into_iter().flat_map(|length| NAMES.map(|name| (length, name))) {
+        let (client, server, relaying) = proxied(name, PATIENCE);
         let (up, mut down) = (pattern(length), pattern(length));
         down.reverse();
         let speaking = [says(client.try_clone().unwrap(), up.clone()), says(server.try_clone().unwrap(), down.clone())];
         let hearing = thread::spawn(move || hears(&server));
-        assert!(hears(&client) == down, "{length} bytes back");
-        assert!(hearing.join().unwrap() == up, "{length} bytes forward");
+        assert!(hears(&client) == down, "{name}, {length} bytes back");
+        assert!(hearing.join().unwrap() == up, "{name}, {length} bytes forward");
         speaking.into_iter().for_each(|side| side.join().unwrap());
         let length = length as u64;
         assert_eq!(relaying.join().unwrap().unwrap(), Moved { forward: length, back: length });
@@ -63,7 +67,7 @@ fn both_directions_at_once_at_every_size() {
 }
 
 #[test]
-fn a_file_larger_than_two_gibibytes_goes_through() {
+fn a_file_larger_than_two_gibibytes_goes_through_a_pipe_and_the_relay() {
     let length = (2 << 30) + 1_u64;
     let scratch = Scratch::new().unwrap();
     let path = scratch.path().join("sparse");
@@ -71,10 +75,11 @@ fn a_file_larger_than_two_gibibytes_goes_through() {
     file.set_len(length - 1).unwrap();
     std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
     file.write_all(b"!").unwrap();
-    let (client, server, relaying) = proxied(PATIENCE);
+    let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
     let sending = thread::spawn(move || {
         let file = File::open(path).unwrap();
-        perf_proved::zero_copy::sendfile::send_range_with(&client, &file, 0..length, || unreachable!()).unwrap();
+        let mut pipe = Pipe::new().unwrap();
+        send_range_with(&mut pipe, &client, &file, 0..length, || unreachable!("the socket blocks")).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         client
     });
@@ -98,7 +103,7 @@ fn a_file_larger_than_two_gibibytes_goes_through() {
 #[test]
 fn a_half_that_closes_is_passed_on_and_the_other_half_goes_on() {
     for swapped in [false, true] {
-        let (client, server, relaying) = proxied(PATIENCE);
+        let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
         let (mut asks, mut answers) = if swapped { (server, client) } else { (client, server) };
         asks.write_all(b"question").unwrap();
         asks.shutdown(Shutdown::Write).unwrap();
@@ -115,7 +120,7 @@ fn a_half_that_closes_is_passed_on_and_the_other_half_goes_on() {
 #[test]
 fn a_reset_ends_the_relay_with_an_error() {
     for whose in ["client", "server"] {
-        let (client, server, relaying) = proxied(PATIENCE);
+        let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
         let (gone, mut stays) = if whose == "client" { (client, server) } else { (server, client) };
         stays.write_all(b"unread").unwrap();
         // Wait until it is there: closing a socket with unread bytes resets the connection.
@@ -129,7 +134,7 @@ fn a_reset_ends_the_relay_with_an_error() {
 
 #[test]
 fn when_the_output_stalls_the_rest_is_named() {
-    let (client, server, relaying) = proxied(Duration::from_millis(300));
+    let (client, server, relaying) = proxied("splice_64KiB", Duration::from_millis(300));
     // Nobody reads `server`; the client writes until nothing moves any more.
     client.set_nonblocking(true).unwrap();
     let mut error = None;
@@ -150,6 +155,74 @@ fn when_the_output_stalls_the_rest_is_named() {
     assert!(stalled.moved.forward + stalled.held.forward <= said, "{stalled}, {error:?}");
     assert!(stalled.to_string().contains(&format!("{} and 0 more were under way", stalled.held.forward)));
     drop(server);
+}
+
+#[test]
+fn a_file_arrives_whole_and_leaves_the_pipe_empty() {
+    let scratch = Scratch::new().unwrap();
+    for length in [0, 1, PIPE - 1, PIPE, PIPE + 1, 5 * PIPE + 1] {
+        let file = File::open(scratch.file("file", length + 2).unwrap()).unwrap();
+        let (peer, socket) = pair().unwrap();
+        let reading = thread::spawn(move || hears(&peer));
+        let mut pipe = Pipe::with_capacity(PIPE).unwrap();
+        let range = 1..length as u64 + 1;
+        send_range_with(&mut pipe, &socket, &file, range, || unreachable!("the socket blocks")).unwrap();
+        assert_eq!(pipe.held(), 0);
+        drop(socket);
+        assert!(reading.join().unwrap() == pattern(length + 1)[1..], "{length} bytes");
+    }
+}
+
+#[test]
+fn a_file_that_has_become_shorter_ends_the_transfer_and_all_that_it_had_has_arrived() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", PIPE + 10).unwrap()).unwrap();
+    let (peer, socket) = pair().unwrap();
+    let reading = thread::spawn(move || hears(&peer));
+    let mut pipe = Pipe::with_capacity(PIPE).unwrap();
+    let error = send_range_with(&mut pipe, &socket, &file, 0..1 << 20, || unreachable!()).unwrap_err();
+    assert_eq!((error.sent, error.of, error.cause.kind()), (PIPE as u64 + 10, 1 << 20, ErrorKind::UnexpectedEof));
+    assert_eq!(error.to_string(), "sent 65546 of 1048576 bytes of the file: the file has become shorter");
+    drop(socket);
+    assert!(reading.join().unwrap() == pattern(PIPE + 10));
+}
+
+#[test]
+fn a_full_socket_is_waited_for_and_what_was_sent_is_known_when_the_wait_ends() {
+    let scratch = Scratch::new().unwrap();
+    let length = 32 << 20;
+    let file = File::open(scratch.file("file", length).unwrap()).unwrap();
+    for patient in [true, false] {
+        let (peer, socket) = pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut pipe = Pipe::with_capacity(PIPE).unwrap();
+        let (mut waits, mut reading) = (0, None);
+        let outcome = send_range_with(&mut pipe, &socket, &file, 0..length as u64, || {
+            waits += 1;
+            if !patient {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            reading.get_or_insert_with(|| {
+                let mut peer = peer.try_clone().unwrap();
+                thread::spawn(move || {
+                    let mut received = vec![0; length];
+                    peer.read_exact(&mut received).map(|()| received)
+                })
+            });
+            thread::sleep(Duration::from_micros(100));
+            Ok(())
+        });
+        assert!(waits > 0, "the socket has room for 32 MiB");
+        if patient {
+            outcome.unwrap();
+            assert!(reading.unwrap().join().unwrap().unwrap() == pattern(length));
+        } else {
+            let error = outcome.unwrap_err();
+            assert_eq!((error.cause.kind(), waits), (ErrorKind::TimedOut, 1));
+            drop(socket);
+            assert_eq!(hears(&peer).len() as u64, error.sent, "what the error says was sent, and no more, arrives");
+        }
+    }
 }
 
 #[test]
@@ -243,6 +316,143 @@ fn a_pipe_has_the_capacity_that_the_kernel_grants() {
     assert_eq!(Pipe::with_capacity(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
+/// Whether this process may have more than others (`CAP_SYS_RESOURCE`).
+fn privileged() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    u64::from_str_radix(effective.trim(), 16).unwrap() >> 24 & 1 == 1
+}
+
+#[test]
+fn more_than_the_user_may_have_is_refused_or_made_do_with() {
+    let most: usize = fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap().trim().parse().unwrap();
+    let asked = Pipe::with_capacity(2 * most);
+    let granted = Pipe::up_to(2 * most).unwrap().capacity();
+    if privileged() {
+        assert_eq!((asked.unwrap().capacity(), granted), (2 * most, 2 * most));
+    } else {
+        assert_eq!(asked.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert!(granted <= most, "{granted}");
+    }
+    assert_eq!(Pipe::up_to(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn tee_leaves_the_bytes_and_copies_what_the_other_pipe_has_room_for() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 4 * 4096).unwrap()).unwrap();
+    let (mut pipe, mut small) = (Pipe::with_capacity(PIPE).unwrap(), Pipe::with_capacity(4096).unwrap());
+    assert_eq!(pipe.tee(&mut small).unwrap(), 0, "nothing to copy");
+    let mut at = 0;
+    while pipe.held() < 4 * 4096 {
+        pipe.fill(&file, Some(&mut at), PIPE).unwrap();
+    }
+    assert_eq!(pipe.tee(&mut small).unwrap(), 4096, "room for a page");
+    assert_eq!((pipe.held(), small.held()), (4 * 4096, 4096));
+    assert_eq!(pipe.tee(&mut small).unwrap_err().kind(), ErrorKind::WouldBlock, "no room");
+    for (pipe, length) in [(&mut pipe, 4 * 4096), (&mut small, 4096)] {
+        let (peer, socket) = pair().unwrap();
+        while pipe.held() > 0 {
+            pipe.drain(&socket, false).unwrap();
+        }
+        drop(socket);
+        assert!(hears(&peer) == pattern(4 * 4096)[..length]);
+    }
+}
+
+#[test]
+fn lent_memory_arrives_and_a_full_pipe_says_so() {
+    static LENT: [AtomicU8; 1000] = [const { AtomicU8::new(7) }; 1000];
+    let mut pipe = Pipe::with_capacity(4096).unwrap();
+    assert_eq!((pipe.lend(&LENT).unwrap(), pipe.held()), (1000, 1000));
+    assert_eq!(pipe.lend(&LENT).unwrap_err().kind(), ErrorKind::WouldBlock, "one reference fills a pipe of one page");
+    let (peer, socket) = pair().unwrap();
+    while pipe.held() > 0 {
+        pipe.drain(&socket, false).unwrap();
+    }
+    drop(socket);
+    assert_eq!(hears(&peer), [LENT[0].load(Ordering::Relaxed); 1000]);
+}
+
+/// Runs a proxy before `to` while `talk` talks to it; returns what it reported, sorted, and why it ended.
+fn with_proxy(
+    to: &TcpListener,
+    connections: usize,
+    talk: impl FnOnce(std::net::SocketAddr),
+) -> (Vec<String>, io::Error) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::new(to.local_addr().unwrap(), PIPE, connections, PATIENCE);
+    let reports = Mutex::new(vec![]);
+    let ended = thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            proxy.run(&listener, |_, ended| {
+                reports
+                    .lock()
+                    .unwrap()
+                    .push(ended.map_or_else(|error| error.to_string(), |moved| format!("{moved:?}")));
+            })
+        });
+        talk(listener.local_addr().unwrap());
+        // SAFETY: an open socket. Whoever accepts from it gets EINVAL.
+        assert_eq!(unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RD) }, 0);
+        running.join().unwrap()
+    });
+    let mut reports = reports.into_inner().unwrap();
+    reports.sort();
+    (reports, ended)
+}
+
+#[test]
+fn the_proxy_relays_clients_side_by_side_and_says_how_each_ended() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reports, ended) = with_proxy(&origin, 2, |address| {
+        let clients = [1, 2].map(|number| {
+            let client = TcpStream::connect(address).unwrap();
+            (&client).write_all(&vec![b'q'; number]).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client
+        });
+        for _ in &clients {
+            let (mut server, _) = origin.accept().unwrap();
+            let question = hears(&server);
+            server.write_all(&question.repeat(100_000)).unwrap();
+        }
+        for (client, number) in clients.iter().zip([1, 2]) {
+            assert_eq!(hears(client), vec![b'q'; number * 100_000]);
+        }
+    });
+    assert_eq!(reports, ["Moved { forward: 1, back: 100000 }", "Moved { forward: 2, back: 200000 }"]);
+    assert_eq!(ended.raw_os_error(), Some(libc::EINVAL));
+}
+
+#[test]
+fn the_proxy_closes_clients_beyond_its_bound() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reports, _) = with_proxy(&origin, 1, |address| {
+        let first = TcpStream::connect(address).unwrap();
+        let server = origin.accept().unwrap().0;
+        let second = TcpStream::connect(address).unwrap();
+        second.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(hears(&second), b"", "closed at once");
+        drop(first);
+        assert_eq!(hears(&server), b"");
+    });
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports.iter().any(|report| report.contains("forward: 0, back: 0")), "{reports:?}");
+}
+
+#[test]
+fn the_proxy_closes_a_client_whose_server_is_not_there() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::new(gone.local_addr().unwrap(), PIPE, 1, PATIENCE);
+    drop(gone);
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let error = proxy.connect(&listener.accept().unwrap().0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(hears(&client), b"");
+}
+
 #[test]
 fn a_pool_keeps_empty_pipes_up_to_its_bound_and_no_other() {
     let scratch = Scratch::new().unwrap();
@@ -275,6 +485,22 @@ fn naive_cuts_a_file_short_and_says_nothing() {
     naive::send_file(&socket, &file, 1 << 20).unwrap();
     drop(socket);
     assert!(hears(&peer) == pattern(1 << 20)[..Pipe::new().unwrap().capacity()], "as much as a pipe holds");
+}
+
+#[test]
+fn naive_fills_a_pipe_that_nobody_drains_and_waits_for_ever() {
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 1 << 20).unwrap()).unwrap();
+    let (mut output, input) = io::pipe().unwrap();
+    let filling = thread::spawn(move || naive::fill_first(input, &file, 1 << 20));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(300) {
+        assert!(!filling.is_finished());
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(output.read(&mut vec![0; 1 << 20]).unwrap(), PIPE, "as much as a pipe holds");
+    drop(output);
+    assert_eq!(filling.join().unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// What `tee(2)` reports. `WouldBlock`: this pipe is empty, or the other one full.
+    /// What `tee(2)` reports. `WouldBlock`: the other pipe is full.
     pub fn tee(&self, other: &mut Self) -> io::Result<usize> {
         let (from, to) = (self.output.as_raw_fd(), other.input.as_raw_fd());
         // SAFETY: both are descriptors of pipes that are borrowed.
