@@ -172,11 +172,11 @@ mod linux {
             let changed = received.iter().filter(|&&byte| byte == b'b').count();
             report.set("vmsplice_tee", quantity, Value::Bytes(changed as u64));
         }
+        // ANCHOR_END: lend_and_tee
         // Traced apart: after the tracer's fork the memory is copy-on-write, and what was lent is the old page.
         let always = ["vmsplice", "tee", "splice"];
         cost::calls(report, "vmsplice_tee", &always, || lend_and_tee([&mut pipe, &mut tap], [&socket, &copy]))
     }
-    // ANCHOR_END: lend_and_tee
 
     /// The naive versions, on a file of 1 MiB.
     fn naive_versions(report: &mut Report, file: &File) -> io::Result<()> {

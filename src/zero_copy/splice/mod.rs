@@ -97,7 +97,6 @@ impl Pipe {
         self.held
     }
 
-    // ANCHOR: fill
     /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which is advanced, or from the descriptor's own position.
     ///
     /// Returns how many moved, 0 at the end of the file or of the stream.
@@ -106,6 +105,7 @@ impl Pipe {
     ///
     /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to read, or the pipe is full; only
     /// an empty pipe tells which.
+    // ANCHOR: fill
     pub fn fill(&mut self, from: impl AsFd, offset: Option<&mut u64>, count: usize) -> io::Result<usize> {
         let moved = splice(from.as_fd().as_raw_fd(), offset, self.input.as_raw_fd(), count, libc::SPLICE_F_NONBLOCK)?;
         self.held += moved;
@@ -166,13 +166,13 @@ impl Pipe {
 /// The unit of a pipe's capacity, in bytes, on most machines. Where pages are larger, the kernel rounds up.
 const PAGE: usize = 4096;
 
-// ANCHOR: send_range
 /// Sends exactly the bytes `range` of the file `from` through `pipe`, which is empty before, and after it unless there is an
 /// error. Asks `wait` whenever `to` has no room: `Ok` tries again, an error ends the transfer.
 ///
 /// # Errors
 ///
 /// [`SendError`]: what `to` has taken, and why no more. What the pipe holds then has not been sent.
+// ANCHOR: send_range
 pub fn send_range_with(
     pipe: &mut Pipe,
     to: impl AsFd,

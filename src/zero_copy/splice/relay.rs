@@ -146,12 +146,12 @@ pub fn relay(
     outcome.map(|()| moved).map_err(|cause| RelayError { moved, held, cause })
 }
 
-// ANCHOR: run
 fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
     for way in ways.iter() {
         way.from.set_nonblocking(true)?;
     }
     let mut deadline = Instant::now() + idle;
+    // ANCHOR: run
     loop {
         let before = [ways[0].moved, ways[1].moved];
         let mut waits = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 2]; // of no descriptor: the kernel passes over it
@@ -172,5 +172,5 @@ fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
             wait(&mut waits, deadline)?;
         }
     }
+    // ANCHOR_END: run
 }
-// ANCHOR_END: run
