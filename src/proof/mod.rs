@@ -6,6 +6,7 @@
 //! | how often did this allocate, and how much? | [`allocations::count`] | the global allocator |
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
+//! | does it kill the process? | [`child::end_of`](child) | `waitpid` |
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
@@ -13,6 +14,8 @@
 //! or as JSON for programs. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
+#[cfg(unix)]
+pub mod child;
 pub mod cores;
 #[cfg(target_os = "linux")]
 pub mod cost;
