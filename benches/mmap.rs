@@ -32,7 +32,7 @@ mod bench {
     use perf_proved::zero_copy::mmap::{Map, cache, sum};
     use perf_proved_benches::{bytes, not_possible, size};
     use std::fs::File;
-    use std::hint::black_box;
+    use std::hint::{black_box, spin_loop};
     use std::io;
     use std::os::unix::fs::FileExt;
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,7 +131,7 @@ mod bench {
         let map = Map::new(&file, LARGE)?;
         sum::of_map(&map);
         let huge = huge(scratch, "large_huge", LARGE)?;
-        let huge = huge.map(|file| Map::new(&file, LARGE).inspect(|map| drop(sum::of_map(map))));
+        let huge = huge.map(|file| Map::new(&file, LARGE).inspect(|map| _ = black_box(sum::of_map(map))));
         let mut group = criterion.benchmark_group("mmap_random");
         for block in [64, 4 * KIB] {
             group.throughput(bytes(block));
@@ -230,10 +230,14 @@ mod bench {
             let busy = scope.spawn(|| {
                 let pinned = cores::pin(second);
                 started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
-                while !end.load(Ordering::Relaxed) {}
+                while !end.load(Ordering::Relaxed) {
+                    spin_loop();
+                }
                 pinned
             });
-            while !started.load(Ordering::Relaxed) {}
+            while !started.load(Ordering::Relaxed) {
+                spin_loop();
+            }
             group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
             end.store(true, Ordering::Relaxed);
             busy.join()

@@ -26,7 +26,7 @@ mod linux {
     use perf_proved::proof::usage::{Usage, tlb_shootdowns};
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::sealed::SealedMap;
-    use perf_proved::zero_copy::mmap::{Map, cache, naive, sum};
+    use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
     use std::fs::{self, File, OpenOptions};
     use std::io::{self, Write};
     use std::os::unix::fs::FileExt;
@@ -81,12 +81,9 @@ mod linux {
         cost::calls(report, name, &[], || reader.sum(file, size))?;
         let before = Usage::of_thread()?;
         let sum = reader.sum(file, size)?;
-        report.set(name, "warm_faults", (Usage::of_thread()? - before).minor_faults);
-        if let Ok(map) = reader.map(file, size) {
-            let before = Usage::of_thread()?;
-            sum::of_map(&map);
-            report.set(name, "of_them_reading", (Usage::of_thread()? - before).minor_faults);
-        }
+        let warm = (Usage::of_thread()? - before).minor_faults;
+        report.set(name, "warm_faults", warm);
+        report.set(name, "of_them_reading", reader.map(file, size).map_or(Ok(warm), |map| faults_of(&map))?);
         let cold = cold(&mut reader, file, size);
         let value = |count: fn(&(Usage, usize)) -> u64| match &cold {
             Ok(counts) => Value::Count(count(counts)),
@@ -99,6 +96,12 @@ mod linux {
     }
     // ANCHOR_END: count
 
+    fn faults_of(map: &Map) -> io::Result<u64> {
+        let before = Usage::of_thread()?;
+        std::hint::black_box(sum::of_map(map));
+        Ok((Usage::of_thread()? - before).minor_faults)
+    }
+
     /// What the first read takes when the file is not in memory, and how many bytes are mapped by huge pages on the second.
     fn cold(reader: &mut Reader, file: &File, size: usize) -> io::Result<(Usage, usize)> {
         cache::evict(file)?;
@@ -106,8 +109,13 @@ mod linux {
         reader.sum(file, size)?;
         let used = Usage::of_thread()? - before;
         let Ok(map) = reader.map(file, size) else { return Ok((used, 0)) };
-        sum::of_map(&map);
-        Ok((used, map.huge_bytes()?))
+        std::hint::black_box(sum::of_map(&map));
+        match map.huge_bytes()? {
+            0 if matches!(reader, Reader::Map(Some(Advice::HugePage))) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel gives this file no huge pages"))
+            }
+            huge => Ok((used, huge)),
+        }
     }
 
     /// 1,024 blocks of 4 KiB, here and there in the file.
@@ -142,9 +150,13 @@ mod linux {
         let beside = thread::scope(|scope| {
             scope.spawn(|| {
                 started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
-                while !end.load(Ordering::Relaxed) {}
+                while !end.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
             });
-            while !started.load(Ordering::Relaxed) {}
+            while !started.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
             let counted = unmap();
             end.store(true, Ordering::Relaxed);
             counted
