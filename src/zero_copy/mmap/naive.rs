@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::{ptr, slice};
 
-// ANCHOR: naive
+// ANCHOR: map_file
 /// The content of a file, without a copy.
 ///
 /// # Errors
@@ -29,7 +29,9 @@ pub fn map_file<'a>(path: &Path) -> io::Result<&'a [u8]> {
     // SAFETY: claimed, and kept by nobody.
     Ok(unsafe { slice::from_raw_parts(start.cast(), length) })
 }
+// ANCHOR_END: map_file
 
+// ANCHOR: count_lines
 /// How many lines a text has.
 ///
 /// # Errors
@@ -42,4 +44,4 @@ pub fn count_lines(path: &Path) -> io::Result<usize> {
     unsafe { libc::munmap(bytes.as_ptr().cast_mut().cast(), bytes.len()) };
     Ok(lines)
 }
-// ANCHOR_END: naive
+// ANCHOR_END: count_lines

@@ -43,7 +43,9 @@ impl SealedMap {
         cvt(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, NEEDED | libc::F_SEAL_GROW) })?;
         Ok(file)
     }
+    // ANCHOR_END: seal
 
+    // ANCHOR: new
     /// Maps such a file, whoever has made it.
     ///
     /// # Errors
@@ -59,7 +61,7 @@ impl SealedMap {
         }
         Ok(Self { map: Map::whole(&file)?, file }) // its length was asked for after its seals, and is final
     }
-    // ANCHOR_END: seal
+    // ANCHOR_END: new
 
     /// The file, to be given to others.
     pub fn file(&self) -> &File {
