@@ -60,13 +60,17 @@ mod bench {
         Ok(())
     }
 
+    /// A file that was written a buffer at a time, and is on the disk too, so that nothing is written back meanwhile.
     fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<File> {
-        File::open(scratch.file_in_pieces(name, length, BUFFER)?)
+        let file = File::open(scratch.file_in_pieces(name, length, BUFFER)?)?;
+        file.sync_all()?;
+        Ok(file)
     }
 
     /// A file in huge pages, or why there is none.
     fn huge(scratch: &Scratch, name: &str, length: usize) -> io::Result<Result<File, String>> {
         let file = File::open(scratch.file(name, length)?)?;
+        file.sync_all()?;
         let map = Map::new(&file, length)?;
         sum::of_map(&map);
         let found = map.huge_bytes().map_err(|error| error.to_string());

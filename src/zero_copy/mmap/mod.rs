@@ -124,8 +124,8 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// While the slice lives, nobody changes these bytes of the file and nobody makes it shorter, in this process or another;
-    /// or nothing but the kernel reads the slice.
+    /// While the slice lives, nobody changes these bytes of the file and nobody makes it shorter, in this process or another.
+    /// Or the slice goes into a system call and nowhere else: the program then has no load of its own that could go wrong.
     pub unsafe fn as_slice(&self) -> &[u8] {
         // SAFETY: mapped for reading until `self` is dropped; that nothing changes is the caller's promise.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }

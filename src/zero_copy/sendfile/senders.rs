@@ -72,7 +72,7 @@ impl Sender {
             }
             Self::MmapWrite => {
                 let map = Map::new(file, length as usize)?;
-                // SAFETY: only the kernel reads these. They may mix old and new, and nothing else happens.
+                // SAFETY: they go into a system call only. What arrives may mix old and new, and nothing else happens.
                 socket.write_all(unsafe { map.as_slice() })
             }
             Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || Err(io::ErrorKind::WouldBlock.into()))?),
