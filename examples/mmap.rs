@@ -19,6 +19,7 @@ fn main() {
 mod linux {
     use perf_proved::measuring::limits::region::HUGE_PAGE;
     use perf_proved::proof::child::{End, end_of};
+    use perf_proved::proof::cores;
     use perf_proved::proof::cost;
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
@@ -28,6 +29,7 @@ mod linux {
     use perf_proved::zero_copy::mmap::sealed::SealedMap;
     use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
     use std::fs::{self, File, OpenOptions};
+    use std::hint;
     use std::io::{self, Write};
     use std::os::unix::fs::FileExt;
     use std::process::ExitCode;
@@ -98,7 +100,7 @@ mod linux {
 
     fn faults_of(map: &Map) -> io::Result<u64> {
         let before = Usage::of_thread()?;
-        std::hint::black_box(sum::of_map(map));
+        hint::black_box(sum::of_map(map));
         Ok((Usage::of_thread()? - before).minor_faults)
     }
 
@@ -109,7 +111,7 @@ mod linux {
         reader.sum(file, size)?;
         let used = Usage::of_thread()? - before;
         let Ok(map) = reader.map(file, size) else { return Ok((used, 0)) };
-        std::hint::black_box(sum::of_map(&map));
+        hint::black_box(sum::of_map(&map));
         match map.huge_bytes()? {
             0 if matches!(reader, Reader::Map(Some(Advice::HugePage))) => {
                 Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel gives this file no huge pages"))
@@ -130,12 +132,11 @@ mod linux {
         })?;
         cost::calls(report, "map_random_kept", &[], || {
             let touched = offsets.clone().map(|at| map.bytes()[at].load(Ordering::Relaxed));
-            std::hint::black_box(touched.map(u64::from).sum::<u64>());
+            hint::black_box(touched.map(u64::from).sum::<u64>());
             Ok(())
         })
     }
 
-    // ANCHOR: shootdowns
     /// Maps, touches and unmaps 1,000 times: alone, and beside a thread of this process that runs on another core.
     fn shootdowns(report: &mut Report, file: &File, size: usize) -> io::Result<()> {
         let unmap = || -> io::Result<Value> {
@@ -145,26 +146,36 @@ mod linux {
             }
             Ok(before.and_then(|before| Ok(Value::Count(tlb_shootdowns()? - before))).unwrap_or_else(Value::from))
         };
+        let Some((first, second)) = cores::pair()? else {
+            let reason = "this process may use one core only".to_owned();
+            ["unmap_alone", "unmap_beside"]
+                .iter()
+                .for_each(|name| report.set(name, "tlb_shootdowns", Value::NotPossible(reason.clone())));
+            return Ok(());
+        };
+        cores::pin(first)?;
         report.set("unmap_alone", "tlb_shootdowns", unmap()?);
         let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
-        let beside = thread::scope(|scope| {
-            scope.spawn(|| {
+        let (counted, pinned) = thread::scope(|scope| {
+            let busy = scope.spawn(|| {
+                let pinned = cores::pin(second);
                 started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
                 while !end.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
+                    hint::spin_loop();
                 }
+                pinned
             });
             while !started.load(Ordering::Relaxed) {
-                std::hint::spin_loop();
+                hint::spin_loop();
             }
             let counted = unmap();
             end.store(true, Ordering::Relaxed);
-            counted
+            (counted, busy.join())
         });
-        report.set("unmap_beside", "tlb_shootdowns", beside?);
+        pinned.map_err(|_| io::Error::other("the busy thread panicked"))??;
+        report.set("unmap_beside", "tlb_shootdowns", counted?);
         Ok(())
     }
-    // ANCHOR_END: shootdowns
 
     // ANCHOR: shorter
     /// Makes a file shorter under its map: what a load says, what `write` says, what `pread` says; and what a sealed file says.
