@@ -5,7 +5,9 @@
 //! | which system calls did this make, and how many bytes did they return? | [`syscalls::trace`] | the kernel, through `ptrace` |
 //! | how often did this allocate, and how much? | [`allocations::count`] | the global allocator |
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
+//! | how many TLB shootdowns? | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
+//! | does it kill the process? | [`child::end_of`](child) | `waitpid` |
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
@@ -13,6 +15,8 @@
 //! or as JSON for programs. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
+#[cfg(unix)]
+pub mod child;
 pub mod cores;
 #[cfg(target_os = "linux")]
 pub mod cost;

@@ -42,6 +42,19 @@ impl Scratch {
         fs::write(&path, pattern(length))?;
         Ok(path)
     }
+
+    /// As [`file`](Self::file), but writes `piece` bytes at a time. A file system with large folios keeps in the page cache as one what
+    /// was written as one.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn file_in_pieces(&self, name: &str, length: usize, piece: usize) -> io::Result<PathBuf> {
+        let path = self.0.join(name);
+        let mut file = fs::File::create(&path)?;
+        pattern(length).chunks(piece).try_for_each(|piece| io::Write::write_all(&mut file, piece))?;
+        Ok(path)
+    }
 }
 
 impl Drop for Scratch {

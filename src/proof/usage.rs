@@ -43,6 +43,19 @@ impl Sub for Usage {
     }
 }
 
+/// How often a core has made another one drop translations of addresses, since the machine was started and by whatever program:
+/// the row `TLB` of `/proc/interrupts`.
+///
+/// # Errors
+///
+/// `Unsupported` where the kernel does not count them, which only x86's does.
+pub fn tlb_shootdowns() -> io::Result<u64> {
+    let table = std::fs::read_to_string("/proc/interrupts").unwrap_or_default();
+    let row = table.lines().find_map(|line| line.trim_start().strip_prefix("TLB:"));
+    let row = row.ok_or_else(|| super::unsupported("this kernel does not count TLB shootdowns"))?;
+    Ok(row.split_whitespace().map_while(|count| count.parse::<u64>().ok()).sum())
+}
+
 #[cfg(target_os = "linux")]
 fn read() -> io::Result<Usage> {
     // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.

@@ -1,6 +1,7 @@
 //! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
 
 pub mod copies;
+pub mod mmap;
 pub mod sendfile;
 pub mod splice;
 #[cfg(target_os = "linux")]

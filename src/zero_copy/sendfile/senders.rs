@@ -1,12 +1,11 @@
 //! The ways of sending a file that the chapter compares. Example, bench and tests run these.
 
 use super::send_range_with;
+use crate::zero_copy::mmap::Map;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::ptr;
 
 /// One way to send the first bytes of a file over a blocking socket. What it can keep from one transfer to the next, it keeps.
 pub enum Sender {
@@ -71,36 +70,13 @@ impl Sender {
                 let sent = io::copy(&mut io::Read::take(file, length), &mut socket)?;
                 if sent == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
             }
-            Self::MmapWrite => socket.write_all(Map::new(file, length as usize)?.bytes()),
+            Self::MmapWrite => {
+                let map = Map::new(file, length as usize)?;
+                // SAFETY: they go into a system call only. What arrives may mix old and new, and nothing else happens.
+                socket.write_all(unsafe { map.as_slice() })
+            }
             Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || Err(io::ErrorKind::WouldBlock.into()))?),
         }
     }
     // ANCHOR_END: senders
-}
-
-/// A read-only mapping of a file's beginning, unmapped on drop.
-struct Map(*mut libc::c_void, usize);
-
-impl Map {
-    fn new(file: &File, length: usize) -> io::Result<Self> {
-        // SAFETY: a new mapping at an address that the kernel chooses, of a descriptor that is open.
-        let start =
-            unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(start, length)) }
-    }
-
-    /// For `write` only: the kernel reads them and answers `EFAULT` where a file has become shorter. A program that reads them
-    /// itself dies of `SIGBUS` there.
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: mapped for reading until `self` is dropped. Whoever changes the file meanwhile changes bytes behind a
-        // shared reference; only the kernel reads these, so the sent bytes may mix old and new, and nothing else happens.
-        unsafe { std::slice::from_raw_parts(self.0.cast(), self.1) }
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        // SAFETY: exactly what `new` mapped, and nothing borrows it any more.
-        unsafe { libc::munmap(self.0, self.1) };
-    }
 }

@@ -1,0 +1,265 @@
+//! What reading through a map costs: a whole file with its sum, 4 KiB to 16 MiB, page cache warm and cold; blocks here and there
+//! in a file of 256 MiB; the share of the copy beside a cheap sum and a dear one; and unmapping beside another thread.
+//!
+//! Files are written 64 KiB at a time, so that their pages lie in the page cache as most programs leave them; those of the huge
+//! pages are written at once. The clock is that on the wall: nothing here waits for another thread.
+
+use perf_proved_benches::not_possible;
+use std::io;
+
+fn main() -> io::Result<()> {
+    if cfg!(target_os = "linux") {
+        return bench::run();
+    }
+    let groups = ["mmap_scan", "mmap_random", "mmap_hash", "mmap_cold", "mmap_unmap", "mmap_aa"];
+    groups.iter().try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
+}
+
+#[cfg(not(target_os = "linux"))]
+mod bench {
+    pub fn run() -> std::io::Result<()> {
+        unreachable!("`main` has found a reason not to")
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod bench {
+    use criterion::{BatchSize, BenchmarkId, Criterion};
+    use perf_proved::proof::cores;
+    use perf_proved::proof::loopback::{FNV_START, fnv1a};
+    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
+    use perf_proved::zero_copy::mmap::{Map, cache, sum};
+    use perf_proved_benches::{bytes, not_possible, size};
+    use std::fs::File;
+    use std::hint::{black_box, spin_loop};
+    use std::io;
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    const KIB: usize = 1 << 10;
+    const MIB: usize = 1 << 20;
+    const SIZES: [usize; 4] = [4 * KIB, 64 * KIB, MIB, 16 * MIB];
+    const LARGE: usize = 256 * MIB;
+
+    pub fn run() -> io::Result<()> {
+        let pair = cores::pair()?;
+        if let Some((first, _)) = pair {
+            cores::pin(first)?;
+        }
+        let scratch = Scratch::new()?;
+        let mut criterion = Criterion::default().configure_from_args();
+        scan(&mut criterion, &scratch)?;
+        random(&mut criterion, &scratch)?;
+        hash(&mut criterion, &scratch)?;
+        cold(&mut criterion, &scratch)?;
+        unmap(&mut criterion, &scratch, pair)?;
+        same_twice(&mut criterion, &scratch)?;
+        criterion.final_summary();
+        Ok(())
+    }
+
+    /// A file that was written a buffer at a time, and is on the disk too, so that nothing is written back meanwhile.
+    fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<File> {
+        let file = File::open(scratch.file_in_pieces(name, length, BUFFER)?)?;
+        file.sync_all()?;
+        Ok(file)
+    }
+
+    /// A file in huge pages, or why there is none.
+    fn huge(scratch: &Scratch, name: &str, length: usize) -> io::Result<Result<File, String>> {
+        let file = File::open(scratch.file(name, length)?)?;
+        file.sync_all()?;
+        let map = Map::new(&file, length)?;
+        sum::of_map(&map);
+        let found = map.huge_bytes().map_err(|error| error.to_string());
+        Ok(found.and_then(|found| match found {
+            found if found == length => Ok(file),
+            found => Err(format!("{found} of {length} bytes lie in huge pages on this file system")),
+        }))
+    }
+
+    fn reader(name: &str) -> Reader {
+        Reader::new(name).expect("a name of the list")
+    }
+
+    fn scan(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+        let mut group = criterion.benchmark_group("mmap_scan");
+        for length in SIZES {
+            let file = small(scratch, "scan", length)?;
+            let expected = sum::of_bytes(&pattern(length));
+            group.throughput(bytes(length));
+            for name in ["read_64KiB", "map", "map_populate"] {
+                let mut reader = reader(name);
+                assert_eq!(reader.sum(&file, length)?, expected, "{name}, {length} bytes");
+                group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
+                    bencher.iter(|| reader.sum(&file, length).expect("as before"));
+                });
+            }
+            let kept = Map::new(&file, length)?;
+            assert_eq!(sum::of_map(&kept), expected);
+            group.bench_function(BenchmarkId::new("map_kept", size(length)), |bencher| {
+                bencher.iter(|| sum::of_map(black_box(&kept)));
+            });
+            let memmap2 = || {
+                // SAFETY: the file has no name that anybody else knows, and nobody here writes to it.
+                let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) }.expect("as above");
+                sum::of_bytes(&map)
+            };
+            assert_eq!(memmap2(), expected);
+            group.bench_function(BenchmarkId::new("memmap2", size(length)), |bencher| bencher.iter(memmap2));
+        }
+        let length = 16 * MIB;
+        match huge(scratch, "huge", length)? {
+            Err(reason) => ["read_of_huge", "map_of_huge"]
+                .iter()
+                .try_for_each(|name| not_possible(&format!("mmap_scan/{name}"), &reason))?,
+            Ok(file) => {
+                for (id, name) in [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")] {
+                    let mut reader = reader(name);
+                    assert_eq!(reader.sum(&file, length)?, sum::of_bytes(&pattern(length)), "{id}");
+                    group.bench_function(BenchmarkId::new(id, size(length)), |bencher| {
+                        bencher.iter(|| reader.sum(&file, length).expect("as before"));
+                    });
+                }
+            }
+        }
+        group.finish();
+        Ok(())
+    }
+
+    /// One block at a time, at offsets that no prefetcher follows.
+    fn random(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+        let file = small(scratch, "large", LARGE)?;
+        let map = Map::new(&file, LARGE)?;
+        sum::of_map(&map);
+        let huge = huge(scratch, "large_huge", LARGE)?;
+        let huge = huge.map(|file| Map::new(&file, LARGE).inspect(|map| _ = black_box(sum::of_map(map))));
+        let mut group = criterion.benchmark_group("mmap_random");
+        for block in [64, 4 * KIB] {
+            group.throughput(bytes(block));
+            let mut buffer = vec![0; block];
+            let mut at = 1_usize;
+            let mut next = move || {
+                at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (at >> 33) % (LARGE / block) * block
+            };
+            let mut through = |at: usize, map: Option<&Map>| match map {
+                None => {
+                    file.read_exact_at(&mut buffer, at as u64).expect("inside the file");
+                    sum::of_bytes(&buffer)
+                }
+                Some(map) => sum::of_words(&map.words()[at / 8..(at + block) / 8]),
+            };
+            let maps = [("pread", None), ("map", Some(&map))];
+            for (name, map) in maps {
+                let at = next();
+                assert_eq!(through(at, map), sum::of_bytes(&pattern(at + block)[at..]), "{name}");
+                group.bench_function(BenchmarkId::new(name, size(block)), |bencher| {
+                    bencher.iter(|| through(next(), map));
+                });
+            }
+            match &huge {
+                Err(reason) => not_possible(&format!("mmap_random/map_of_huge/{}", size(block)), reason)?,
+                Ok(Err(error)) => return Err(io::Error::new(error.kind(), error.to_string())),
+                Ok(Ok(huge)) => {
+                    group.bench_function(BenchmarkId::new("map_of_huge", size(block)), |bencher| {
+                        bencher.iter(|| through(next(), Some(huge)));
+                    });
+                }
+            }
+        }
+        group.finish();
+        Ok(())
+    }
+
+    /// What stands in a file of 1 MiB, through a buffer of as much or in place.
+    fn hash(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+        let file = small(scratch, "hash", MIB)?;
+        let map = Map::new(&file, MIB)?;
+        // SAFETY: the file has no name that anybody else knows, and nobody here writes to it.
+        let in_place = unsafe { map.as_slice() };
+        let mut buffer = vec![0; MIB];
+        let mut group = criterion.benchmark_group("mmap_hash");
+        group.throughput(bytes(MIB));
+        for (hash, of) in [("sum", sum::of_bytes as fn(&[u8]) -> u64), ("FNV", |bytes| fnv1a(FNV_START, bytes))] {
+            let mut copied = || {
+                file.read_exact_at(&mut buffer, 0).expect("the file is that long");
+                of(&buffer)
+            };
+            assert_eq!(copied(), of(in_place), "{hash}");
+            group.bench_function(BenchmarkId::new("copy_then_hash", hash), |bencher| bencher.iter(&mut copied));
+            group.bench_function(BenchmarkId::new("in_place", hash), |bencher| {
+                bencher.iter(|| of(black_box(in_place)));
+            });
+        }
+        group.finish();
+        Ok(())
+    }
+
+    /// Each time a file that was just taken out of the page cache.
+    fn cold(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+        let length = 16 * MIB;
+        let file = small(scratch, "cold", length)?;
+        if let Err(reason) = cache::evict(&file) {
+            return not_possible("mmap_cold", &reason.to_string());
+        }
+        let expected = sum::of_bytes(&pattern(length));
+        let mut group = criterion.benchmark_group("mmap_cold");
+        group.throughput(bytes(length));
+        for name in ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"] {
+            let mut reader = reader(name);
+            group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
+                let evict = || cache::evict(&file).expect("it could be evicted before");
+                let read = |()| assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected);
+                bencher.iter_batched(evict, read, BatchSize::PerIteration);
+            });
+        }
+        group.finish();
+        Ok(())
+    }
+
+    /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on another core.
+    fn unmap(criterion: &mut Criterion, scratch: &Scratch, pair: Option<(usize, usize)>) -> io::Result<()> {
+        let file = small(scratch, "unmap", BUFFER)?;
+        let once = || Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed);
+        let mut group = criterion.benchmark_group("mmap_unmap");
+        group.bench_function(BenchmarkId::new("alone", "64KiB"), |bencher| bencher.iter(once));
+        let Some((_, second)) = pair else {
+            return not_possible("mmap_unmap/beside", "this process may use one core only");
+        };
+        let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ran = thread::scope(|scope| {
+            let busy = scope.spawn(|| {
+                let pinned = cores::pin(second);
+                started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
+                while !end.load(Ordering::Relaxed) {
+                    spin_loop();
+                }
+                pinned
+            });
+            while !started.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+            group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
+            end.store(true, Ordering::Relaxed);
+            busy.join()
+        });
+        group.finish();
+        ran.map_err(|_| io::Error::other("the busy thread panicked"))?
+    }
+
+    fn same_twice(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+        let file = small(scratch, "aa", MIB)?;
+        let mut group = criterion.benchmark_group("mmap_aa");
+        for function in ["first", "second"] {
+            let mut reader = reader("map");
+            group.bench_function(BenchmarkId::new(function, "map"), |bencher| {
+                bencher.iter(|| reader.sum(&file, MIB).expect("the file is that long"));
+            });
+        }
+        group.finish();
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Reads a file through a buffer and through maps of every kind, and counts calls, bytes through user space and page faults, with
+//! the file in the page cache and without. Then it makes the file shorter under a map, in a child process.
+//!
+//!     cargo run --release --example mmap                     # a file of 16 MiB
+//!     cargo run --release --example mmap -- --size 64MiB
+//!     strace -c target/release/examples/mmap --only map
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("This example asks Linux's kernel what it counted; on this system there is nobody to ask.");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use perf_proved::measuring::limits::region::HUGE_PAGE;
+    use perf_proved::proof::child::{End, end_of};
+    use perf_proved::proof::cores;
+    use perf_proved::proof::cost;
+    use perf_proved::proof::report::{Report, Value};
+    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::proof::size;
+    use perf_proved::proof::usage::{Usage, tlb_shootdowns};
+    use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
+    use perf_proved::zero_copy::mmap::sealed::SealedMap;
+    use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
+    use std::fs::{self, File, OpenOptions};
+    use std::hint;
+    use std::io::{self, Write};
+    use std::os::unix::fs::FileExt;
+    use std::process::ExitCode;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    pub fn main() -> ExitCode {
+        let outcome = match arguments() {
+            Ok((size, _, Some(name))) => read_once(&name, size),
+            Ok((size, json, None)) => compare(size, json),
+            Err(error) => {
+                eprintln!("{error} (--size 16MiB, --json, --only VARIANT)");
+                return ExitCode::from(2);
+            }
+        };
+        outcome.unwrap_or_else(|error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        })
+    }
+
+    fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
+        let mut report = Report::new(&format!("Reading {size} bytes of a file and adding them up"));
+        let scratch = Scratch::new()?;
+        let mut same = true;
+        for name in Reader::NAMES {
+            // Written anew, a buffer at a time: what one way has brought into the page cache stays as it came.
+            let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
+            same &= count(&mut report, name, &file, size)? == sum::of_bytes(&pattern(size));
+        }
+        let file = File::open(scratch.file("file", size)?)?;
+        let before = Usage::of_thread()?;
+        reader("map")?.sum(&file, size)?;
+        report.set("map_of_one_write", "warm_faults", (Usage::of_thread()? - before).minor_faults);
+        report.promise("every way finds the sum of the file", same);
+        random(&mut report, &file, size)?;
+        shootdowns(&mut report, &file, size)?;
+        shorter(&mut report, &scratch)?;
+        naive_faults(&mut report, &scratch)?;
+        Ok(report.finish(json))
+    }
+
+    fn reader(name: &str) -> io::Result<Reader> {
+        Reader::new(name).ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
+    }
+
+    // ANCHOR: count
+    /// One way, four times: warm for its calls, warm for its faults, cold, and what the cold one has left behind.
+    fn count(report: &mut Report, name: &str, file: &File, size: usize) -> io::Result<u64> {
+        let mut reader = reader(name)?;
+        cost::calls(report, name, &[], || reader.sum(file, size))?;
+        let before = Usage::of_thread()?;
+        let sum = reader.sum(file, size)?;
+        let warm = (Usage::of_thread()? - before).minor_faults;
+        report.set(name, "warm_faults", warm);
+        report.set(name, "of_them_reading", reader.map(file, size).map_or(Ok(warm), |map| faults_of(&map))?);
+        let cold = cold(&mut reader, file, size);
+        let value = |count: fn(&(Usage, usize)) -> u64| match &cold {
+            Ok(counts) => Value::Count(count(counts)),
+            Err(reason) => Value::NotPossible(reason.to_string()),
+        };
+        report.set(name, "cold_minor", value(|(used, _)| used.minor_faults));
+        report.set(name, "cold_major", value(|(used, _)| used.major_faults));
+        report.set(name, "huge_pages", value(|(_, huge)| (huge / HUGE_PAGE) as u64));
+        Ok(sum)
+    }
+    // ANCHOR_END: count
+
+    fn faults_of(map: &Map) -> io::Result<u64> {
+        let before = Usage::of_thread()?;
+        hint::black_box(sum::of_map(map));
+        Ok((Usage::of_thread()? - before).minor_faults)
+    }
+
+    /// What the first read takes when the file is not in memory, and how many bytes are mapped by huge pages on the second.
+    fn cold(reader: &mut Reader, file: &File, size: usize) -> io::Result<(Usage, usize)> {
+        cache::evict(file)?;
+        let before = Usage::of_thread()?;
+        reader.sum(file, size)?;
+        let used = Usage::of_thread()? - before;
+        let Ok(map) = reader.map(file, size) else { return Ok((used, 0)) };
+        hint::black_box(sum::of_map(&map));
+        match map.huge_bytes()? {
+            0 if matches!(reader, Reader::Map(Some(Advice::HugePage))) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel gives this file no huge pages"))
+            }
+            huge => Ok((used, huge)),
+        }
+    }
+
+    /// 1,024 blocks of 4 KiB, here and there in the file.
+    fn random(report: &mut Report, file: &File, size: usize) -> io::Result<()> {
+        let blocks = (size / 4096).max(1);
+        let offsets = (0..1024).map(|number| number * 7919 % blocks * 4096);
+        let mut block = [0; 4096];
+        let map = Map::whole(file)?;
+        let length = block.len().min(size);
+        cost::calls(report, "pread_random", &[], || {
+            offsets.clone().try_for_each(|at| file.read_exact_at(&mut block[..length], at as u64))
+        })?;
+        cost::calls(report, "map_random_kept", &[], || {
+            let touched = offsets.clone().map(|at| map.bytes()[at].load(Ordering::Relaxed));
+            hint::black_box(touched.map(u64::from).sum::<u64>());
+            Ok(())
+        })
+    }
+
+    /// Maps, touches and unmaps 1,000 times: alone, and beside a thread of this process that runs on another core.
+    fn shootdowns(report: &mut Report, file: &File, size: usize) -> io::Result<()> {
+        let unmap = || -> io::Result<Value> {
+            let before = tlb_shootdowns();
+            for _ in 0..1000 {
+                Map::new(file, size)?.bytes()[0].load(Ordering::Relaxed);
+            }
+            Ok(before.and_then(|before| Ok(Value::Count(tlb_shootdowns()? - before))).unwrap_or_else(Value::from))
+        };
+        let Some((first, second)) = cores::pair()? else {
+            let reason = "this process may use one core only".to_owned();
+            ["unmap_alone", "unmap_beside"]
+                .iter()
+                .for_each(|name| report.set(name, "tlb_shootdowns", Value::NotPossible(reason.clone())));
+            return Ok(());
+        };
+        cores::pin(first)?;
+        report.set("unmap_alone", "tlb_shootdowns", unmap()?);
+        let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (counted, pinned) = thread::scope(|scope| {
+            let busy = scope.spawn(|| {
+                let pinned = cores::pin(second);
+                started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
+                while !end.load(Ordering::Relaxed) {
+                    hint::spin_loop();
+                }
+                pinned
+            });
+            while !started.load(Ordering::Relaxed) {
+                hint::spin_loop();
+            }
+            let counted = unmap();
+            end.store(true, Ordering::Relaxed);
+            (counted, busy.join())
+        });
+        pinned.map_err(|_| io::Error::other("the busy thread panicked"))??;
+        report.set("unmap_beside", "tlb_shootdowns", counted?);
+        Ok(())
+    }
+
+    // ANCHOR: shorter
+    /// Makes a file shorter under its map: what a load says, what `write` says, what `pread` says; and what a sealed file says.
+    fn shorter(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
+        let path = scratch.file("shorter", BUFFER)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let map = Map::whole(&file)?;
+        file.set_len(0)?;
+        // SAFETY: one load and no call.
+        let end = unsafe { end_of(|| i32::from(map.bytes()[0].load(Ordering::Relaxed))) }?;
+        report.set("load_beyond_end", "signal", if let End::Signal(signal) = end { signal as u64 } else { 0 });
+        let (_reader, mut pipe) = io::pipe()?;
+        // SAFETY: only the kernel reads these.
+        let written = pipe.write(unsafe { map.as_slice() });
+        report.set("write_beyond_end", "errno", errno(written));
+        report.set("pread_beyond_end", "copied_in", Value::Bytes(file.read_at(&mut [0; 1], 0)? as u64));
+        let sealed = SealedMap::new(SealedMap::seal(b"stays")?)?;
+        report.set("truncate_sealed", "errno", errno(sealed.file().set_len(0)));
+        report.promise("a sealed file keeps its bytes", &*sealed == b"stays");
+        Ok(())
+    }
+    // ANCHOR_END: shorter
+
+    /// What the naive version makes of an empty file and a directory, and how often a file stays mapped that is no text.
+    fn naive_faults(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
+        report.set("naive_empty", "errno", errno(naive::count_lines(&scratch.file("empty", 0)?)));
+        report.set("naive_directory", "errno", errno(naive::count_lines(scratch.path())));
+        let binary = scratch.file("binary", BUFFER)?;
+        let refused = (0..3).filter(|_| naive::count_lines(&binary).is_err()).count();
+        report.promise("a file that is no text is refused", refused == 3);
+        let maps = fs::read_to_string("/proc/self/maps")?;
+        let left = maps.lines().filter(|line| line.ends_with(&*binary.to_string_lossy())).count();
+        report.set("naive_binary", "maps_left", left as u64);
+        Ok(())
+    }
+
+    fn errno<T>(result: io::Result<T>) -> u64 {
+        result.err().and_then(|error| error.raw_os_error()).unwrap_or(0) as u64
+    }
+
+    /// One reading that nobody here counts.
+    fn read_once(name: &str, size: usize) -> io::Result<ExitCode> {
+        let scratch = Scratch::new()?;
+        let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
+        let right = reader(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
+        Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn arguments() -> Result<(usize, bool, Option<String>), lexopt::Error> {
+        use lexopt::prelude::*;
+        let (mut size, mut json, mut only) = (16 << 20, false, None);
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("size") => size = parser.value()?.parse_with(size::parse)?,
+                Long("json") => json = true,
+                Long("only") => {
+                    let name = parser.value()?.string()?;
+                    if Reader::new(&name).is_none() {
+                        return Err(format!("--only {name}: not one of {}", Reader::NAMES.join(", ")).into());
+                    }
+                    only = Some(name);
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok((size, json, only))
+    }
+}
