@@ -20,6 +20,9 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
+// On 32-bit systems an atomic load of 8 bytes may be done by a write, which a read-only map does not bear.
+static_assertions::assert_cfg!(target_pointer_width = "64", "`Map::words` is for 64-bit systems");
+
 // ANCHOR: map
 /// A read-only, shared mapping of the beginning of a file, unmapped on drop.
 ///
