@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io, process};
 
-/// A new directory in the system's temporary directory. Dropping it removes it.
+/// A new directory, in the system's temporary directory unless told otherwise. Dropping it removes it.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -14,11 +14,20 @@ impl Scratch {
     ///
     /// If it cannot be made, as in a full or read-only temporary directory.
     pub fn new() -> io::Result<Self> {
+        Self::within(&env::temp_dir())
+    }
+
+    /// Makes the directory in `folder`, which may be on a file system of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn within(folder: &Path) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             // Relaxed: only the numbers must differ. Left over from a process of the same id: take the next number.
             let name = format!("perf-proved-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let path = env::temp_dir().join(name);
+            let path = folder.join(name);
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -383,7 +383,7 @@ mod linux {
             SYS_connect = "connect" SYS_copy_file_range = "copy_file_range" SYS_dup = "dup"
             SYS_epoll_create1 = "epoll_create1" SYS_epoll_ctl = "epoll_ctl" SYS_epoll_pwait = "epoll_pwait"
             SYS_eventfd2 = "eventfd2" SYS_exit = "exit" SYS_fadvise64 = "fadvise64" SYS_fallocate = "fallocate"
-            SYS_fcntl = "fcntl" SYS_fdatasync = "fdatasync" SYS_fstat = "fstat" SYS_fsync = "fsync"
+            SYS_fchmod = "fchmod" SYS_fcntl = "fcntl" SYS_fdatasync = "fdatasync" SYS_fstat = "fstat" SYS_fsync = "fsync"
             SYS_ftruncate = "ftruncate" SYS_futex = "futex" SYS_getdents64 = "getdents64" SYS_getpid = "getpid"
             SYS_getppid = "getppid" SYS_getrandom = "getrandom" SYS_getsockname = "getsockname"
             SYS_getsockopt = "getsockopt" SYS_gettid = "gettid" SYS_io_uring_enter = "io_uring_enter"
@@ -394,7 +394,7 @@ mod linux {
             SYS_pipe2 = "pipe2" SYS_ppoll = "ppoll" SYS_prctl = "prctl" SYS_pread64 = "pread64" SYS_preadv = "preadv"
             SYS_preadv2 = "preadv2" SYS_prlimit64 = "prlimit64" SYS_pwrite64 = "pwrite64" SYS_pwritev = "pwritev"
             SYS_pwritev2 = "pwritev2" SYS_read = "read" SYS_readv = "readv" SYS_recvfrom = "recvfrom"
-            SYS_recvmsg = "recvmsg" SYS_rseq = "rseq" SYS_rt_sigaction = "rt_sigaction"
+            SYS_recvmsg = "recvmsg" SYS_renameat = "renameat" SYS_rseq = "rseq" SYS_rt_sigaction = "rt_sigaction"
             SYS_rt_sigprocmask = "rt_sigprocmask" SYS_sched_getaffinity = "sched_getaffinity"
             SYS_sched_setaffinity = "sched_setaffinity" SYS_sched_yield = "sched_yield" SYS_sendfile = "sendfile"
             SYS_sendmsg = "sendmsg" SYS_sendto = "sendto" SYS_set_robust_list = "set_robust_list"
@@ -412,6 +412,7 @@ mod linux {
             libc::SYS_epoll_wait => "epoll_wait",
             libc::SYS_open => "open",
             libc::SYS_poll => "poll",
+            libc::SYS_rename => "rename",
             libc::SYS_unlink => "unlink",
             _ => "other",
         }

@@ -1,6 +1,7 @@
 //! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
 
 pub mod copies;
+pub mod copy_file_range;
 pub mod mmap;
 pub mod sendfile;
 pub mod splice;
