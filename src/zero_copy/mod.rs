@@ -1,6 +1,7 @@
 //! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
 
 pub mod copies;
+pub mod msg_zerocopy;
 pub mod sendfile;
 pub mod splice;
 #[cfg(target_os = "linux")]
