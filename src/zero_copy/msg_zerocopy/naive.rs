@@ -2,7 +2,7 @@
 //!
 //! - who writes to the buffer after the call changes what is sent, if the bytes still wait in the send queue;
 //! - so does whoever gets the memory after it was freed;
-//! - nobody reads the completions, so after some hundreds of sends to a peer that does not read, the kernel refuses more.
+//! - one call may send less than the buffer holds.
 
 use std::io;
 use std::net::TcpStream;

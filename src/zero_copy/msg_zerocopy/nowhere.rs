@@ -85,7 +85,8 @@ fn start(name: &CStr) -> io::Result<()> {
     // SAFETY: an open descriptor, and requests that take a live `ifreq`.
     unsafe {
         cvt(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR, &raw const request))?;
-        request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+        // Without IFF_NOARP, the packets would never get to the device: nobody answers there.
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_NOARP) as libc::c_short;
         cvt(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)).map(drop)
     }
 }
