@@ -52,6 +52,8 @@ struct Kept {
     sends: u32,
     /// How many of them have no completion yet.
     open: u32,
+    /// Whether more sends may follow: completions of the first may come before the last is made.
+    unfinished: bool,
 }
 
 impl Outstanding {
@@ -60,16 +62,39 @@ impl Outstanding {
         Self { next, kept: VecDeque::new() }
     }
 
-    /// Keeps a buffer of which `sent` bytes left in `sends` sends, at least one.
-    pub fn keep(&mut self, buffer: Vec<u8>, sent: usize, sends: u32) {
-        let what = Returned { buffer, sent, copied: false };
-        self.kept.push_back(Kept { what, first: self.next, sends, open: sends });
-        self.next = self.next.wrapping_add(sends);
+    // ANCHOR: keep
+    /// Keeps a buffer that is about to be sent.
+    pub fn begin(&mut self, buffer: Vec<u8>) {
+        let what = Returned { buffer, sent: 0, copied: false };
+        self.kept.push_back(Kept { what, first: self.next, sends: 0, open: 0, unfinished: true });
     }
+
+    /// What of the newest buffer has not left yet.
+    pub fn rest(&self) -> &[u8] {
+        self.kept.back().map_or(&[], |kept| &kept.what.buffer[kept.what.sent..])
+    }
+
+    /// One more send has taken so many bytes of the newest buffer.
+    pub fn sent(&mut self, bytes: usize) {
+        if let Some(kept) = self.kept.back_mut() {
+            kept.what.sent += bytes;
+            (kept.sends, kept.open) = (kept.sends + 1, kept.open + 1);
+            self.next = self.next.wrapping_add(1);
+        }
+    }
+
+    /// No further send of the newest buffer follows.
+    pub fn finish(&mut self, give: impl FnMut(Returned)) {
+        if let Some(kept) = self.kept.back_mut() {
+            kept.unfinished = false;
+        }
+        self.give_back(give);
+    }
+    // ANCHOR_END: keep
 
     // ANCHOR: complete
     /// Enters what the kernel reports, which may come in any order and in pieces, and hands out what is the program's again.
-    pub fn complete(&mut self, completion: Completion, mut give: impl FnMut(Returned)) {
+    pub fn complete(&mut self, completion: Completion, give: impl FnMut(Returned)) {
         let Some(oldest) = self.kept.front().map(|kept| kept.first) else { return };
         // Distances from the oldest one, which do not wrap around: fewer than 2³¹ sends are under way.
         let end = completion.last.wrapping_sub(oldest).wrapping_add(1) as i32;
@@ -82,11 +107,15 @@ impl Outstanding {
                 kept.what.copied |= completion.copied;
             }
         }
-        for kept in std::mem::take(&mut self.kept) {
-            if kept.open == 0 { give(kept.what) } else { self.kept.push_back(kept) }
-        }
+        self.give_back(give);
     }
     // ANCHOR_END: complete
+
+    fn give_back(&mut self, mut give: impl FnMut(Returned)) {
+        for kept in std::mem::take(&mut self.kept) {
+            if kept.open == 0 && !kept.unfinished { give(kept.what) } else { self.kept.push_back(kept) }
+        }
+    }
 
     /// How many buffers the kernel has.
     pub fn len(&self) -> usize {

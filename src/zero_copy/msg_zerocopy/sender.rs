@@ -65,14 +65,14 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// What `send(2)` reports; `TimedOut` if a non-blocking socket has no room, or the kernel none for one more send, until `deadline`.
     pub fn send(&mut self, buffer: Vec<u8>, deadline: Instant) -> io::Result<()> {
-        let (mut sent, mut sends) = (0, 0);
+        self.outstanding.begin(buffer); // before the first send: its completion may be here before the second
         let result = loop {
-            if sent == buffer.len() {
+            if self.outstanding.rest().is_empty() {
                 break Ok(());
             }
-            let events = match send(&self.socket, &buffer[sent..]) {
+            let events = match send(&self.socket, self.outstanding.rest()) {
                 Ok(count) => {
-                    (sent, sends) = (sent + count, sends + 1); // each call has a number and a completion
+                    self.outstanding.sent(count); // short or not, each call has a number and a completion
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => libc::POLLOUT,
@@ -83,19 +83,10 @@ impl<S: AsFd> ZeroCopySender<S> {
                 break Err(error);
             }
         };
-        self.keep(buffer, sent, sends);
+        self.outstanding.finish(|returned| self.back.push_back(returned));
         result
     }
     // ANCHOR_END: send
-
-    /// A buffer of which nothing left is back at once.
-    fn keep(&mut self, buffer: Vec<u8>, sent: usize, sends: u32) {
-        if sends == 0 {
-            self.back.push_back(Returned { buffer, sent, copied: false });
-        } else {
-            self.outstanding.keep(buffer, sent, sends);
-        }
-    }
 
     /// A buffer that has come back, if there is one. Never waits.
     ///
