@@ -94,7 +94,9 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// What `recvmsg(2)` reports.
     pub fn take_back(&mut self) -> io::Result<Option<Returned>> {
-        self.read_completions()?;
+        if self.back.is_empty() {
+            self.read_completions()?;
+        }
         Ok(self.back.pop_front())
     }
 
