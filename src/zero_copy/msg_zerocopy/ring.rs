@@ -24,12 +24,12 @@ pub struct Ring {
 }
 
 impl Ring {
-    // ANCHOR: ring
     /// A ring, if this kernel has one with the requests that are needed, and lets this process have it.
     ///
     /// # Errors
     ///
     /// A sentence that says why not. Most containers forbid it.
+    // ANCHOR: ring
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::new(64).map_err(|error| {
             let switched_off =

@@ -58,12 +58,12 @@ impl<S: AsFd> ZeroCopySender<S> {
         self.outstanding.len()
     }
 
-    // ANCHOR: send
     /// Sends all of `buffer`. Also after an error, [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, and say how much left.
     ///
     /// # Errors
     ///
     /// What `send(2)` reports; `TimedOut` if a non-blocking socket has no room, or the kernel none for one more send, until `deadline`.
+    // ANCHOR: send
     pub fn send(&mut self, buffer: Vec<u8>, deadline: Instant) -> io::Result<()> {
         self.outstanding.begin(buffer); // before the first send: its completion may be here before the second
         let result = loop {
