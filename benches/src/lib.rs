@@ -43,6 +43,38 @@ impl Measurement for ThreadTime {
     }
 }
 
+/// Measures the CPU time of the whole process: what the kernel's workers and the other end of a connection do for a sender too.
+pub struct ProcessTime;
+
+impl Measurement for ProcessTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        cpu::process().expect("this clock was checked before the first benchmark")
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        self.start() - start
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, time: &Duration) -> f64 {
+        WallTime.to_f64(time)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
 /// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the reason beside
 /// criterion's results, where the book finds it.
 ///

@@ -3,6 +3,7 @@
 pub mod copies;
 pub mod copy_file_range;
 pub mod mmap;
+pub mod msg_zerocopy;
 pub mod sendfile;
 pub mod splice;
 #[cfg(target_os = "linux")]

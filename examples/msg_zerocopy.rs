@@ -1,0 +1,237 @@
+//! Sends buffers with and without the copy into the socket, and asks the kernel whether it copied them after all; shows the
+//! version that everybody writes first changing what it has sent.
+//!
+//!     cargo run --release --example msg_zerocopy                     # 64 buffers of 64 KiB
+//!     cargo run --release --example msg_zerocopy -- --size 4KiB
+//!     strace -c target/release/examples/msg_zerocopy --only msg_zerocopy
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("This example sends with Linux's MSG_ZEROCOPY, which this system does not have.");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
+    use perf_proved::proof::report::{Report, Value};
+    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::proof::syscalls::trace;
+    use perf_proved::proof::{cpu, size};
+    use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
+    use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
+    use perf_proved::zero_copy::msg_zerocopy::way::Way;
+    use perf_proved::zero_copy::msg_zerocopy::{kernel_tls, naive, nowhere};
+    use perf_proved::zero_copy::sendfile::send_range_with;
+    use std::fs::{self, File};
+    use std::io::{self, ErrorKind, Read};
+    use std::net::TcpStream;
+    use std::process::ExitCode;
+    use std::time::{Duration, Instant};
+
+    /// Buffers that each way sends.
+    const BUFFERS: u64 = 64;
+
+    pub fn main() -> ExitCode {
+        let outcome = match arguments() {
+            Ok((size, _, Some(name))) => send_once(&name, size),
+            Ok((size, json, None)) => compare(size, json),
+            Err(error) => {
+                eprintln!("{error} (--size 64KiB, --json, --only VARIANT)");
+                return ExitCode::from(2);
+            }
+        };
+        outcome.unwrap_or_else(|error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        })
+    }
+
+    fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
+        let mut report =
+            Report::new(&format!("{BUFFERS} buffers of {size} bytes over TCP on loopback, and who copied them"));
+        for name in Way::NAMES {
+            if let Err(error) = count(&mut report, name, size) {
+                let ring = name.starts_with("io_uring") && Ring::new().is_err();
+                let reason = if ring { Value::from(error) } else { return Err(error) };
+                ["syscalls", "returned", "copied_after_all"]
+                    .iter()
+                    .for_each(|quantity| report.set(name, quantity, reason.clone()));
+            }
+        }
+        let [returned, copied] = nowhere_counts().unwrap_or_else(|error| {
+            let reason = Value::from(error);
+            [reason.clone(), reason]
+        });
+        report.set("nowhere", "returned", returned);
+        report.set("nowhere", "copied_after_all", copied);
+
+        let (sent, changed) = naive_reuse()?;
+        report.set("naive", "of_sent", Value::Bytes(sent));
+        report.set("naive", "changed_after_send", Value::Bytes(changed));
+        unread(&mut report)?;
+        workers(&mut report)?;
+        let available = kernel_tls(&pair()?.0).map(|()| Value::Count(1));
+        report.set("kernel_tls", "available", available.unwrap_or_else(Value::from));
+        Ok(report.finish(json))
+    }
+
+    // ANCHOR: count
+    /// One way: its calls, what came back, and what the kernel says of it. The receiver checks every byte.
+    fn count(report: &mut Report, name: &str, size: usize) -> io::Result<()> {
+        let mut line = Loopback::new(None)?;
+        let bytes = pattern(size);
+        let mut way = line.transfer(0, |socket| Way::new(name, socket, &bytes))?;
+        let send_all = |way: &mut Way| (0..BUFFERS).try_for_each(|_| way.send()).and_then(|()| way.finish());
+        let ((), checksum) = line.transfer_checked(BUFFERS * size as u64, |_| send_all(&mut way))?;
+        let expected = (0..BUFFERS).fold(FNV_START, |hash, _| fnv1a(hash, &bytes));
+        report.promise(&format!("{name}: every byte arrives as it was"), checksum == expected);
+        let (returned, copied) = way.back();
+        report.set(name, "returned", returned);
+        report.set(name, "copied_after_all", copied);
+
+        let counted = line.transfer(BUFFERS * size as u64, |_| match trace(|| ()) {
+            Ok(_) => trace(|| send_all(&mut way)).and_then(|(result, calls)| result.map(|()| Ok(calls))),
+            Err(reason) => send_all(&mut way).map(|()| Err(Value::from(reason))),
+        })?;
+        report.set(name, "syscalls", counted.as_ref().map_or_else(Clone::clone, |calls| calls.total().into()));
+        for call in ["sendto", "recvmsg", "ppoll", "io_uring_enter"] {
+            report.detail(name, call, counted.as_ref().map_or_else(Clone::clone, |calls| calls.of(call).made.into()));
+        }
+        drop(way);
+        line.close()
+    }
+    // ANCHOR_END: count
+
+    // ANCHOR: nowhere
+    /// Sixteen datagrams to a device that throws them away: back without a copy, if such a device is to be had.
+    fn nowhere_counts() -> io::Result<[Value; 2]> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut sender = ZeroCopySender::new(nowhere::socket()?)?;
+        let (mut returned, mut copied) = (0, 0);
+        for _ in 0..16 {
+            sender.send(vec![0; 1024], deadline)?;
+        }
+        while let Some(back) = sender.wait(deadline)? {
+            returned += 1;
+            copied += u64::from(back.copied);
+        }
+        Ok([returned.into(), copied.into()])
+    }
+    // ANCHOR_END: nowhere
+
+    // ANCHOR: naive_reuse
+    /// Sends to a client that is not reading yet until there is no room, fills the buffer anew, and only then reads: how many bytes
+    /// left, and how many of these are new?
+    fn naive_reuse() -> io::Result<(u64, u64)> {
+        let (mut client, socket) = pair()?;
+        socket.set_nonblocking(true)?;
+        let mut buffer = vec![b'a'; 16 << 20];
+        let mut sent = 0;
+        loop {
+            match naive::send(&socket, &buffer[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        buffer.fill(b'b');
+        let mut received = vec![0; sent];
+        client.read_exact(&mut received)?;
+        Ok((sent as u64, received.iter().filter(|&&byte| byte == b'b').count() as u64))
+    }
+    // ANCHOR_END: naive_reuse
+
+    /// Ten thousand sends before anybody reads a completion: how many messages in the error queue report them?
+    fn unread(report: &mut Report) -> io::Result<()> {
+        const SENDS: u64 = 10_000;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut line = Loopback::new(None)?;
+        let mut sender = ZeroCopySender::new(line.transfer(0, TcpStream::try_clone)?)?;
+        line.transfer(SENDS, |_| (0..SENDS).try_for_each(|_| sender.send(vec![7], deadline)))?;
+        let messages = trace(|| sender.take_back()).map(|(back, calls)| back.map(|_| calls.of("recvmsg")));
+        report.set("unread", "sends", SENDS);
+        report.set(
+            "unread",
+            "messages",
+            match messages {
+                Ok(calls) => calls.map(|calls| (calls.made - calls.failed).into())?,
+                Err(reason) => Value::from(reason),
+            },
+        );
+        while sender.wait(deadline)?.is_some() {}
+        drop(sender);
+        line.close()
+    }
+
+    // ANCHOR: workers
+    /// A file of 64 MiB, once by `sendfile` and once by io_uring's splice: on whose clock does it run?
+    fn workers(report: &mut Report) -> io::Result<()> {
+        const LENGTH: usize = 64 << 20;
+        let scratch = Scratch::new()?;
+        let file = File::open(scratch.file("body", LENGTH)?)?;
+        let mut line = Loopback::new(None)?;
+        for name in ["sendfile", "io_uring_splice"] {
+            let ring = if name == "sendfile" { None } else { Some(Ring::new()) };
+            if let Some(Err(error)) = ring {
+                let reason = Value::from(error);
+                ["sender_cpu", "workers"].iter().for_each(|quantity| report.set(name, quantity, reason.clone()));
+                continue;
+            }
+            let before = (cpu::thread()?, cpu::process()?);
+            line.transfer(LENGTH as u64, |socket| match ring {
+                Some(Ok(mut ring)) => ring.send_file(socket, &file, LENGTH as u64),
+                _ => Ok(send_range_with(socket, &file, 0..LENGTH as u64, || Err(ErrorKind::WouldBlock.into()))?),
+            })?;
+            report.set(name, "sender_cpu", cpu::thread()? - before.0);
+            report.set(name, "process_cpu", cpu::process()? - before.1);
+            report.set(name, "workers", kernel_workers()?);
+        }
+        line.close()
+    }
+    // ANCHOR_END: workers
+
+    /// Threads that the kernel has added to this process for io_uring; they stay for a few seconds after their last work.
+    fn kernel_workers() -> io::Result<u64> {
+        let names = fs::read_dir("/proc/self/task")?.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
+        Ok(names.flatten().filter(|name| name.starts_with("iou-wrk")).count() as u64)
+    }
+
+    /// One run that nobody here counts.
+    fn send_once(name: &str, size: usize) -> io::Result<ExitCode> {
+        let mut line = Loopback::new(None)?;
+        let mut way = line.transfer(0, |socket| Way::new(name, socket, &pattern(size)))?;
+        line.transfer(BUFFERS * size as u64, |_| {
+            (0..BUFFERS).try_for_each(|_| way.send())?;
+            way.finish()
+        })?;
+        drop(way);
+        line.close()?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn arguments() -> Result<(usize, bool, Option<String>), lexopt::Error> {
+        use lexopt::prelude::*;
+        let (mut size, mut json, mut only) = (64 << 10, false, None);
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("size") => size = parser.value()?.parse_with(size::parse)?,
+                Long("json") => json = true,
+                Long("only") => {
+                    let name = parser.value()?.string()?;
+                    if !Way::NAMES.contains(&name.as_str()) {
+                        return Err(format!("--only {name}: not one of {}", Way::NAMES.join(", ")).into());
+                    }
+                    only = Some(name);
+                }
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok((size, json, only))
+    }
+}

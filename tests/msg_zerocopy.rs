@@ -1,0 +1,375 @@
+//! A buffer is the kernel's until it says otherwise: what a sender that owns it guarantees, and what the naive version breaks.
+#![cfg(target_os = "linux")]
+
+use perf_proved::proof::loopback::pair;
+use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::zero_copy::msg_zerocopy::outstanding::{Completion, Outstanding, Returned};
+use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
+use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
+use perf_proved::zero_copy::msg_zerocopy::way::Way;
+use perf_proved::zero_copy::msg_zerocopy::{kernel_tls, naive, nowhere};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::net::{TcpStream, UdpSocket};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+const MIB: usize = 1 << 20;
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+fn reads_all(mut peer: TcpStream) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        all
+    })
+}
+
+/// Everything that comes back until nothing is under way.
+fn all_back<S: std::os::fd::AsFd>(sender: &mut ZeroCopySender<S>) -> Vec<Returned> {
+    std::iter::from_fn(|| sender.wait(soon()).unwrap()).collect()
+}
+
+/// A ring, or `None` after saying why there is none.
+fn ring() -> Option<Ring> {
+    Ring::new().inspect_err(|error| eprintln!("not possible here: {error}")).ok()
+}
+
+// ---------------------------------------------------------------- the books
+
+fn buffers(lengths: &[u32], first: u32) -> Outstanding {
+    let mut outstanding = Outstanding::new(first);
+    for (number, sends) in lengths.iter().enumerate() {
+        outstanding.begin(vec![number as u8]);
+        (0..*sends).for_each(|_| outstanding.sent(0));
+        outstanding.finish(|_| unreachable!("no completion has come"));
+    }
+    outstanding
+}
+
+fn complete(outstanding: &mut Outstanding, first: u32, last: u32, copied: bool) -> Vec<(u8, bool)> {
+    let mut back = vec![];
+    outstanding.complete(Completion { first, last, copied }, |it| back.push((it.buffer[0], it.copied)));
+    back
+}
+
+#[test]
+fn a_buffer_is_back_when_all_its_sends_are_in_any_order_and_across_the_wrap() {
+    for start in [0_u32, 5, u32::MAX, u32::MAX - 1, u32::MAX - 3, (1 << 31) - 2] {
+        let at = |distance: u32| start.wrapping_add(distance);
+        // Buffer 0 has send 0, buffer 1 sends 1 to 3, buffer 2 send 4.
+        let mut books = buffers(&[1, 3, 1], start);
+        assert_eq!(complete(&mut books, at(2), at(4), false), [(2, false)]);
+        assert_eq!(complete(&mut books, at(0), at(0), true), [(0, true)]);
+        assert_eq!(complete(&mut books, at(1), at(1), true), [(1, true)], "copied in one part is copied");
+        assert!(books.is_empty());
+
+        let mut books = buffers(&[1, 3, 1], start);
+        assert_eq!(complete(&mut books, at(0), at(4), false), [(0, false), (1, false), (2, false)], "coalesced");
+        assert_eq!(complete(&mut books, at(0), at(4), false), [], "nobody's");
+    }
+}
+
+#[test]
+fn a_buffer_whose_first_part_is_complete_stays_until_its_last_is() {
+    let mut books = Outstanding::new(u32::MAX);
+    books.begin(vec![9]);
+    books.sent(0);
+    assert_eq!(complete(&mut books, u32::MAX, u32::MAX, true), [], "more may follow");
+    books.sent(1);
+    books.finish(|_| unreachable!("one is open"));
+    assert_eq!(complete(&mut books, 0, 0, false), [(9, true)]);
+}
+
+#[test]
+fn the_books_agree_with_a_model_that_marks_every_send() {
+    let mut seed = 1_u64;
+    let mut random = |bound: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % bound
+    };
+    for _ in 0..500 {
+        let start = random(1 << 32) as u32;
+        let sends: Vec<u32> = (0..1 + random(6)).map(|_| 1 + random(4) as u32).collect();
+        let mut books = buffers(&sends, start);
+        let owner: Vec<u8> = sends.iter().enumerate().flat_map(|(who, n)| vec![who as u8; *n as usize]).collect();
+        let mut open: Vec<u32> = (0..owner.len() as u32).collect();
+        while !open.is_empty() {
+            // A run of sends that follow one another, from anywhere.
+            let from = random(open.len() as u64) as usize;
+            let mut to = from;
+            while to + 1 < open.len() && open[to + 1] == open[to] + 1 && random(2) == 0 {
+                to += 1;
+            }
+            let (first, last) = (open[from], open[to]);
+            open.drain(from..=to);
+            let touched = owner[first as usize]..=owner[last as usize];
+            let wanted: Vec<u8> =
+                touched.filter(|who| !open.iter().any(|send| owner[*send as usize] == *who)).collect();
+            let back = complete(&mut books, start.wrapping_add(first), start.wrapping_add(last), false);
+            assert_eq!(back.iter().map(|(who, _)| *who).collect::<Vec<_>>(), wanted);
+        }
+        assert!(books.is_empty());
+    }
+}
+
+// ---------------------------------------------------------------- sending
+
+#[test]
+fn every_way_brings_every_byte_at_every_size() {
+    for name in Way::NAMES {
+        for length in [1, 4095, 4096, 4097, 65_535, 65_536, 65_537, MIB, 8 * MIB + 1] {
+            let (peer, socket) = pair().unwrap();
+            let mut way = match Way::new(name, &socket, &pattern(length)) {
+                Err(error) if name.starts_with("io_uring") && ring().is_none() => {
+                    eprintln!("{error}");
+                    continue;
+                }
+                other => other.unwrap(),
+            };
+            let peer = reads_all(peer);
+            (0..3).for_each(|_| way.send().unwrap());
+            way.finish().unwrap();
+            let asked = if ["send", "io_uring_send"].contains(&name) { 0 } else { 3 };
+            assert_eq!(way.back(), (asked, asked), "{name}: on loopback the kernel says that it copied");
+            drop((way, socket));
+            assert!(peer.join().unwrap() == pattern(length).repeat(3), "{name}, {length} bytes");
+        }
+    }
+    assert!(Way::new("sendto", &pair().unwrap().0, b"").is_err());
+}
+
+#[test]
+fn a_full_socket_is_waited_for_and_a_deadline_holds() {
+    let (peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    let whole = pattern(16 * MIB);
+    let started = Instant::now();
+    let error = sender.send(whole.clone(), started + Duration::from_millis(100)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(sender.under_way(), 1, "its beginning is in the send queue");
+    assert_eq!(sender.wait(Instant::now() + Duration::from_millis(20)).unwrap_err().kind(), ErrorKind::TimedOut);
+
+    // Somebody reads: it comes back, and says how much left. What is sent next has room by and by.
+    let peer = reads_all(peer);
+    let back = all_back(&mut sender);
+    assert_eq!((back.len(), back[0].buffer == whole), (1, true));
+    assert!((1..16 * MIB).contains(&back[0].sent), "{}", back[0].sent);
+    sender.send(whole.clone(), soon()).unwrap();
+    assert_eq!(all_back(&mut sender)[0].sent, 16 * MIB);
+    drop(sender);
+    let arrived = peer.join().unwrap();
+    assert!(arrived[..back[0].sent] == whole[..back[0].sent] && arrived[back[0].sent..] == whole);
+}
+
+/// While completions wait, `poll` returns at once; a loop that does not read them burns its core.
+#[test]
+fn waiting_for_room_costs_no_core_while_completions_come() {
+    let (mut peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    sender.send(vec![1; 4096], soon()).unwrap(); // its completion is there before the wait begins
+    let (before, started) = (perf_proved::proof::cpu::thread().unwrap(), Instant::now());
+    let error = sender.send(vec![2; 32 * MIB], Instant::now() + Duration::from_millis(400)).unwrap_err();
+    let used = perf_proved::proof::cpu::thread().unwrap() - before;
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!(used < started.elapsed() / 2, "{used:?} of {:?}", started.elapsed());
+    peer.read_exact(&mut [0; 4096]).unwrap();
+}
+
+#[test]
+fn nothing_is_sent_and_comes_back_at_once() {
+    let (_peer, socket) = pair().unwrap();
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    sender.send(vec![], soon()).unwrap();
+    assert_eq!(sender.under_way(), 0);
+    assert_eq!(sender.take_back().unwrap(), Some(Returned { buffer: vec![], sent: 0, copied: false }));
+    assert_eq!(sender.wait(soon()).unwrap(), None);
+}
+
+#[test]
+fn a_reset_is_an_error_and_gives_the_buffers_back() {
+    let (peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    let _ = sender.send(vec![1; 16 * MIB], Instant::now() + Duration::from_millis(50));
+    assert_eq!(sender.under_way(), 1);
+    drop(peer); // with bytes unread
+    let error = sender.send(vec![2; 4096], soon()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    let mut back = all_back(&mut sender);
+    back.sort_by_key(|returned| returned.buffer.len());
+    assert_eq!((back.len(), back[0].sent, back[0].buffer.len()), (2, 0, 4096));
+    assert!(back[1].sent > 0);
+}
+
+#[test]
+fn other_sockets_are_refused() {
+    let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let error = ZeroCopySender::new(one).err().unwrap();
+    assert!(error.to_string().starts_with("SO_ZEROCOPY: "), "{error}");
+}
+
+/// Small enough for the allocator to give the same memory out again.
+const PIECE: usize = 32 << 10;
+
+/// How many of the bytes that wait in a connection arrive as what the program has written into later allocations.
+fn of_later_allocations(peer: TcpStream, socket: TcpStream) -> usize {
+    let later: Vec<Vec<u8>> = (0..1000).map(|_| vec![b'b'; PIECE]).collect();
+    drop(socket);
+    let arrived = reads_all(peer).join().unwrap();
+    assert!(arrived.len() > PIECE && later.iter().flatten().all(|byte| *byte == b'b'));
+    arrived.iter().filter(|byte| **byte == b'b').count()
+}
+
+#[test]
+fn a_dropped_sender_keeps_the_memory_that_is_under_way() {
+    let (peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut sender = ZeroCopySender::new(socket.try_clone().unwrap()).unwrap();
+    let deadline = Instant::now() + Duration::from_millis(100);
+    while sender.send(vec![b'a'; PIECE], deadline).is_ok() {}
+    assert!(sender.under_way() > 1);
+    drop(sender);
+    assert_eq!(of_later_allocations(peer, socket), 0);
+}
+
+#[test]
+fn naive_sends_what_a_later_allocation_holds() {
+    let (peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut buffers = vec![];
+    loop {
+        let buffer = vec![b'a'; PIECE];
+        let sent = naive::send(&socket, &buffer);
+        buffers.push(buffer);
+        if sent.is_err() {
+            break;
+        }
+    }
+    drop(buffers);
+    assert!(of_later_allocations(peer, socket) > 0);
+}
+
+// ---------------------------------------------------------------- where nothing is copied
+
+#[test]
+fn a_device_that_throws_away_copies_nothing() {
+    let socket: UdpSocket = match nowhere::socket() {
+        Err(error) => return eprintln!("not possible here: {error}"),
+        Ok(socket) => socket,
+    };
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    for length in [1, 100, 1400] {
+        sender.send(vec![7; length], soon()).unwrap();
+    }
+    let back = all_back(&mut sender);
+    assert_eq!(back.len(), 3);
+    assert!(back.iter().all(|returned| !returned.copied && returned.sent == returned.buffer.len()));
+    // What does not fit into one packet is copied in pieces: the kernel's own fragments.
+    sender.send(vec![7; 8000], soon()).unwrap();
+    assert!(all_back(&mut sender)[0].copied);
+}
+
+// ---------------------------------------------------------------- io_uring
+
+#[test]
+fn a_ring_gives_back_what_it_was_given_also_after_a_reset() {
+    let Some(mut ring) = ring() else { return };
+    let (peer, socket) = pair().unwrap();
+    drop(peer);
+    let error = (0..100).find_map(|_| ring.send_zc(&socket, vec![1; 4096]).err()).expect("the peer is gone");
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    let mut last = None;
+    while let Some(returned) = ring.wait().unwrap() {
+        last = Some(returned.buffer.len());
+    }
+    assert_eq!((last, ring.under_way()), (Some(4096), 0));
+    assert!(ring.send(&socket, b"more").is_err());
+}
+
+#[test]
+fn a_ring_sends_a_file_and_notices_that_it_has_become_shorter() {
+    let Some(mut ring) = ring() else { return };
+    let scratch = Scratch::new().unwrap();
+    let file = File::open(scratch.file("file", 3 * MIB + 1).unwrap()).unwrap();
+    let (peer, socket) = pair().unwrap();
+    let peer = reads_all(peer);
+    ring.send_file(&socket, &file, 3 * MIB as u64 + 1).unwrap();
+    let error = ring.send_file(&socket, &file, 4 * MIB as u64).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    drop(socket);
+    assert!(peer.join().unwrap() == pattern(3 * MIB + 1).repeat(2));
+}
+
+// ---------------------------------------------------------------- kernel TLS
+
+#[test]
+fn kernel_tls_is_there_or_says_why_not() {
+    let (peer, socket) = pair().unwrap();
+    match kernel_tls(&socket) {
+        Ok(()) => {}
+        Err(error) => {
+            assert!(error.kind() != ErrorKind::NotFound || error.to_string().contains("without TLS"), "{error}")
+        }
+    }
+    assert!(kernel_tls(UdpSocket::bind("127.0.0.1:0").unwrap()).is_err());
+    drop(peer);
+}
+
+// ---------------------------------------------------------------- the naive version's faults
+
+/// Fills the connection by the naive version, and returns how many bytes left.
+fn fill(socket: &TcpStream, buffer: &[u8]) -> usize {
+    socket.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    loop {
+        match naive::send(socket, &buffer[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                return sent;
+            }
+        }
+    }
+}
+
+fn received(mut peer: TcpStream, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    peer.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[test]
+fn naive_changes_what_it_has_sent_when_the_buffer_is_filled_again() {
+    let (peer, socket) = pair().unwrap();
+    let mut buffer = vec![b'a'; 16 * MIB];
+    let sent = fill(&socket, &buffer);
+    buffer.fill(b'b');
+    let arrived = received(peer, sent).unwrap();
+    let kept = arrived.iter().take_while(|byte| **byte == b'a').count();
+    // What the receiving side had room for was copied when it was handed over; what waits in the send queue was not.
+    assert!(kept > 0 && kept < sent, "{kept} of {sent}");
+    assert!(arrived[kept..].iter().all(|byte| *byte == b'b'));
+}
+
+#[test]
+fn naive_keeps_a_small_buffer_as_it_was_if_the_peer_has_room() {
+    let (peer, socket) = pair().unwrap();
+    let mut buffer = vec![b'a'; 4096];
+    assert_eq!(naive::send(&socket, &buffer).unwrap(), 4096);
+    buffer.fill(b'b');
+    assert_eq!(received(peer, 4096).unwrap(), [b'a'; 4096], "which is why no test of a small message finds the fault");
+}
+
+#[test]
+fn naive_sends_less_than_all() {
+    let (_peer, socket) = pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    assert!(naive::send(&socket, &vec![1; 64 * MIB]).unwrap() < 64 * MIB);
+}
