@@ -16,7 +16,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-/// The buffer of a loop that reads and writes, in bytes: the [best](crate::zero_copy::sendfile) of those that the book compares.
+/// The buffer of a loop that reads and writes, in bytes: one of [those](crate::zero_copy::sendfile) that the book compares.
 pub const BUFFER: usize = 64 << 10;
 
 /// One way of a file's bytes to a blocking socket, or half of one.
