@@ -10,70 +10,48 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs, io};
 
+/// Makes a clock of this crate criterion's: times in the units of the wall's, read by the function.
+macro_rules! measure_by {
+    ($clock:ty, $read:path) => {
+        impl Measurement for $clock {
+            type Intermediate = Duration;
+            type Value = Duration;
+
+            fn start(&self) -> Duration {
+                $read().expect("this clock was checked before the first benchmark")
+            }
+
+            fn end(&self, start: Duration) -> Duration {
+                self.start() - start
+            }
+
+            fn add(&self, a: &Duration, b: &Duration) -> Duration {
+                *a + *b
+            }
+
+            fn zero(&self) -> Duration {
+                Duration::ZERO
+            }
+
+            fn to_f64(&self, time: &Duration) -> f64 {
+                WallTime.to_f64(time)
+            }
+
+            fn formatter(&self) -> &dyn ValueFormatter {
+                WallTime.formatter()
+            }
+        }
+    };
+}
+
 /// Measures the CPU time of the benchmarking thread, in user space and in the kernel, where criterion's own clock measures
 /// what passes on the wall. Threads that help it are not counted.
 pub struct ThreadTime;
-
-impl Measurement for ThreadTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        cpu::thread().expect("this clock was checked before the first benchmark")
-    }
-
-    fn end(&self, start: Duration) -> Duration {
-        self.start() - start
-    }
-
-    fn add(&self, a: &Duration, b: &Duration) -> Duration {
-        *a + *b
-    }
-
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn to_f64(&self, time: &Duration) -> f64 {
-        WallTime.to_f64(time)
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        WallTime.formatter()
-    }
-}
+measure_by!(ThreadTime, cpu::thread);
 
 /// Measures the CPU time of the whole process: what the kernel's workers and the other end of a connection do for a sender too.
 pub struct ProcessTime;
-
-impl Measurement for ProcessTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        cpu::process().expect("this clock was checked before the first benchmark")
-    }
-
-    fn end(&self, start: Duration) -> Duration {
-        self.start() - start
-    }
-
-    fn add(&self, a: &Duration, b: &Duration) -> Duration {
-        *a + *b
-    }
-
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn to_f64(&self, time: &Duration) -> f64 {
-        WallTime.to_f64(time)
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        WallTime.formatter()
-    }
-}
+measure_by!(ProcessTime, cpu::process);
 
 /// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the reason beside
 /// criterion's results, where the book finds it.
