@@ -5,5 +5,6 @@
 //! writes first is kept beside the good one, in a module called `naive`.
 
 pub mod measuring;
+pub mod memory;
 pub mod proof;
 pub mod zero_copy;

@@ -1,8 +1,9 @@
 //! What the tests share: the rules that hold the project's folders together.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
 pub const PROSE: [&str; 2] = ["measuring/figures.md", "zero-copy/which-one.md"];
@@ -168,4 +169,45 @@ fn stems(folder: &Path, extension: &str) -> BTreeSet<String> {
         .filter(|path| path.extension().is_some_and(|end| end == extension))
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect()
+}
+
+/// What the compiler says of a program that uses the library: the code of each error (`E0499`) with its message, in its order; nothing
+/// if it compiles.
+///
+/// # Panics
+///
+/// If the compiler cannot be run, or refuses without an error.
+pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
+    let executable = env::current_exe().expect("a test knows its own path");
+    let target = executable.ancestors().nth(3).expect("it runs in target/debug/deps");
+    let folder = target.join("tmp/refusals").join(name);
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nedition = \"2024\"\n[dependencies]\nperf-proved = {{ path = {:?} }}\nstatic_assertions = \"1.1\"\n[workspace]\n",
+        root()
+    );
+    fs::create_dir_all(folder.join("src")).expect("creating a crate to compile");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("writing its manifest");
+    fs::write(folder.join("src/main.rs"), program).expect("writing its program");
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the versions of the workspace");
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--message-format=json", "--target-dir"])
+        .arg(folder.with_file_name("target"))
+        .current_dir(&folder)
+        .output()
+        .expect("running cargo");
+    let errors: Vec<_> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .map(|line| line["message"].clone())
+        .filter(|message| {
+            message["level"] == "error" && message["spans"].as_array().is_some_and(|spans| !spans.is_empty())
+        })
+        .map(|message| {
+            [&message["code"]["code"], &message["message"]].map(|text| text.as_str().unwrap_or("").to_owned())
+        })
+        .map(|[code, message]| (code, message))
+        .collect();
+    let refused = !output.status.success();
+    assert_eq!(refused, !errors.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    errors
 }

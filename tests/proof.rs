@@ -4,11 +4,13 @@
 use perf_proved::proof::allocations::{Allocations, Counting, count};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
-use perf_proved::proof::{cores, cpu};
+use perf_proved::proof::{cores, cpu, resident};
+use perf_proved_tests::refusals;
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use std::{panic, thread};
@@ -123,9 +125,26 @@ fn allocations_are_counted_on_this_thread_only() {
     assert!(made.calls > 0 && made.bytes < 1 << 16, "{made:?}");
 
     let (numbers, made) = count(|| Vec::<u64>::with_capacity(100));
-    assert_eq!(made, Allocations { calls: 1, bytes: 800 });
+    assert_eq!(made, Allocations { calls: 1, bytes: 800, frees: 0, peak: 800 });
     let (_, made) = count(|| drop(numbers));
-    assert_eq!(made, Allocations::default());
+    assert_eq!(made, Allocations { frees: 1, ..Allocations::default() });
+}
+
+#[test]
+fn the_peak_is_what_was_held_at_once() {
+    let (inner, outer) = count(|| {
+        drop(black_box(vec![0_u8; 1000]));
+        let (mut kept, first) = count(|| black_box(vec![0_u8; 100]));
+        drop(black_box(vec![0_u8; 300]));
+        let (_, second) = count(|| kept.reserve_exact(500));
+        [first, second]
+    });
+    assert_eq!(inner.map(|made| made.peak), [100, 500]); // the block that grew has taken the place of the old one
+    assert_eq!(inner.map(|made| made.bytes), [100, 600]);
+    assert_eq!(outer.peak, 1000);
+
+    let (_, made) = count(|| drop(thread::spawn(|| vec![0_u8; 1 << 20]).join().unwrap()));
+    assert!(made.peak < 1 << 16, "what another thread allocated is not this one's: {made:?}");
 }
 
 #[test]
@@ -196,4 +215,47 @@ fn a_pinned_thread_stays_and_a_core_that_is_not_there_is_refused() {
 fn page_size() -> usize {
     // SAFETY: asks for a constant.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
+#[test]
+fn resident_memory_is_what_was_touched() {
+    let _alone = alone();
+    const SIZE: u64 = 64 << 20;
+    let before = resident::now().unwrap();
+    let mut block = vec![0_u8; SIZE as usize];
+    assert!(resident::now().unwrap() < before + SIZE / 2, "nothing of it was touched");
+    block.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    assert!(resident::now().unwrap() >= before + SIZE * 9 / 10);
+    drop(black_box(block));
+    assert!(resident::peak().unwrap() >= before + SIZE * 9 / 10, "the peak outlives the block");
+    resident::reset_peak().unwrap();
+    assert!(resident::peak().unwrap() < before + SIZE / 2);
+}
+
+#[test]
+fn together_runs_once_on_each_core_or_not_at_all() {
+    let here = cores::allowed().unwrap();
+    let ran = [const { AtomicUsize::new(0) }; 2];
+    let work = |place: usize| {
+        assert_eq!(cores::allowed().unwrap(), [here[place]]);
+        ran[place].fetch_add(1, Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(5));
+    };
+    let two = here.len().min(2);
+    let time = cores::together(&here[..two], work).unwrap();
+    assert!(time >= Duration::from_millis(5));
+    assert_eq!(ran.iter().map(|ran| ran.load(Ordering::Relaxed)).sum::<usize>(), two);
+
+    let error = cores::together(&[here[0], 100_000], |_| unreachable!("one core does not exist")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(cores::together(&[], |_| unreachable!()).unwrap(), Duration::ZERO);
+}
+
+#[test]
+fn what_the_compiler_refuses_is_told_by_its_code() {
+    let program = |second: &str| format!("fn main() {{ let text = String::new(); drop(text); {second} }}");
+    assert_eq!(refusals("proof_accepted", &program("")), []);
+    let refused = refusals("proof_refused", &program("println!(\"{text}\");"));
+    assert_eq!(refused.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["E0382"]);
+    assert!(refused[0].1.contains("borrow of moved value"), "{refused:?}");
 }

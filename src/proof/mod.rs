@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | which system calls did this make, and how many bytes did they return? | [`syscalls::trace`] | the kernel, through `ptrace` |
 //! | how often did this allocate, and how much? | [`allocations::count`] | the global allocator |
+//! | how much memory is it in fact? | [`resident`] | `/proc/self` |
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how many TLB shootdowns? | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
@@ -12,7 +13,7 @@
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
 //! [`cost`] puts the first three into a row of a report. None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
-//! or as JSON for programs. [`loopback`] and [`scratch`] give an experiment its connection and its files.
+//! or as JSON for programs, and [`flags`] reads what the examples are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
 #[cfg(unix)]
@@ -21,10 +22,12 @@ pub mod cores;
 #[cfg(target_os = "linux")]
 pub mod cost;
 pub mod cpu;
+pub mod flags;
 #[cfg(unix)]
 pub mod interrupt;
 pub mod loopback;
 pub mod report;
+pub mod resident;
 pub mod rounds;
 pub mod scratch;
 pub mod size;
