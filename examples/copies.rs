@@ -22,10 +22,10 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use perf_proved::proof::cost;
+    use perf_proved::proof::flags;
     use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
     use perf_proved::proof::report::Report;
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::size;
     use perf_proved::proof::usage::Usage;
     use perf_proved::zero_copy::copies::{Path, naive};
     use std::fs::File;
@@ -34,17 +34,9 @@ mod linux {
     use std::thread;
 
     pub fn main() -> ExitCode {
-        let outcome = match arguments() {
-            Ok((size, _, Some(name))) => go_once(&name, size),
-            Ok((size, json, None)) => compare(size, json),
-            Err(error) => {
-                eprintln!("{error} (--size 1MiB, --json, --only VARIANT)");
-                return ExitCode::from(2);
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        flags::run(&Path::NAMES, Some(1 << 20), |flags| match flags.only {
+            Some(name) => go_once(&name, flags.size),
+            None => compare(flags.size, flags.json),
         })
     }
 
@@ -127,26 +119,5 @@ mod linux {
         line.transfer(arrives, |socket| path.go(socket, &file, size as u64))?;
         line.close()?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn arguments() -> Result<(usize, bool, Option<String>), lexopt::Error> {
-        use lexopt::prelude::*;
-        let (mut size, mut json, mut only) = (1 << 20, false, None);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("size") => size = parser.value()?.parse_with(size::parse)?,
-                Long("json") => json = true,
-                Long("only") => {
-                    let name = parser.value()?.string()?;
-                    if Path::new(&name).is_none() {
-                        return Err(format!("--only {name}: not one of {}", Path::NAMES.join(", ")).into());
-                    }
-                    only = Some(name);
-                }
-                other => return Err(other.unexpected()),
-            }
-        }
-        Ok((size, json, only))
     }
 }

@@ -21,9 +21,9 @@ mod linux {
     use perf_proved::proof::child::{End, end_of};
     use perf_proved::proof::cores;
     use perf_proved::proof::cost;
+    use perf_proved::proof::flags;
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::size;
     use perf_proved::proof::usage::{Usage, tlb_shootdowns};
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::sealed::SealedMap;
@@ -37,17 +37,9 @@ mod linux {
     use std::thread;
 
     pub fn main() -> ExitCode {
-        let outcome = match arguments() {
-            Ok((size, _, Some(name))) => read_once(&name, size),
-            Ok((size, json, None)) => compare(size, json),
-            Err(error) => {
-                eprintln!("{error} (--size 16MiB, --json, --only VARIANT)");
-                return ExitCode::from(2);
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        flags::run(&Reader::NAMES, Some(16 << 20), |flags| match flags.only {
+            Some(name) => read_once(&name, flags.size),
+            None => compare(flags.size, flags.json),
         })
     }
 
@@ -222,26 +214,5 @@ mod linux {
         let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
         let right = reader(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    fn arguments() -> Result<(usize, bool, Option<String>), lexopt::Error> {
-        use lexopt::prelude::*;
-        let (mut size, mut json, mut only) = (16 << 20, false, None);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("size") => size = parser.value()?.parse_with(size::parse)?,
-                Long("json") => json = true,
-                Long("only") => {
-                    let name = parser.value()?.string()?;
-                    if Reader::new(&name).is_none() {
-                        return Err(format!("--only {name}: not one of {}", Reader::NAMES.join(", ")).into());
-                    }
-                    only = Some(name);
-                }
-                other => return Err(other.unexpected()),
-            }
-        }
-        Ok((size, json, only))
     }
 }

@@ -21,7 +21,7 @@ mod linux {
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::proof::syscalls::trace;
-    use perf_proved::proof::{cpu, size};
+    use perf_proved::proof::{cpu, flags};
     use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
     use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
     use perf_proved::zero_copy::msg_zerocopy::way::Way;
@@ -37,17 +37,9 @@ mod linux {
     const BUFFERS: u64 = 64;
 
     pub fn main() -> ExitCode {
-        let outcome = match arguments() {
-            Ok((size, _, Some(name))) => send_once(&name, size),
-            Ok((size, json, None)) => compare(size, json),
-            Err(error) => {
-                eprintln!("{error} (--size 64KiB, --json, --only VARIANT)");
-                return ExitCode::from(2);
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        flags::run(&Way::NAMES, Some(64 << 10), |flags| match flags.only {
+            Some(name) => send_once(&name, flags.size),
+            None => compare(flags.size, flags.json),
         })
     }
 
@@ -212,26 +204,5 @@ mod linux {
         drop(way);
         line.close()?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn arguments() -> Result<(usize, bool, Option<String>), lexopt::Error> {
-        use lexopt::prelude::*;
-        let (mut size, mut json, mut only) = (64 << 10, false, None);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("size") => size = parser.value()?.parse_with(size::parse)?,
-                Long("json") => json = true,
-                Long("only") => {
-                    let name = parser.value()?.string()?;
-                    if !Way::NAMES.contains(&name.as_str()) {
-                        return Err(format!("--only {name}: not one of {}", Way::NAMES.join(", ")).into());
-                    }
-                    only = Some(name);
-                }
-                other => return Err(other.unexpected()),
-            }
-        }
-        Ok((size, json, only))
     }
 }
