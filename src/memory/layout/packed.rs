@@ -1,5 +1,6 @@
 //! A record without padding, whose fields lie where they lie.
 
+use super::picture::LINE;
 use super::records::Event;
 
 // ANCHOR: packed
@@ -41,3 +42,17 @@ impl Packed {
     }
     // ANCHOR_END: raw
 }
+
+/// The sum of one eight-byte number for each cache line of `bytes` but the last, `offset` (at most 64) bytes behind its beginning:
+/// from 57 to 63, if `bytes` begin with a line, each number lies in two of them.
+///
+/// # Panics
+///
+/// If there is no line, or `offset` is larger.
+// ANCHOR: numbers
+pub fn numbers_at(bytes: &[u8], offset: usize) -> u64 {
+    let (lines, _) = bytes[offset..bytes.len() - LINE + offset].as_chunks::<LINE>();
+    let numbers = lines.iter().filter_map(|line| line.first_chunk());
+    numbers.map(|number| u64::from_ne_bytes(*number)).fold(0, u64::wrapping_add)
+}
+// ANCHOR_END: numbers

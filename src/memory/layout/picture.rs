@@ -71,11 +71,11 @@ impl Shape {
     /// a dot for padding, a capital where a value begins.
     pub fn picture(&self, values: usize) -> String {
         let mut one = vec!['·'; self.size];
-        let mut out =
-            format!("{}: {} bytes, aligned to {}, padding {}", self.name, self.size, self.align, self.padding());
+        let Self { name, size, align, .. } = self;
+        let mut out = format!("{name}: {size} bytes, aligned to {align}, padding {}\n      ", self.padding());
         for ((name, span), letter) in self.fields.iter().zip('a'..) {
             one[span.clone()].fill(letter);
-            let _ = write!(out, "; {letter} {name} {}..{}", span.start, span.end);
+            let _ = write!(out, " {letter} {name} {}..{}", span.start, span.end);
         }
         if let Some(first) = one.first_mut() {
             first.make_ascii_uppercase();
