@@ -23,7 +23,7 @@ pub struct Shape {
 }
 
 /// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of them must be named, or this does
-/// not compile (`E0027`): a field that was left out would look like padding.
+/// not compile: a field that was left out would look like padding.
 ///
 /// ```
 /// use perf_proved::layout;
@@ -60,7 +60,7 @@ impl Shape {
     // ANCHOR: holes
     pub fn holes(&self) -> Vec<Range<usize>> {
         let mut spans: Vec<_> = self.fields.iter().map(|(_, span)| span.clone()).collect();
-        spans.sort_by_key(|span| span.start);
+        spans.sort_by_key(|span| (span.start, span.end)); // one of no bytes before its neighbor
         spans.push(self.size..self.size); // so that what lies behind the last field is a hole too
         let ends = [0].into_iter().chain(spans.iter().map(|span| span.end));
         ends.zip(&spans).map(|(end, next)| end..next.start).filter(|hole| !hole.is_empty()).collect()
