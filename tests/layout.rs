@@ -68,10 +68,10 @@ fn a_field_that_the_picture_forgets_is_refused() {
 
 #[test]
 fn packed_fields_are_read_where_they_lie() {
-    // At every distance from an aligned address.
+    // At every distance from an aligned address, and at the end of the block that holds it.
     for at in 0..16 {
-        let mut bytes = Vec::from([0xff; 15 + Packed::BYTES]);
-        let record = &mut bytes[at..at + Packed::BYTES];
+        let mut bytes = vec![0xff; at + Packed::BYTES];
+        let record = &mut bytes[at..];
         record[0] = 7;
         record[1..9].copy_from_slice(&0x0102_0304_0506_0708_u64.to_ne_bytes());
         record[9..].copy_from_slice(&(at as u32).to_ne_bytes());
@@ -83,11 +83,13 @@ fn packed_fields_are_read_where_they_lie() {
 
 #[test]
 fn numbers_are_read_at_every_offset() {
-    let bytes: Vec<u8> = (0..4 * LINE).map(|byte| (byte * 7) as u8).collect();
-    for offset in 0..=LINE {
-        let number = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
-        let expected = [0, 1, 2].map(|line| number(line * LINE + offset)).into_iter().fold(0, u64::wrapping_add);
-        assert_eq!(numbers_at(&bytes, offset), expected, "{offset}");
+    for lines in 1..10 {
+        let bytes: Vec<u8> = (0..lines * LINE).map(|byte| (byte * 7 + byte / 256) as u8).collect();
+        for offset in 0..=LINE {
+            let number = |line| u64::from_ne_bytes(bytes[line * LINE + offset..][..8].try_into().unwrap());
+            let expected = (0..lines - 1).map(number).fold(0, u64::wrapping_add);
+            assert_eq!(numbers_at(&bytes, offset), expected, "{lines} lines, {offset}");
+        }
     }
 }
 
