@@ -1,16 +1,19 @@
 //! What the shape of a record costs to read: one field of each and all fields in their order, whole records here and there, from
 //! 1,024 records to 4,194,304; and loads that are not aligned.
 //!
-//! One thread on one core, ordinary pages. A parameter is a number of records in units of 1,024, and every shape holds the same
-//! events, so that every sum is the same. What the compiler makes of the loops differs: it adds a column several at a time.
+//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's cannot be read). Memory is the
+//! allocator's, in ordinary pages where the kernel gives huge ones on advice only. A parameter is a number of records in units of
+//! 1,024, and every shape holds the same events, so that every sum is the same. What the compiler makes of the loops differs: it
+//! adds up a column several numbers at a time.
 
+use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use perf_proved::memory::layout::packed::numbers_at;
 use perf_proved::memory::layout::picture::LINE;
 use perf_proved::memory::layout::records::Records;
-use perf_proved::proof::cores;
 use perf_proved::proof::scratch::pattern;
-use perf_proved_benches::size;
+use perf_proved::proof::{cores, cpu};
+use perf_proved_benches::{ThreadTime, size};
 use std::hint::black_box;
 
 const KI: usize = 1 << 10;
@@ -23,7 +26,14 @@ fn main() {
     if let Ok(Some((core, _))) = cores::pair() {
         cores::pin(core).expect("this core is allowed");
     }
-    let mut criterion = Criterion::default().configure_from_args();
+    match cpu::thread() {
+        Ok(_) => run(Criterion::default().with_measurement(ThreadTime)),
+        Err(_) => run(Criterion::default()),
+    }
+}
+
+fn run<M: Measurement + 'static>(criterion: Criterion<M>) {
+    let mut criterion = criterion.configure_from_args();
     scan(&mut criterion, "layout_scan", &COUNTS, Records::amounts);
     scan(&mut criterion, "layout_whole", &[KI, 4096 * KI], Records::everything);
     random(&mut criterion);
@@ -33,7 +43,12 @@ fn main() {
 }
 
 /// A sum over all records in their order, each shape at one size, then at the next: what drifts, drifts for all.
-fn scan(criterion: &mut Criterion, group: &str, counts: &[usize], sum: fn(&Records) -> u64) {
+fn scan<M: Measurement + 'static>(
+    criterion: &mut Criterion<M>,
+    group: &str,
+    counts: &[usize],
+    sum: fn(&Records) -> u64,
+) {
     let mut group = criterion.benchmark_group(group);
     for &count in counts {
         group.throughput(Throughput::Elements(count as u64));
@@ -48,7 +63,7 @@ fn scan(criterion: &mut Criterion, group: &str, counts: &[usize], sum: fn(&Recor
 }
 
 /// Whole records at random places, 1,024 an iteration: every record once, in an order without a pattern, then from the start.
-fn random(criterion: &mut Criterion) {
+fn random<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let mut group = criterion.benchmark_group("layout_random");
     group.throughput(Throughput::Elements(PLACES as u64));
     for count in [KI, 256 * KI, 4096 * KI] {
@@ -68,7 +83,7 @@ fn random(criterion: &mut Criterion) {
 }
 
 /// One number of eight bytes a cache line, at different offsets; everything in the first cache.
-fn unaligned(criterion: &mut Criterion) {
+fn unaligned<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let bytes = pattern(18 * KI);
     let start = bytes.as_ptr().align_offset(LINE);
     let lines = &bytes[start..][..16 * KI + LINE];
@@ -87,7 +102,7 @@ fn unaligned(criterion: &mut Criterion) {
 }
 
 /// The same twice, in memory: there the noise is largest.
-fn same_twice(criterion: &mut Criterion) {
+fn same_twice<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let records = Records::new("rust_order", 4096 * KI).expect("one of the names");
     let mut group = criterion.benchmark_group("layout_aa");
     for function in ["first", "second"] {

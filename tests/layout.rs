@@ -7,8 +7,9 @@ use perf_proved::memory::layout::picture::{LINE, Shape};
 use perf_proved::memory::layout::records::{ByHand, COrder, Event, Records, lines, split};
 use perf_proved::memory::layout::shrink::flags;
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved_tests::refusals;
+use perf_proved_tests::{refusals, root};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -24,6 +25,21 @@ fn naive_order_saves_nothing_and_its_hole_is_elsewhere() {
     assert_eq!(optimized.fields[2], ("name", 9..41), "an array of bytes needs no alignment");
     assert_eq!(optimized.holes().first(), Some(&(41..48)));
     assert_eq!(unoptimized.holes().first(), Some(&(1..8)));
+}
+
+/// What the chapter prints is what the example draws and what the compiler says.
+#[test]
+fn the_chapter_shows_what_is_drawn_and_refused() {
+    let chapter = std::fs::read_to_string(root().join("book/src/memory/layout.md")).unwrap();
+    for shape in [
+        layout!(naive::Optimized { id, active, name, score, created }),
+        layout!(naive::Unoptimized { active, id, name, score, created }),
+    ] {
+        assert!(chapter.contains(&shape.picture(1)), "{}", shape.picture(1));
+    }
+    for (code, message) in borrowed() {
+        assert!(chapter.contains(&format!("error[{code}]: {message}")), "{code}: {message}");
+    }
 }
 
 #[test]
@@ -45,17 +61,26 @@ fn naive_repr_c_keeps_the_order_that_one_thinks_in() {
 
 #[test]
 fn naive_packed_fields_cannot_be_borrowed() {
-    let program = |line: &str| {
-        format!(
-            "use perf_proved::memory::layout::packed::Packed;
-            fn main() {{ let record = Packed {{ kind: 1, at: 2, amount: 3 }}; {line} }}"
-        )
-    };
-    let refused = refusals("layout_borrowed", &program("let at = &record.at; println!(\"{at} {}\", record.amount);"));
+    let refused = borrowed();
     let codes: Vec<&str> = refused.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!(codes, ["E0793", "E0793"], "the reference, and the one that println! takes: {refused:?}");
-    let copied = "let at = record.at; println!(\"{at} {}\", { record.amount });";
-    assert_eq!(refusals("layout_copied", &program(copied)), []);
+    let copied = program("let at = record.at; println!(\"{at} {}\", { record.amount });");
+    assert_eq!(refusals("layout_copied", &copied), []);
+}
+
+fn borrowed() -> Vec<(String, String)> {
+    static REFUSED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        refusals("layout_borrowed", &program("let at = &record.at; println!(\"{at} {}\", record.amount);"))
+    });
+    REFUSED.clone()
+}
+
+/// A line that uses a packed record, as a program.
+fn program(line: &str) -> String {
+    format!(
+        "use perf_proved::memory::layout::packed::Packed;
+        fn main() {{ let record = Packed {{ kind: 1, at: 2, amount: 3 }}; {line} }}"
+    )
 }
 
 #[test]
