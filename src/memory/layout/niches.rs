@@ -28,21 +28,16 @@ const _: () = {
 // ANCHOR_END: paid
 
 // ANCHOR: enums
-/// Two variants without data, for which the niches of the third one's `sent` have room.
+/// Two variants without data, and one whose capacity has values to spare for both.
 pub enum Message {
     /// Are you there?
     Ping,
     /// I am.
     Pong,
     /// What somebody wrote.
-    Text {
-        /// Whether it has left.
-        sent: bool,
-        /// The text.
-        body: Box<str>,
-    },
+    Text(String),
 }
 
-assert_eq_size!(Message, (bool, Box<str>));
-assert_eq_size!(Option<Message>, Message);
+assert_eq_size!(Message, String);
+assert_eq_size!(Option<Message>, String);
 // ANCHOR_END: enums
