@@ -6,7 +6,7 @@ use std::ops::Range;
 #[doc(hidden)]
 pub use memoffset::span_of;
 
-/// A cache line, in bytes: the width of a [picture](Shape::picture).
+/// A cache line of most processors, in bytes (Apple's have 128): the width of a [picture](Shape::picture).
 pub const LINE: usize = 64;
 
 /// Where the fields of a type lie, as [`layout!`](crate::layout!) found them in this build.
