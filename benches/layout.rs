@@ -1,10 +1,10 @@
-//! What the shape of a record costs to read: one field of each and all fields in their order, whole records here and there, from
-//! 1,024 records to 4,194,304; and loads that are not aligned.
+//! What the shape of a record costs to read: one field of each and all fields in their order, whole records here and there,
+//! from 1,024 records to 4,194,304; and loads that are not aligned.
 //!
-//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's cannot be read). Memory is the
-//! allocator's, in ordinary pages where the kernel gives huge ones on advice only. A parameter is a number of records in units of
-//! 1,024, and every shape holds the same events, so that every sum is the same. What the compiler makes of the loops differs: it
-//! adds up a column several numbers at a time.
+//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's cannot be read). Memory is
+//! the allocator's, in ordinary pages where the kernel gives huge ones on advice only. A parameter is a number of records
+//! in units of 1,024, and every shape holds the same events, so that every sum is the same. What the compiler makes of the
+//! loops differs: it adds up a column several numbers at a time.
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -62,7 +62,8 @@ fn scan<M: Measurement + 'static>(
     group.finish();
 }
 
-/// Whole records at random places, 1,024 an iteration: every record once, in an order without a pattern, then from the start.
+/// Whole records at random places, 1,024 an iteration: every record once, in an order without a pattern, then from the
+/// start.
 fn random<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let mut group = criterion.benchmark_group("layout_random");
     group.throughput(Throughput::Elements(PLACES as u64));

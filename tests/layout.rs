@@ -1,4 +1,5 @@
-//! Types are as large as the chapter says, the picture shows every byte, the shapes agree, and each naive version's fault is there.
+//! Types are as large as the chapter says, the picture shows every byte, the shapes agree, and each naive version's fault
+//! is there.
 
 use perf_proved::layout;
 use perf_proved::memory::layout::naive;

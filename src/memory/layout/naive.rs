@@ -31,7 +31,6 @@ pub struct Unoptimized {
 }
 // ANCHOR_END: seed
 
-// ANCHOR: others
 /// The same fields, and the order left to the compiler.
 pub struct Unordered {
     pub active: bool,
@@ -50,7 +49,6 @@ pub struct Packed {
     pub score: f64,
     pub created: i64,
 }
-// ANCHOR_END: others
 
 // ANCHOR: sizes
 #[cfg(target_pointer_width = "64")]

@@ -1,8 +1,8 @@
 //! Which values an `Option` finds for its `None`.
 //!
 //! A niche is a bit pattern that no value of a type has. Of these, [`Option`'s
-//! documentation](https://doc.rust-lang.org/std/option/index.html#representation) guarantees boxes, references and the `NonZero`
-//! numbers; the others are what this compiler does.
+//! documentation](https://doc.rust-lang.org/std/option/index.html#representation) guarantees boxes, references and the
+//! `NonZero` numbers; the others are what this compiler does.
 
 use static_assertions::{assert_eq_size, const_assert_eq};
 use std::num::NonZeroU32;

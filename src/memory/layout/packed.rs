@@ -36,20 +36,19 @@ impl Packed {
     // ANCHOR: raw
     pub fn amount_in(bytes: &[u8; Self::BYTES]) -> u32 {
         let record: *const Self = bytes.as_ptr().cast();
-        // SAFETY: `bytes` are as many as a record has, and all patterns are numbers. The place of the amount is computed without a
-        // reference to it, and the read expects no alignment.
+        // SAFETY: `bytes` are as many as a record has, and all patterns are numbers. The place of the amount is computed
+        // without a reference to it, and the read expects no alignment.
         unsafe { (&raw const (*record).amount).read_unaligned() }
     }
     // ANCHOR_END: raw
 }
 
-/// The sum of one eight-byte number for each cache line of `bytes` but the last, `offset` (at most 64) bytes behind its beginning:
-/// from 57 to 63, if `bytes` begin with a line, each number lies in two of them.
+/// The sum of one eight-byte number for each cache line of `bytes` but the last, `offset` (at most 64) bytes behind its
+/// beginning: from 57 to 63, if `bytes` begin with a line, each number lies in two of them.
 ///
 /// # Panics
 ///
 /// If there is no line, or `offset` is larger.
-// ANCHOR: numbers
 pub fn numbers_at(bytes: &[u8], offset: usize) -> u64 {
     let (lines, _) = bytes[offset..bytes.len() - LINE + offset].as_chunks::<LINE>();
     let (fours, rest) = lines.as_chunks::<4>();
@@ -63,4 +62,3 @@ pub fn numbers_at(bytes: &[u8], offset: usize) -> u64 {
     }
     sums.into_iter().chain(rest.iter().map(number)).fold(0, u64::wrapping_add)
 }
-// ANCHOR_END: numbers

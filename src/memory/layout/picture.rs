@@ -22,8 +22,8 @@ pub struct Shape {
     pub fields: Vec<(&'static str, Range<usize>)>,
 }
 
-/// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of them must be named, or this does
-/// not compile: a field that was left out would look like padding.
+/// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of them must be named, or
+/// this does not compile: a field that was left out would look like padding.
 ///
 /// ```
 /// use perf_proved::layout;
@@ -67,8 +67,8 @@ impl Shape {
     }
     // ANCHOR_END: holes
 
-    /// So many values one behind the other, from the beginning of a cache line. A letter for each field in the order of the list,
-    /// a dot for padding, a capital where a value begins.
+    /// So many values one behind the other, from the beginning of a cache line. A letter for each field in the order of the
+    /// list, a dot for padding, a capital where a value begins.
     pub fn picture(&self, values: usize) -> String {
         let mut one = vec!['·'; self.size];
         let Self { name, size, align, .. } = self;

@@ -30,7 +30,6 @@ pub struct ByHand {
 }
 // ANCHOR_END: orders
 
-// ANCHOR: event
 /// The same in the first order, which is the compiler's to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -41,7 +40,6 @@ pub struct Event {
     /// How much.
     pub amount: u32,
 }
-// ANCHOR_END: event
 
 // ANCHOR: columns
 /// Many of them, a vector a field: no field has a neighbor to be aligned for.
@@ -200,11 +198,9 @@ impl Records {
 }
 
 impl Columns {
-    // ANCHOR: row
     fn event(&self, row: usize) -> Event {
         Event { kind: self.kind[row], at: self.at[row], amount: self.amount[row] }
     }
-    // ANCHOR_END: row
 }
 
 // ANCHOR: scan
