@@ -78,6 +78,8 @@ impl Frame {
             Room::Wide => (400.0, 78.0, (longest * 7.4 + 34.0).min(240.0)),
             Room::Narrow => (300.0, 66.0, 20.0),
         };
+        // "500 million/s" is the longest word on this axis.
+        let left = if chart.quantity == units::Quantity::Elements { left + 16.0 } else { left };
         let (top, bottom, right) = (34.0, height - 46.0, room.width() - margin);
         let (low, high) = chart.extent();
         let (low, high) = padded(low, high);

@@ -1,0 +1,87 @@
+//! Shows where the fields of a struct lie, and what a million of them take in four shapes, by the allocator's count.
+//!
+//!     cargo run --release --example layout
+//!     /usr/bin/time -v target/release/examples/layout --only columns      # the memory that the kernel gave for one shape
+
+use perf_proved::layout;
+use perf_proved::memory::layout::naive;
+use perf_proved::memory::layout::packed::Packed;
+use perf_proved::memory::layout::picture::Shape;
+use perf_proved::memory::layout::records::{ByHand, COrder, Event, Records};
+use perf_proved::memory::layout::shrink::variant;
+use perf_proved::proof::allocations::{Allocations, Counting, count};
+use perf_proved::proof::flags::{self, Flags};
+use perf_proved::proof::report::{Report, Value};
+use std::io;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many records: 1 Mi.
+const RECORDS: usize = 1 << 20;
+
+fn main() -> ExitCode {
+    flags::run(&Records::NAMES, None, |Flags { json, only, .. }| match only {
+        Some(name) => sum_once(&name),
+        None => compare(json),
+    })
+}
+
+fn compare(json: bool) -> io::Result<ExitCode> {
+    let mut report = Report::new("What a type takes, and what 1,048,576 events or 65,536 messages take on the heap");
+
+    // The article's struct: in two orders of C, in the compiler's own, and packed.
+    draw(&mut report, "optimized", 1, &layout!(naive::Optimized { id, active, name, score, created }));
+    draw(&mut report, "unoptimized", 1, &layout!(naive::Unoptimized { active, id, name, score, created }));
+    draw(&mut report, "unordered", 1, &layout!(naive::Unordered { active, id, name, score, created }));
+    draw(&mut report, "packed_too", 1, &layout!(naive::Packed { active, id, name, score, created }));
+
+    // A struct whose order matters in C: eight values, to see which of them lie in two lines.
+    draw(&mut report, "c_order", 8, &layout!(COrder { kind, at, amount }));
+    draw(&mut report, "by_hand", 8, &layout!(ByHand { at, amount, kind }));
+    draw(&mut report, "rust_order", 8, &layout!(Event { kind, at, amount }));
+    draw(&mut report, "packed", 8, &layout!(Packed { kind, at, amount }));
+
+    let mut sums = vec![];
+    for name in Records::NAMES {
+        let (records, made) = count(|| records(name));
+        let records = records?;
+        heap(&mut report, name, made);
+        sums.push((records.amounts(), records.everything()));
+    }
+    report.promise("every shape holds the same events", sums.iter().all(|sum| *sum == sums[0]));
+
+    let (_, made) = count(|| messages(variant::Before::Ack, || variant::Before::Payload([0; 256])));
+    heap(&mut report, "messages_inline", made);
+    let (_, made) = count(|| messages(variant::After::Ack, || variant::After::Payload([0; 256].into())));
+    heap(&mut report, "messages_boxed", made);
+    Ok(report.finish(json))
+}
+
+/// A row of the table, and a picture under it.
+fn draw(report: &mut Report, variant: &str, values: usize, shape: &Shape) {
+    report.set(variant, "size", Value::Bytes(shape.size as u64));
+    report.set(variant, "padding", Value::Bytes(shape.padding() as u64));
+    report.note(&shape.picture(values));
+}
+
+fn heap(report: &mut Report, variant: &str, made: Allocations) {
+    report.set(variant, "heap", Value::Bytes(made.bytes));
+    report.set(variant, "allocations", made.calls);
+}
+
+fn records(name: &str) -> io::Result<Records> {
+    Records::new(name, RECORDS).ok_or_else(|| io::Error::other(format!("there is no shape `{name}`")))
+}
+
+/// 65,536 messages, every hundredth of them the large one.
+fn messages<M>(small: impl Fn(u32) -> M, large: impl Fn() -> M) -> Vec<M> {
+    (0..1 << 16).map(|number| if number % 100 == 0 { large() } else { small(number) }).collect()
+}
+
+/// One sum over one shape, that nobody here counts.
+fn sum_once(name: &str) -> io::Result<ExitCode> {
+    println!("{}", records(name)?.everything());
+    Ok(ExitCode::SUCCESS)
+}
