@@ -1,0 +1,59 @@
+//! A value with its cache lines to itself.
+
+use std::borrow::Borrow;
+use std::ops::{Deref, DerefMut};
+
+// ANCHOR: padded
+/// Keeps a value away from everything that is not in it: it starts where a line starts and ends where one ends.
+///
+/// Two lines on x86-64, since [prefetchers there fetch lines in pairs](https://www.intel.com/content/www/us/en/developer/articles/technical/intel-sdm.html)
+/// (the optimization manual's "spatial prefetcher"); one line of 128 bytes on Apple's arm64, and two on others; one of 256 on s390x.
+///
+/// ```
+/// use perf_proved::memory::cache_lines::CachePadded;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// let counters: [CachePadded<AtomicU64>; 2] = Default::default();
+/// counters[1].fetch_add(1, Ordering::Relaxed);
+/// assert_eq!(counters[1].load(Ordering::Relaxed), 1);
+/// ```
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64"), repr(align(128)))]
+#[cfg_attr(target_arch = "s390x", repr(align(256)))]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64", target_arch = "s390x")),
+    repr(align(64))
+)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CachePadded<T>(pub T);
+// ANCHOR_END: padded
+
+// ANCHOR: sizes
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const _: () = {
+    assert!(align_of::<CachePadded<u8>>() == 128);
+    assert!(size_of::<CachePadded<u8>>() == 128);
+    assert!(size_of::<[CachePadded<u64>; 2]>() == 256);
+    // Too large for one pair of lines: the next value starts behind the second pair.
+    assert!(size_of::<CachePadded<[u8; 129]>>() == 256);
+};
+// ANCHOR_END: sizes
+
+impl<T> Deref for CachePadded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for CachePadded<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> Borrow<T> for CachePadded<T> {
+    fn borrow(&self) -> &T {
+        &self.0
+    }
+}
