@@ -42,9 +42,9 @@ pub fn plain(cores: [usize; 2], additions: u64) -> io::Result<Duration> {
     let [first, second] = &mut counters;
     let counters = [first, second].map(Mutex::new); // each locked once, by its thread
     together(&cores, |place| {
-        let mut counter = counters[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let counter: &mut u64 = &mut counters[place].lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..additions {
-            **counter = counter.wrapping_add(1);
+            *counter = counter.wrapping_add(1);
         }
     })
 }

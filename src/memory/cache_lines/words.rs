@@ -8,7 +8,7 @@ use std::{io, slice};
 pub struct Words(Region);
 
 impl Words {
-    /// So many of them.
+    /// So many of them, at least one.
     ///
     /// # Errors
     ///
