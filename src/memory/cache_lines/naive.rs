@@ -6,6 +6,7 @@
 
 use crate::proof::cores::together;
 use std::io;
+use std::mem::offset_of;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -22,10 +23,8 @@ pub struct Stats {
 // ANCHOR_END: stats
 
 // ANCHOR: apart
-const _: () = {
-    assert!(std::mem::offset_of!(Stats, received).abs_diff(std::mem::offset_of!(Stats, sent)) == 8);
-    assert!(size_of::<Stats>() == 16);
-};
+static_assertions::const_assert_eq!(offset_of!(Stats, received).abs_diff(offset_of!(Stats, sent)), 8);
+static_assertions::assert_eq_size!(Stats, [u8; 16]);
 // ANCHOR_END: apart
 
 /// "What two cores pay for one line": both add to their own of two neighboring counters. Unit: one addition of each core.

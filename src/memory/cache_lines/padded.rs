@@ -29,13 +29,15 @@ pub struct CachePadded<T>(pub T);
 
 // ANCHOR: sizes
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-const _: () = {
-    assert!(align_of::<CachePadded<u8>>() == 128);
-    assert!(size_of::<CachePadded<u8>>() == 128);
-    assert!(size_of::<[CachePadded<u64>; 2]>() == 256);
-    // Too large for one pair of lines: the next value starts behind the second pair.
-    assert!(size_of::<CachePadded<[u8; 129]>>() == 256);
-};
+mod sizes {
+    use super::CachePadded;
+    use static_assertions::const_assert_eq;
+
+    const_assert_eq!(align_of::<CachePadded<u8>>(), 128);
+    const_assert_eq!(size_of::<CachePadded<u8>>(), 128);
+    const_assert_eq!(size_of::<[CachePadded<u64>; 2]>(), 256);
+    const_assert_eq!(size_of::<CachePadded<[u8; 129]>>(), 256); // one byte into a second pair of lines
+}
 // ANCHOR_END: sizes
 
 impl<T> Deref for CachePadded<T> {
