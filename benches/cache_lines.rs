@@ -125,11 +125,11 @@ fn matrix(criterion: &mut Criterion) -> io::Result<()> {
         let (from, mut to) = (Matrix::new(*side)?, Matrix::new(*side)?);
         group.throughput(Throughput::Elements((side * side) as u64));
         for (name, block) in [("whole", *side), ("blocks", 16)] {
-            from.transpose_by(block, &mut to);
+            from.transpose(block, &mut to);
             let moved = (0..*side).all(|at| to.at(at, side - 1 - at) == from.at(side - 1 - at, at));
             assert!(moved, "{name}, {side}");
             group.bench_function(BenchmarkId::new(name, size(bytes(*side))), |b| {
-                b.iter(|| from.transpose_by(block, &mut to));
+                b.iter(|| from.transpose(block, &mut to));
             });
         }
     }

@@ -252,8 +252,8 @@ fn a_transpose_is_one_in_blocks_and_whole() {
     for (side, block) in [(1, 1), (16, 16), (48, 16), (64, 8)] {
         let (from, mut whole, mut blocks) =
             (Matrix::new(side).unwrap(), Matrix::new(side).unwrap(), Matrix::new(side).unwrap());
-        from.transpose(&mut whole);
-        from.transpose_by(block, &mut blocks);
+        from.transpose(side, &mut whole);
+        from.transpose(block, &mut blocks);
         for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
             assert_eq!(whole.at(row, column), from.at(column, row));
             assert_eq!(blocks.at(row, column), from.at(column, row));
@@ -262,7 +262,7 @@ fn a_transpose_is_one_in_blocks_and_whole() {
         assert_eq!((from.by_rows(), whole.by_columns()), (words * (words - 1) / 2, words * (words - 1) / 2));
     }
     let (from, mut to) = (Matrix::new(20).unwrap(), Matrix::new(20).unwrap());
-    assert!(catch_unwind(move || from.transpose_by(16, &mut to)).is_err());
+    assert!(catch_unwind(move || from.transpose(16, &mut to)).is_err());
 }
 
 #[test]

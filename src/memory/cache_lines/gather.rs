@@ -1,16 +1,12 @@
 //! Reading lines in an order that is known ahead, with and without asking for them early.
 
-use super::words::Words;
+use super::words::{LINE, Words};
 use crate::measuring::limits::load::shuffle;
-use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// How many lines ahead of the one that is read is asked for.
 pub const AHEAD: usize = 16;
-
-/// Words in a line of 64 bytes.
-const LINE: usize = 8;
 
 /// Lines to read, and the order in which to read them.
 pub struct Gather {
@@ -81,7 +77,7 @@ pub fn nothing(word: u64) -> u64 {
 /// wrong, and has to go back, and what it had begun of the lines behind is lost.
 pub fn rounds(word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2⁶⁴ divided by the golden ratio: spreads the bits
-    (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (black_box(word) ^ word >> 29).wrapping_mul(ODD))
+    (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (word ^ word >> 29).wrapping_mul(ODD))
 }
 // ANCHOR_END: work
 

@@ -1,6 +1,6 @@
 //! Walks through memory: by their stride, and by the order in which they take the rows and columns of a matrix.
 
-use super::words::Words;
+use super::words::{LINE, Words};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
@@ -57,9 +57,6 @@ impl Strided {
     // ANCHOR_END: strided
 }
 
-/// Words in a line of 64 bytes.
-const LINE: usize = 8;
-
 /// `first + (first + step) + …`, so many of them: what stands in the words on the way.
 fn series(first: usize, step: usize, count: usize) -> u64 {
     let (first, step, count) = (first as u64, step as u64, count as u64);
@@ -111,30 +108,21 @@ impl Matrix {
     }
     // ANCHOR_END: walk
 
-    // ANCHOR: transpose
-    /// Writes the transpose of `self` over `to`, row by row of `self`: each word goes to another line.
-    ///
-    /// # Panics
-    ///
-    /// If the sides differ.
-    pub fn transpose(&self, to: &mut Self) {
-        self.transpose_by(self.side, to);
-    }
-
-    /// The same in blocks of `block` by `block` words, so that the lines of a block are filled while they are in the cache.
+    /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the whole side, that is row by row.
     ///
     /// # Panics
     ///
     /// If the sides differ, or are not a multiple of `block`.
-    pub fn transpose_by(&self, block: usize, to: &mut Self) {
+    // ANCHOR: transpose
+    pub fn transpose(&self, block: usize, to: &mut Self) {
         let side = self.side;
         assert!(side == to.side && side.is_multiple_of(block), "{side} by {} in blocks of {block}", to.side);
-        for (top, left) in
-            (0..side).step_by(block).flat_map(|top| (0..side).step_by(block).map(move |left| (top, left)))
-        {
-            for row in top..top + block {
-                for column in left..left + block {
-                    to.words[column * side + row] = self.words[row * side + column];
+        for top in (0..side).step_by(block) {
+            for left in (0..side).step_by(block) {
+                for row in top..top + block {
+                    for column in left..left + block {
+                        to.words[column * side + row] = self.words[row * side + column];
+                    }
                 }
             }
         }

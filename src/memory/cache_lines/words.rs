@@ -4,6 +4,9 @@ use crate::measuring::limits::region::{Pages, Region};
 use std::ops::{Deref, DerefMut};
 use std::{io, slice};
 
+/// How many words make a line of 64 bytes.
+pub(super) const LINE: usize = 8;
+
 /// Words of eight bytes in small pages, the first at a multiple of the page. In the beginning each holds its own index.
 pub struct Words(Region);
 
