@@ -10,7 +10,7 @@ use perf_proved::memory::cache_lines::designs::Design;
 use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, rounds};
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
-use perf_proved_benches::{not_possible, size};
+use perf_proved_benches::{bytes, not_possible, size};
 use std::io;
 
 const MIB: usize = 1 << 20;
@@ -57,7 +57,7 @@ fn counters(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_counters");
     group.sampling_mode(SamplingMode::Flat);
     for design in Design::ALL {
-        for (threads, cores) in [("1_thread", &cores[..1]), ("2_threads", &cores)] {
+        for (threads, cores) in [(1, &cores[..1]), (2, &cores)] {
             group.bench_function(BenchmarkId::new(design.name(), threads), |b| {
                 b.iter_custom(|n| design.additions(cores, n).unwrap());
             });
@@ -106,29 +106,30 @@ fn strides(criterion: &mut Criterion) -> io::Result<()> {
 /// One pass through a square matrix of words: its sum by rows and by columns, then its transpose.
 fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     let sides = [64, 1024, 4096];
-    let bytes = |side: usize| side * side * size_of::<u64>();
     let mut group = criterion.benchmark_group("cache_lines_matrix");
     group.sampling_mode(SamplingMode::Flat);
     for side in sides {
         let matrix = Matrix::new(side)?;
-        let words = (side * side) as u64;
+        let (words, length) = ((side * side) as u64, side * side * size_of::<u64>());
         assert_eq!((matrix.by_rows(), matrix.by_columns()), (words * (words - 1) / 2, words * (words - 1) / 2));
-        group.throughput(Throughput::Elements(words));
-        group.bench_function(BenchmarkId::new("rows", size(bytes(side))), |b| b.iter(|| matrix.by_rows()));
-        group.bench_function(BenchmarkId::new("columns", size(bytes(side))), |b| b.iter(|| matrix.by_columns()));
+        group.throughput(bytes(length));
+        group.bench_function(BenchmarkId::new("rows", size(length)), |b| b.iter(|| matrix.by_rows()));
+        group.bench_function(BenchmarkId::new("columns", size(length)), |b| b.iter(|| matrix.by_columns()));
     }
     group.finish();
 
     let mut group = criterion.benchmark_group("cache_lines_transpose");
     group.sampling_mode(SamplingMode::Flat);
     for side in &sides[1..] {
-        let (from, mut to) = (Matrix::new(*side)?, Matrix::new(*side)?);
-        group.throughput(Throughput::Elements((side * side) as u64));
+        let from = Matrix::new(*side)?;
+        let length = side * side * size_of::<u64>();
+        group.throughput(bytes(length));
         for (name, block) in [("whole", *side), ("blocks", 16)] {
+            let mut to = Matrix::new(*side)?;
             from.transpose(block, &mut to);
             let moved = (0..*side).all(|at| to.at(at, side - 1 - at) == from.at(side - 1 - at, at));
             assert!(moved, "{name}, {side}");
-            group.bench_function(BenchmarkId::new(name, size(bytes(*side))), |b| {
+            group.bench_function(BenchmarkId::new(name, size(length)), |b| {
                 b.iter(|| from.transpose(block, &mut to));
             });
         }

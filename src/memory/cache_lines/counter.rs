@@ -8,8 +8,20 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A counter with a cell for each thread that adds.
+///
+/// ```
+/// use perf_proved::memory::cache_lines::ShardedCounter;
+///
+/// let counter: ShardedCounter = ShardedCounter::new(2);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| counter.add(0, 2));
+///     scope.spawn(|| counter.add(1, 3));
+/// });
+/// assert_eq!(counter.sum(), 5);
+/// ```
 // ANCHOR: counter
-/// A counter with a cell for each thread that adds. `C` is the cell: an `AtomicU64`, padded or not.
+/// `C` is the cell: an `AtomicU64`, padded or not.
 pub struct ShardedCounter<C = CachePadded<AtomicU64>> {
     cells: Box<[C]>,
 }
@@ -37,17 +49,6 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
     /// No snapshot: cells that are read early may change while the others are read, and the result may be a value that the
     /// counter never had. It misses nothing that happened before: of a thread that was joined, every addition is in it (the
     /// loom model `cache_lines::sum_after_join`).
-    ///
-    /// ```
-    /// use perf_proved::memory::cache_lines::ShardedCounter;
-    ///
-    /// let counter: ShardedCounter = ShardedCounter::new(2);
-    /// std::thread::scope(|scope| {
-    ///     scope.spawn(|| counter.add(0, 2));
-    ///     scope.spawn(|| counter.add(1, 3));
-    /// });
-    /// assert_eq!(counter.sum(), 5);
-    /// ```
     pub fn sum(&self) -> u64 {
         // Relaxed: whoever must see an addition is told of it by something else, a join or a channel.
         self.cells.iter().fold(0, |sum, cell| sum.wrapping_add(cell.borrow().load(Ordering::Relaxed)))

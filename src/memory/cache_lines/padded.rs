@@ -3,11 +3,10 @@
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
 
-// ANCHOR: padded
-/// Keeps a value away from everything that is not in it: it starts where a line starts and ends where one ends.
+/// A value that shares its cache lines with nothing: it starts where a line starts and ends where one ends.
 ///
-/// Two lines on x86-64, since [prefetchers there fetch lines in pairs](https://www.intel.com/content/www/us/en/developer/articles/technical/intel-sdm.html)
-/// (the optimization manual's "spatial prefetcher"); one line of 128 bytes on Apple's arm64, and two on others; one of 256 on s390x.
+/// 128 bytes where lines have 64 and may be fetched in pairs (Intel's optimization manual, "spatial prefetcher"), and where they
+/// have 128 (Apple's arm64, powerpc64); 256 on s390x, otherwise 64. Source of the numbers: `crossbeam_utils::CachePadded`.
 ///
 /// ```
 /// use perf_proved::memory::cache_lines::CachePadded;
@@ -17,6 +16,7 @@ use std::ops::{Deref, DerefMut};
 /// counters[1].fetch_add(1, Ordering::Relaxed);
 /// assert_eq!(counters[1].load(Ordering::Relaxed), 1);
 /// ```
+// ANCHOR: padded
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64"), repr(align(128)))]
 #[cfg_attr(target_arch = "s390x", repr(align(256)))]
 #[cfg_attr(
