@@ -10,6 +10,7 @@ use perf_proved::memory::cache_lines::designs::Design;
 use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, rounds};
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
+use perf_proved::proof::cores;
 use perf_proved_benches::{bytes, not_possible, size};
 use std::io;
 
@@ -24,19 +25,21 @@ fn cache_lines(criterion: &mut Criterion) {
 
 /// What needs two cores, or the reason why it cannot be had.
 fn two(criterion: &mut Criterion) -> io::Result<()> {
-    match two_cores() {
+    let two = two_cores();
+    match &two {
         Ok(two) => {
             two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
             distance(criterion, two.cores);
-            counters(criterion, two.cores);
             readers(criterion, two.cores);
             noise(criterion, two.cores);
-            Ok(())
         }
-        Err(error) => ["distance", "counters", "readers", "aa"]
-            .iter()
-            .try_for_each(|group| not_possible(&format!("cache_lines_{group}"), &error.to_string())),
+        Err(error) => {
+            let reason = error.to_string();
+            let groups = ["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"];
+            groups.iter().try_for_each(|group| not_possible(group, &reason))?;
+        }
     }
+    counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 
 /// One core's addition while the other core adds so many bytes away.
@@ -53,17 +56,26 @@ fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
 }
 
 /// The same addition by each design, of one thread and of two at once.
-fn counters(criterion: &mut Criterion, cores: [usize; 2]) {
+fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::Result<()> {
+    let one = match cores::allowed() {
+        Ok(allowed) => [allowed[0]],
+        Err(error) => return not_possible("cache_lines_counters", &error.to_string()),
+    };
     let mut group = criterion.benchmark_group("cache_lines_counters");
     group.sampling_mode(SamplingMode::Flat);
     for design in Design::ALL {
-        for (threads, cores) in [(1, &cores[..1]), (2, &cores)] {
-            group.bench_function(BenchmarkId::new(design.name(), threads), |b| {
-                b.iter_custom(|n| design.additions(cores, n).unwrap());
-            });
+        let name = design.name();
+        group.bench_function(BenchmarkId::new(name, 1), |b| b.iter_custom(|n| design.additions(&one, n).unwrap()));
+        match &two {
+            Ok(two) => {
+                _ = group
+                    .bench_function(BenchmarkId::new(name, 2), |b| b.iter_custom(|n| design.additions(two, n).unwrap()))
+            }
+            Err(reason) => not_possible(&format!("cache_lines_counters/{name}/2"), reason)?,
         }
     }
     group.finish();
+    Ok(())
 }
 
 /// A load of what nobody writes: alone, beside a counter that another core adds to, and away from it.

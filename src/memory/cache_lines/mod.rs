@@ -41,22 +41,48 @@ pub struct TwoCores {
 /// # Errors
 ///
 /// `Unsupported`, where this process may use one core only, or nothing but the threads of one, and outside Linux.
-// ANCHOR: two_cores
 pub fn two_cores() -> io::Result<TwoCores> {
-    let allowed = cores::allowed()?;
-    let Some((&first, others)) = allowed.split_first().filter(|(_, others)| !others.is_empty()) else {
-        return Err(unsupported("needs two cores, and this process may use one only"));
-    };
-    for &other in others.iter().rev() {
-        match cores::siblings(first, other) {
+    choose(&cores::allowed()?, cores::siblings)
+}
+
+// ANCHOR: choose
+fn choose(allowed: &[usize], siblings: impl Fn(usize, usize) -> io::Result<bool>) -> io::Result<TwoCores> {
+    let [first, others @ ..] = allowed else { return Err(unsupported("this process may use no core")) };
+    for other in others.iter().rev() {
+        let cores = [*first, *other];
+        match siblings(*first, *other) {
             Ok(true) => {}
-            Ok(false) => return Ok(TwoCores { cores: [first, other], doubt: None }),
+            Ok(false) => return Ok(TwoCores { cores, doubt: None }),
             Err(error) => {
                 let doubt = format!("whether {first} and {other} are threads of one core is not known: {error}");
-                return Ok(TwoCores { cores: [first, other], doubt: Some(doubt) });
+                return Ok(TwoCores { cores, doubt: Some(doubt) });
             }
         }
     }
-    Err(unsupported("needs two physical cores, and this process may use the threads of one only"))
+    let threads = if others.is_empty() { "one only" } else { "the threads of one only" };
+    Err(unsupported(&format!("needs two cores, and this process may use {threads}")))
 }
-// ANCHOR_END: two_cores
+// ANCHOR_END: choose
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_one_core_are_refused_and_doubts_are_told() {
+        let pairs = |a: usize, b: usize| Ok(a / 2 == b / 2); // 0 and 1 are one core, 2 and 3 the next
+        let halves = |a: usize, b: usize| Ok(a % 2 == b % 2); // 0 and 2, 1 and 3
+        assert_eq!(choose(&[0, 1, 2, 3], pairs).unwrap().cores, [0, 3]);
+        assert_eq!(choose(&[0, 1, 2], halves).unwrap().cores, [0, 1]);
+        for (allowed, says) in
+            [(&[0, 1][..], "may use the threads of one only"), (&[5], "may use one only"), (&[], "no core")]
+        {
+            let error = choose(allowed, pairs).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            assert!(error.to_string().ends_with(says), "{allowed:?}: {error}");
+        }
+        let two = choose(&[0, 1], |_, _| Err(io::Error::other("nobody knows"))).unwrap();
+        assert_eq!(two.cores, [0, 1]);
+        assert_eq!(two.doubt.unwrap(), "whether 0 and 1 are threads of one core is not known: nobody knows");
+    }
+}
