@@ -55,13 +55,11 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
     }
     // ANCHOR_END: sum
 
-    // ANCHOR: split
     /// A writer for each cell, and one who may look while they write.
     pub fn split(&mut self) -> (Vec<Writer<'_>>, Total<'_, C>) {
         let counter: &Self = self;
         (counter.cells.iter().map(|cell| Writer(cell.borrow())).collect(), Total(counter))
     }
-    // ANCHOR_END: split
 }
 
 // ANCHOR: writer

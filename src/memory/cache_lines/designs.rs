@@ -64,7 +64,6 @@ impl Design {
     }
 }
 
-// ANCHOR: sharded
 /// The same code for the first three: all that differs is the type of the cells, and which cell is whose.
 fn sharded<C: Default + Borrow<AtomicU64> + Sync>(
     counter: &ShardedCounter<C>,
@@ -80,7 +79,6 @@ fn sharded<C: Default + Borrow<AtomicU64> + Sync>(
     })?;
     Ok((elapsed, counter.sum()))
 }
-// ANCHOR_END: sharded
 
 fn single_writer(counter: &mut ShardedCounter, cores: &[usize], additions: u64) -> io::Result<(Duration, u64)> {
     let (writers, total) = counter.split();

@@ -72,16 +72,13 @@ pub fn nothing(word: u64) -> u64 {
     word
 }
 
-// ANCHOR: work
 /// Work whose end nobody foresees: up to 15 rounds, as many as a hash of the word says. The core guesses when the loop ends, guesses
 /// wrong, and has to go back, and what it had begun of the lines behind is lost.
 pub fn rounds(word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2⁶⁴ divided by the golden ratio: spreads the bits
     (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (word ^ word >> 29).wrapping_mul(ODD))
 }
-// ANCHOR_END: work
 
-// ANCHOR: prefetch
 /// Asks the core for the line of `word` and goes on; does nothing where [`can_prefetch`] says no.
 #[inline]
 pub fn prefetch(word: &u64) {
@@ -94,7 +91,6 @@ pub fn prefetch(word: &u64) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = word;
 }
-// ANCHOR_END: prefetch
 
 /// Whether [`prefetch`] asks for anything.
 ///

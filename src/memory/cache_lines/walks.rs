@@ -35,7 +35,6 @@ impl Strided {
     /// # Panics
     ///
     /// If the sum is not that of the words on the way.
-    // ANCHOR: strided
     pub fn loads(&mut self, loads: u64) -> Duration {
         let (words, stride) = (&*self.words, black_box(self.stride));
         let (mut left, mut sum, mut expected) = (loads as usize, 0_u64, 0_u64);
@@ -54,7 +53,6 @@ impl Strided {
         assert_eq!(sum, expected, "the words were not read");
         elapsed
     }
-    // ANCHOR_END: strided
 }
 
 /// `first + (first + step) + …`, so many of them: what stands in the words on the way.
@@ -94,7 +92,6 @@ impl Matrix {
         self.walk(1, self.side)
     }
 
-    // ANCHOR: walk
     /// Two loops, which know how far each of them steps. Rows and columns run the same instructions.
     fn walk(&self, outer: usize, inner: usize) -> u64 {
         let (outer, inner) = (black_box(outer), black_box(inner));
@@ -106,7 +103,6 @@ impl Matrix {
         }
         sum
     }
-    // ANCHOR_END: walk
 
     /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the whole side, that is row by row.
     ///
