@@ -13,6 +13,7 @@ use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
 use perf_proved::proof::cores;
 use perf_proved_benches::{bytes, not_possible, size};
 use std::io;
+use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
@@ -42,13 +43,20 @@ fn two(criterion: &mut Criterion) -> io::Result<()> {
     counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 
+/// Does so many of something as criterion asks for, but many at once, a multiple of [`lines::LOADS`], and gives the time of what was
+/// asked for: what two threads take to start and to stop is then a small part of it, also while criterion begins with one.
+fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
+    let made = times.max(1 << 17).next_multiple_of(lines::LOADS);
+    probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
+}
+
 /// One core's addition while the other core adds so many bytes away.
 fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_distance");
     group.sampling_mode(SamplingMode::Flat);
     for distance in [8, 16, 32, 64, 128, 256] {
         group.bench_function(BenchmarkId::new("beside", size(distance)), |b| {
-            b.iter_custom(|n| lines::add_beside(cores, distance, n).unwrap());
+            b.iter_custom(|n| many(n, |n| lines::add_beside(cores, distance, n)));
         });
     }
     group.bench_function(BenchmarkId::new("alone", size(8)), |b| b.iter_custom(lines::add_alone));
@@ -65,11 +73,12 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
     group.sampling_mode(SamplingMode::Flat);
     for design in Design::ALL {
         let name = design.name();
-        group.bench_function(BenchmarkId::new(name, 1), |b| b.iter_custom(|n| design.additions(&one, n).unwrap()));
+        group.bench_function(BenchmarkId::new(name, 1), |b| b.iter_custom(|n| many(n, |n| design.additions(&one, n))));
         match &two {
             Ok(two) => {
-                _ = group
-                    .bench_function(BenchmarkId::new(name, 2), |b| b.iter_custom(|n| design.additions(two, n).unwrap()))
+                _ = group.bench_function(BenchmarkId::new(name, 2), |b| {
+                    b.iter_custom(|n| many(n, |n| design.additions(two, n)))
+                })
             }
             Err(reason) => not_possible(&format!("cache_lines_counters/{name}/2"), reason)?,
         }
@@ -82,11 +91,7 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
 fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_readers");
     group.sampling_mode(SamplingMode::Flat);
-    let beside = |distance, n: u64| {
-        let units = n.div_ceil(lines::LOADS);
-        let time = lines::read_beside(cores, distance, units).unwrap();
-        time.mul_f64(n as f64 / (units * lines::LOADS) as f64)
-    };
+    let beside = |distance, n: u64| many(n, |n| lines::read_beside(cores, distance, n / lines::LOADS));
     group.bench_function("alone", |b| b.iter_custom(lines::read_alone));
     group.bench_function("same_line", |b| b.iter_custom(|n| beside(8, n)));
     group.bench_function("separate_lines", |b| b.iter_custom(|n| beside(128, n)));
@@ -98,7 +103,7 @@ fn noise(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_aa");
     group.sampling_mode(SamplingMode::Flat);
     for name in ["first", "second"] {
-        group.bench_function(name, |b| b.iter_custom(|n| lines::add_beside(cores, 8, n).unwrap()));
+        group.bench_function(name, |b| b.iter_custom(|n| many(n, |n| lines::add_beside(cores, 8, n))));
     }
     group.finish();
 }
