@@ -2,8 +2,9 @@
 //! the part of a line that it leaves.
 //!
 //! Each group is one figure. Probes return how long their units took, set-up excluded, as those of `limits` do, and check
-//! their own sums. Two cores are two physical ones, as far as the kernel can tell.
+//! their own sums. Two cores are two physical ones, as far as the kernel can tell. Times are the wall's, but for `alone`.
 
+use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use perf_proved::measuring::limits::lines;
 use perf_proved::memory::cache_lines::designs::Design;
@@ -11,7 +12,7 @@ use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, ro
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
 use perf_proved::proof::cores;
-use perf_proved_benches::{bytes, not_possible, size};
+use perf_proved_benches::{ThreadTime, bytes, not_possible, size};
 use std::io;
 use std::time::Duration;
 
@@ -50,6 +51,14 @@ fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
     probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
 }
 
+/// The CPU time of a probe that runs by itself. Beside another core, slices in which one of the two was off its core do not
+/// count, so they must not count here.
+fn alone(times: u64, probe: impl Fn(u64) -> Duration) -> Duration {
+    let start = ThreadTime.start();
+    probe(times);
+    ThreadTime.end(start)
+}
+
 /// One core's addition while the other core adds so many bytes away.
 fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_distance");
@@ -59,7 +68,7 @@ fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
             b.iter_custom(|n| many(n, |n| lines::add_beside(cores, distance, n)));
         });
     }
-    group.bench_function(BenchmarkId::new("alone", size(8)), |b| b.iter_custom(lines::add_alone));
+    group.bench_function(BenchmarkId::new("alone", size(8)), |b| b.iter_custom(|n| alone(n, lines::add_alone)));
     group.finish();
 }
 
@@ -76,9 +85,9 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
         group.bench_function(BenchmarkId::new(name, 1), |b| b.iter_custom(|n| many(n, |n| design.additions(&one, n))));
         match &two {
             Ok(two) => {
-                _ = group.bench_function(BenchmarkId::new(name, 2), |b| {
-                    b.iter_custom(|n| many(n, |n| design.additions(two, n)))
-                })
+                group.bench_function(BenchmarkId::new(name, 2), |b| {
+                    b.iter_custom(|n| many(n, |n| design.additions(two, n)));
+                });
             }
             Err(reason) => not_possible(&format!("cache_lines_counters/{name}/2"), reason)?,
         }
@@ -92,7 +101,7 @@ fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_readers");
     group.sampling_mode(SamplingMode::Flat);
     let beside = |distance, n: u64| many(n, |n| lines::read_beside(cores, distance, n / lines::LOADS));
-    group.bench_function("alone", |b| b.iter_custom(lines::read_alone));
+    group.bench_function("alone", |b| b.iter_custom(|n| alone(n, lines::read_alone)));
     group.bench_function("same_line", |b| b.iter_custom(|n| beside(8, n)));
     group.bench_function("separate_lines", |b| b.iter_custom(|n| beside(128, n)));
     group.finish();
