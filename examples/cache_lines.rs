@@ -130,7 +130,7 @@ fn clock(report: &mut Report) {
     }
     const MANY: u32 = 1_000_000; // what takes no time takes none a million times
     rounds.add("plain_8B", |n| Ok(naive::plain(n.saturating_mul(MANY.into())) / MANY));
-    for (name, times) in rounds.run(5, Duration::from_millis(20)) {
+    for (name, times) in rounds.run(3, Duration::from_millis(20)) {
         match times {
             Ok(times) => report.set(&name, "addition", times),
             Err(error) => report.set(&name, "addition", error),
