@@ -1,10 +1,11 @@
 //! Which core a thread runs on.
 
 use std::hint::spin_loop;
-use std::io;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// The cores that the calling thread may run on, by the kernel's numbers, ascending.
 ///
@@ -64,6 +65,44 @@ pub fn pair() -> io::Result<Option<(usize, usize)>> {
     })
 }
 
+/// Whether two cores, by the kernel's numbers, are threads of one physical core: then they share its first cache. In a virtual
+/// machine this is what the host tells its guest.
+///
+/// # Errors
+///
+/// Where the kernel does not say, or not in a way that can be read: what `/sys/devices/system/cpu` reports, `InvalidData`.
+pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
+    let path = format!("/sys/devices/system/cpu/cpu{a}/topology/thread_siblings_list");
+    let list = fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+    let cores = numbers(&list).filter(|ranges| ranges.iter().any(|range| range.contains(&a)));
+    let cores = cores.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path} says {list:?}")))?;
+    Ok(cores.iter().any(|range| range.contains(&b)))
+}
+
+/// The kernel's lists: `0-3,8`, nothing for nobody.
+fn numbers(list: &str) -> Option<Vec<RangeInclusive<usize>>> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    list.trim().split(',').filter(|part| !part.is_empty()).map(range).collect()
+}
+
+/// How many bytes of a first cache's line the kernel or the C library knows of.
+///
+/// # Errors
+///
+/// `Unsupported` where neither does: some virtual machines hide it.
+pub fn line_size() -> io::Result<usize> {
+    let told = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size");
+    let told = told.ok().and_then(|text| text.trim().parse().ok());
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: asks for a constant of the system.
+    let told = told.or_else(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_LEVEL1_DCACHE_LINESIZE) }).ok());
+    told.filter(|size: &usize| size.is_power_of_two() && (16..=1024).contains(size))
+        .ok_or_else(|| super::unsupported("neither the kernel nor the C library says how long a cache line is"))
+}
+
 /// Runs `work` on each of these cores at once, with the place of its core in the list, and returns how long it took from when
 /// all were ready to when the last was done.
 ///
@@ -106,4 +145,28 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     let start = times.iter().map(|(start, _)| *start).min();
     let end = times.iter().map(|(_, end)| *end).max();
     Ok(start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_cores_is_read_and_nonsense_is_none() {
+        let has = |list: &str, core| numbers(list).unwrap().iter().any(|range| range.contains(&core));
+        for (list, core, is_in) in [
+            ("0\n", 0, true),
+            ("0\n", 1, false),
+            ("0-1\n", 1, true),
+            ("0,64\n", 64, true),
+            ("0-1,8-9\n", 8, true),
+            ("0-1,8-9\n", 5, false),
+            ("\n", 0, false),
+        ] {
+            assert_eq!(has(list, core), is_in, "{core} in {list:?}");
+        }
+        for list in ["x", "0-", "-1", "0-1-2", "1;2", "0x1", "99999999999999999999999"] {
+            assert_eq!(numbers(list), None, "{list:?}");
+        }
+    }
 }

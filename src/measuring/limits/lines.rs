@@ -59,7 +59,28 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 /// # Panics
 ///
 /// If `distance` is not a multiple of 8 from 8 to 504, or an addition was lost.
-pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) -> io::Result<Duration> {
+pub fn add_beside(cores: [usize; 2], distance: usize, additions: u64) -> io::Result<Duration> {
+    let done = beside(cores, distance, additions, add)?;
+    assert_eq!(done.counter, done.times);
+    Ok(done.elapsed)
+}
+
+/// What [`beside`] has seen.
+struct Done {
+    elapsed: Duration,
+    /// How often the work was done, slices that do not count included.
+    times: u64,
+    /// What its counter held in the end.
+    counter: u64,
+}
+
+/// Does `work` with one counter, so often, while another core adds to the one that is `distance` bytes away.
+fn beside(
+    [here, there]: [usize; 2],
+    distance: usize,
+    additions: u64,
+    work: impl Fn(&AtomicU64, u64) -> Duration + Sync,
+) -> io::Result<Done> {
     const SLICE: u64 = 1000;
     assert!(distance.is_multiple_of(8) && (8..512).contains(&distance), "a distance of {distance} bytes");
     let counters = Counters::new();
@@ -83,7 +104,7 @@ pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) ->
         while counted < additions && !stop.0.load(Ordering::Relaxed) {
             let slice = SLICE.min(additions - counted);
             let before = theirs.load(Ordering::Relaxed);
-            let time = add(ours, slice);
+            let time = work(ours, slice);
             let beside = theirs.load(Ordering::Relaxed) - before;
             added += slice;
             // Too few: the other thread was not on its core. Too many: this one was not.
@@ -102,9 +123,39 @@ pub fn add_beside([here, there]: [usize; 2], distance: usize, additions: u64) ->
     });
     let what = format!("pinning to cores {here} and {there}");
     let (theirs_added, (elapsed, ours_added)) = (trying(&what, theirs_added)?, trying(&what, ours_added)?);
-    assert_eq!(ours.load(Ordering::Relaxed), ours_added);
     assert_eq!(theirs.load(Ordering::Relaxed), theirs_added);
-    Ok(elapsed)
+    Ok(Done { elapsed, times: ours_added, counter: ours.load(Ordering::Relaxed) })
+}
+
+/// Reads a number that nobody writes, `loads` times, while nobody writes beside it either. Unit: one load.
+pub fn read_alone(loads: u64) -> Duration {
+    read(&Counters::new().0[0], loads)
+}
+
+/// Reads a number that nobody writes while another core adds to a counter `distance` bytes away. Unit: [`LOADS`] loads, so that
+/// slices of both cores are of a size, and those count that [`add_beside`] counts.
+///
+/// # Errors
+///
+/// As [`add_beside`].
+///
+/// # Panics
+///
+/// As [`add_beside`].
+pub fn read_beside(cores: [usize; 2], distance: usize, times: u64) -> io::Result<Duration> {
+    Ok(beside(cores, distance, times, |number, times| read(number, times * LOADS))?.elapsed)
+}
+
+/// How many loads are one unit of [`read_beside`].
+pub const LOADS: u64 = 16;
+
+fn read(number: &AtomicU64, loads: u64) -> Duration {
+    let number = black_box(number);
+    let start = Instant::now();
+    let sum = (0..loads).fold(0, |sum, _| sum | number.load(Ordering::Relaxed));
+    let elapsed = start.elapsed();
+    assert_eq!(sum, 0, "nobody writes it");
+    elapsed
 }
 
 /// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its cache line.

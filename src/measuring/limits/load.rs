@@ -163,7 +163,7 @@ impl Line {
 }
 
 /// Fisher and Yates's shuffle, the same one every time.
-fn shuffle(numbers: &mut [u32]) {
+pub(crate) fn shuffle(numbers: &mut [u32]) {
     let mut random = Random(1);
     for last in (1..numbers.len()).rev() {
         numbers.swap(last, random.below(last + 1));

@@ -1,0 +1,127 @@
+//! Walks through memory: by their stride, and by the order in which they take the rows and columns of a matrix.
+
+use super::words::{LINE, Words};
+use std::hint::black_box;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A walk that takes one word every so many bytes.
+pub struct Strided {
+    words: Words,
+    /// In words.
+    stride: usize,
+    /// Where the next load is.
+    at: usize,
+}
+
+impl Strided {
+    /// A walk through `bytes`, a word every `stride` bytes: a power of two from 8 on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Words::new`].
+    ///
+    /// # Panics
+    ///
+    /// If `stride` is no such number, or more than `bytes`.
+    pub fn new(bytes: usize, stride: usize) -> io::Result<Self> {
+        assert!(stride.is_power_of_two() && (8..=bytes).contains(&stride), "a stride of {stride} bytes");
+        Ok(Self { words: Words::new(bytes / 8)?, stride: stride / 8, at: 0 })
+    }
+
+    /// Adds up words. Unit: one load. At the end of the memory the walk begins again, one line further on, so that with any
+    /// stride all lines are visited before one is visited again.
+    ///
+    /// # Panics
+    ///
+    /// If the sum is not that of the words on the way.
+    pub fn loads(&mut self, loads: u64) -> Duration {
+        let (words, stride) = (&*self.words, black_box(self.stride));
+        let (mut left, mut sum, mut expected) = (loads as usize, 0_u64, 0_u64);
+        let start = Instant::now();
+        while left > 0 {
+            let run = left.min((words.len() - self.at).div_ceil(stride));
+            sum = words[self.at..].iter().step_by(stride).take(run).fold(sum, |sum, word| sum.wrapping_add(*word));
+            expected = expected.wrapping_add(series(self.at, stride, run));
+            left -= run;
+            self.at += run * stride;
+            if self.at >= words.len() {
+                self.at = (self.at % stride + LINE) % stride; // the words of a line, for a stride below it, are taken in one pass
+            }
+        }
+        let elapsed = start.elapsed();
+        assert_eq!(sum, expected, "the words were not read");
+        elapsed
+    }
+}
+
+/// `first + (first + step) + …`, so many of them: what stands in the words on the way.
+fn series(first: usize, step: usize, count: usize) -> u64 {
+    let (first, step, count) = (first as u64, step as u64, count as u64);
+    (first * count).wrapping_add((count * count.saturating_sub(1) / 2).wrapping_mul(step))
+}
+
+/// A square matrix, row after row.
+pub struct Matrix {
+    words: Words,
+    side: usize,
+}
+
+impl Matrix {
+    /// A matrix of `side` by `side` words, numbered row by row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Words::new`].
+    pub fn new(side: usize) -> io::Result<Self> {
+        Ok(Self { words: Words::new(side * side)?, side })
+    }
+
+    /// The word in this row and column.
+    pub fn at(&self, row: usize, column: usize) -> u64 {
+        self.words[row * self.side + column]
+    }
+
+    /// The sum of all words, taken row by row.
+    pub fn by_rows(&self) -> u64 {
+        self.walk(self.side, 1)
+    }
+
+    /// The same sum, taken column by column.
+    pub fn by_columns(&self) -> u64 {
+        self.walk(1, self.side)
+    }
+
+    /// Two loops, which know how far each of them steps. Rows and columns run the same instructions.
+    fn walk(&self, outer: usize, inner: usize) -> u64 {
+        let (outer, inner) = (black_box(outer), black_box(inner));
+        let mut sum = 0_u64;
+        for start in (0..self.side).map(|step| step * outer) {
+            for at in (0..self.side).map(|step| start + step * inner) {
+                sum = sum.wrapping_add(self.words[at]);
+            }
+        }
+        sum
+    }
+
+    /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the whole side, that is row by row.
+    ///
+    /// # Panics
+    ///
+    /// If the sides differ, or are not a multiple of `block`.
+    // ANCHOR: transpose
+    pub fn transpose(&self, block: usize, to: &mut Self) {
+        let side = self.side;
+        assert!(side == to.side && side.is_multiple_of(block), "{side} by {} in blocks of {block}", to.side);
+        for top in (0..side).step_by(block) {
+            for left in (0..side).step_by(block) {
+                for row in top..top + block {
+                    for column in left..left + block {
+                        to.words[column * side + row] = self.words[row * side + column];
+                    }
+                }
+            }
+        }
+    }
+    // ANCHOR_END: transpose
+}
