@@ -49,7 +49,10 @@ impl<T> Depot<T> {
         if let Some((found, weight)) = state.stored.pop() {
             state.objects -= found.len();
             state.bytes -= weight;
-            state.empty.push(mem::replace(magazine, found));
+            let empty = mem::replace(magazine, found);
+            if empty.capacity() > 0 {
+                state.empty.push(empty);
+            }
         }
     }
 
