@@ -25,6 +25,7 @@ mod linux {
     use perf_proved::proof::allocations::count;
     use perf_proved::proof::flags::Flags;
     use perf_proved::proof::report::{Report, Value};
+    use perf_proved::proof::usage::Usage;
     use perf_proved::proof::{remains, resident};
     use std::io;
     use std::process::ExitCode;
@@ -88,6 +89,7 @@ mod linux {
         let mut report = Report::new("What buffers cost that are got afresh, and what two pools keep");
         for (number, name) in VARIANTS.into_iter().enumerate() {
             with(name, |source| steady(&mut report, name, source));
+            with(name, |source| faults(&mut report, name, source))?;
             with(name, |source| secret(&mut report, name, source, number as u64))?;
             with(name, |source| peak(&mut report, name, source))?;
             with(name, |source| large(&mut report, name, source));
@@ -121,6 +123,15 @@ mod linux {
     fn steady(report: &mut Report, name: &str, source: &Source) {
         report.set(name, "allocations", allocations(source));
         report.set(name, "again", allocations(source));
+    }
+
+    /// How many pages the kernel provides for 64 buffers of 64 KiB, when the same were there and written a moment ago.
+    fn faults(report: &mut Report, name: &str, source: &Source) -> io::Result<()> {
+        source.burst(64, MEDIUM, 0);
+        let before = Usage::of_thread()?;
+        source.burst(64, MEDIUM, 0);
+        report.set(name, "faults", (Usage::of_thread()? - before).minor_faults);
+        Ok(())
     }
 
     // ANCHOR: secret
