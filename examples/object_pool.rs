@@ -42,7 +42,7 @@ mod linux {
     enum Source<'p> {
         Fresh,
         Naive(ObjectPool<Buffer>),
-        Pool(LocalBuffers<'p>),
+        Pool(&'p LocalBuffers<'p>),
     }
 
     impl Source<'_> {
@@ -88,14 +88,14 @@ mod linux {
         }
         let mut report = Report::new("What buffers cost that are got afresh, and what two pools keep");
         for (number, name) in VARIANTS.into_iter().enumerate() {
-            with(name, |source| steady(&mut report, name, source));
-            with(name, |source| faults(&mut report, name, source))?;
+            with(name, |source| steady(&mut report, name, source))?;
             with(name, |source| secret(&mut report, name, source, number as u64))?;
             with(name, |source| peak(&mut report, name, source))?;
-            with(name, |source| large(&mut report, name, source));
+            let ((), made) = with(name, |source| count(|| source.burst(1, LARGE, 0)));
+            report.set(name, "kept_of_one", Value::Bytes(made.held.max(0) as u64));
         }
         let pool = BufferPool::new(BOUND);
-        let thread = || thread::scope(|scope| scope.spawn(|| allocations(&Source::Pool(pool.local()))).join());
+        let thread = || thread::scope(|scope| scope.spawn(|| allocations(&Source::Pool(&pool.local()))).join());
         for quantity in ["first_thread", "second_thread"] {
             let calls = thread().map_err(|_| io::Error::other("a thread panicked"))?;
             report.detail("pool", quantity, calls);
@@ -111,22 +111,20 @@ mod linux {
         work(&match name {
             "fresh" => Source::Fresh,
             "naive" => Source::Naive(naive::buffers()),
-            _ => Source::Pool(pool.local()),
+            _ => Source::Pool(&pool.local()),
         })
     }
 
-    /// How often the allocator is called for 64 small buffers, beside the vector that holds them.
+    /// How often the allocator is called for 64 small buffers, not counting the vector that holds them.
     fn allocations(source: &Source) -> u64 {
         count(|| source.burst(64, SMALL, 0)).1.calls - 1
     }
 
-    fn steady(report: &mut Report, name: &str, source: &Source) {
+    /// What the second burst of 64 buffers asks for, when the same were there and written a moment ago: the small ones of the
+    /// allocator, the medium ones of the kernel.
+    fn steady(report: &mut Report, name: &str, source: &Source) -> io::Result<()> {
         report.set(name, "allocations", allocations(source));
         report.set(name, "again", allocations(source));
-    }
-
-    /// How many pages the kernel provides for 64 buffers of 64 KiB, when the same were there and written a moment ago.
-    fn faults(report: &mut Report, name: &str, source: &Source) -> io::Result<()> {
         source.burst(64, MEDIUM, 0);
         let before = Usage::of_thread()?;
         source.burst(64, MEDIUM, 0);
@@ -146,7 +144,7 @@ mod linux {
     // ANCHOR_END: secret
 
     // ANCHOR: peak
-    /// What 1,000 buffers of 64 KiB take while they live, and what is kept of it when all are given back.
+    /// What 1,000 buffers of 64 KiB take while they live, and what is kept when all are given back.
     fn peak(report: &mut Report, name: &str, source: &Source) -> io::Result<()> {
         let before = resident::now()?;
         resident::reset_peak()?;
@@ -158,10 +156,4 @@ mod linux {
         Ok(())
     }
     // ANCHOR_END: peak
-
-    /// What is kept of one buffer of 10 MiB.
-    fn large(report: &mut Report, name: &str, source: &Source) {
-        let ((), made) = count(|| source.burst(1, LARGE, 0));
-        report.set(name, "kept_of_one", Value::Bytes(made.held.max(0) as u64));
-    }
 }

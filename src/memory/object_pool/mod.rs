@@ -1,8 +1,9 @@
 //! A pool of objects that threads reuse: typed ([`Pool`]), and of byte buffers by size ([`buffers`]).
 //!
-//! The shape is that of the [magazine layer](https://www.usenix.org/legacy/event/usenix01/bonwick.html) of Solaris's allocator: each
-//! thread has a [`Local`] with two magazines of objects, which nobody else touches, and exchanges whole magazines with
-//! the pool's [`Depot`](depot::Depot) under one lock. A guard gives its object back when it is dropped, on either path:
+//! The shape is that of the [magazine layer](https://www.usenix.org/conference/2001-usenix-annual-technical-conference/magazines-and-vmem-extending-slab-allocator-many)
+//! of Solaris's allocator: each thread has a [`Local`] with two magazines of objects, which nobody else touches, and exchanges
+//! whole magazines with the pool's [`Depot`] under one lock. A guard gives its object back when it is dropped, on its own
+//! thread or on another:
 //!
 //! - the object is [reset](Recipe::reset) before it is kept, so what lies in the pool holds nothing of its last user;
 //! - one that has grown beyond [`Limits::largest`] is dropped, and so is what the depot has no room for;
