@@ -108,10 +108,11 @@ mod linux {
     /// Each experiment has a pool of its own.
     fn with<T>(name: &str, work: impl FnOnce(&Source) -> T) -> T {
         let pool = BufferPool::new(BOUND);
+        let local = pool.local();
         work(&match name {
             "fresh" => Source::Fresh,
             "naive" => Source::Naive(naive::buffers()),
-            _ => Source::Pool(&pool.local()),
+            _ => Source::Pool(&local),
         })
     }
 
