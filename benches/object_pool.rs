@@ -237,6 +237,7 @@ mod bench {
     pub fn alone(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("object_pool");
         for bytes in [64, 4 * KIB, 64 * KIB, MIB] {
+            group.throughput(perf_proved_benches::bytes(bytes));
             for (name, way) in any_content(bytes).into_iter().filter(|(name, _)| *name != "array_queue") {
                 on_one(&mut group, name, &size(bytes), &way);
             }
