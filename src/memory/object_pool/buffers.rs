@@ -165,7 +165,9 @@ impl BufferPool {
 
     /// As [`Pool::stats`], of all classes.
     pub fn stats(&self) -> Stats {
-        self.0.iter().map(Pool::stats).fold(Stats::default(), |sum, stats| sum + stats)
+        let mut sum = Stats::default();
+        self.0.iter().for_each(|pool| sum += pool.stats());
+        sum
     }
 }
 

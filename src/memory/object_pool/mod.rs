@@ -19,7 +19,7 @@ pub mod naive;
 
 use depot::Depot;
 use local::Local;
-use std::ops::{Add, AddAssign};
+use std::ops::AddAssign;
 use std::thread;
 
 // ANCHOR: recipe
@@ -67,21 +67,11 @@ pub struct Stats {
     pub discarded: u64,
 }
 
-impl Add for Stats {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            hits: self.hits + other.hits,
-            misses: self.misses + other.misses,
-            discarded: self.discarded + other.discarded,
-        }
-    }
-}
-
 impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.discarded += other.discarded;
     }
 }
 
