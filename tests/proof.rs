@@ -125,9 +125,9 @@ fn allocations_are_counted_on_this_thread_only() {
     assert!(made.calls > 0 && made.bytes < 1 << 16, "{made:?}");
 
     let (numbers, made) = count(|| Vec::<u64>::with_capacity(100));
-    assert_eq!(made, Allocations { calls: 1, bytes: 800, frees: 0, peak: 800 });
+    assert_eq!(made, Allocations { calls: 1, bytes: 800, frees: 0, peak: 800, held: 800 });
     let (_, made) = count(|| drop(numbers));
-    assert_eq!(made, Allocations { frees: 1, ..Allocations::default() });
+    assert_eq!(made, Allocations { frees: 1, held: -800, ..Allocations::default() });
 }
 
 #[test]

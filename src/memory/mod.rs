@@ -2,3 +2,4 @@
 
 pub mod cache_lines;
 pub mod layout;
+pub mod object_pool;

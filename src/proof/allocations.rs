@@ -33,6 +33,8 @@ pub struct Allocations {
     /// The most bytes that this thread held at once, beyond what it held before. What another thread frees for it, it
     /// still seems to hold.
     pub peak: u64,
+    /// Bytes that this thread holds now beyond what it held before; below zero if it has freed more than it allocated.
+    pub held: i64,
 }
 
 /// One thread's counts so far.
@@ -122,6 +124,7 @@ pub fn count<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
         bytes: after.bytes - before.bytes,
         frees: after.frees - before.frees,
         peak: (after.peak - before.held) as u64,
+        held: after.held - before.held,
     };
     (result, made)
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | which system calls did this make, and how many bytes did they return? | [`syscalls::trace`] | the kernel, through `ptrace` |
 //! | how often did this allocate, and how much? | [`allocations::count`] | the global allocator |
+//! | do these bytes still lie in memory? | [`remains::of`] | `/proc/self/mem` |
 //! | how much memory is it in fact? | [`resident`] | `/proc/self` |
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how many TLB shootdowns? | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
@@ -26,6 +27,8 @@ pub mod flags;
 #[cfg(unix)]
 pub mod interrupt;
 pub mod loopback;
+#[cfg(target_os = "linux")]
+pub mod remains;
 pub mod report;
 pub mod resident;
 pub mod rounds;
