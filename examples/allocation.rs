@@ -1,0 +1,224 @@
+//! Counts what allocating takes, and what becomes of the memory: vectors, pages of text and trees by the allocator, resident memory
+//! and limits by the kernel. Whatever would change its process is tried in one of its own.
+//!
+//!     cargo run --release --example allocation
+//!     cargo run --release --example allocation -- --only small_freed      # one of the processes, as it is
+//!     cargo run --release --example allocation -- --only capped_push      # how a limit ends a program
+
+use perf_proved::memory::allocation::capped::Capped;
+use perf_proved::proof::allocations::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Capped<Counting> = Capped::new(Counting, usize::MAX);
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("This example asks Linux's kernel how much is resident; on this system there is nobody to ask.");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::ALLOCATOR;
+    use perf_proved::memory::allocation::arena::Arena;
+    use perf_proved::memory::allocation::page::{Entry, Page};
+    use perf_proved::memory::allocation::tree::{self, BoxNode, RefNode, VecTree};
+    use perf_proved::memory::allocation::{growth, naive, process};
+    use perf_proved::proof::allocations::count;
+    use perf_proved::proof::child::{self, End};
+    use perf_proved::proof::report::{Report, Value};
+    use perf_proved::proof::usage::Usage;
+    use perf_proved::proof::{flags, resident};
+    use std::hint::black_box;
+    use std::io;
+    use std::mem;
+    use std::process::ExitCode;
+    use std::thread;
+
+    const MIB: usize = 1 << 20;
+    const LEVELS: u32 = 16;
+
+    pub fn main() -> ExitCode {
+        flags::run(&EXPERIMENTS.map(|(name, _)| name), None, |flags| match flags.only {
+            None => compare(flags.json),
+            Some(name) => {
+                let (_, experiment) = EXPERIMENTS.into_iter().find(|(known, _)| *known == name).expect("one of them");
+                let found = experiment()?;
+                found.into_iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
+                Ok(ExitCode::SUCCESS)
+            }
+        })
+    }
+
+    fn compare(json: bool) -> io::Result<ExitCode> {
+        let mut report = Report::new("What allocating takes, and what becomes of the memory");
+        vectors(&mut report);
+        text(&mut report);
+        trees(&mut report);
+        for (name, _) in EXPERIMENTS {
+            in_a_process(&mut report, name)?;
+        }
+        Ok(report.finish(json))
+    }
+
+    /// Counts the allocations of `work`, as one row.
+    fn row<T>(report: &mut Report, variant: &str, work: impl FnOnce() -> T) -> T {
+        let (result, made) = count(work);
+        report.set(variant, "allocations", made.calls);
+        report.set(variant, "bytes", Value::Bytes(made.bytes));
+        report.set(variant, "peak", Value::Bytes(made.peak));
+        result
+    }
+
+    // ANCHOR: vectors
+    fn vectors(report: &mut Report) {
+        for (size, count) in [("10", 10), ("1000", 1000), ("1M", 1_000_000)] {
+            let mut numbers = row(report, &format!("grown_{size}"), || growth::grown(black_box(count)));
+            row(report, &format!("refilled_{size}"), || growth::refilled(&mut numbers, black_box(count)));
+            row(report, &format!("sized_{size}"), || growth::sized(black_box(count)));
+        }
+        let mut numbers = growth::sized(1000);
+        drop(mem::take(&mut numbers)); // an empty vector is what is left, and its capacity is none
+        row(report, "taken_1000", || growth::refilled(&mut numbers, black_box(1000)));
+        row(report, "collected_1000", || (0..black_box(1000_u64)).collect::<Vec<_>>());
+        let even = |number: &u64| number % 2 == 0;
+        row(report, "filtered_1000", || (0..black_box(2000_u64)).filter(even).collect::<Vec<_>>());
+    }
+    // ANCHOR_END: vectors
+
+    fn text(report: &mut Report) {
+        let mut left = String::with_capacity(8);
+        left.push_str("left");
+        let both = row(report, "left_plus_right", || left + "+ri");
+        report.promise("a string with room for what is added to it is added to in place", both == "left+ri");
+        let entries = Entry::some(1000);
+        let mut page = Page::new(entries.clone());
+        let mut made_anew = naive::Page { entries, lines: 0 };
+        let text = row(report, "page_naive", || made_anew.render());
+        row(report, "page_first", || page.render().len());
+        let same = row(report, "page_again", || page.render() == text);
+        report.promise("both pages read the same", same);
+    }
+
+    fn trees(report: &mut Report) {
+        let boxes = row(report, "tree_of_boxes", || BoxNode::build(LEVELS).map(|root| root.sum()));
+        let vec = row(report, "tree_in_a_vec", || VecTree::build(LEVELS).sum());
+        let arena = row(report, "tree_in_an_arena", || {
+            let arena = Arena::new(64 * MIB);
+            RefNode::build(LEVELS, &mut |node| arena.alloc(node)).map(|root| root.map(RefNode::sum))
+        });
+        let sum = tree::sum(LEVELS);
+        report.promise("all trees hold the same", (boxes, vec, arena) == (Some(sum), sum, Ok(Some(sum))));
+    }
+
+    // ANCHOR: in_a_process
+    /// Runs one of [`EXPERIMENTS`] in a process of its own.
+    fn in_a_process(report: &mut Report, name: &str) -> io::Result<()> {
+        let (end, [out, complaint]) = child::itself(name)?;
+        for (quantity, number) in out.lines().filter_map(|line| line.split_once(' ')) {
+            let number = number.parse().map_err(io::Error::other)?;
+            let bytes = quantity.starts_with("resident") || quantity.ends_with("bytes");
+            report.set(name, quantity, if bytes { Value::Bytes(number) } else { Value::Count(number) });
+        }
+        match end {
+            End::Signal(signal) => report.set(name, "signal", signal as u64),
+            End::Exit(0) => {}
+            End::Exit(status) => report.promise(&format!("{name} ends with 0, not {status}"), false),
+        }
+        complaint.lines().take(1).for_each(|line| report.note(&format!("{name}: {line}")));
+        Ok(())
+    }
+    // ANCHOR_END: in_a_process
+
+    type Found = io::Result<Vec<(&'static str, u64)>>;
+
+    /// What is tried in a process of its own.
+    const EXPERIMENTS: [(&str, fn() -> Found); 14] = [
+        ("small_freed", || freed(64, |_| false)),
+        ("medium_freed", || freed(1000, |_| false)),
+        ("medium_freed_but_last", || freed(1000, |number| number == 64 * MIB / 1000 - 1)),
+        ("medium_one_in_64KiB", || freed(1000, |number| number % 64 == 0)),
+        ("medium_one_in_4KiB", || freed(1000, |number| number % 4 == 0)),
+        ("large_freed", || freed(MIB, |_| false)),
+        ("fresh_buffers", || fresh_buffers(None)),
+        ("fresh_buffers_mapped", || fresh_buffers(Some(128 << 10))),
+        ("watched", watched),
+        ("capped_reserve", || reserve(|| ALLOCATOR.budget().set_limit(64 * MIB))),
+        ("capped_push", || push(|| ALLOCATOR.budget().set_limit(64 * MIB))),
+        ("address_space_reserve", address_space_reserve),
+        ("address_space_spawn", address_space_spawn),
+        ("overcommit", overcommit),
+    ];
+
+    // ANCHOR: freed
+    /// Fills 64 MiB with blocks, frees all but those that `kept` names, and says what is resident of it.
+    fn freed(size: usize, kept: fn(usize) -> bool) -> Found {
+        let mut blocks: Vec<Option<Box<[u8]>>> = (0..64 * MIB / size).map(|_| None).collect();
+        let before = resident::now()?;
+        let grown = || Ok::<_, io::Error>(resident::now()?.saturating_sub(before));
+        blocks.iter_mut().for_each(|block| *block = Some(vec![1; size].into()));
+        let full = grown()?;
+        blocks.iter_mut().enumerate().filter(|(number, _)| !kept(*number)).for_each(|(_, block)| *block = None);
+        let (after, after_all) = (grown()?, grown()?);
+        println!("{after}->{after_all}");
+        process::trim()?;
+        Ok(vec![("resident_full", full), ("resident_freed", after), ("resident_trimmed", grown()?)])
+    }
+    // ANCHOR_END: freed
+
+    /// The page faults of 100 requests with a buffer of 1 MiB each.
+    fn fresh_buffers(map_from: Option<i32>) -> Found {
+        map_from.map_or(Ok(()), process::map_from)?;
+        let before = Usage::of_thread()?;
+        (0..100).for_each(|_| drop(black_box(vec![1_u8; MIB])));
+        Ok(vec![("faults", (Usage::of_thread()? - before).minor_faults)])
+    }
+
+    /// A limit of 64 MiB more, looked at once in 64 requests of 1 MiB each.
+    fn watched() -> Found {
+        let limit = resident::now()? + 64 * MIB as u64;
+        let beyond = naive::serve(limit, 64, 256, || vec![1_u8; MIB])?;
+        Ok(vec![("beyond_bytes", beyond)])
+    }
+
+    fn reserve(limit: fn()) -> Found {
+        limit();
+        let mut bytes = Vec::<u8>::new();
+        let refused = bytes.try_reserve(65 * MIB).is_err();
+        let then = bytes.try_reserve(32 * MIB).is_ok();
+        Ok(vec![("refused", refused.into()), ("then_served", then.into())])
+    }
+
+    fn push(limit: fn()) -> Found {
+        limit();
+        let mut bytes = Vec::new();
+        loop {
+            bytes.extend_from_slice(&[1; 4096]);
+        }
+    }
+
+    fn address_space_reserve() -> Found {
+        process::limit_address_space(256 << 20)?;
+        reserve(|| ())
+    }
+
+    fn address_space_spawn() -> Found {
+        process::limit_address_space(256 << 20)?;
+        let threads: Vec<_> =
+            (0..256).map_while(|_| thread::Builder::new().stack_size(8 * MIB).spawn(thread::park).ok()).collect();
+        let started = threads.len() as u64;
+        threads.iter().for_each(|thread| thread.thread().unpark());
+        Ok(vec![("threads", started)])
+    }
+
+    fn overcommit() -> Found {
+        let before = resident::now()?;
+        let mut bytes = Vec::<u8>::new();
+        let reserved = bytes.try_reserve(20 << 30).map_or(0, |()| bytes.capacity() as u64);
+        Ok(vec![("reserved_bytes", reserved), ("resident_reserved", resident::now()?.saturating_sub(before))])
+    }
+}
