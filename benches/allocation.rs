@@ -94,8 +94,8 @@ mod bench {
         let mut naive = naive::Page { entries, lines: 0 };
         assert_eq!(page.render(), naive.render());
         let mut group = criterion.benchmark_group("allocation_page");
-        group.bench_function(BenchmarkId::new("made_anew", "1000 lines"), |b| b.iter(|| naive.render()));
-        group.bench_function(BenchmarkId::new("kept", "1000 lines"), |b| b.iter(|| page.render().len()));
+        group.bench_function(BenchmarkId::new("made_anew", "1000"), |b| b.iter(|| naive.render()));
+        group.bench_function(BenchmarkId::new("kept", "1000"), |b| b.iter(|| page.render().len()));
         group.finish();
     }
 
@@ -190,9 +190,9 @@ mod bench {
         let mut group = criterion.benchmark_group("allocation_mixed");
         group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements((LIVE + REPLACED) as u64));
         let first = cores::allowed()?[0];
-        for threads in ["1 thread", "2 threads"] {
+        for threads in ["1", "2"] {
             let cores = match two {
-                _ if threads == "1 thread" => &[first][..],
+                _ if threads == "1" => &[first][..],
                 Ok(two) => two,
                 Err(reason) => {
                     for function in ["glibc", "jemalloc", "mimalloc", "capped_glibc"] {
@@ -227,7 +227,7 @@ mod bench {
         let mut group = criterion.benchmark_group("allocation_pause");
         group.sampling_mode(SamplingMode::Flat);
         let boxes = || BoxNode::build(LARGE).expect("a root");
-        let id = |function| BenchmarkId::new(function, "1M nodes");
+        let id = |function| BenchmarkId::new(function, "1M");
         group.bench_function(id("boxes_here"), |b| b.iter_batched(boxes, drop, BatchSize::PerIteration));
         group.bench_function(id("boxes_elsewhere"), |b| {
             b.iter_custom(|n| {
