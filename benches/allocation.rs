@@ -162,18 +162,14 @@ mod bench {
         RefNode::build(black_box(LEVELS), &mut |node| bump.try_alloc(node)).expect("room").expect("a root")
     }
 
-    /// Unit: one block.
+    /// Unit: one batch of blocks.
     fn freed_by(criterion: &mut Criterion, cores: [usize; 2]) -> io::Result<()> {
         let mut group = criterion.benchmark_group("allocation_freed_by");
-        group.sampling_mode(SamplingMode::Flat);
+        group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(BATCH as u64));
         let mut bench = |function, name, run: &dyn Fn(u64) -> io::Result<Duration>| {
             run(100)?; // it checks its blocks
-            group.bench_function(BenchmarkId::new(function, name), |b| {
-                b.iter_custom(|n| {
-                    let batches = n.div_ceil(BATCH as u64);
-                    run(batches).expect("it has run before").mul_f64(n as f64 / (batches * BATCH as u64) as f64)
-                });
-            });
+            let id = BenchmarkId::new(function, name);
+            group.bench_function(id, |b| b.iter_custom(|n| run(n).expect("it has run before")));
             io::Result::Ok(())
         };
         for (function, way) in [("user", Way::FreedThere), ("maker", Way::FreedHere), ("nobody", Way::Recycled)] {

@@ -2,8 +2,8 @@
 //! and limits by the kernel. Whatever would change its process is tried in one of its own.
 //!
 //!     cargo run --release --example allocation
-//!     cargo run --release --example allocation -- --only small_freed      # one of the processes, as it is
-//!     cargo run --release --example allocation -- --only capped_push      # how a limit ends a program
+//!     cargo run --release --example allocation -- --only capped_push     # one of the processes: how a limit ends it
+//!     strace -c target/release/examples/allocation --only medium_freed
 
 use perf_proved::memory::allocation::capped::Capped;
 use perf_proved::proof::allocations::Counting;
@@ -24,7 +24,7 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::ALLOCATOR;
-    use perf_proved::memory::allocation::arena::Arena;
+    use perf_proved::memory::allocation::arena::{Arena, Full};
     use perf_proved::memory::allocation::page::{Entry, Page};
     use perf_proved::memory::allocation::tree::{self, BoxNode, RefNode, VecTree};
     use perf_proved::memory::allocation::{growth, naive, process};
@@ -40,6 +40,8 @@ mod linux {
     use std::thread;
 
     const MIB: usize = 1 << 20;
+    const FILLED: usize = 64 * MIB;
+    const LIMIT: usize = 65 * MIB;
     const LEVELS: u32 = 16;
 
     pub fn main() -> ExitCode {
@@ -85,16 +87,15 @@ mod linux {
         drop(mem::take(&mut numbers)); // an empty vector is what is left, and its capacity is none
         row(report, "taken_1000", || growth::refilled(&mut numbers, black_box(1000)));
         row(report, "collected_1000", || (0..black_box(1000_u64)).collect::<Vec<_>>());
-        let even = |number: &u64| number % 2 == 0;
+        let even = |number: &u64| number.is_multiple_of(2);
         row(report, "filtered_1000", || (0..black_box(2000_u64)).filter(even).collect::<Vec<_>>());
     }
     // ANCHOR_END: vectors
 
     fn text(report: &mut Report) {
-        let mut left = String::with_capacity(8);
+        let mut left = String::with_capacity(16);
         left.push_str("left");
-        let both = row(report, "left_plus_right", || left + "+ri");
-        report.promise("a string with room for what is added to it is added to in place", both == "left+ri");
+        row(report, "left_plus_right", || left + " and right");
         let entries = Entry::some(1000);
         let mut page = Page::new(entries.clone());
         let mut made_anew = naive::Page { entries, lines: 0 };
@@ -116,109 +117,144 @@ mod linux {
     }
 
     // ANCHOR: in_a_process
-    /// Runs one of [`EXPERIMENTS`] in a process of its own.
+    /// Runs one of [`EXPERIMENTS`] in a process of its own, and reports what that printed and how it ended.
     fn in_a_process(report: &mut Report, name: &str) -> io::Result<()> {
         let (end, [out, complaint]) = child::itself(name)?;
+        let mut notes: Vec<String> = complaint.lines().take(1).map(str::to_owned).collect();
         for (quantity, number) in out.lines().filter_map(|line| line.split_once(' ')) {
             let number = number.parse().map_err(io::Error::other)?;
-            let bytes = quantity.starts_with("resident") || quantity.ends_with("bytes");
-            report.set(name, quantity, if bytes { Value::Bytes(number) } else { Value::Count(number) });
+            match quantity {
+                "resident_full" | "resident_freed" | "resident_trimmed" => {
+                    report.set(name, quantity, Value::Bytes(number))
+                }
+                _ => {
+                    report.detail(name, quantity, number);
+                    notes.push(format!("{number} {}", quantity.replace('_', " ")));
+                }
+            }
         }
-        match end {
-            End::Signal(signal) => report.set(name, "signal", signal as u64),
-            End::Exit(0) => {}
-            End::Exit(status) => report.promise(&format!("{name} ends with 0, not {status}"), false),
+        if let End::Signal(signal) = end {
+            report.detail(name, "signal", signal as u64);
+            notes.push(format!("ended by signal {signal}"));
         }
-        complaint.lines().take(1).for_each(|line| report.note(&format!("{name}: {line}")));
+        report.promise(&format!("{name} does not fail"), matches!(end, End::Exit(0) | End::Signal(libc::SIGABRT)));
+        if !notes.is_empty() {
+            report.note(&format!("{name}: {}", notes.join(", ")));
+        }
         Ok(())
     }
     // ANCHOR_END: in_a_process
 
+    /// What was found, by its name.
     type Found = io::Result<Vec<(&'static str, u64)>>;
+    type Experiment = (&'static str, fn() -> Found);
 
     /// What is tried in a process of its own.
-    const EXPERIMENTS: [(&str, fn() -> Found); 14] = [
+    const EXPERIMENTS: [Experiment; 15] = [
         ("small_freed", || freed(64, |_| false)),
         ("medium_freed", || freed(1000, |_| false)),
-        ("medium_freed_but_last", || freed(1000, |number| number == 64 * MIB / 1000 - 1)),
-        ("medium_one_in_64KiB", || freed(1000, |number| number % 64 == 0)),
-        ("medium_one_in_4KiB", || freed(1000, |number| number % 4 == 0)),
+        ("medium_freed_but_last", || freed(1000, |number| number == FILLED / 1000 - 1)),
+        ("medium_one_in_64KiB", || freed(1000, |number| number.is_multiple_of(64))),
+        ("medium_one_in_4KiB", || freed(1000, |number| number.is_multiple_of(4))),
         ("large_freed", || freed(MIB, |_| false)),
         ("fresh_buffers", || fresh_buffers(None)),
         ("fresh_buffers_mapped", || fresh_buffers(Some(128 << 10))),
         ("watched", watched),
-        ("capped_reserve", || reserve(|| ALLOCATOR.budget().set_limit(64 * MIB))),
-        ("capped_push", || push(|| ALLOCATOR.budget().set_limit(64 * MIB))),
+        ("capped_serve", capped_serve),
+        ("capped_reserve", capped_reserve),
+        ("capped_push", capped_push),
         ("address_space_reserve", address_space_reserve),
         ("address_space_spawn", address_space_spawn),
         ("overcommit", overcommit),
     ];
 
     // ANCHOR: freed
-    /// Fills 64 MiB with blocks, frees all but those that `kept` names, and says what is resident of it.
+    /// Fills 64 MiB with blocks, frees all but those that `kept` names, and asks the kernel what is resident of it.
     fn freed(size: usize, kept: fn(usize) -> bool) -> Found {
-        let mut blocks: Vec<Option<Box<[u8]>>> = (0..64 * MIB / size).map(|_| None).collect();
+        let mut blocks: Vec<Option<Box<[u8]>>> = (0..FILLED / size).map(|_| None).collect();
         let before = resident::now()?;
         let grown = || Ok::<_, io::Error>(resident::now()?.saturating_sub(before));
         blocks.iter_mut().for_each(|block| *block = Some(vec![1; size].into()));
         let full = grown()?;
         blocks.iter_mut().enumerate().filter(|(number, _)| !kept(*number)).for_each(|(_, block)| *block = None);
-        let (after, after_all) = (grown()?, grown()?);
-        println!("{after}->{after_all}");
+        let after = grown()?;
         process::trim()?;
         Ok(vec![("resident_full", full), ("resident_freed", after), ("resident_trimmed", grown()?)])
     }
     // ANCHOR_END: freed
 
-    /// The page faults of 100 requests with a buffer of 1 MiB each.
+    /// The page faults of 100 requests with a fresh buffer of 1 MiB each.
     fn fresh_buffers(map_from: Option<i32>) -> Found {
         map_from.map_or(Ok(()), process::map_from)?;
         let before = Usage::of_thread()?;
         (0..100).for_each(|_| drop(black_box(vec![1_u8; MIB])));
-        Ok(vec![("faults", (Usage::of_thread()? - before).minor_faults)])
+        Ok(vec![("page_faults", (Usage::of_thread()? - before).minor_faults)])
     }
 
-    /// A limit of 64 MiB more, looked at once in 64 requests of 1 MiB each.
+    /// Keeps 1 MiB of each request, under a limit of 65 MiB that is looked at once in 64 of them.
     fn watched() -> Found {
-        let limit = resident::now()? + 64 * MIB as u64;
-        let beyond = naive::serve(limit, 64, 256, || vec![1_u8; MIB])?;
-        Ok(vec![("beyond_bytes", beyond)])
+        let limit = resident::now()? + LIMIT as u64;
+        Ok(vec![("bytes_beyond", naive::serve(limit, 64, 256, || vec![1_u8; MIB])?)])
     }
 
-    fn reserve(limit: fn()) -> Found {
-        limit();
+    // ANCHOR: capped_serve
+    /// The same under a cap: who asks with `try_reserve_exact` is told, and can answer so. A little stays for those who do not.
+    fn capped_serve() -> Found {
+        let limit = resident::now()? + LIMIT as u64;
+        ALLOCATOR.budget().set_limit(ALLOCATOR.budget().live() + LIMIT + MIB / 2);
+        let request = |_| {
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(MIB).ok()?; // "503 Service Unavailable"
+            bytes.resize(MIB, 1_u8);
+            Some(bytes)
+        };
+        let mut kept = [const { None }; 256];
+        kept.iter_mut().enumerate().for_each(|(number, place)| *place = request(number));
+        let beyond = resident::peak()?.saturating_sub(limit);
+        Ok(vec![("served", kept.iter().flatten().count() as u64), ("bytes_beyond", beyond)])
+    }
+    // ANCHOR_END: capped_serve
+
+    fn reserve(too_much: usize) -> Found {
         let mut bytes = Vec::<u8>::new();
-        let refused = bytes.try_reserve(65 * MIB).is_err();
-        let then = bytes.try_reserve(32 * MIB).is_ok();
-        Ok(vec![("refused", refused.into()), ("then_served", then.into())])
+        let refused = bytes.try_reserve(too_much).is_err();
+        let served = bytes.try_reserve(32 * MIB).is_ok();
+        let full = Arena::new(usize::MAX).alloc_slice(&vec![0_u8; too_much / 2]) == Err(Full);
+        Ok(vec![("refused", refused.into()), ("arena_full", full.into()), ("served_then", served.into())])
     }
 
-    fn push(limit: fn()) -> Found {
-        limit();
+    fn capped_reserve() -> Found {
+        ALLOCATOR.budget().set_limit(80 * MIB);
+        reserve(81 * MIB)
+    }
+
+    fn capped_push() -> Found {
+        ALLOCATOR.budget().set_limit(80 * MIB);
         let mut bytes = Vec::new();
         loop {
-            bytes.extend_from_slice(&[1; 4096]);
+            bytes.extend_from_slice(&[1_u8; 4096]);
         }
     }
 
     fn address_space_reserve() -> Found {
         process::limit_address_space(256 << 20)?;
-        reserve(|| ())
+        reserve(300 * MIB)
     }
 
+    /// Threads that do nothing, with 8 MiB of address space for the stack of each, as C's have.
     fn address_space_spawn() -> Found {
         process::limit_address_space(256 << 20)?;
-        let threads: Vec<_> =
-            (0..256).map_while(|_| thread::Builder::new().stack_size(8 * MIB).spawn(thread::park).ok()).collect();
-        let started = threads.len() as u64;
+        let start = |_| thread::Builder::new().stack_size(8 * MIB).spawn(thread::park).ok();
+        let threads: Vec<_> = (0..256).map_while(start).collect();
+        let resident = resident::now()?;
         threads.iter().for_each(|thread| thread.thread().unpark());
-        Ok(vec![("threads", started)])
+        Ok(vec![("threads", threads.len() as u64), ("bytes_resident", resident)])
     }
 
     fn overcommit() -> Found {
         let before = resident::now()?;
         let mut bytes = Vec::<u8>::new();
         let reserved = bytes.try_reserve(20 << 30).map_or(0, |()| bytes.capacity() as u64);
-        Ok(vec![("reserved_bytes", reserved), ("resident_reserved", resident::now()?.saturating_sub(before))])
+        Ok(vec![("bytes_reserved", reserved), ("bytes_resident", resident::now()?.saturating_sub(before))])
     }
 }

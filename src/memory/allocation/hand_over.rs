@@ -7,6 +7,7 @@ use std::hint::spin_loop;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// Blocks that are handed over together.
@@ -31,7 +32,7 @@ pub enum Way {
 
 /// Hands so many batches over from the first core to the second, and returns how long that took, the last block's end included.
 ///
-/// In each way the same vectors go to and fro, and both sides wait by spinning.
+/// In each way the same vectors go to and fro.
 ///
 /// # Errors
 ///
@@ -87,13 +88,16 @@ fn consume<'a, A: GlobalAlloc>(batches: u64, way: Way, (to_maker, from_maker): E
 }
 // ANCHOR_END: hand_over
 
-/// Spins: a thread that sleeps has to be woken, which costs more than a batch.
+/// Waits by spinning, since a thread that sleeps has to be woken, which costs more than a batch; and lets others run where there are
+/// more threads than cores.
 fn receive<T>(from: &Receiver<T>) -> T {
-    loop {
+    for turn in 0_u64.. {
         match from.try_recv() {
             Ok(value) => return value,
+            Err(TryRecvError::Empty) if turn % 1024 == 1023 => thread::yield_now(),
             Err(TryRecvError::Empty) => spin_loop(),
-            Err(TryRecvError::Disconnected) => panic!("the other side has given up"),
+            Err(TryRecvError::Disconnected) => break,
         }
     }
+    panic!("the other side has given up");
 }
