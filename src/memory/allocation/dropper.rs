@@ -4,7 +4,6 @@ use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-// ANCHOR: dropper
 /// A thread that drops what it is given. When this is dropped, it waits until that has happened.
 pub struct Dropper<T> {
     /// `None` only while this is dropped.
@@ -12,6 +11,7 @@ pub struct Dropper<T> {
     thread: Option<JoinHandle<()>>,
 }
 
+// ANCHOR: dropper
 impl<T: Send + 'static> Dropper<T> {
     /// Starts the thread, which lets so many values wait: they are memory that is not free yet.
     ///

@@ -35,7 +35,9 @@ impl Page {
         format!("{} {status} {}\n", entry.path, entry.bytes)
     }
 }
+// ANCHOR_END: naive
 
+// ANCHOR: within
 /// Says whether the process has grown beyond its limit.
 ///
 /// # Errors
@@ -48,7 +50,7 @@ pub fn within(limit: u64) -> io::Result<bool> {
     }
     Ok(resident <= limit)
 }
-// ANCHOR_END: naive
+// ANCHOR_END: within
 
 /// Keeps what `request` returns, so many times or until a look at the limit, once in `every` requests, finds it passed. Returns how
 /// many bytes beyond the limit the process was at its peak.

@@ -3,24 +3,27 @@
 //! All three are built in the same order, children first, and node number `n` holds the number `n`.
 
 // ANCHOR: nodes
-/// A node in an allocation of its own. 24 bytes where a pointer has eight, and what the allocator adds.
+/// A node in an allocation of its own.
 pub struct BoxNode {
     value: u64,
     children: [Option<Box<BoxNode>>; 2],
 }
 
-/// A node in a vector: its children by their indices. 16 bytes.
+/// A node in a vector: its children by their indices.
 struct VecNode {
     value: u64,
     children: [u32; 2],
 }
 
-/// A node that somebody else has placed, as an arena does. 24 bytes.
+/// A node that somebody else has placed, as an arena does.
 #[derive(Clone, Copy)]
 pub struct RefNode<'a> {
     value: u64,
     children: [Option<&'a RefNode<'a>>; 2],
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<BoxNode>() == 24 && size_of::<VecNode>() == 16 && size_of::<RefNode>() == 24);
 // ANCHOR_END: nodes
 
 /// The index of no node.
