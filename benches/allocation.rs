@@ -71,7 +71,7 @@ mod bench {
 
     fn presize(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("allocation_presize");
-        for (size, count) in [("10", 10), ("1000", 1000), ("1M", 1_000_000)] {
+        for (size, count) in [("10", 10), ("1000", 1000), ("1000000", 1_000_000)] {
             let mut kept = growth::sized(count);
             assert!(growth::grown(count) == kept, "the numbers, in order");
             group.throughput(Throughput::Elements(count));
@@ -223,7 +223,7 @@ mod bench {
         let mut group = criterion.benchmark_group("allocation_pause");
         group.sampling_mode(SamplingMode::Flat);
         let boxes = || BoxNode::build(LARGE).expect("a root");
-        let id = |function| BenchmarkId::new(function, "1M");
+        let id = |function| BenchmarkId::new(function, nodes(LARGE));
         group.bench_function(id("boxes_here"), |b| b.iter_batched(boxes, drop, BatchSize::PerIteration));
         group.bench_function(id("boxes_elsewhere"), |b| {
             b.iter_custom(|n| {

@@ -22,7 +22,7 @@ impl Page {
     /// Renders the page.
     pub fn render(&mut self) -> String {
         let mut text = String::new();
-        // Without the clone: "cannot borrow `*self` as mutable because it is also borrowed as immutable".
+        // Without the clone: "cannot borrow `*self` as mutable" (E0502).
         for entry in self.entries.clone() {
             text.push_str(&self.line(&entry));
         }
