@@ -10,7 +10,6 @@ pub const FIRST: usize = 4 << 10;
 /// What the address of each chunk is a multiple of.
 const ALIGN: usize = 16;
 
-// ANCHOR: arena
 /// Places values one behind the other in chunks of at most `limit` bytes together.
 ///
 /// It takes `Copy` types, which by the language's rules have no `Drop` that could be forgotten. What it hands out lives until
@@ -39,7 +38,6 @@ pub struct Arena {
     /// How many bytes the chunks may have together.
     limit: usize,
 }
-// ANCHOR_END: arena
 
 /// Memory of the global allocator, given back when this is dropped.
 struct Chunk {
@@ -151,14 +149,12 @@ impl Arena {
         self.chunks.borrow().iter().map(|chunk| chunk.layout.size()).sum()
     }
 
-    // ANCHOR: reset
     /// Takes everything back at once. Keeps the last chunk, the largest one as a rule, and gives the others to the allocator.
     pub fn reset(&mut self) {
         let chunks = self.chunks.get_mut();
         chunks.drain(..chunks.len().saturating_sub(1));
         self.used.set(0);
     }
-    // ANCHOR_END: reset
 }
 
 impl Chunk {

@@ -3,7 +3,6 @@
 use super::budget::Budget;
 use std::alloc::{GlobalAlloc, Layout};
 
-// ANCHOR: capped
 /// Another allocator, which refuses what would bring the live bytes of the program beyond a limit.
 ///
 /// It counts the bytes that were asked for. What the allocator beneath adds, and what it keeps after a free, comes on top.
@@ -38,7 +37,6 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
         unsafe { self.inner.dealloc(block, layout) }
         self.budget.give_back(layout.size());
     }
-    // ANCHOR_END: capped
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`. Forwarded, so that large zeroed blocks stay lazily zeroed.

@@ -1,7 +1,6 @@
 //! Filling a vector in three ways: grown as it goes, sized before, and kept from the last time.
 
 /// Pushes `0..count` into a vector that begins with nothing.
-// ANCHOR: growth
 pub fn grown(count: u64) -> Vec<u64> {
     let mut numbers = Vec::new();
     for number in 0..count {
@@ -26,4 +25,3 @@ pub fn refilled(numbers: &mut Vec<u64>, count: u64) {
         numbers.push(number);
     }
 }
-// ANCHOR_END: growth

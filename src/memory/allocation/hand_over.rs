@@ -17,7 +17,6 @@ const BATCHES: usize = 8;
 /// Bytes of a block.
 pub const BYTES: usize = 256;
 
-// ANCHOR: ways
 /// What becomes of a block that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -28,7 +27,6 @@ pub enum Way {
     /// It goes back in its batch, and is used again.
     Recycled,
 }
-// ANCHOR_END: ways
 
 /// Hands so many batches over from the first core to the second, and returns how long that took, the last block's end included.
 ///
@@ -62,7 +60,6 @@ type Batch<'a, A> = Vec<Block<'a, A>>;
 /// Where a thread's batches go to, and where they come from.
 type Ends<'a, A> = (SyncSender<Batch<'a, A>>, Receiver<Batch<'a, A>>);
 
-// ANCHOR: hand_over
 fn make<'a, A: GlobalAlloc>(allocator: &'a A, batches: u64, way: Way, (to_user, from_user): Ends<'a, A>) {
     for mark in 0..batches {
         let mut batch = receive(&from_user);
@@ -86,7 +83,6 @@ fn consume<'a, A: GlobalAlloc>(batches: u64, way: Way, (to_maker, from_maker): E
         to_maker.send(batch).expect("the maker is there");
     }
 }
-// ANCHOR_END: hand_over
 
 /// Waits by spinning, since a thread that sleeps has to be woken, which costs more than a batch; and lets others run where there are
 /// more threads than cores.

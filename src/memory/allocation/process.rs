@@ -23,7 +23,6 @@ pub fn limit_address_space(bytes: u64) -> io::Result<()> {
     }
 }
 
-// ANCHOR: trim
 /// Gives the whole pages that are free inside the heap back to the kernel, and says whether there were any
 /// ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)).
 ///
@@ -37,7 +36,6 @@ pub fn trim() -> io::Result<bool> {
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     Err(crate::proof::unsupported("only the GNU C library has malloc_trim"))
 }
-// ANCHOR_END: trim
 
 /// From how many bytes on a block is mapped by itself, for the whole process and for good (`M_MMAP_THRESHOLD` of
 /// [`mallopt(3)`](https://man7.org/linux/man-pages/man3/mallopt.3.html)). This also ends its adapting by itself.

@@ -94,7 +94,6 @@ impl VecTree {
 }
 
 impl<'a> RefNode<'a> {
-    // ANCHOR: ref_node
     /// A tree of so many levels, each node placed by `place`; none has no root.
     ///
     /// # Errors
@@ -116,7 +115,6 @@ impl<'a> RefNode<'a> {
         let children = [Self::subtree(below, next, place)?, Self::subtree(below, next, place)?];
         Ok(Some(place(Self { value: number(next), children })?))
     }
-    // ANCHOR_END: ref_node
 
     /// Adds all values up.
     pub fn sum(&self) -> u64 {
