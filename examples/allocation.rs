@@ -31,6 +31,7 @@ mod linux {
     use perf_proved::proof::allocations::count;
     use perf_proved::proof::child::{self, End};
     use perf_proved::proof::report::{Report, Value};
+    use perf_proved::proof::syscalls::trace;
     use perf_proved::proof::usage::Usage;
     use perf_proved::proof::{flags, resident};
     use std::hint::black_box;
@@ -88,6 +89,10 @@ mod linux {
         row(report, "collected_1000", || (0..black_box(1000_u64)).collect::<Vec<_>>());
         let even = |number: &u64| number.is_multiple_of(2);
         row(report, "filtered_1000", || (0..black_box(2000_u64)).filter(even).collect::<Vec<_>>());
+        let boxes = || (0..1000).for_each(|number| drop(black_box(Box::new(number))));
+        report.set("boxes_1000", "allocations", count(boxes).1.calls);
+        let calls = trace(boxes).map_or_else(Value::from, |((), calls)| calls.total().into());
+        report.set("boxes_1000", "syscalls", calls);
     }
 
     fn text(report: &mut Report) {
