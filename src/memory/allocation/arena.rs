@@ -1,0 +1,173 @@
+//! An arena: values are placed one behind the other in chunks, and all of them are given back at once.
+
+use std::alloc::{self, Layout};
+use std::cell::{Cell, RefCell};
+use std::ptr::{self, NonNull};
+use std::{error, fmt};
+
+/// The first chunk of an arena, in bytes. Each further one is twice as large as the one before, as far as the limit allows.
+pub const FIRST: usize = 4 << 10;
+/// What the address of each chunk is a multiple of.
+const ALIGN: usize = 16;
+
+/// Places values one behind the other in chunks of at most `limit` bytes together.
+///
+/// It takes `Copy` types, which by the language's rules have no `Drop` that could be forgotten. What it hands out lives until
+/// [`reset`](Self::reset) or until the arena is dropped; nothing is freed before.
+///
+/// ```
+/// use perf_proved::memory::allocation::arena::{Arena, Full};
+///
+/// let mut arena = Arena::new(1 << 20);
+/// let number = arena.alloc(41_u64)?;
+/// let word = arena.alloc_slice(b"word")?;
+/// *number += 1;
+/// assert_eq!((*number, &*word), (42, &b"word"[..]));
+/// arena.reset(); // the borrow checker has seen to it that nobody uses `number` or `word` after this
+/// assert!(arena.alloc([0_u8; 2 << 20]).is_err());
+/// # Ok::<(), Full>(())
+/// ```
+pub struct Arena {
+    /// Where the current chunk begins: the last one of `chunks`. Dangling while there is none.
+    start: Cell<NonNull<u8>>,
+    /// How many bytes of the current chunk are taken: never more than `size`.
+    used: Cell<usize>,
+    /// How many bytes the current chunk has.
+    size: Cell<usize>,
+    chunks: RefCell<Vec<Chunk>>,
+    /// How many bytes the chunks may have together.
+    limit: usize,
+}
+
+/// Memory of the global allocator, given back when this is dropped.
+struct Chunk {
+    start: NonNull<u8>,
+    /// What `start` was allocated with; not empty.
+    layout: Layout,
+}
+
+/// The arena has reached its limit, or the allocator refuses it another chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the arena has reached its limit, or no memory is left")
+    }
+}
+
+impl error::Error for Full {}
+
+impl Arena {
+    /// An arena that has nothing yet and takes at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        let (start, chunks) = (Cell::new(NonNull::dangling()), RefCell::new(Vec::new()));
+        Self { start, used: Cell::new(0), size: Cell::new(0), chunks, limit }
+    }
+
+    /// Places `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
+    pub fn alloc<T: Copy>(&self, value: T) -> Result<&mut T, Full> {
+        let place = self.place::<T>(1)?;
+        // SAFETY: `place` is aligned, has room for a `T`, and belongs to nobody else until `reset` or `drop`, which take the
+        // arena by `&mut` or by value and so outlive every reference.
+        unsafe {
+            place.write(value);
+            Ok(&mut *place.as_ptr())
+        }
+    }
+
+    /// Places a copy of `values`.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
+    pub fn alloc_slice<T: Copy>(&self, values: &[T]) -> Result<&mut [T], Full> {
+        let place = self.place::<T>(values.len())?;
+        // SAFETY: as in `alloc`, with room for so many; `values` was there before, so the two don't overlap.
+        unsafe {
+            ptr::copy_nonoverlapping(values.as_ptr(), place.as_ptr(), values.len());
+            Ok(&mut *ptr::slice_from_raw_parts_mut(place.as_ptr(), values.len()))
+        }
+    }
+
+    // ANCHOR: place
+    /// Memory for `count` values, aligned for them, which nobody else has: uninitialized, or dangling if they have no size.
+    fn place<T>(&self, count: usize) -> Result<NonNull<T>, Full> {
+        let layout = Layout::array::<T>(count).map_err(|_| Full)?; // more bytes than an address can tell apart
+        if layout.size() == 0 {
+            return Ok(NonNull::dangling());
+        }
+        if let Some(place) = self.bump(layout) {
+            return Ok(place.cast());
+        }
+        self.add_chunk(layout)?;
+        self.bump(layout).map(NonNull::cast).ok_or(Full)
+    }
+
+    /// The next place of the current chunk, or `None` if it has no room for it.
+    fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let (start, used) = (self.start.get(), self.used.get());
+        let padding = (start.addr().get() + used).wrapping_neg() & (layout.align() - 1);
+        let begin = used + padding; // both far below isize::MAX
+        let end = begin.checked_add(layout.size()).filter(|end| *end <= self.size.get())?;
+        self.used.set(end);
+        // SAFETY: `begin <= end <= size`, so the sum stays inside the chunk; `start` keeps the chunk's provenance.
+        Some(unsafe { start.add(begin) })
+    }
+    // ANCHOR_END: place
+
+    // ANCHOR: add_chunk
+    /// Makes a chunk with room for `layout` the current one. What is left of the one before stays unused until `reset`.
+    #[cold]
+    fn add_chunk(&self, layout: Layout) -> Result<(), Full> {
+        let mut chunks = self.chunks.borrow_mut();
+        let needed = layout.size().checked_add(layout.align().saturating_sub(ALIGN)).ok_or(Full)?;
+        let left = self.limit - chunks.iter().map(|chunk| chunk.layout.size()).sum::<usize>();
+        let twice = chunks.last().map_or(FIRST, |last| last.layout.size().saturating_mul(2));
+        let size = twice.min(left).max(needed);
+        if size > left {
+            return Err(Full);
+        }
+        chunks.try_reserve(1).map_err(|_| Full)?;
+        let chunk = Chunk::new(size).ok_or(Full)?;
+        self.start.set(chunk.start);
+        self.size.set(size);
+        self.used.set(0);
+        chunks.push(chunk);
+        Ok(())
+    }
+    // ANCHOR_END: add_chunk
+
+    /// How many bytes its chunks have.
+    pub fn held(&self) -> usize {
+        self.chunks.borrow().iter().map(|chunk| chunk.layout.size()).sum()
+    }
+
+    /// Takes everything back at once. Keeps the last chunk, the largest one as a rule, and gives the others to the allocator.
+    pub fn reset(&mut self) {
+        let chunks = self.chunks.get_mut();
+        chunks.drain(..chunks.len().saturating_sub(1));
+        self.used.set(0);
+    }
+}
+
+impl Chunk {
+    fn new(size: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(size, ALIGN).ok().filter(|layout| layout.size() > 0)?;
+        // SAFETY: the layout is not empty.
+        NonNull::new(unsafe { alloc::alloc(layout) }).map(|start| Self { start, layout })
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout by `new`, and dropped once.
+        unsafe { alloc::dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
