@@ -240,6 +240,13 @@ mod bench {
         });
         let vec = || VecTree::build(LARGE);
         group.bench_function(id("vec_here"), |b| b.iter_batched(vec, drop, BatchSize::PerIteration));
+        let arena = || {
+            let arena = Arena::new(usize::MAX);
+            let root = RefNode::build(LARGE, &mut |node| arena.alloc(node));
+            assert!(root.is_ok_and(|root| root.is_some()), "a root, and no limit");
+            arena
+        };
+        group.bench_function(id("arena_here"), |b| b.iter_batched(arena, drop, BatchSize::PerIteration));
         group.finish();
     }
 

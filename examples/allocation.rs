@@ -135,6 +135,10 @@ mod linux {
                 }
             }
         }
+        // One that finds nothing says why.
+        if out.is_empty() && end == End::Exit(0) {
+            report.detail(name, "signal", Value::NotPossible(complaint.trim().to_owned()));
+        }
         if let End::Signal(signal) = end {
             report.detail(name, "signal", signal as u64);
             notes.push(format!("ended by signal {signal}"));
@@ -151,7 +155,7 @@ mod linux {
     type Experiment = (&'static str, fn() -> Found);
 
     /// What is tried in a process of its own.
-    const EXPERIMENTS: [Experiment; 15] = [
+    const EXPERIMENTS: [Experiment; 16] = [
         ("small_freed", || freed(64, |_| false)),
         ("medium_freed", || freed(1000, |_| false)),
         ("medium_freed_but_last", || freed(1000, |number| number == FILLED / 1000 - 1)),
@@ -167,6 +171,7 @@ mod linux {
         ("address_space_reserve", address_space_reserve),
         ("address_space_spawn", address_space_spawn),
         ("overcommit", overcommit),
+        ("control_group", control_group),
     ];
 
     // ANCHOR: freed
@@ -261,4 +266,26 @@ mod linux {
         let reserved = bytes.try_reserve(20 << 30).map_or(0, |()| bytes.capacity() as u64);
         Ok(vec![("bytes_reserved", reserved), ("bytes_resident", resident::now()?.saturating_sub(before))])
     }
+    // ANCHOR: control_group
+    /// Is promised 64 MiB and touches them in a group that may have 32 MiB, as a forked process, since it may not survive.
+    fn control_group() -> Found {
+        let mut bytes = Vec::<u8>::with_capacity(FILLED);
+        let ended = process::Group::new(32 << 20).and_then(|group| {
+            let touch = || {
+                let joined = group.join();
+                bytes.spare_capacity_mut().iter_mut().step_by(4096).for_each(|byte| _ = black_box(byte.write(1)));
+                i32::from(joined.is_err())
+            };
+            // SAFETY: the child writes to a file that is open, then to memory that it has: no lock, no allocation.
+            unsafe { child::end_of(touch) }
+        });
+        match ended {
+            Ok(End::Signal(signal)) => return Ok(vec![("signal", signal as u64)]),
+            Ok(End::Exit(0)) => return Ok(vec![("signal", 0)]),
+            Ok(End::Exit(_)) => eprintln!("a process may not join the group"),
+            Err(reason) => eprintln!("{reason}"),
+        }
+        Ok(vec![])
+    }
+    // ANCHOR_END: control_group
 }

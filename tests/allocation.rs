@@ -14,6 +14,7 @@ use perf_proved::memory::allocation::page::{Entry, Page};
 use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
 use perf_proved::memory::allocation::{growth, naive, process};
 use perf_proved::proof::allocations::{Counting, count};
+use perf_proved::proof::child::{End, end_of};
 use perf_proved::proof::resident;
 use perf_proved::proof::usage::Usage;
 use perf_proved_tests::refusals;
@@ -511,4 +512,21 @@ fn what_is_free_inside_the_heap_can_be_trimmed() {
         }
         Err(error) => assert!(error.to_string().contains("malloc_trim")),
     }
+}
+
+#[test]
+fn a_control_group_is_joined_and_gone_afterwards_or_says_what_it_may_not() {
+    let group = match process::Group::new(64 << 20) {
+        Ok(group) => group,
+        Err(error) => return assert!(error.to_string().contains("/sys/fs/cgroup"), "{error}"),
+    };
+    let again = process::Group::new(64 << 20).unwrap_err();
+    let path = again.to_string().split(": ").next().map(std::path::PathBuf::from).unwrap();
+    assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists, "{again}");
+    // SAFETY: the child writes to an open file, and nothing else.
+    let end = unsafe { end_of(|| i32::from(group.join().is_err())) }.unwrap();
+    assert_eq!(end, End::Exit(0));
+    assert!(path.is_dir());
+    drop(group);
+    assert!(!path.exists(), "{}", path.display());
 }

@@ -1,6 +1,8 @@
 //! What a process may have, and what its allocator gives back: thin wrappers.
 
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 /// Limits the address space of this process to so many bytes (`RLIMIT_AS` of
 /// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)): whatever is mapped, be it resident or not. What
@@ -54,5 +56,72 @@ pub fn map_from(bytes: i32) -> io::Result<()> {
     {
         let _ = bytes;
         Err(crate::proof::unsupported("only the GNU C library has mallopt"))
+    }
+}
+
+/// A [control group](https://docs.kernel.org/admin-guide/cgroup-v2.html) with a limit of memory, for processes that
+/// [`join`](Self::join) it. It is removed when this is dropped, which only works once they have ended.
+#[derive(Debug)]
+pub struct Group {
+    folder: PathBuf,
+    members: File,
+}
+
+impl Group {
+    /// A group below the root of the hierarchy, of version 2 or 1, that may have so many bytes and no swap.
+    ///
+    /// # Errors
+    ///
+    /// What making the group or writing to it reports, with the path: as a rule, only root may, and many containers may not.
+    pub fn new(bytes: u64) -> io::Result<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        let (root, limit, swap, swapped) = if root.join("cgroup.controllers").exists() {
+            (root.to_owned(), "memory.max", "memory.swap.max", 0)
+        } else {
+            // Memory and swap together.
+            (root.join("memory"), "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bytes)
+        };
+        let folder = root.join(format!("perf-proved-{}", std::process::id()));
+        let named = |path: &Path| {
+            let path = path.display().to_string();
+            move |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"))
+        };
+        fs::create_dir(&folder).map_err(named(&folder))?;
+        let procs = folder.join("cgroup.procs");
+        let members = match OpenOptions::new().write(true).open(&procs).map_err(named(&procs)) {
+            Ok(members) => members,
+            Err(error) => {
+                fs::remove_dir(&folder).map_err(named(&folder))?;
+                return Err(error);
+            }
+        };
+        let group = Self { folder, members };
+        let write = |file: &str, bytes: u64| {
+            let path = group.folder.join(file);
+            fs::write(&path, bytes.to_string()).map_err(named(&path))
+        };
+        write(limit, bytes)?;
+        // A kernel that does not count swap has no such file.
+        if group.folder.join(swap).exists() {
+            write(swap, swapped)?;
+        }
+        Ok(group)
+    }
+
+    /// Moves the calling process into the group. Makes one system call and allocates nothing, so a process that was just forked
+    /// may call it.
+    ///
+    /// # Errors
+    ///
+    /// What writing to `cgroup.procs` reports.
+    pub fn join(&self) -> io::Result<()> {
+        (&self.members).write_all(b"0") // whoever writes
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A group with somebody in it stays, empty of everything else, under a name that says whose it is.
+        let _ = fs::remove_dir(&self.folder);
     }
 }
