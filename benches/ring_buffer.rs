@@ -170,8 +170,21 @@ mod bench {
             self.stream("mutex_deque", Some(size), mutex_deque::<N>);
         }
 
-        fn bench(&mut self, function: &str, parameter: Option<&str>, mut time: impl FnMut(u64) -> Duration) {
-            let routine = |bencher: &mut Bencher<'_>| bencher.iter_custom(&mut time);
+        /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads begin.
+        fn bench(
+            &mut self,
+            function: &str,
+            parameter: Option<&str>,
+            least: u64,
+            time: impl Fn([usize; 2], u64) -> io::Result<Duration>,
+        ) {
+            let cores = self.cores;
+            let routine = |bencher: &mut Bencher<'_>| {
+                bencher.iter_custom(|times| {
+                    let done = times.max(least);
+                    time(cores, done).unwrap().mul_f64(times as f64 / done as f64)
+                });
+            };
             match parameter {
                 Some(parameter) => self.group.bench_function(BenchmarkId::new(function, parameter), routine),
                 None => self.group.bench_function(function, routine),
@@ -185,8 +198,7 @@ mod bench {
             parameter: Option<&str>,
             queue: impl Fn() -> (P, Q),
         ) {
-            let cores = self.cores;
-            self.bench(function, parameter, |items| {
+            self.bench(function, parameter, 20_000, |cores, items| {
                 let (producer, consumer) = queue();
                 let (producer, consumer) = (Mutex::new(producer), Mutex::new(consumer));
                 let sum = AtomicU64::new(0);
@@ -201,7 +213,7 @@ mod bench {
                     }
                 });
                 assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
-                time.unwrap()
+                time
             });
         }
 
@@ -211,8 +223,7 @@ mod bench {
             P: FnMut(&[u64]) -> usize + Send,
             Q: FnMut(&mut [u64]) -> usize + Send,
         {
-            let cores = self.cores;
-            self.bench(function, Some(&batch.to_string()), |items| {
+            self.bench(function, Some(&batch.to_string()), 20_000, |cores, items| {
                 let (producer, consumer) = queue();
                 let (producer, consumer) = (Mutex::new(producer), Mutex::new(consumer));
                 let sum = AtomicU64::new(0);
@@ -249,7 +260,7 @@ mod bench {
                     }
                 });
                 assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
-                time.unwrap()
+                time
             });
         }
 
@@ -259,8 +270,7 @@ mod bench {
             function: &str,
             queue: impl Fn() -> (P, Q),
         ) {
-            let cores = self.cores;
-            self.bench(function, None, |pairs| {
+            self.bench(function, None, 20_000, |cores, pairs| {
                 let (producer, consumer) = queue();
                 let sum = AtomicU64::new(0);
                 let time = cores::together(&cores, |_| {
@@ -272,14 +282,13 @@ mod bench {
                     sum.fetch_add((0..pairs).map(pair).sum(), Relaxed); // read when both have ended
                 });
                 assert_eq!(sum.into_inner(), 2 * (0..pairs).sum::<u64>(), "what arrived");
-                time.unwrap()
+                time
             });
         }
 
         /// One item there through a queue and back through another one.
         fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(&mut self, function: &str, queue: impl Fn() -> (P, Q)) {
-            let cores = self.cores;
-            self.bench(function, None, |trips| {
+            self.bench(function, None, 200, |cores, trips| {
                 let ((there, arriving), (back, returning)) = (queue(), queue());
                 let sides = [Mutex::new((there, returning)), Mutex::new((back, arriving))];
                 let time = cores::together(&cores, |place| {
@@ -295,7 +304,7 @@ mod bench {
                         }
                     }
                 });
-                time.unwrap()
+                time
             });
         }
     }
