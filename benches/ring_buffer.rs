@@ -2,7 +2,8 @@
 //! ends, and there and back.
 //!
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and `ring_buffer_peers` are streams through 1,024 slots, one
-//! unit an item; a thread that has to wait spins, except where the queue makes it sleep. `ring_buffer_both` is two threads that each push
+//! unit an item; a thread that has to wait spins, except where the queue makes it sleep. It pauses 32 times between two looks, except
+//! in the steps before `patient` and in the trips, where it pauses once. `ring_buffer_both` is two threads that each push
 //! and pop in turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
@@ -74,10 +75,11 @@ mod bench {
 
         fn steps(&mut self) {
             let mut group = self.group("ring_buffer");
-            group.stream("seqcst", None, shared::<Bare, SequentiallyConsistent>);
-            group.stream("acquire_release", None, shared::<Bare, AcquireRelease>);
-            group.stream("padded", None, shared::<Padded, AcquireRelease>);
-            group.stream("cached", None, spsc_ring::<1>);
+            group.stream("seqcst", None, EAGER, shared::<Bare, SequentiallyConsistent>);
+            group.stream("acquire_release", None, EAGER, shared::<Bare, AcquireRelease>);
+            group.stream("padded", None, EAGER, shared::<Padded, AcquireRelease>);
+            group.stream("cached", None, EAGER, spsc_ring::<1>);
+            group.stream("patient", None, PATIENT, spsc_ring::<1>);
         }
 
         fn batches(&mut self) {
@@ -126,7 +128,7 @@ mod bench {
         fn same_twice(&mut self) {
             let mut group = self.group("ring_buffer_aa");
             for function in ["first", "second"] {
-                group.stream(function, None, spsc_ring::<1>);
+                group.stream(function, None, PATIENT, spsc_ring::<1>);
             }
         }
     }
@@ -144,30 +146,45 @@ mod bench {
     trait Pop<T>: FnMut() -> Option<T> + Send {}
     impl<T, F: FnMut() -> Option<T> + Send> Pop<T> for F {}
 
-    fn push<T: Copy>(push: &mut impl Push<T>, item: T) {
-        while !push(item) {
-            spin_loop();
-        }
-    }
+    // ANCHOR: patience
+    /// How often a thread pauses between two looks at a queue that is full or empty.
+    #[derive(Clone, Copy)]
+    struct Patience(u32);
 
-    fn pop<T>(pop: &mut impl Pop<T>) -> T {
-        loop {
-            match pop() {
-                Some(item) => return item,
-                None => spin_loop(),
+    const EAGER: Patience = Patience(1);
+    const PATIENT: Patience = Patience(32);
+
+    impl Patience {
+        fn pause(self) {
+            (0..self.0).for_each(|_| spin_loop());
+        }
+
+        fn push<T: Copy>(self, push: &mut impl Push<T>, item: T) {
+            while !push(item) {
+                self.pause();
+            }
+        }
+
+        fn pop<T>(self, pop: &mut impl Pop<T>) -> T {
+            loop {
+                match pop() {
+                    Some(item) => return item,
+                    None => self.pause(),
+                }
             }
         }
     }
+    // ANCHOR_END: patience
 
     impl Group<'_> {
         fn peers<const N: usize>(&mut self, size: &str) {
-            self.stream("spsc", Some(size), spsc_ring::<N>);
-            self.stream("rtrb", Some(size), rtrb_ring::<N>);
-            self.stream("mpmc", Some(size), mpmc_ring::<N>);
-            self.stream("array_queue", Some(size), array_queue::<N>);
-            self.stream("blocking", Some(size), blocking_ring::<N>);
-            self.stream("sync_channel", Some(size), channel::<N>);
-            self.stream("mutex_deque", Some(size), mutex_deque::<N>);
+            self.stream("spsc", Some(size), PATIENT, spsc_ring::<N>);
+            self.stream("rtrb", Some(size), PATIENT, rtrb_ring::<N>);
+            self.stream("mpmc", Some(size), PATIENT, mpmc_ring::<N>);
+            self.stream("array_queue", Some(size), PATIENT, array_queue::<N>);
+            self.stream("blocking", Some(size), PATIENT, blocking_ring::<N>);
+            self.stream("sync_channel", Some(size), PATIENT, channel::<N>);
+            self.stream("mutex_deque", Some(size), PATIENT, mutex_deque::<N>);
         }
 
         /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads begin.
@@ -196,6 +213,7 @@ mod bench {
             &mut self,
             function: &str,
             parameter: Option<&str>,
+            patience: Patience,
             queue: impl Fn() -> (P, Q),
         ) {
             self.bench(function, parameter, 20_000, |cores, items| {
@@ -205,11 +223,11 @@ mod bench {
                 let time = cores::together(&cores, |place| match place {
                     0 => {
                         let producer = &mut *producer.lock().unwrap();
-                        (0..items).for_each(|item| push(producer, [item; N]));
+                        (0..items).for_each(|item| patience.push(producer, [item; N]));
                     }
                     _ => {
                         let consumer = &mut *consumer.lock().unwrap();
-                        sum.store((0..items).map(|_| pop(consumer)[N - 1]).sum(), Relaxed); // read when both have ended
+                        sum.store((0..items).map(|_| patience.pop(consumer)[N - 1]).sum(), Relaxed); // read when both have ended
                     }
                 });
                 assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
@@ -237,7 +255,7 @@ mod bench {
                             let mut rest = &buffer[..length];
                             while !rest.is_empty() {
                                 match push(rest) {
-                                    0 => spin_loop(),
+                                    0 => PATIENT.pause(),
                                     moved => rest = &rest[moved..],
                                 }
                             }
@@ -249,7 +267,7 @@ mod bench {
                         let (mut popped, mut total) = (0, 0);
                         while popped < items {
                             match pop(&mut buffer) {
-                                0 => spin_loop(),
+                                0 => PATIENT.pause(),
                                 moved => {
                                     total += buffer[..moved].iter().sum::<u64>();
                                     popped += moved as u64;
@@ -276,8 +294,8 @@ mod bench {
                 let time = cores::together(&cores, |_| {
                     let (mut producer, mut consumer) = (producer.clone(), consumer.clone());
                     let pair = |item| {
-                        push(&mut producer, [item]);
-                        pop(&mut consumer)[0]
+                        PATIENT.push(&mut producer, [item]);
+                        PATIENT.pop(&mut consumer)[0]
                     };
                     sum.fetch_add((0..pairs).map(pair).sum(), Relaxed); // read when both have ended
                 });
@@ -291,20 +309,19 @@ mod bench {
             self.bench(function, None, 200, |cores, trips| {
                 let ((there, arriving), (back, returning)) = (queue(), queue());
                 let sides = [Mutex::new((there, returning)), Mutex::new((back, arriving))];
-                let time = cores::together(&cores, |place| {
+                cores::together(&cores, |place| {
                     let (producer, consumer) = &mut *sides[place].lock().unwrap();
                     for trip in 0..trips {
                         if place == 0 {
-                            push(producer, [trip]);
+                            EAGER.push(producer, [trip]);
                         }
-                        let item = pop(consumer);
+                        let item = EAGER.pop(consumer);
                         assert_eq!(item, [trip], "what arrived");
                         if place == 1 {
-                            push(producer, item);
+                            EAGER.push(producer, item);
                         }
                     }
-                });
-                time
+                })
             });
         }
     }

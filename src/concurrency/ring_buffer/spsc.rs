@@ -46,7 +46,10 @@ pub fn ring_from<T, O: Orderings>(capacity: usize, start: usize) -> (Producer<T,
         head: index(),
         orderings: PhantomData,
     });
-    (Producer { ring: ring.clone(), tail: start, head: start }, Consumer { ring, tail: start, head: start })
+    (
+        Producer { ring: ring.clone(), tail: start, end: start.wrapping_add(capacity) },
+        Consumer { ring, tail: start, head: start },
+    )
 }
 
 // ANCHOR: types
@@ -70,8 +73,8 @@ pub struct Producer<T, O: Orderings = AcquireRelease> {
     ring: Arc<Ring<T, O>>,
     /// `ring.tail`, which nobody else writes.
     tail: usize,
-    /// `ring.head` as last seen: the real one is here or beyond, so there is at least as much room as this says.
-    head: usize,
+    /// Up to here there is room: `ring.head` as last seen, and the capacity. The real head is there or beyond it.
+    end: usize,
 }
 // ANCHOR_END: types
 
@@ -141,13 +144,13 @@ impl<T, O: Orderings> Producer<T, O> {
     /// For how many items there is room at least.
     #[inline]
     fn known_room(&self) -> usize {
-        self.ring.capacity - self.tail.wrapping_sub(self.head)
+        self.end.wrapping_sub(self.tail)
     }
 
     /// For how many items there is room now: this asks the consumer's line.
     #[inline]
     pub(super) fn room(&mut self) -> usize {
-        self.head = self.ring.head.0.load(O::TAKEN_LOAD);
+        self.end = self.ring.head.0.load(O::TAKEN_LOAD).wrapping_add(self.ring.capacity);
         self.known_room()
     }
 
