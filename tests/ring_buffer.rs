@@ -208,7 +208,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: prop::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    // The same cases each time, so that a failure can be had again.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn spsc_is_a_queue_with_a_bound(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {

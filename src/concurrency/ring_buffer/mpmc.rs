@@ -1,9 +1,11 @@
-//! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue](https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue):
-//! each slot has a stamp that says whose turn it is.
+//! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue][vyukov]: each slot has a stamp that says whose turn
+//! it is.
 //!
 //! A position counts laps in its upper bits and the slot in its lower ones. A slot's stamp is the position of the push that it
 //! waits for, and one more while it holds that push's item. `pop` makes it the same slot's position one lap on. So full and
 //! empty never look alike, and any capacity from 1 is exact.
+//!
+//! [vyukov]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 
 use super::{AcquireRelease, Orderings, slots_for};
 use crate::concurrency::sync::{Apart, Arc, AtomicUsize, Slot, drop_each};
@@ -99,8 +101,8 @@ impl<T, O: Orderings> Consumer<T, O> {
     ///
     /// # Errors
     ///
-    /// `Empty` if the slot whose turn it is holds no item yet. A producer that was stopped in the middle of a push holds up the items
-    /// behind its own. `Disconnected` if nothing is inside and all producers are gone.
+    /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the middle of a push holds up the
+    /// items behind its own. `Disconnected` if nothing is inside and all producers are gone.
     pub fn pop(&self) -> Result<T, TryRecvError> {
         if let Some(item) = self.0.pop() {
             return Ok(item);

@@ -1,7 +1,8 @@
 //! Any item, shared by `unsafe`: right for one producer and one consumer, if they keep to a comment.
 //!
-//! Its orderings and where its indices lie are parameters, so that the bench can take one step at a time: [`SequentiallyConsistent`]
-//! and [`Bare`] is the naive version, [`AcquireRelease`] the first step, [`Padded`] the second one. The third is [`spsc`](super::spsc).
+//! Its orderings and where its indices lie are parameters, so that the bench can take one step at a time:
+//! [`SequentiallyConsistent`] and [`Bare`] is the naive version, [`AcquireRelease`] the first step, [`Padded`] the second one. The
+//! third is [`spsc`](super::spsc).
 //!
 //! [`SequentiallyConsistent`]: super::SequentiallyConsistent
 

@@ -1,8 +1,8 @@
-//! One producer, one consumer. Each is a type that cannot be cloned and whose methods want it for themselves, so "only one" is not a
-//! comment: a second producer does not compile.
+//! One producer, one consumer. Each is a type that cannot be cloned and whose methods want it for themselves, so "only one" is
+//! not a comment: a second producer does not compile.
 //!
-//! Each side keeps its own index, and the last that it saw of the other side's. It looks at the other one's cache line only when the
-//! ring seems full or empty by what it knows; in between, that line stays where it is.
+//! Each side keeps its own index, and the last that it saw of the other side's. It looks at the other one's cache line only when
+//! the ring seems full or empty by what it knows; in between, that line stays where it is.
 
 use super::{AcquireRelease, Orderings, slots_for};
 use crate::concurrency::sync::{Apart, Arc, AtomicBool, AtomicUsize, Slot, drop_each};
