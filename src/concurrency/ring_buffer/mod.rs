@@ -75,7 +75,8 @@ unsafe impl Orderings for SequentiallyConsistent {
 /// If the capacity is 0, or if there is no such power.
 fn slots_for(capacity: usize) -> usize {
     assert!(capacity > 0, "a ring of capacity 0 could never accept an item");
-    let slots = capacity.checked_next_power_of_two();
-    assert!(slots.is_some(), "a ring of capacity {capacity} has more slots than can be counted");
-    slots.unwrap_or(0)
+    let Some(slots) = capacity.checked_next_power_of_two() else {
+        panic!("a ring of capacity {capacity} has more slots than can be counted");
+    };
+    slots
 }

@@ -9,12 +9,12 @@
 use super::{AcquireRelease, Orderings, slots_for};
 use crate::concurrency::sync::{Apart, AtomicUsize, Slot, drop_each};
 use std::marker::PhantomData;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Where an index lies.
 pub trait Place: Default {
     /// The index.
     #[doc(hidden)]
-    #[allow(private_interfaces, reason = "under loom it is loom's; nobody outside uses it")]
     fn index(&self) -> &AtomicUsize;
 }
 
@@ -23,7 +23,6 @@ pub trait Place: Default {
 pub struct Bare(AtomicUsize);
 
 impl Place for Bare {
-    #[allow(private_interfaces, reason = "as in the trait")]
     fn index(&self) -> &AtomicUsize {
         &self.0
     }
@@ -34,7 +33,6 @@ impl Place for Bare {
 pub struct Padded(Apart<AtomicUsize>);
 
 impl Place for Padded {
-    #[allow(private_interfaces, reason = "as in the trait")]
     fn index(&self) -> &AtomicUsize {
         &self.0.0
     }
@@ -63,13 +61,16 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
     }
 
     // ANCHOR: push
-    /// Puts an item in, or gives it back if the ring is full.
+    /// Puts an item in.
+    ///
+    /// # Errors
+    ///
+    /// The item, if the ring is full.
     ///
     /// # Safety
     ///
     /// One thread at a time calls this, and what one has done happens before the next one begins. So it is for `pop`.
     pub unsafe fn push(&self, item: T) -> Result<(), T> {
-        use std::sync::atomic::Ordering::Relaxed;
         let tail = self.tail.index().load(Relaxed); // nobody else writes it
         if tail.wrapping_sub(self.head.index().load(O::TAKEN_LOAD)) == self.capacity {
             return Err(item);
@@ -88,7 +89,6 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
     ///
     /// As [`push`](Self::push), among those that call `pop`.
     pub unsafe fn pop(&self) -> Option<T> {
-        use std::sync::atomic::Ordering::Relaxed;
         let head = self.head.index().load(Relaxed); // nobody else writes it
         if head == self.tail.index().load(O::WRITTEN_LOAD) {
             return None;
