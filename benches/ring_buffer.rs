@@ -146,7 +146,6 @@ mod bench {
     trait Pop<T>: FnMut() -> Option<T> + Send {}
     impl<T, F: FnMut() -> Option<T> + Send> Pop<T> for F {}
 
-    // ANCHOR: patience
     /// How often a thread pauses between two looks at a queue that is full or empty.
     #[derive(Clone, Copy)]
     struct Patience(u32);
@@ -174,7 +173,6 @@ mod bench {
             }
         }
     }
-    // ANCHOR_END: patience
 
     impl Group<'_> {
         fn peers<const N: usize>(&mut self, size: &str) {

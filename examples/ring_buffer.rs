@@ -89,7 +89,6 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     Ok(report.finish(json))
 }
 
-// ANCHOR: losses
 /// Two threads push half of the items each, and pop whenever there is no room: which items never arrive, and which twice? Returns
 /// whether all is well.
 fn losses(
@@ -124,7 +123,6 @@ fn losses(
     }
     done.is_err() || arrived.iter().all(|&times| times == 1)
 }
-// ANCHOR_END: losses
 
 /// How many of eight items a ring of eight accepts.
 fn holds(report: &mut Report, name: &str, mut push: impl FnMut(u64) -> bool) {

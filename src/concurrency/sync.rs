@@ -15,7 +15,6 @@ pub(crate) use std::sync::{
 #[cfg(not(loom))]
 use std::{cell::UnsafeCell, mem::MaybeUninit};
 
-// ANCHOR: slot
 /// Room for one item, which threads hand to each other. It does not know whether an item is in it, so it drops none.
 #[cfg(not(loom))]
 #[repr(transparent)]
@@ -53,7 +52,6 @@ impl<T> Slot<T> {
         unsafe { (*self.0.get()).assume_init_read() }
     }
 }
-// ANCHOR_END: slot
 
 /// A [`Slot`] for models: loom's cell notices accesses that are not ordered, and the `Option` a read of what was never written
 /// and a write over what was never read.

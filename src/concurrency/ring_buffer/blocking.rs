@@ -57,7 +57,6 @@ struct Beds<O> {
     consumer: Apart<Bed<O>>,
 }
 
-// ANCHOR: bed
 /// Where one thread sleeps until another one wakes it.
 struct Bed<O> {
     /// Set before the last look at the ring, by the one that goes to sleep.
@@ -69,6 +68,7 @@ struct Bed<O> {
 }
 
 impl<O: Orderings> Bed<O> {
+    // ANCHOR: bed
     /// Sleeps until `ready`, which the other side makes true before it calls [`wake`](Self::wake).
     #[cold]
     fn sleep_until(&self, mut ready: impl FnMut() -> bool) {
@@ -95,10 +95,8 @@ impl<O: Orderings> Bed<O> {
             self.called.notify_one();
         }
     }
-}
-// ANCHOR_END: bed
+    // ANCHOR_END: bed
 
-impl<O: Orderings> Bed<O> {
     fn new() -> Self {
         Self { asleep: AtomicBool::new(false), lock: Mutex::new(()), called: Condvar::new(), orderings: PhantomData }
     }

@@ -54,7 +54,6 @@ pub fn ring_from<T, O: Orderings>(capacity: usize, laps: usize) -> (Producer<T, 
     (Producer(ring.clone()), Consumer(ring))
 }
 
-// ANCHOR: stamped
 struct Stamped<T> {
     /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop of that item `p + lap`.
     stamp: AtomicUsize,
@@ -73,7 +72,6 @@ struct Ring<T, O> {
     head: Apart<AtomicUsize>,
     orderings: PhantomData<fn() -> O>,
 }
-// ANCHOR_END: stamped
 
 /// A side that pushes. There may be several.
 pub struct Producer<T, O: Orderings = AcquireRelease>(Arc<Ring<T, O>>);
@@ -142,7 +140,6 @@ impl<T, O: Orderings> Ring<T, O> {
     }
     // ANCHOR_END: push
 
-    // ANCHOR: pop
     fn pop(&self) -> Option<T> {
         let mut head = self.head.0.load(Relaxed); // as in `push`
         loop {
@@ -162,7 +159,6 @@ impl<T, O: Orderings> Ring<T, O> {
             }
         }
     }
-    // ANCHOR_END: pop
 
     /// The position after this one: the next slot, or the first one of the next lap.
     fn after(&self, position: usize) -> usize {

@@ -60,7 +60,6 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
         Self { slots, capacity, tail: P::default(), head: P::default(), orderings: PhantomData }
     }
 
-    // ANCHOR: push
     /// Puts an item in.
     ///
     /// # Errors
@@ -81,7 +80,6 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
         self.tail.index().store(tail.wrapping_add(1), O::WRITTEN_STORE);
         Ok(())
     }
-    // ANCHOR_END: push
 
     /// Takes the oldest item out.
     ///

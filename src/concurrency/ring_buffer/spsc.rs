@@ -120,7 +120,6 @@ impl<T, O: Orderings> Producer<T, O> {
     }
     // ANCHOR_END: push
 
-    // ANCHOR: push_slice
     /// Puts in as many of these items as there is room for, from the first on, and returns how many. The consumer hears of all of
     /// them at once.
     pub fn push_slice(&mut self, items: &[T]) -> usize
@@ -139,7 +138,6 @@ impl<T, O: Orderings> Producer<T, O> {
         self.advance(items.len());
         items.len()
     }
-    // ANCHOR_END: push_slice
 
     /// For how many items there is room at least.
     #[inline]
@@ -171,7 +169,6 @@ impl<T, O: Orderings> Producer<T, O> {
 }
 
 impl<T, O: Orderings> Consumer<T, O> {
-    // ANCHOR: pop
     /// Takes the oldest item out. Makes no system call, allocates nothing, and waits for nobody.
     ///
     /// # Errors
@@ -194,7 +191,6 @@ impl<T, O: Orderings> Consumer<T, O> {
         self.advance(1);
         Ok(item)
     }
-    // ANCHOR_END: pop
 
     /// Takes out as many items as there are, up to the length of `items`, whose beginning they fill, and returns how many. The
     /// producer hears of the room at once. 0 says that the ring is empty: [`pop`](Self::pop) says whether more can come.
