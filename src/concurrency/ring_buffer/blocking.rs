@@ -85,7 +85,6 @@ impl<O: Orderings> Bed<O> {
     }
 
     /// Wakes the one that sleeps here, if it does.
-    #[inline]
     fn wake(&self) {
         fence(O::SLEEP_FENCE); // pairs with the one in `sleep_until`
         if self.asleep.load(Relaxed) {
