@@ -4,6 +4,7 @@
 //! A module carries its technique's name, and so do its chapter, example, bench and test. The version that everybody
 //! writes first is kept beside the good one, in a module called `naive`.
 
+pub mod concurrency;
 pub mod measuring;
 pub mod memory;
 pub mod proof;

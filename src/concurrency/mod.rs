@@ -1,0 +1,4 @@
+//! Part "Concurrency": work and data between threads, what they wait for, and what they may assume of each other.
+
+pub mod ring_buffer;
+pub(crate) mod sync;

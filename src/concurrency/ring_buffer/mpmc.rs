@@ -1,0 +1,210 @@
+//! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue][vyukov]: each slot has a stamp that says whose turn
+//! it is.
+//!
+//! A position counts laps in its upper bits and the slot in its lower ones. A slot's stamp is the position of the push that it
+//! waits for, and one more while it holds that push's item. `pop` makes it the same slot's position one lap on. So full and
+//! empty never look alike, and any capacity from 1 is exact.
+//!
+//! [vyukov]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
+
+use super::{AcquireRelease, Orderings, slots_for};
+use crate::concurrency::sync::{Arc, AtomicUsize, Slot, drop_each};
+use crate::memory::cache_lines::CachePadded;
+use std::marker::PhantomData;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{TryRecvError, TrySendError};
+
+/// A ring that holds up to `capacity` items; it is allocated here, and nothing is later.
+///
+/// ```
+/// use perf_proved::concurrency::ring_buffer::mpmc;
+///
+/// let (producer, consumer) = mpmc::ring(8);
+/// std::thread::scope(|scope| {
+///     for part in [0..4, 4..8] {
+///         let producer = producer.clone();
+///         scope.spawn(move || part.for_each(|item| producer.push(item).unwrap()));
+///     }
+/// });
+/// assert_eq!((0..8).filter_map(|_| consumer.pop().ok()).sum::<u32>(), 28);
+/// ```
+///
+/// # Panics
+///
+/// If the capacity is 0.
+pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
+    ring_from(capacity, 0)
+}
+
+/// As [`ring`], with orderings to choose, and beginning in a lap: for tests, which cannot wait for the positions to wrap around.
+#[doc(hidden)]
+pub fn ring_from<T, O: Orderings>(capacity: usize, laps: usize) -> (Producer<T, O>, Consumer<T, O>) {
+    // Two slots at least, so that a stamp that says "item" is not the next lap's "empty".
+    let lap = slots_for(capacity).max(2);
+    let start = laps.wrapping_mul(lap);
+    let slot = |index| Stamped { stamp: AtomicUsize::new(start.wrapping_add(index)), slot: Slot::empty() };
+    let ring = Arc::new(Ring {
+        slots: (0..capacity).map(slot).collect(),
+        lap,
+        producers: AtomicUsize::new(1),
+        consumers: AtomicUsize::new(1),
+        tail: CachePadded(AtomicUsize::new(start)),
+        head: CachePadded(AtomicUsize::new(start)),
+        orderings: PhantomData,
+    });
+    (Producer(ring.clone()), Consumer(ring))
+}
+
+struct Stamped<T> {
+    /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop of that item `p + lap`.
+    stamp: AtomicUsize,
+    slot: Slot<T>,
+}
+
+struct Ring<T, O> {
+    slots: Box<[Stamped<T>]>,
+    /// A power of two, at least as large as the number of slots.
+    lap: usize,
+    producers: AtomicUsize,
+    consumers: AtomicUsize,
+    /// The position of the next push. To advance it is to have the turn there.
+    tail: CachePadded<AtomicUsize>,
+    /// The position of the next pop.
+    head: CachePadded<AtomicUsize>,
+    orderings: PhantomData<fn() -> O>,
+}
+
+/// A side that pushes. There may be several.
+pub struct Producer<T, O: Orderings = AcquireRelease>(Arc<Ring<T, O>>);
+
+/// A side that pops. There may be several.
+pub struct Consumer<T, O: Orderings = AcquireRelease>(Arc<Ring<T, O>>);
+
+impl<T, O: Orderings> Producer<T, O> {
+    /// Puts an item in. Makes no system call and allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is being taken out at this moment;
+    /// in `Disconnected` if besides no consumer is left.
+    pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
+        self.0.push(item).map_err(|item| match self.0.consumers.load(Relaxed) {
+            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
+            _ => TrySendError::Full(item),
+        })
+    }
+}
+
+impl<T, O: Orderings> Consumer<T, O> {
+    /// Takes the oldest item out. Makes no system call and allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the middle of a push holds up the
+    /// items behind its own. `Disconnected` if nothing is inside and all producers are gone.
+    pub fn pop(&self) -> Result<T, TryRecvError> {
+        if let Some(item) = self.0.pop() {
+            return Ok(item);
+        }
+        if self.0.producers.load(O::GONE_LOAD) > 0 {
+            return Err(TryRecvError::Empty);
+        }
+        // The last one may have pushed between the look at the slot and its going. Now nothing more can come.
+        self.0.pop().ok_or(TryRecvError::Disconnected)
+    }
+}
+
+impl<T, O: Orderings> Ring<T, O> {
+    // ANCHOR: push
+    fn push(&self, item: T) -> Result<(), T> {
+        // Relaxed, here and below: `tail` only deals out turns. What is read and written, the stamps order.
+        let mut tail = self.tail.0.load(Relaxed);
+        loop {
+            let slot = &self.slots[tail & (self.lap - 1)];
+            match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
+                // The slot waits for this push. Whoever advances `tail` may write it.
+                0 => match self.tail.0.compare_exchange_weak(tail, self.after(tail), Relaxed, Relaxed) {
+                    Ok(_) => {
+                        // SAFETY: its item was taken, and the load of the stamp saw that; nobody else has this turn.
+                        unsafe { slot.slot.write(item) };
+                        slot.stamp.store(tail.wrapping_add(1), O::WRITTEN_STORE);
+                        return Ok(());
+                    }
+                    Err(now) => tail = now,
+                },
+                // It belongs to the lap before.
+                ..0 => return Err(item),
+                // Another producer has had this turn, so `tail` was old.
+                1.. => tail = self.tail.0.load(Relaxed),
+            }
+        }
+    }
+    // ANCHOR_END: push
+
+    fn pop(&self) -> Option<T> {
+        let mut head = self.head.0.load(Relaxed); // as in `push`
+        loop {
+            let slot = &self.slots[head & (self.lap - 1)];
+            match slot.stamp.load(O::WRITTEN_LOAD).wrapping_sub(head.wrapping_add(1)).cast_signed() {
+                0 => match self.head.0.compare_exchange_weak(head, self.after(head), Relaxed, Relaxed) {
+                    Ok(_) => {
+                        // SAFETY: an item is in it, and the load of the stamp saw it written; nobody else has this turn.
+                        let item = unsafe { slot.slot.take() };
+                        slot.stamp.store(head.wrapping_add(self.lap), O::TAKEN_STORE);
+                        return Some(item);
+                    }
+                    Err(now) => head = now,
+                },
+                ..0 => return None,
+                1.. => head = self.head.0.load(Relaxed),
+            }
+        }
+    }
+
+    /// The position after this one: the next slot, or the first one of the next lap.
+    fn after(&self, position: usize) -> usize {
+        let slot = position & (self.lap - 1);
+        if slot + 1 < self.slots.len() { position + 1 } else { (position - slot).wrapping_add(self.lap) }
+    }
+}
+
+impl<T, O: Orderings> Clone for Producer<T, O> {
+    fn clone(&self) -> Self {
+        self.0.producers.fetch_add(1, Relaxed); // this one exists, so nobody sees 0
+        Self(self.0.clone())
+    }
+}
+
+impl<T, O: Orderings> Clone for Consumer<T, O> {
+    fn clone(&self) -> Self {
+        self.0.consumers.fetch_add(1, Relaxed); // as in the producer's
+        Self(self.0.clone())
+    }
+}
+
+impl<T, O: Orderings> Drop for Producer<T, O> {
+    fn drop(&mut self) {
+        // Who sees the 0 sees all subtractions before it, since each reads the last one's result.
+        self.0.producers.fetch_sub(1, O::GONE_STORE);
+    }
+}
+
+impl<T, O: Orderings> Drop for Consumer<T, O> {
+    fn drop(&mut self) {
+        self.0.consumers.fetch_sub(1, Relaxed); // as in `push`
+    }
+}
+
+impl<T, O> Drop for Ring<T, O> {
+    fn drop(&mut self) {
+        let lap = self.lap;
+        let mut slots = self.slots.iter().enumerate();
+        drop_each(|| {
+            // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered what the others did before. No
+            // push or pop is half done.
+            let full = |&(index, slot): &(usize, &Stamped<T>)| slot.stamp.load(Relaxed) & (lap - 1) != index;
+            // SAFETY: a stamp that is not the slot's position in any lap is one more: the slot holds an item. It is passed once.
+            slots.find(full).map(|(_, slot)| unsafe { slot.slot.take() })
+        });
+    }
+}

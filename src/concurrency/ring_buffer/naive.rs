@@ -1,0 +1,87 @@
+//! The versions that everybody writes first. Their faults are pinned by `tests/ring_buffer.rs` and shown by the example:
+//!
+//! - one slot is never used, so a ring of size 8 holds 7 items and a ring of size 1 none; size 0 panics at the first push;
+//! - [`Ring`] cannot be shared: the compiler says so;
+//! - [`AtomicRing`] can, and is right for one producer and one consumer only, which nothing says or enforces. With two producers it
+//!   loses items and delivers others twice.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+// ANCHOR: ring
+/// The ring of the article, for one thread.
+pub struct Ring<T> {
+    buffer: Vec<Option<T>>,
+    mask: u64,
+    head: u64,
+    tail: u64,
+}
+
+impl<T> Ring<T> {
+    /// A ring of `size` slots, rounded up to a power of two.
+    pub fn new(size: usize) -> Self {
+        let size = if size == 0 { 0 } else { size.next_power_of_two() };
+        Self { buffer: (0..size).map(|_| None).collect(), mask: (size as u64).wrapping_sub(1), head: 0, tail: 0 }
+    }
+
+    /// Puts an item in, or says `false` and drops it.
+    pub fn push(&mut self, item: T) -> bool {
+        if (self.head + 1) & self.mask == self.tail & self.mask {
+            return false;
+        }
+        self.buffer[(self.head & self.mask) as usize] = Some(item);
+        self.head += 1;
+        true
+    }
+    // ANCHOR_END: ring
+
+    /// Takes the oldest item out.
+    pub fn pop(&mut self) -> Option<T> {
+        if self.tail & self.mask == self.head & self.mask {
+            return None;
+        }
+        let item = self.buffer[(self.tail & self.mask) as usize].take();
+        self.tail += 1;
+        item
+    }
+}
+
+/// The same for numbers, shared: every field is atomic, and every access sequentially consistent.
+pub struct AtomicRing {
+    buffer: Vec<AtomicU64>,
+    mask: u64,
+    head: AtomicU64,
+    tail: AtomicU64,
+}
+
+impl AtomicRing {
+    /// As [`Ring::new`].
+    pub fn new(size: usize) -> Self {
+        let Ring { buffer, mask, .. } = Ring::<()>::new(size);
+        Self { buffer: buffer.iter().map(|_| AtomicU64::new(0)).collect(), mask, head: 0.into(), tail: 0.into() }
+    }
+
+    // ANCHOR: atomic_push
+    /// Puts an item in, or says `false`.
+    pub fn push(&self, item: u64) -> bool {
+        let (head, tail) = (self.head.load(SeqCst), self.tail.load(SeqCst));
+        if (head + 1) & self.mask == tail & self.mask {
+            return false;
+        }
+        // Here a second producer may have read the same `head`.
+        self.buffer[(head & self.mask) as usize].store(item, SeqCst);
+        self.head.store(head + 1, SeqCst);
+        true
+    }
+    // ANCHOR_END: atomic_push
+
+    /// Takes the oldest item out.
+    pub fn pop(&self) -> Option<u64> {
+        let (tail, head) = (self.tail.load(SeqCst), self.head.load(SeqCst));
+        if tail & self.mask == head & self.mask {
+            return None;
+        }
+        let item = self.buffer[(tail & self.mask) as usize].load(SeqCst);
+        self.tail.store(tail + 1, SeqCst);
+        Some(item)
+    }
+}

@@ -1,0 +1,504 @@
+//! The rings hold what they say, deliver each item once and in its order, drop each once, and the naive ones fail in the way that
+//! their documentation lists.
+
+use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
+use perf_proved::concurrency::ring_buffer::{AcquireRelease, blocking, mpmc, spsc};
+use perf_proved::proof::allocations::{Counting, count};
+use perf_proved_tests::refusals;
+use proptest::prelude::*;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::{RecvError, TryRecvError, TrySendError};
+use std::time::{Duration, Instant};
+use std::{iter, thread};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Where the counters begin: also where they wrap around while a test runs.
+const STARTS: [usize; 4] = [0, usize::MAX, usize::MAX - 2, usize::MAX / 2];
+
+// What is sequential.
+
+#[test]
+fn any_capacity_from_one_is_exact() {
+    for capacity in [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 1000] {
+        for start in STARTS {
+            let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, start);
+            let (shared_producer, shared_consumer) = mpmc::ring_from::<_, AcquireRelease>(capacity, start);
+            for lap in 0..3 {
+                for item in 0..capacity {
+                    assert_eq!(producer.push((lap, item)), Ok(()));
+                    assert_eq!(shared_producer.push((lap, item)), Ok(()));
+                }
+                assert_eq!(producer.push((9, 9)), Err(TrySendError::Full((9, 9))), "{capacity} from {start}");
+                assert_eq!(shared_producer.push((9, 9)), Err(TrySendError::Full((9, 9))), "{capacity} from {start}");
+                for item in 0..capacity {
+                    assert_eq!(consumer.pop(), Ok((lap, item)));
+                    assert_eq!(shared_consumer.pop(), Ok((lap, item)));
+                }
+                assert_eq!(consumer.pop(), Err(TryRecvError::Empty));
+                assert_eq!(shared_consumer.pop(), Err(TryRecvError::Empty));
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "capacity 0")]
+fn spsc_of_capacity_zero_panics() {
+    let _ = spsc::ring::<u8>(0);
+}
+
+#[test]
+#[should_panic(expected = "capacity 0")]
+fn mpmc_of_capacity_zero_panics() {
+    let _ = mpmc::ring::<u8>(0);
+}
+
+#[test]
+#[should_panic(expected = "capacity 0")]
+fn blocking_of_capacity_zero_panics() {
+    let _ = blocking::ring::<u8>(0);
+}
+
+#[test]
+#[should_panic(expected = "more slots than can be counted")]
+fn a_capacity_without_a_power_of_two_panics() {
+    let _ = spsc::ring::<()>(usize::MAX);
+}
+
+#[test]
+fn whoever_is_left_hears_of_it_after_the_last_item() {
+    let (mut producer, mut consumer) = spsc::ring(2);
+    producer.push(1).unwrap();
+    drop(producer);
+    assert_eq!(consumer.pop(), Ok(1));
+    assert_eq!(consumer.pop(), Err(TryRecvError::Disconnected));
+
+    let (producer, consumer) = mpmc::ring(2);
+    let other = producer.clone();
+    producer.push(1).unwrap();
+    drop(producer);
+    assert_eq!(consumer.pop(), Ok(1));
+    assert_eq!(consumer.pop(), Err(TryRecvError::Empty), "one producer is left");
+    drop(other);
+    assert_eq!(consumer.clone().pop(), Err(TryRecvError::Disconnected));
+
+    let (mut producer, consumer) = spsc::ring(1);
+    drop(consumer);
+    assert_eq!(producer.push(1), Ok(()), "there is room, so nobody looks");
+    assert_eq!(producer.push(2), Err(TrySendError::Disconnected(2)));
+
+    let (producer, consumer) = mpmc::ring(1);
+    let other = consumer.clone();
+    drop(consumer);
+    producer.push(1).unwrap();
+    assert_eq!(producer.push(2), Err(TrySendError::Full(2)), "one consumer is left");
+    drop(other);
+    assert_eq!(producer.push(2), Err(TrySendError::Disconnected(2)));
+}
+
+/// Counts itself out. The box is for valgrind, which sees it freed twice or never.
+struct Counted<'a>(&'a AtomicU64, bool, #[expect(dead_code, reason = "it is only dropped")] Box<u8>);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+        assert!(!self.1, "this destructor panics");
+    }
+}
+
+#[test]
+fn each_item_is_dropped_once_with_the_ring_too() {
+    for start in STARTS {
+        for inside in 0..=5 {
+            let dropped = AtomicU64::new(0);
+            let item = || Counted(&dropped, false, Box::new(0));
+            let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(5, start);
+            let (shared_producer, shared_consumer) = mpmc::ring_from::<_, AcquireRelease>(5, start);
+            for _ in 0..3 {
+                assert!(producer.push(item()).is_ok() && consumer.pop().is_ok());
+                assert!(shared_producer.push(item()).is_ok() && shared_consumer.pop().is_ok());
+            }
+            assert_eq!(dropped.swap(0, SeqCst), 6);
+            for _ in 0..inside {
+                assert!(producer.push(item()).is_ok() && shared_producer.push(item()).is_ok());
+            }
+            drop((producer, shared_consumer));
+            assert_eq!(dropped.load(SeqCst), 0, "the ring is still held");
+            drop((consumer, shared_producer));
+            assert_eq!(dropped.load(SeqCst), 2 * inside);
+        }
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_does_not_keep_the_rest() {
+    let dropped = AtomicU64::new(0);
+    let items = || (0..5).map(|number| Counted(&dropped, number == 1, Box::new(0)));
+    let (mut producer, consumer) = spsc::ring(5);
+    items().for_each(|item| assert!(producer.push(item).is_ok()));
+    drop(consumer);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(producer))).is_err());
+    assert_eq!(dropped.swap(0, SeqCst), 5);
+
+    let (producer, consumer) = mpmc::ring(5);
+    items().for_each(|item| assert!(producer.push(item).is_ok()));
+    drop(producer);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(consumer))).is_err());
+    assert_eq!(dropped.load(SeqCst), 5);
+}
+
+#[test]
+fn items_of_no_size_and_of_any_size() {
+    let (mut producer, mut consumer) = spsc::ring(3);
+    let (shared_producer, shared_consumer) = mpmc::ring(3);
+    for _ in 0..3 {
+        assert_eq!((producer.push(()), shared_producer.push(())), (Ok(()), Ok(())));
+    }
+    assert_eq!(producer.push(()), Err(TrySendError::Full(())));
+    assert_eq!(shared_producer.push(()), Err(TrySendError::Full(())));
+    assert_eq!((consumer.pop(), shared_consumer.pop()), (Ok(()), Ok(())));
+
+    let (mut producer, mut consumer) = spsc::ring(3);
+    let (shared_producer, shared_consumer) = mpmc::ring(3);
+    for number in 0..10_u8 {
+        producer.push([number; 4096]).unwrap();
+        shared_producer.push([number; 4096]).unwrap();
+        assert_eq!(consumer.pop(), Ok([number; 4096]));
+        assert_eq!(shared_consumer.pop(), Ok([number; 4096]));
+    }
+}
+
+#[test]
+fn nothing_is_allocated_after_the_ring() {
+    let (mut producer, mut consumer) = spsc::ring(64);
+    let (shared_producer, shared_consumer) = mpmc::ring(64);
+    let ((), made) = count(|| {
+        for item in 0..1000_u64 {
+            producer.push(item).unwrap();
+            shared_producer.push(item).unwrap();
+            assert_eq!((consumer.pop(), shared_consumer.pop()), (Ok(item), Ok(item)));
+        }
+    });
+    assert_eq!(made.calls, 0);
+}
+
+// Against a model.
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(u8),
+    Pop,
+    PushSlice(Vec<u8>),
+    PopSlice(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        any::<u8>().prop_map(Step::Push),
+        Just(Step::Pop),
+        prop::collection::vec(any::<u8>(), 0..12).prop_map(Step::PushSlice),
+        (0_usize..12).prop_map(Step::PopSlice),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+proptest! {
+    // The same cases each time, so that a failure can be had again.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn spsc_is_a_queue_with_a_bound(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+        let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, start);
+        let mut model = VecDeque::new();
+        for step in steps {
+            match step {
+                Step::Push(item) => {
+                    let room = model.len() < capacity;
+                    prop_assert_eq!(producer.push(item), if room { Ok(()) } else { Err(TrySendError::Full(item)) });
+                    model.extend(room.then_some(item));
+                }
+                Step::Pop => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
+                Step::PushSlice(items) => {
+                    let pushed = producer.push_slice(&items);
+                    prop_assert_eq!(pushed, items.len().min(capacity - model.len()));
+                    model.extend(&items[..pushed]);
+                }
+                Step::PopSlice(length) => {
+                    let mut items = vec![0; length];
+                    let popped = consumer.pop_slice(&mut items);
+                    prop_assert_eq!(popped, length.min(model.len()));
+                    prop_assert!(model.drain(..popped).eq(items[..popped].iter().copied()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mpmc_is_a_queue_with_a_bound(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+        let (producer, consumer) = mpmc::ring_from::<_, AcquireRelease>(capacity, start);
+        let mut model = VecDeque::new();
+        for step in steps {
+            match step {
+                Step::Push(item) => {
+                    let room = model.len() < capacity;
+                    prop_assert_eq!(producer.push(item), if room { Ok(()) } else { Err(TrySendError::Full(item)) });
+                    model.extend(room.then_some(item));
+                }
+                _ => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
+            }
+        }
+    }
+}
+
+// With threads.
+
+const ITEMS: u64 = 1_000_000;
+
+/// What the items `0..items` look like, once each and in any order: how many, their sum, the sum of their squares.
+fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
+    items.into_iter().fold([0; 3], |[count, sum, squares], item| {
+        [count + 1, sum.wrapping_add(item), squares.wrapping_add(item.wrapping_mul(item))]
+    })
+}
+
+#[test]
+fn spsc_delivers_a_million_items_in_their_order() {
+    for capacity in [3, 1024] {
+        let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, usize::MAX - 1000);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for mut item in 0..ITEMS {
+                    while let Err(TrySendError::Full(back)) = producer.push(item) {
+                        item = back;
+                        thread::yield_now();
+                    }
+                }
+            });
+            let mut next = 0;
+            loop {
+                match consumer.pop() {
+                    Ok(item) => {
+                        assert_eq!(item, next);
+                        next += 1;
+                    }
+                    Err(TryRecvError::Empty) => thread::yield_now(),
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+            assert_eq!(next, ITEMS);
+        });
+    }
+}
+
+#[test]
+fn spsc_delivers_a_million_items_in_batches() {
+    let (mut producer, mut consumer) = spsc::ring_from::<u64, AcquireRelease>(100, usize::MAX - 1000);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut pushed = 0;
+            while pushed < ITEMS {
+                let batch: Vec<u64> = (pushed..ITEMS.min(pushed + 1 + pushed % 64)).collect();
+                pushed += producer.push_slice(&batch) as u64;
+                thread::yield_now();
+            }
+        });
+        let (mut next, mut batch) = (0, [0; 48]);
+        while next < ITEMS {
+            let popped = consumer.pop_slice(&mut batch);
+            assert!(batch[..popped].iter().copied().eq(next..next + popped as u64));
+            next += popped as u64;
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn mpmc_delivers_a_million_items_once_each() {
+    for (producers, consumers) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+        let (producer, consumer) = mpmc::ring_from::<_, AcquireRelease>(61, usize::MAX - 1);
+        let share = ITEMS / producers;
+        let arrived = thread::scope(|scope| {
+            for number in 0..producers {
+                let producer = producer.clone();
+                scope.spawn(move || {
+                    for mut item in number * share..(number + 1) * share {
+                        while let Err(TrySendError::Full(back)) = producer.push(item) {
+                            item = back;
+                            thread::yield_now();
+                        }
+                    }
+                });
+            }
+            drop(producer);
+            let popping: Vec<_> = (0..consumers)
+                .map(|_| consumer.clone())
+                .map(|consumer| {
+                    scope.spawn(move || {
+                        let mut last = vec![None; producers as usize];
+                        let items = std::iter::from_fn(|| {
+                            loop {
+                                match consumer.pop() {
+                                    Ok(item) => {
+                                        let last = &mut last[(item / share) as usize];
+                                        assert!(*last < Some(item), "one producer's items in their order");
+                                        *last = Some(item);
+                                        return Some(item);
+                                    }
+                                    Err(TryRecvError::Empty) => thread::yield_now(),
+                                    Err(TryRecvError::Disconnected) => return None,
+                                }
+                            }
+                        });
+                        checksum(items)
+                    })
+                })
+                .collect();
+            popping
+                .into_iter()
+                .map(|popping| popping.join().unwrap())
+                .fold([0_u64; 3], |sum, part| [0, 1, 2].map(|place| sum[place].wrapping_add(part[place])))
+        });
+        assert_eq!(arrived, checksum(0..ITEMS), "{producers} and {consumers}");
+    }
+}
+
+#[test]
+fn blocking_delivers_what_it_has_to_wait_for() {
+    for capacity in [1, 64] {
+        let (mut producer, mut consumer) = blocking::ring(capacity);
+        let arrived = thread::scope(|scope| {
+            scope.spawn(move || (0..20_000).for_each(|item| producer.push(item).unwrap()));
+            checksum(std::iter::from_fn(|| consumer.pop().ok()))
+        });
+        assert_eq!(arrived, checksum(0..20_000));
+    }
+}
+
+#[test]
+fn blocking_wakes_whoever_is_left() {
+    let (producer, mut consumer) = blocking::ring::<u64>(1);
+    thread::scope(|scope| {
+        let popping = scope.spawn(move || consumer.pop());
+        thread::sleep(Duration::from_millis(20));
+        drop(producer);
+        assert_eq!(popping.join().unwrap(), Err(RecvError));
+    });
+    let (mut producer, consumer) = blocking::ring(1);
+    thread::scope(|scope| {
+        let pushing = scope.spawn(move || (producer.push(1), producer.push(2)));
+        thread::sleep(Duration::from_millis(20));
+        drop(consumer);
+        let (first, second) = pushing.join().unwrap();
+        assert!(first.is_ok());
+        assert_eq!(second.unwrap_err().0, 2);
+    });
+}
+
+// The naive ones.
+
+#[test]
+fn naive_wastes_a_slot_and_accepts_nothing_at_size_one() {
+    let accepted = |size: usize| {
+        let mut ring = Ring::new(size);
+        (0..16).filter(|&item| ring.push(item)).count()
+    };
+    assert_eq!([1, 2, 3, 8, 9].map(accepted), [0, 1, 3, 7, 15]);
+    let mut ring = Ring::new(4);
+    assert!(ring.push(1) && ring.push(2));
+    assert_eq!([ring.pop(), ring.pop(), ring.pop()], [Some(1), Some(2), None]);
+}
+
+#[test]
+#[should_panic(expected = "index out of bounds")]
+fn naive_of_size_zero_panics_at_the_first_push() {
+    Ring::new(0).push(1);
+}
+
+#[test]
+fn naive_drops_what_it_has_no_room_for() {
+    let item = Rc::new(());
+    let mut ring = Ring::new(2);
+    assert!(ring.push(item.clone()) && !ring.push(item.clone()));
+    assert_eq!(Rc::strong_count(&item), 2);
+}
+
+/// Two producers and one consumer: of a million items some are lost or come twice. Not at every try: on one core they rarely meet.
+#[test]
+fn naive_loses_items_with_two_producers() {
+    let lost = || {
+        let ring = AtomicRing::new(1024);
+        let (start, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        let mut seen = vec![0_u8; ITEMS as usize];
+        thread::scope(|scope| {
+            let pushing = [0, 1].map(|number| {
+                let (ring, start) = (&ring, &start);
+                scope.spawn(move || {
+                    start.fetch_add(1, SeqCst);
+                    while start.load(SeqCst) < 2 {}
+                    for item in (number..ITEMS).step_by(2) {
+                        while !ring.push(item) {
+                            thread::yield_now();
+                        }
+                    }
+                })
+            });
+            let popping = scope.spawn(|| {
+                loop {
+                    let last = done.load(SeqCst);
+                    match ring.pop() {
+                        Some(item) => seen[item as usize] = seen[item as usize].saturating_add(1),
+                        None if last => break,
+                        None => thread::yield_now(),
+                    }
+                }
+            });
+            pushing.into_iter().for_each(|pushing| pushing.join().unwrap());
+            done.store(true, SeqCst);
+            popping.join().unwrap();
+        });
+        seen.iter().filter(|&&times| times != 1).count()
+    };
+    // Where all threads share a core, somebody has to lose it in the middle of a push.
+    let end = Instant::now() + Duration::from_secs(60);
+    assert!(iter::from_fn(|| (Instant::now() < end).then(&lost)).any(|lost| lost > 0), "a minute, and all well");
+}
+
+// What does not compile.
+
+#[test]
+fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
+    let codes = |name: &str, program: &str| {
+        let program = format!("use perf_proved::concurrency::ring_buffer::{{naive, spsc}};\nfn main() {{ {program} }}");
+        refusals(name, &program).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    // It compiles as one producer and one consumer, each in its thread.
+    let well = "let (mut producer, mut consumer) = spsc::ring(4);
+        std::thread::scope(|scope| {
+            scope.spawn(move || producer.push(1));
+            scope.spawn(move || consumer.pop());
+        });";
+    assert_eq!(codes("ring_buffer_well", well), [""; 0]);
+    let cloned = "let (producer, _consumer) = spsc::ring::<u64>(4); let _second = producer.clone();";
+    assert_eq!(codes("ring_buffer_cloned", cloned), ["E0599"]);
+    let shared = "let (_producer, mut consumer) = spsc::ring::<u64>(4);
+        std::thread::scope(|scope| {
+            scope.spawn(|| consumer.pop());
+            scope.spawn(|| consumer.pop());
+        });";
+    assert_eq!(codes("ring_buffer_shared", shared), ["E0499"]);
+    let naive = "let mut ring = naive::Ring::new(4);
+        std::thread::scope(|scope| {
+            scope.spawn(|| ring.push(1));
+            scope.spawn(|| ring.pop());
+        });";
+    assert_eq!(codes("ring_buffer_naive", naive), ["E0499"]);
+}
