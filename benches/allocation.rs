@@ -46,7 +46,7 @@ mod bench {
 
     /// Levels of the tree that is built, walked and dropped, and of the one whose drop a request waits for.
     const LEVELS: u32 = 17;
-    const LARGE: u32 = 20;
+    const LARGE: u32 = 21;
     /// As many bytes as an arena may take here.
     const LIMIT: usize = 1 << 30;
     static CAPPED: Capped<System> = Capped::new(System, usize::MAX);
@@ -218,7 +218,7 @@ mod bench {
         cores::together(cores, work).expect("these cores are there")
     }
 
-    /// The time of the request that happens to be the last one that needs a tree of a million nodes.
+    /// The time of the request that happens to be the last one that needs a tree of two million nodes.
     fn pause(criterion: &mut Criterion, dropper: &Dropper<Box<BoxNode>>) {
         let mut group = criterion.benchmark_group("allocation_pause");
         group.sampling_mode(SamplingMode::Flat);
