@@ -13,8 +13,9 @@
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
-//! [`cost`] puts the first three into a row of a report. None of them asks the code under test to count itself. [`report::Report`] prints what they found, as a table for people
-//! or as JSON for programs, and [`flags`] reads what the examples are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files.
+//! [`cost`] puts calls, allocations and page faults into a row of a report. None of them asks the code under test to count itself.
+//! [`report::Report`] prints what they found, as a table for people or as JSON for programs, and [`flags`] reads what the examples
+//! are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files.
 
 pub mod allocations;
 #[cfg(unix)]
