@@ -115,13 +115,14 @@ fn losses(
     let arrived = lock(&arrived);
     let number = |which: fn(&u8) -> bool| arrived.iter().filter(|&times| which(times)).count() as u64;
     for (quantity, number) in [("lost", number(|&times| times == 0)), ("delivered_twice", number(|&times| times > 1))] {
-        report.set(
-            name,
-            quantity,
-            done.as_ref().map_or_else(|why| Value::NotPossible(why.to_string()), |_| number.into()),
-        );
+        report.set(name, quantity, found(&done, number));
     }
     done.is_err() || arrived.iter().all(|&times| times == 1)
+}
+
+/// What was found, or why it cannot be.
+fn found(done: &io::Result<Duration>, value: impl Into<Value>) -> Value {
+    done.as_ref().map_or_else(|why| Value::NotPossible(why.to_string()), |_| value.into())
 }
 
 /// How many of eight items a ring of eight accepts.
@@ -163,11 +164,7 @@ fn trips(report: &mut Report, name: &str, ping: impl FnMut() + Send, pong: impl 
     times.sort_unstable();
     for (quantity, share) in [("trip_p50", 0.5), ("trip_p99", 0.99), ("trip_p99_9", 0.999)] {
         let time = times.get((TRIPS as f64 * share) as usize).copied().unwrap_or(Duration::ZERO);
-        report.set(
-            name,
-            quantity,
-            done.as_ref().map_or_else(|why| Value::NotPossible(why.to_string()), |_| time.into()),
-        );
+        report.set(name, quantity, found(&done, time));
     }
 }
 

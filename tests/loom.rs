@@ -414,8 +414,8 @@ mod ring_buffer {
     use std::mem::ManuallyDrop;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering::{self, AcqRel, Relaxed};
-    use std::sync::mpsc::TryRecvError::{Disconnected, Empty};
-    use std::sync::mpsc::TrySendError::Full;
+    use std::sync::mpsc::TryRecvError::{self, Disconnected, Empty};
+    use std::sync::mpsc::TrySendError::{self, Full};
 
     /// Every interleaving in which threads lose their core at most so many times against their will. A loop that waits for another
     /// thread gives it away by itself.
@@ -484,28 +484,35 @@ mod ring_buffer {
         (Side::new(producer), Side::new(consumer))
     }
 
+    /// Pushes the items `0..items`, each until there is room for it.
+    fn push_all(items: u32, mut push: impl FnMut(u32) -> Result<(), TrySendError<u32>>) {
+        for mut item in 0..items {
+            while let Err(Full(back)) = push(item) {
+                item = back;
+                thread::yield_now();
+            }
+        }
+    }
+
+    /// What arrives before the word that there is no more.
+    fn pop_all(mut pop: impl FnMut() -> Result<u32, TryRecvError>) -> Vec<u32> {
+        let mut arrived = vec![];
+        loop {
+            match pop() {
+                Ok(item) => arrived.push(item),
+                Err(Empty) => thread::yield_now(),
+                Err(Disconnected) => return arrived,
+            }
+        }
+    }
+
     /// Three items through a ring of two, whose counters wrap around meanwhile: all arrive, once each, in their order, the last one
     /// before the word that there are no more.
     fn spsc_stream<O: Orderings + 'static>() {
         explore(3, || {
             let (mut producer, mut consumer) = sides(spsc::ring_from::<_, O>(2, usize::MAX - 1));
-            let pushing = thread::spawn(move || {
-                for mut item in 0..3 {
-                    while let Err(Full(back)) = producer.push(item) {
-                        item = back;
-                        thread::yield_now();
-                    }
-                }
-            });
-            let mut arrived = vec![];
-            loop {
-                match consumer.pop() {
-                    Ok(item) => arrived.push(item),
-                    Err(Empty) => thread::yield_now(),
-                    Err(Disconnected) => break,
-                }
-            }
-            assert_eq!(arrived, [0, 1, 2], "what arrived");
+            let pushing = thread::spawn(move || push_all(3, |item| producer.push(item)));
+            assert_eq!(pop_all(|| consumer.pop()), [0, 1, 2], "what arrived");
             pushing.join().unwrap();
         });
     }
@@ -573,24 +580,8 @@ mod ring_buffer {
     fn mpmc_stream<O: Orderings + 'static>(capacity: usize) {
         explore(3, move || {
             let (producer, consumer) = sides(mpmc::ring_from::<_, O>(capacity, usize::MAX));
-            let pushing = thread::spawn(move || {
-                let producer = producer;
-                for mut item in 0..2 {
-                    while let Err(Full(back)) = producer.push(item) {
-                        item = back;
-                        thread::yield_now();
-                    }
-                }
-            });
-            let mut arrived = vec![];
-            loop {
-                match consumer.pop() {
-                    Ok(item) => arrived.push(item),
-                    Err(Empty) => thread::yield_now(),
-                    Err(Disconnected) => break,
-                }
-            }
-            assert_eq!(arrived, [0, 1], "what arrived");
+            let pushing = thread::spawn(move || push_all(2, |item| producer.push(item)));
+            assert_eq!(pop_all(|| consumer.pop()), [0, 1], "what arrived");
             pushing.join().unwrap();
         });
     }
@@ -602,8 +593,8 @@ mod ring_buffer {
     }
 
     /// So many producers try to push two items each, so many consumers try to pop twice, and nobody tries again; the first producer
-    /// is the first consumer too, in one thread. What was accepted
-    /// has arrived or is inside, once each, and each consumer gets the items of one producer in their order.
+    /// is the first consumer too, in one thread. What was accepted has arrived or is inside, once each, and each consumer gets
+    /// the items of one producer in their order.
     fn mpmc_attempts(producers: u32, consumers: u32, capacity: usize) {
         // Three threads have so many interleavings that one preemption has to do.
         let preemptions = if producers + consumers > 3 { 1 } else { 2 };

@@ -207,6 +207,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..200)
 }
 
+/// What a ring of that capacity must answer to a push, if it holds what `model` does.
+fn push<T>(model: &mut VecDeque<T>, capacity: usize, item: T) -> Result<(), TrySendError<T>> {
+    if model.len() == capacity {
+        return Err(TrySendError::Full(item));
+    }
+    model.push_back(item);
+    Ok(())
+}
+
 proptest! {
     // The same cases each time, so that a failure can be had again.
     #![proptest_config(ProptestConfig {
@@ -221,11 +230,7 @@ proptest! {
         let mut model = VecDeque::new();
         for step in steps {
             match step {
-                Step::Push(item) => {
-                    let room = model.len() < capacity;
-                    prop_assert_eq!(producer.push(item), if room { Ok(()) } else { Err(TrySendError::Full(item)) });
-                    model.extend(room.then_some(item));
-                }
+                Step::Push(item) => prop_assert_eq!(producer.push(item), push(&mut model, capacity, item)),
                 Step::Pop => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
                 Step::PushSlice(items) => {
                     let pushed = producer.push_slice(&items);
@@ -248,11 +253,7 @@ proptest! {
         let mut model = VecDeque::new();
         for step in steps {
             match step {
-                Step::Push(item) => {
-                    let room = model.len() < capacity;
-                    prop_assert_eq!(producer.push(item), if room { Ok(()) } else { Err(TrySendError::Full(item)) });
-                    model.extend(room.then_some(item));
-                }
+                Step::Push(item) => prop_assert_eq!(producer.push(item), push(&mut model, capacity, item)),
                 _ => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
             }
         }

@@ -32,8 +32,7 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     let child = cvt(unsafe {
         match libc::fork() {
             0 => {
-                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-                libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+                let _ = no_core_file(); // where it cannot be, a file is left, and the end is the same
                 libc::_exit(work())
             }
             pid => pid,
@@ -61,16 +60,18 @@ pub fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["--only", variant]);
     // SAFETY: between fork and exec the child makes one system call, on a value of its own.
-    unsafe {
-        command.pre_exec(|| {
-            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            cvt(libc::setrlimit(libc::RLIMIT_CORE, &raw const none)).map(drop)
-        });
-    }
+    unsafe { command.pre_exec(no_core_file) };
     let output = command.output()?;
     let end = match output.status.signal() {
         Some(signal) => End::Signal(signal),
         None => End::Exit(output.status.code().unwrap_or_default()),
     };
     Ok((end, [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())))
+}
+
+/// Makes one bare system call, so a process that was just forked may call it.
+fn no_core_file() -> io::Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `none` is a live `rlimit`, which the call reads.
+    cvt(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) }).map(drop)
 }

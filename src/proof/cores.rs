@@ -135,16 +135,18 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     let times: Vec<io::Result<_>> = thread::scope(|scope| {
         let spawn = |(place, core)| scope.spawn(move || one(place, core));
         let threads: Vec<_> = cores.iter().copied().enumerate().map(spawn).collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
+        threads.into_iter().map(joined).collect()
     });
     let times = times.into_iter().collect::<io::Result<Vec<Option<_>>>>()?;
     let times: Vec<_> = times.into_iter().flatten().collect();
     let start = times.iter().map(|(start, _)| *start).min();
     let end = times.iter().map(|(_, end)| *end).max();
     Ok(start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start))
+}
+
+/// What the thread returned, or its panic.
+pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[cfg(test)]

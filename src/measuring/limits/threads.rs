@@ -1,7 +1,7 @@
 //! What another thread takes: to start, to wake, to be switched to.
 
 use super::trying;
-use crate::proof::cores;
+use crate::proof::cores::{self, joined};
 use crate::proof::usage::Usage;
 use std::hint::black_box;
 use std::io::{self, Read, Write, pipe};
@@ -56,11 +56,6 @@ pub(super) fn ping_pong(
 
 fn pin(core: usize) -> io::Result<()> {
     trying(&format!("pinning to core {core}"), cores::pin(core))
-}
-
-/// What the thread returned, or its panic.
-pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Runs `work` and counts how often this thread left its core meanwhile.
