@@ -503,3 +503,45 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
         });";
     assert_eq!(codes("ring_buffer_naive", naive), ["E0499"]);
 }
+
+/// One ordering weaker than it must be, each. These pass on a processor that orders such accesses by itself, and under
+/// ThreadSanitizer they must be reported: `.ci/race` runs them.
+mod weakened {
+    use super::*;
+    use perf_proved::concurrency::ring_buffer::Orderings;
+    use std::sync::atomic::Ordering::{self, Relaxed};
+
+    macro_rules! weakened {
+        ($($test:ident: $ordering:ident)*) => {$(
+            #[test]
+            #[ignore = "has a data race on purpose"]
+            fn $test() {
+                struct Weak;
+                // SAFETY: not kept, on purpose. The items are numbers: what is read too early is another number.
+                unsafe impl Orderings for Weak {
+                    const $ordering: Ordering = Relaxed;
+                }
+                let (mut producer, mut consumer) = spsc::ring_from::<u64, Weak>(16, 0);
+                thread::scope(|scope| {
+                    scope.spawn(move || {
+                        for item in 0..10_000 {
+                            while producer.push(item).is_err() {
+                                thread::yield_now();
+                            }
+                        }
+                    });
+                    while consumer.pop() != Err(TryRecvError::Disconnected) {
+                        thread::yield_now();
+                    }
+                });
+            }
+        )*};
+    }
+
+    weakened! {
+        written_store: WRITTEN_STORE
+        written_load: WRITTEN_LOAD
+        taken_store: TAKEN_STORE
+        taken_load: TAKEN_LOAD
+    }
+}
