@@ -259,3 +259,19 @@ fn what_the_compiler_refuses_is_told_by_its_code() {
     assert_eq!(refused.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["E0382"]);
     assert!(refused[0].1.contains("borrow of moved value"), "{refused:?}");
 }
+
+#[test]
+fn a_core_is_kept_busy_as_long_as_the_work_takes_and_no_longer() {
+    let core = *cores::allowed().unwrap().last().unwrap();
+    let busy = |time| {
+        let before = cpu::process().unwrap();
+        cores::beside(core, || thread::sleep(Duration::from_millis(time))).unwrap();
+        cpu::process().unwrap() - before
+    };
+    assert!(busy(50) > Duration::from_millis(10));
+    assert!(cores::beside(1 << 20, || ()).is_err());
+    assert!(
+        std::panic::catch_unwind(|| cores::beside(core, || panic!("on purpose"))).is_err(),
+        "and the other thread ends"
+    );
+}
