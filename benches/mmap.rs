@@ -25,18 +25,18 @@ mod bench {
 #[cfg(target_os = "linux")]
 mod bench {
     use criterion::{BatchSize, BenchmarkId, Criterion};
+    use perf_proved::measuring::limits::two_cores;
     use perf_proved::proof::cores;
     use perf_proved::proof::loopback::{FNV_START, fnv1a};
     use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::{Map, cache, sum};
-    use perf_proved_benches::{bytes, not_possible, size};
+    use perf_proved_benches::{bytes, not_possible, size, with};
     use std::fs::File;
-    use std::hint::{black_box, spin_loop};
+    use std::hint::black_box;
     use std::io;
     use std::os::unix::fs::FileExt;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
+    use std::sync::atomic::Ordering;
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
@@ -44,8 +44,8 @@ mod bench {
     const LARGE: usize = 256 * MIB;
 
     pub fn run() -> io::Result<()> {
-        let pair = cores::pair()?;
-        if let Some((first, _)) = pair {
+        let two = two_cores();
+        if let Ok([first, _]) = two {
             cores::pin(first)?;
         }
         let scratch = Scratch::new()?;
@@ -54,7 +54,7 @@ mod bench {
         random(&mut criterion, &scratch)?;
         hash(&mut criterion, &scratch)?;
         cold(&mut criterion, &scratch)?;
-        unmap(&mut criterion, &scratch, pair)?;
+        unmap(&mut criterion, &scratch, two)?;
         same_twice(&mut criterion, &scratch)?;
         criterion.final_summary();
         Ok(())
@@ -221,33 +221,18 @@ mod bench {
     }
 
     /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on another core.
-    fn unmap(criterion: &mut Criterion, scratch: &Scratch, pair: Option<(usize, usize)>) -> io::Result<()> {
+    fn unmap(criterion: &mut Criterion, scratch: &Scratch, two: io::Result<[usize; 2]>) -> io::Result<()> {
         let file = small(scratch, "unmap", BUFFER)?;
         let once = || Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed);
         let mut group = criterion.benchmark_group("mmap_unmap");
         group.bench_function(BenchmarkId::new("alone", "64KiB"), |bencher| bencher.iter(once));
-        let Some((_, second)) = pair else {
-            return not_possible("mmap_unmap/beside", "this process may use one core only");
-        };
-        let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
-        let ran = thread::scope(|scope| {
-            let busy = scope.spawn(|| {
-                let pinned = cores::pin(second);
-                started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
-                while !end.load(Ordering::Relaxed) {
-                    spin_loop();
-                }
-                pinned
-            });
-            while !started.load(Ordering::Relaxed) {
-                spin_loop();
-            }
-            group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
-            end.store(true, Ordering::Relaxed);
-            busy.join()
-        });
+        with(two, &["mmap_unmap/beside"], |[_, second]| {
+            cores::beside(second, || {
+                group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
+            })
+        })?;
         group.finish();
-        ran.map_err(|_| io::Error::other("the busy thread panicked"))?
+        Ok(())
     }
 
     fn same_twice(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
