@@ -5,25 +5,18 @@ use perf_proved::proof::allocations::{Allocations, Counting, count};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
 use perf_proved::proof::{cores, cpu, resident};
-use perf_proved_tests::refusals;
+use perf_proved_tests::{alone, refusals};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{panic, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Held by tests that trace and by tests that count page faults: the helper is forked from the whole process, and a forked
-/// process faults again on every page that it writes.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[test]
 fn calls_are_counted_by_name_with_their_bytes() {
