@@ -233,9 +233,11 @@ pub fn only(test: &str) -> Command {
     command
 }
 
+/// The test that [`only`] has started ran, and passed.
+///
 /// # Panics
 ///
-/// If the process that [`only`] has started did not run its test, or the test failed.
+/// If it did not run, or failed.
 pub fn passed(output: &Output) {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{}\n{said}", output.status);

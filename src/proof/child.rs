@@ -51,8 +51,8 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     }
 }
 
-/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and reports the numbers that it has
-/// [`print`]ed: those of `columns` as bytes in the row `variant`, the others in JSON and under the table. A signal that ended it is one
+/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and reports the numbers that
+/// [`print()`] has printed there: those of `columns` as bytes in the row `variant`, the others in JSON and under the table. A signal that ended it is one
 /// of them, `signal`; one that found nothing says why. Returns how it ended.
 ///
 /// # Errors
