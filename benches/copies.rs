@@ -43,7 +43,7 @@ mod bench {
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
-            paths: Path::NAMES.iter().filter_map(|name| Some((*name, Path::new(name)?))).collect(),
+            paths: Path::NAMES.iter().map(|name| Ok((*name, Path::new(name)?))).collect::<io::Result<_>>()?,
         };
         bench.check()?;
 

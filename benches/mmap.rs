@@ -80,10 +80,6 @@ mod bench {
         }))
     }
 
-    fn reader(name: &str) -> Reader {
-        Reader::new(name).expect("a name of the list")
-    }
-
     fn scan(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let mut group = criterion.benchmark_group("mmap_scan");
         for length in SIZES {
@@ -91,7 +87,7 @@ mod bench {
             let expected = sum::of_bytes(&pattern(length));
             group.throughput(bytes(length));
             for name in ["read_64KiB", "map", "map_populate"] {
-                let mut reader = reader(name);
+                let mut reader = Reader::new(name)?;
                 assert_eq!(reader.sum(&file, length)?, expected, "{name}, {length} bytes");
                 group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
                     bencher.iter(|| reader.sum(&file, length).expect("as before"));
@@ -117,7 +113,7 @@ mod bench {
                 .try_for_each(|name| not_possible(&format!("mmap_scan/{name}"), &reason))?,
             Ok(file) => {
                 for (id, name) in [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")] {
-                    let mut reader = reader(name);
+                    let mut reader = Reader::new(name)?;
                     assert_eq!(reader.sum(&file, length)?, sum::of_bytes(&pattern(length)), "{id}");
                     group.bench_function(BenchmarkId::new(id, size(length)), |bencher| {
                         bencher.iter(|| reader.sum(&file, length).expect("as before"));
@@ -209,7 +205,7 @@ mod bench {
         let mut group = criterion.benchmark_group("mmap_cold");
         group.throughput(bytes(length));
         for name in ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"] {
-            let mut reader = reader(name);
+            let mut reader = Reader::new(name)?;
             group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
                 let evict = || cache::evict(&file).expect("it could be evicted before");
                 let read = |()| assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected);
@@ -239,7 +235,7 @@ mod bench {
         let file = small(scratch, "aa", MIB)?;
         let mut group = criterion.benchmark_group("mmap_aa");
         for function in ["first", "second"] {
-            let mut reader = reader("map");
+            let mut reader = Reader::new("map")?;
             group.bench_function(BenchmarkId::new(function, "map"), |bencher| {
                 bencher.iter(|| reader.sum(&file, MIB).expect("the file is that long"));
             });

@@ -42,7 +42,7 @@ mod bench {
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             file: File::open(scratch.file("body", largest)?)?,
-            senders: Sender::NAMES.iter().filter_map(|name| Some((*name, Sender::new(name)?))).collect(),
+            senders: Sender::NAMES.iter().map(|name| Ok((*name, Sender::new(name)?))).collect::<io::Result<_>>()?,
         };
 
         // Every variant sends the right bytes, at every size. This also lets the kernel grow the socket's buffers before

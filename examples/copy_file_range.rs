@@ -64,7 +64,7 @@ mod linux {
         let mut whole = true;
         let always = ["copy_file_range", "sendfile", "fsync"];
         for name in Way::NAMES {
-            let (mut way, from, to) = (way(name)?, File::open(&from)?, File::create(&to)?);
+            let (mut way, from, to) = (Way::new(name)?, File::open(&from)?, File::create(&to)?);
             cost::calls(&mut report, name, &always, || way.copy(&from, &to, size as u64))?;
             whole &= fs::read(scratch.path().join("to"))? == pattern(size);
         }
@@ -132,14 +132,10 @@ mod linux {
         let (from, to) = (scratch.file("from", size)?, scratch.path().join("to"));
         match WHOLE.iter().find(|(known, _)| *known == name) {
             Some((_, copy)) => copy(&from, &to)?,
-            None => way(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?,
+            None => Way::new(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?,
         }
         let right = fs::read(to)? == pattern(size);
         println!("{}", if right { "the copy has the bytes of the file" } else { "THE COPY DIFFERS" });
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    fn way(name: &str) -> io::Result<Way> {
-        Way::new(name)?.ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
     }
 }

@@ -52,7 +52,7 @@ mod linux {
             same &= count(&mut report, name, &file, size)? == sum::of_bytes(&pattern(size));
         }
         let file = File::open(scratch.file("file", size)?)?;
-        let (_, used) = usage::count(|| reader("map")?.sum(&file, size))?;
+        let (_, used) = usage::count(|| Reader::new("map")?.sum(&file, size))?;
         report.set("map_of_one_write", "warm_faults", used.minor_faults);
         report.promise("every way finds the sum of the file", same);
         random(&mut report, &file, size)?;
@@ -62,13 +62,9 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    fn reader(name: &str) -> io::Result<Reader> {
-        Reader::new(name).ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
-    }
-
     /// One way, four times: warm for its calls, warm for its faults, cold, and what the cold one has left behind.
     fn count(report: &mut Report, name: &str, file: &File, size: usize) -> io::Result<u64> {
-        let mut reader = reader(name)?;
+        let mut reader = Reader::new(name)?;
         cost::calls(report, name, &[], || reader.sum(file, size))?;
         let (sum, used) = usage::count(|| reader.sum(file, size))?;
         let warm = used.minor_faults;
@@ -183,7 +179,7 @@ mod linux {
     fn read_once(name: &str, size: usize) -> io::Result<ExitCode> {
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
-        let right = reader(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
+        let right = Reader::new(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

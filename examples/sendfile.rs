@@ -74,18 +74,14 @@ mod linux {
         let file = File::open(body)?;
         let mut line = Loopback::new(None)?;
         // What a connection needs that sends one file: its buffer too.
-        line.transfer(size, |socket| cost::memory(report, name, || sender(name)?.send(socket, &file, size)))?;
-        let mut sender = sender(name)?;
+        line.transfer(size, |socket| cost::memory(report, name, || Sender::new(name)?.send(socket, &file, size)))?;
+        let mut sender = Sender::new(name)?;
         line.transfer(size, |socket| {
             cost::calls(report, name, &["sendfile", "read", "sendto"], || sender.send(socket, &file, size))
         })?;
         let ((), checksum) = line.transfer_checked(size, |socket| sender.send(socket, &file, size))?;
         line.close()?;
         Ok(checksum)
-    }
-
-    fn sender(name: &str) -> io::Result<Sender> {
-        Sender::new(name).ok_or_else(|| io::Error::other(format!("there is no sender `{name}`")))
     }
 
     // ANCHOR: changed_after_send
@@ -96,7 +92,7 @@ mod linux {
         fs::write(&path, [b'a'; PIECE])?;
         let file = File::options().read(true).write(true).open(&path)?;
         let (mut client, socket) = loopback::pair()?;
-        sender(name)?.send(&socket, &file, PIECE as u64)?; // has returned: all is sent
+        Sender::new(name)?.send(&socket, &file, PIECE as u64)?; // has returned: all is sent
         file.write_all_at(&[b'b'; PIECE], 0)?;
         let mut received = [0; PIECE];
         client.read_exact(&mut received)?;
@@ -138,7 +134,7 @@ mod linux {
 
     /// One transfer that nobody here counts.
     fn send_once(name: &str, size: usize) -> io::Result<ExitCode> {
-        let mut sender = sender(name)?;
+        let mut sender = Sender::new(name)?;
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", size)?)?;
         loopback::once(size as u64, |socket| sender.send(socket, &file, size as u64))?;

@@ -54,6 +54,12 @@ pub(crate) fn moved(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
+/// The error of a variant that is none of the `known` ones.
+#[cfg(target_os = "linux")]
+pub(crate) fn unknown(name: &str, known: &[&str]) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not one of {}", known.join(", ")))
+}
+
 /// The error of a facility that this platform lacks, `what` being a whole sentence without its full stop.
 #[allow(dead_code, reason = "Linux, which has everything, never calls it")]
 pub(crate) fn unsupported(what: &str) -> io::Error {
