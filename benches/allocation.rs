@@ -37,7 +37,7 @@ mod bench {
     use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
     use perf_proved::memory::allocation::{growth, naive};
     use perf_proved::proof::cores;
-    use perf_proved_benches::not_possible;
+    use perf_proved_benches::{not_possible, with};
     use std::alloc::{GlobalAlloc, System};
     use std::hint::black_box;
     use std::time::{Duration, Instant};
@@ -58,10 +58,7 @@ mod bench {
         presize(&mut criterion);
         page(&mut criterion);
         trees(&mut criterion);
-        match &two {
-            Ok(cores) => freed_by(&mut criterion, *cores)?,
-            Err(reason) => not_possible("allocation_freed_by", &reason.to_string())?,
-        }
+        with(two.as_ref(), &["allocation_freed_by"], |cores| freed_by(&mut criterion, *cores))?;
         mixed(&mut criterion, &two)?;
         pause(&mut criterion, &dropper);
         noise(&mut criterion);

@@ -12,7 +12,7 @@ use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, ro
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
 use perf_proved::proof::cores;
-use perf_proved_benches::{ThreadTime, bytes, not_possible, size};
+use perf_proved_benches::{ThreadTime, bytes, not_possible, size, with};
 use std::io;
 use std::time::Duration;
 
@@ -28,19 +28,13 @@ fn cache_lines(criterion: &mut Criterion) {
 /// What needs two cores, or the reason why it cannot be had.
 fn two(criterion: &mut Criterion) -> io::Result<()> {
     let two = two_cores();
-    match &two {
-        Ok(two) => {
-            two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
-            distance(criterion, two.cores);
-            readers(criterion, two.cores);
-            noise(criterion, two.cores);
-        }
-        Err(error) => {
-            let reason = error.to_string();
-            let groups = ["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"];
-            groups.iter().try_for_each(|group| not_possible(group, &reason))?;
-        }
-    }
+    with(two.as_ref(), &["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"], |two| {
+        two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
+        distance(criterion, two.cores);
+        readers(criterion, two.cores);
+        noise(criterion, two.cores);
+        Ok(())
+    })?;
     counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 

@@ -5,21 +5,18 @@
 //! the kernel too; on loopback a part of the receiving is in it, the same for every way that sends. `copies` is the wall, until
 //! the reader has confirmed the last byte.
 
-use perf_proved_benches::{not_possible, sender_and_reader};
+use perf_proved::measuring::limits::two_cores;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    match sender_and_reader() {
-        Ok(cores) => bench::run(cores),
-        Err(reason) => ["copies_cpu", "copies", "copies_aa"].iter().try_for_each(|id| not_possible(id, &reason)),
-    }
+    let ids = ["copies_cpu", "copies", "copies_aa"];
+    with(two_cores(), &ids, bench::run)
 }
 
 #[cfg(not(target_os = "linux"))]
 mod bench {
-    pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`sender_and_reader` has found a reason not to")
-    }
+    pub use perf_proved_benches::not_built as run;
 }
 
 #[cfg(target_os = "linux")]
@@ -39,14 +36,14 @@ mod bench {
     const MIB: usize = 1 << 20;
     const SIZES: [usize; 4] = [4 * KIB, 64 * KIB, MIB, 16 * MIB];
 
-    pub fn run((sending, reading): (usize, usize)) -> io::Result<()> {
+    pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
         let scratch = Scratch::new()?;
         let files = SIZES.map(|length| File::open(scratch.file(&size(length), length)?)).into_iter();
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
-            paths: Path::NAMES.iter().filter_map(|name| Some((*name, Path::new(name)?))).collect(),
+            paths: Path::NAMES.iter().map(|name| Ok((*name, Path::new(name)?))).collect::<io::Result<_>>()?,
         };
         bench.check()?;
 

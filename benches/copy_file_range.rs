@@ -84,7 +84,7 @@ mod bench {
             let to = File::create_new(&path)?;
             group.throughput(bytes(length));
             for name in names {
-                let mut way = way(name)?;
+                let mut way = Way::new(name)?;
                 // The answer: the right bytes, over others of the same length.
                 to.set_len(0)?;
                 to.set_len(length as u64)?;
@@ -99,10 +99,6 @@ mod bench {
         }
         group.finish();
         Ok(())
-    }
-
-    fn way(name: &str) -> io::Result<Way> {
-        Way::new(name)?.ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
     }
 
     fn batch(way: &mut Way, from: &File, to: &File, length: usize, after: After, times: u64) -> Duration {
@@ -154,7 +150,7 @@ mod bench {
     fn same_twice(clock: &mut Clock, scratch: &Scratch) -> io::Result<()> {
         let from = File::open(scratch.path().join(size(MIB)))?;
         let to = File::create_new(scratch.path().join("copy"))?;
-        let mut way = way("copy_file_range")?;
+        let mut way = Way::new("copy_file_range")?;
         let mut group = clock.benchmark_group("copy_file_range_aa");
         for function in ["first", "second"] {
             group.bench_function(BenchmarkId::new(function, "1MiB"), |bencher| {

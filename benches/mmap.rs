@@ -25,18 +25,18 @@ mod bench {
 #[cfg(target_os = "linux")]
 mod bench {
     use criterion::{BatchSize, BenchmarkId, Criterion};
+    use perf_proved::measuring::limits::two_cores;
     use perf_proved::proof::cores;
     use perf_proved::proof::loopback::{FNV_START, fnv1a};
     use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::{Map, cache, sum};
-    use perf_proved_benches::{bytes, not_possible, size};
+    use perf_proved_benches::{bytes, not_possible, size, with};
     use std::fs::File;
-    use std::hint::{black_box, spin_loop};
+    use std::hint::black_box;
     use std::io;
     use std::os::unix::fs::FileExt;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
+    use std::sync::atomic::Ordering;
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
@@ -44,8 +44,8 @@ mod bench {
     const LARGE: usize = 256 * MIB;
 
     pub fn run() -> io::Result<()> {
-        let pair = cores::pair()?;
-        if let Some((first, _)) = pair {
+        let two = two_cores();
+        if let Ok([first, _]) = two {
             cores::pin(first)?;
         }
         let scratch = Scratch::new()?;
@@ -54,7 +54,7 @@ mod bench {
         random(&mut criterion, &scratch)?;
         hash(&mut criterion, &scratch)?;
         cold(&mut criterion, &scratch)?;
-        unmap(&mut criterion, &scratch, pair)?;
+        unmap(&mut criterion, &scratch, two)?;
         same_twice(&mut criterion, &scratch)?;
         criterion.final_summary();
         Ok(())
@@ -80,10 +80,6 @@ mod bench {
         }))
     }
 
-    fn reader(name: &str) -> Reader {
-        Reader::new(name).expect("a name of the list")
-    }
-
     fn scan(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let mut group = criterion.benchmark_group("mmap_scan");
         for length in SIZES {
@@ -91,7 +87,7 @@ mod bench {
             let expected = sum::of_bytes(&pattern(length));
             group.throughput(bytes(length));
             for name in ["read_64KiB", "map", "map_populate"] {
-                let mut reader = reader(name);
+                let mut reader = Reader::new(name)?;
                 assert_eq!(reader.sum(&file, length)?, expected, "{name}, {length} bytes");
                 group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
                     bencher.iter(|| reader.sum(&file, length).expect("as before"));
@@ -117,7 +113,7 @@ mod bench {
                 .try_for_each(|name| not_possible(&format!("mmap_scan/{name}"), &reason))?,
             Ok(file) => {
                 for (id, name) in [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")] {
-                    let mut reader = reader(name);
+                    let mut reader = Reader::new(name)?;
                     assert_eq!(reader.sum(&file, length)?, sum::of_bytes(&pattern(length)), "{id}");
                     group.bench_function(BenchmarkId::new(id, size(length)), |bencher| {
                         bencher.iter(|| reader.sum(&file, length).expect("as before"));
@@ -209,7 +205,7 @@ mod bench {
         let mut group = criterion.benchmark_group("mmap_cold");
         group.throughput(bytes(length));
         for name in ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"] {
-            let mut reader = reader(name);
+            let mut reader = Reader::new(name)?;
             group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
                 let evict = || cache::evict(&file).expect("it could be evicted before");
                 let read = |()| assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected);
@@ -221,40 +217,25 @@ mod bench {
     }
 
     /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on another core.
-    fn unmap(criterion: &mut Criterion, scratch: &Scratch, pair: Option<(usize, usize)>) -> io::Result<()> {
+    fn unmap(criterion: &mut Criterion, scratch: &Scratch, two: io::Result<[usize; 2]>) -> io::Result<()> {
         let file = small(scratch, "unmap", BUFFER)?;
         let once = || Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed);
         let mut group = criterion.benchmark_group("mmap_unmap");
         group.bench_function(BenchmarkId::new("alone", "64KiB"), |bencher| bencher.iter(once));
-        let Some((_, second)) = pair else {
-            return not_possible("mmap_unmap/beside", "this process may use one core only");
-        };
-        let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
-        let ran = thread::scope(|scope| {
-            let busy = scope.spawn(|| {
-                let pinned = cores::pin(second);
-                started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
-                while !end.load(Ordering::Relaxed) {
-                    spin_loop();
-                }
-                pinned
-            });
-            while !started.load(Ordering::Relaxed) {
-                spin_loop();
-            }
-            group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
-            end.store(true, Ordering::Relaxed);
-            busy.join()
-        });
+        with(two, &["mmap_unmap/beside"], |[_, second]| {
+            cores::beside(second, || {
+                group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
+            })
+        })?;
         group.finish();
-        ran.map_err(|_| io::Error::other("the busy thread panicked"))?
+        Ok(())
     }
 
     fn same_twice(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let file = small(scratch, "aa", MIB)?;
         let mut group = criterion.benchmark_group("mmap_aa");
         for function in ["first", "second"] {
-            let mut reader = reader("map");
+            let mut reader = Reader::new("map")?;
             group.bench_function(BenchmarkId::new(function, "map"), |bencher| {
                 bencher.iter(|| reader.sum(&file, MIB).expect("the file is that long"));
             });

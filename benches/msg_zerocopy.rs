@@ -5,22 +5,18 @@
 //! same for every way. `msg_zerocopy` is the wall, until the reader has confirmed the last byte and every buffer is back.
 //! `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending thread and that of the process.
 
-use perf_proved_benches::{not_possible, sender_and_reader};
+use perf_proved::measuring::limits::two_cores;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    const GROUPS: [&str; 4] = ["msg_zerocopy_cpu", "msg_zerocopy", "msg_zerocopy_splice", "msg_zerocopy_aa"];
-    match sender_and_reader() {
-        Ok(cores) => bench::run(cores),
-        Err(reason) => GROUPS.iter().try_for_each(|id| not_possible(id, &reason)),
-    }
+    let ids = ["msg_zerocopy_cpu", "msg_zerocopy", "msg_zerocopy_splice", "msg_zerocopy_aa"];
+    with(two_cores(), &ids, bench::run)
 }
 
 #[cfg(not(target_os = "linux"))]
 mod bench {
-    pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`sender_and_reader` has found a reason not to")
-    }
+    pub use perf_proved_benches::not_built as run;
 }
 
 #[cfg(target_os = "linux")]
@@ -40,7 +36,7 @@ mod bench {
 
     const SIZES: [usize; 3] = [4 << 10, 64 << 10, 1 << 20];
 
-    pub fn run((sending, reading): (usize, usize)) -> io::Result<()> {
+    pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
         let mut cpu = Criterion::default().with_measurement(ProcessTime).configure_from_args();
         sweep(&mut cpu, "msg_zerocopy_cpu", &ProcessTime, reading)?;

@@ -7,14 +7,11 @@
 //! push and pop in turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
-use perf_proved_benches::not_possible;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    match two_cores() {
-        Ok(cores) => bench::run(cores),
-        Err(reason) => bench::GROUPS.iter().try_for_each(|id| not_possible(id, &reason.to_string())),
-    }
+    with(two_cores(), &bench::GROUPS, bench::run)
 }
 
 mod bench {

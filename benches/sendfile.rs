@@ -4,21 +4,18 @@
 //! first byte of a batch until the reader has confirmed the last. `sendfile_cpu` is the sending thread's own time, in the kernel
 //! too; on loopback a part of the receiving is in it, the same for every variant. `sendfile_aa` is CPU time as well.
 
-use perf_proved_benches::{not_possible, sender_and_reader};
+use perf_proved::measuring::limits::two_cores;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    match sender_and_reader() {
-        Ok(cores) => bench::run(cores),
-        Err(reason) => ["sendfile", "sendfile_cpu", "sendfile_aa"].iter().try_for_each(|id| not_possible(id, &reason)),
-    }
+    let ids = ["sendfile", "sendfile_cpu", "sendfile_aa"];
+    with(two_cores(), &ids, bench::run)
 }
 
 #[cfg(not(target_os = "linux"))]
 mod bench {
-    pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`sender_and_reader` has found a reason not to")
-    }
+    pub use perf_proved_benches::not_built as run;
 }
 
 #[cfg(target_os = "linux")]
@@ -38,14 +35,14 @@ mod bench {
     const MIB: usize = 1 << 20;
     const SIZES: [usize; 8] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB];
 
-    pub fn run((sending, reading): (usize, usize)) -> io::Result<()> {
+    pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
         let scratch = Scratch::new()?;
         let largest = SIZES[SIZES.len() - 1];
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             file: File::open(scratch.file("body", largest)?)?,
-            senders: Sender::NAMES.iter().filter_map(|name| Some((*name, Sender::new(name)?))).collect(),
+            senders: Sender::NAMES.iter().map(|name| Ok((*name, Sender::new(name)?))).collect::<io::Result<_>>()?,
         };
 
         // Every variant sends the right bytes, at every size. This also lets the kernel grow the socket's buffers before

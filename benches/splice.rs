@@ -6,23 +6,18 @@
 //! answer. `splice_cpu` is the CPU time of the relaying thread for the same, in the kernel too; on loopback a part of the
 //! client's receiving is in it, the same for every way. `splice_file_cpu` is the sending thread's CPU time.
 
-use perf_proved_benches::{not_possible, sender_and_reader};
+use perf_proved::measuring::limits::two_cores;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    match sender_and_reader() {
-        Ok(cores) => bench::run(cores),
-        Err(reason) => ["splice_cpu", "splice", "splice_file_cpu", "splice_pipe", "splice_aa"]
-            .iter()
-            .try_for_each(|id| not_possible(id, &reason)),
-    }
+    let ids = ["splice_cpu", "splice", "splice_file_cpu", "splice_pipe", "splice_aa"];
+    with(two_cores(), &ids, bench::run)
 }
 
 #[cfg(not(target_os = "linux"))]
 mod bench {
-    pub fn run(_cores: (usize, usize)) -> std::io::Result<()> {
-        unreachable!("`sender_and_reader` has found a reason not to")
-    }
+    pub use perf_proved_benches::not_built as run;
 }
 
 #[cfg(target_os = "linux")]
@@ -54,7 +49,7 @@ mod bench {
     /// Longer than the whole bench: a line rests while the others are measured.
     const PATIENCE: Duration = Duration::from_secs(3600);
 
-    pub fn run((relaying, talking): (usize, usize)) -> io::Result<()> {
+    pub fn run([relaying, talking]: [usize; 2]) -> io::Result<()> {
         cores::pin(talking)?;
         let mut lines: Vec<Line> = NAMES.iter().map(|name| Line::new(name, relaying)).collect::<io::Result<_>>()?;
         // Every way brings the right bytes, at every size. This also lets the kernel grow the sockets' buffers.

@@ -32,8 +32,7 @@ mod linux {
     use perf_proved::proof::child::{self, End};
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::syscalls::trace;
-    use perf_proved::proof::usage::Usage;
-    use perf_proved::proof::{flags, resident};
+    use perf_proved::proof::{flags, resident, usage};
     use std::hint::black_box;
     use std::io;
     use std::mem;
@@ -50,8 +49,7 @@ mod linux {
             None => compare(flags.json),
             Some(name) => {
                 let (_, experiment) = EXPERIMENTS.into_iter().find(|(known, _)| *known == name).expect("one of them");
-                let found = experiment()?;
-                found.into_iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
+                child::print(&experiment()?);
                 Ok(ExitCode::SUCCESS)
             }
         })
@@ -63,7 +61,8 @@ mod linux {
         text(&mut report);
         trees(&mut report);
         for (name, _) in EXPERIMENTS {
-            in_a_process(&mut report, name)?;
+            let end = child::row(&mut report, name, &["resident_full", "resident_freed", "resident_trimmed"])?;
+            report.promise(&format!("{name} does not fail"), end == End::Exit(0) || name == "capped_push");
         }
         Ok(report.finish(json))
     }
@@ -119,37 +118,6 @@ mod linux {
         report.promise("all trees hold the same", (boxes, vec, arena) == (Some(sum), sum, Ok(Some(sum))));
     }
 
-    /// Runs one of [`EXPERIMENTS`] in a process of its own, and reports what that printed and how it ended.
-    fn in_a_process(report: &mut Report, name: &str) -> io::Result<()> {
-        let (end, [out, complaint]) = child::itself(name)?;
-        let mut notes: Vec<String> = complaint.lines().take(1).map(str::to_owned).collect();
-        for (quantity, number) in out.lines().filter_map(|line| line.split_once(' ')) {
-            let number = number.parse().map_err(io::Error::other)?;
-            match quantity {
-                "resident_full" | "resident_freed" | "resident_trimmed" => {
-                    report.set(name, quantity, Value::Bytes(number))
-                }
-                _ => {
-                    report.detail(name, quantity, number);
-                    notes.push(format!("{number} {}", quantity.replace('_', " ")));
-                }
-            }
-        }
-        // One that finds nothing says why.
-        if out.is_empty() && end == End::Exit(0) {
-            report.detail(name, "signal", Value::NotPossible(complaint.trim().to_owned()));
-        }
-        if let End::Signal(signal) = end {
-            report.detail(name, "signal", signal as u64);
-            notes.push(format!("ended by signal {signal}"));
-        }
-        report.promise(&format!("{name} does not fail"), end == End::Exit(0) || name == "capped_push");
-        if !notes.is_empty() {
-            report.note(&format!("{name}: {}", notes.join(", ")));
-        }
-        Ok(())
-    }
-
     /// What was found, by its name.
     type Found = io::Result<Vec<(&'static str, u64)>>;
     type Experiment = (&'static str, fn() -> Found);
@@ -195,9 +163,11 @@ mod linux {
     /// The page faults of 100 requests with a fresh buffer of 1 MiB each.
     fn fresh_buffers(map_from: Option<i32>) -> Found {
         map_from.map_or(Ok(()), process::map_from)?;
-        let before = Usage::of_thread()?;
-        (0..100).for_each(|_| drop(black_box(vec![1_u8; MIB])));
-        Ok(vec![("page_faults", (Usage::of_thread()? - before).minor_faults)])
+        let ((), used) = usage::count(|| {
+            (0..100).for_each(|_| drop(black_box(vec![1_u8; MIB])));
+            Ok(())
+        })?;
+        Ok(vec![("page_faults", used.minor_faults)])
     }
 
     /// Keeps 1 MiB of each request, under a limit of 65 MiB that is looked at once in 64 of them.
@@ -266,7 +236,7 @@ mod linux {
         let reserved = bytes.try_reserve(20 << 30).map_or(0, |()| bytes.capacity() as u64);
         Ok(vec![("bytes_reserved", reserved), ("bytes_resident", resident::now()?.saturating_sub(before))])
     }
-    // ANCHOR: control_group
+
     /// Is promised 64 MiB and touches them in a group that may have 32 MiB, as a forked process, since it may not survive.
     fn control_group() -> Found {
         let mut bytes = Vec::<u8>::with_capacity(FILLED);
@@ -287,5 +257,4 @@ mod linux {
         }
         Ok(vec![])
     }
-    // ANCHOR_END: control_group
 }

@@ -72,11 +72,11 @@ mod linux {
     /// One way, four times: twice for its memory, since the allocator keeps what it has, then for its calls and for the checksum
     /// of what arrived. The buffer that a loop reuses is part of the first.
     fn count(report: &mut Report, name: &str, file: &File, size: u64) -> io::Result<u64> {
-        let arrives = path(name)?.arrives(size);
+        let arrives = Path::new(name)?.arrives(size);
         let mut line = Loopback::new(None)?;
         let mut path = line.transfer(arrives, |socket| {
             cost::memory(report, name, || {
-                let mut path = path(name)?;
+                let mut path = Path::new(name)?;
                 path.go(socket, file, size)?;
                 Ok(path)
             })
@@ -93,10 +93,6 @@ mod linux {
     }
     // ANCHOR_END: count
 
-    fn path(name: &str) -> io::Result<Path> {
-        Path::new(name).ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
-    }
-
     // ANCHOR: switches
     /// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns how often the thread gave its core away.
     fn calls_without_a_switch() -> io::Result<u64> {
@@ -111,7 +107,7 @@ mod linux {
 
     /// One transfer that nobody here counts.
     fn go_once(name: &str, size: usize) -> io::Result<ExitCode> {
-        let mut path = path(name)?;
+        let mut path = Path::new(name)?;
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", size)?)?;
         let mut line = Loopback::new(None)?;

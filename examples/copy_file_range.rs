@@ -19,9 +19,10 @@ fn main() {
 mod linux {
     use perf_proved::measuring::limits::file::filesystem;
     use perf_proved::proof::cost;
+    use perf_proved::proof::flags;
+    use perf_proved::proof::limit;
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::size;
     use perf_proved::zero_copy::copy_file_range::data::allocated;
     use perf_proved::zero_copy::copy_file_range::ways::Way;
     use perf_proved::zero_copy::copy_file_range::{Durability, How, copy, naive};
@@ -42,17 +43,13 @@ mod linux {
     ];
 
     pub fn main() -> ExitCode {
-        let outcome = match arguments() {
-            Ok((folder, size, _, Some(name))) => go_once(&folder, &name, size),
-            Ok((folder, size, json, None)) => compare(&folder, size, json),
-            Err(error) => {
-                eprintln!("{error} (--in DIRECTORY, --size 1MiB, --json, --only VARIANT)");
-                return ExitCode::from(2);
+        let names: Vec<&str> = Way::NAMES.into_iter().chain(WHOLE.map(|(name, _)| name)).collect();
+        flags::run_with(&names, Some(1 << 20), &[("in", "DIRECTORY")], |flags| {
+            let folder = flags.own("in").map_or_else(env::temp_dir, PathBuf::from);
+            match &flags.only {
+                Some(name) => go_once(&folder, name, flags.size),
+                None => compare(&folder, flags.size, flags.json),
             }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
         })
     }
 
@@ -67,7 +64,7 @@ mod linux {
         let mut whole = true;
         let always = ["copy_file_range", "sendfile", "fsync"];
         for name in Way::NAMES {
-            let (mut way, from, to) = (way(name)?, File::open(&from)?, File::create(&to)?);
+            let (mut way, from, to) = (Way::new(name)?, File::open(&from)?, File::create(&to)?);
             cost::calls(&mut report, name, &always, || way.copy(&from, &to, size as u64))?;
             whole &= fs::read(scratch.path().join("to"))? == pattern(size);
         }
@@ -83,7 +80,7 @@ mod linux {
         for (name, copy) in [WHOLE[0], WHOLE[2]] {
             // Half the size of the file, as a limit for this process; a disk that fills up cuts a call short in the same way.
             let _ = fs::remove_file(&to);
-            let said = limited(size as u64 / 2, || copy(&from, &to))?;
+            let said = limit::file_size(size as u64 / 2, || copy(&from, &to))?;
             report.set(name, "errors_at_limit", u64::from(said.is_err()));
             report.set(name, "left_at_limit", Value::Bytes(fs::metadata(&to).map_or(0, |left| left.len())));
             let own = scratch.file("own", size)?;
@@ -93,7 +90,6 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    // ANCHOR: holes
     /// 16 MiB with 4 KiB of data in the middle: how many bytes of blocks the file takes, and each copy of it.
     fn holes(report: &mut Report, scratch: &Scratch, shares: Option<&str>) -> io::Result<()> {
         let (from, to) = (scratch.path().join("holes"), scratch.path().join("holes-copy"));
@@ -113,42 +109,21 @@ mod linux {
         }
         Ok(())
     }
-    // ANCHOR_END: holes
 
     /// Into another file system: which calls are made where `copy_file_range` is refused.
     fn across(report: &mut Report, scratch: &Scratch, from: &Path) -> io::Result<()> {
         let other = Scratch::within(Path::new("/dev/shm"));
+        let always = ["copy_file_range", "sendfile"];
         for ((name, copy), row) in WHOLE[1..3].iter().zip(["std_fs_copy_across", "copy_across"]) {
             match &other {
                 Ok(other) if other.path().metadata()?.dev() != scratch.path().metadata()?.dev() => {
                     let to = other.path().join(name);
-                    cost::calls(report, row, &["copy_file_range", "sendfile"], || copy(from, &to))?;
+                    cost::calls(report, row, &always, || copy(from, &to))?;
                 }
-                _ => {
-                    let reason = Value::NotPossible("/dev/shm is no other file system here".to_owned());
-                    report.set(row, "copied_in", reason.clone());
-                    ["copy_file_range", "sendfile"].iter().for_each(|name| report.detail(row, name, reason.clone()));
-                }
+                _ => cost::no_calls(report, row, &always, "/dev/shm is no other file system here"),
             }
         }
         Ok(())
-    }
-
-    /// Does the work while files of this process may not grow beyond `bytes`.
-    fn limited<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
-        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: ignores a signal that would end the process at the limit; a writable and a readable limit, both live.
-        unsafe {
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut before);
-            if libc::setrlimit(libc::RLIMIT_FSIZE, &libc::rlimit { rlim_cur: bytes, ..before }) == -1 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        let result = work();
-        // SAFETY: as above.
-        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const before) };
-        Ok(result)
     }
 
     /// One copy that nobody here counts.
@@ -157,37 +132,10 @@ mod linux {
         let (from, to) = (scratch.file("from", size)?, scratch.path().join("to"));
         match WHOLE.iter().find(|(known, _)| *known == name) {
             Some((_, copy)) => copy(&from, &to)?,
-            None => way(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?,
+            None => Way::new(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?,
         }
         let right = fs::read(to)? == pattern(size);
         println!("{}", if right { "the copy has the bytes of the file" } else { "THE COPY DIFFERS" });
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    fn way(name: &str) -> io::Result<Way> {
-        Way::new(name)?.ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
-    }
-
-    fn arguments() -> Result<(PathBuf, usize, bool, Option<String>), lexopt::Error> {
-        use lexopt::prelude::*;
-        let (mut folder, mut size, mut json, mut only) = (env::temp_dir(), 1 << 20, false, None);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("in") => folder = parser.value()?.into(),
-                Long("size") => size = parser.value()?.parse_with(size::parse)?,
-                Long("json") => json = true,
-                Long("only") => {
-                    let name = parser.value()?.string()?;
-                    let known: Vec<_> = Way::NAMES.into_iter().chain(WHOLE.map(|(name, _)| name)).collect();
-                    if !known.contains(&name.as_str()) {
-                        return Err(format!("--only {name}: not one of {}", known.join(", ")).into());
-                    }
-                    only = Some(name);
-                }
-                other => return Err(other.unexpected()),
-            }
-        }
-        Ok((folder, size, json, only))
     }
 }

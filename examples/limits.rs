@@ -13,8 +13,7 @@ use perf_proved::measuring::limits::region::{HUGE_PAGE, Pages, Region, page_size
 use perf_proved::measuring::limits::{addition, kernel, lines, loopback, naive, threads, two_cores};
 use perf_proved::proof::report::{Report, Value};
 use perf_proved::proof::rounds::{Rounds, Times};
-use perf_proved::proof::usage::Usage;
-use perf_proved::proof::{cores, syscalls};
+use perf_proved::proof::{cores, flags, syscalls, usage};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -28,17 +27,10 @@ const PAGES: [(&str, Pages); 2] = [("", Pages::Small), ("_huge", Pages::Huge)];
 const OPERATIONS: u64 = 1024;
 
 fn main() -> ExitCode {
-    let (mut quick, mut json) = (false, false);
-    for argument in env::args().skip(1) {
-        match argument.as_str() {
-            "--quick" => quick = true,
-            "--json" => json = true,
-            other => {
-                eprintln!("limits: unknown argument `{other}`; there are --quick and --json");
-                return ExitCode::from(2);
-            }
-        }
-    }
+    flags::run_with(&[], None, &[("quick", "")], |flags| Ok(measure(flags.own("quick").is_some(), flags.json)))
+}
+
+fn measure(quick: bool, json: bool) -> ExitCode {
     let mut limits = Limits {
         rounds: if quick { 3 } else { 9 },
         budget: Duration::from_millis(if quick { 2 } else { 20 }),
@@ -235,9 +227,7 @@ fn faults(pages: Pages, touches: u32) -> io::Result<u64> {
     for _ in 1..touches {
         region.touch();
     }
-    let before = Usage::of_thread()?;
-    region.touch();
-    let after = Usage::of_thread()?;
+    let (_, used) = usage::count(|| Ok(region.touch()))?;
     region.verify()?;
-    Ok((after - before).minor_faults)
+    Ok(used.minor_faults)
 }

@@ -24,7 +24,7 @@ mod linux {
     use perf_proved::proof::flags;
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::usage::{Usage, tlb_shootdowns};
+    use perf_proved::proof::usage::{self, Usage, tlb_shootdowns};
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::sealed::SealedMap;
     use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
@@ -33,8 +33,7 @@ mod linux {
     use std::io::{self, Write};
     use std::os::unix::fs::FileExt;
     use std::process::ExitCode;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
+    use std::sync::atomic::Ordering;
 
     pub fn main() -> ExitCode {
         flags::run(&Reader::NAMES, Some(16 << 20), |flags| match flags.only {
@@ -53,9 +52,8 @@ mod linux {
             same &= count(&mut report, name, &file, size)? == sum::of_bytes(&pattern(size));
         }
         let file = File::open(scratch.file("file", size)?)?;
-        let before = Usage::of_thread()?;
-        reader("map")?.sum(&file, size)?;
-        report.set("map_of_one_write", "warm_faults", (Usage::of_thread()? - before).minor_faults);
+        let (_, used) = usage::count(|| Reader::new("map")?.sum(&file, size))?;
+        report.set("map_of_one_write", "warm_faults", used.minor_faults);
         report.promise("every way finds the sum of the file", same);
         random(&mut report, &file, size)?;
         shootdowns(&mut report, &file, size)?;
@@ -64,44 +62,34 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    fn reader(name: &str) -> io::Result<Reader> {
-        Reader::new(name).ok_or_else(|| io::Error::other(format!("there is no way `{name}`")))
-    }
-
-    // ANCHOR: count
     /// One way, four times: warm for its calls, warm for its faults, cold, and what the cold one has left behind.
     fn count(report: &mut Report, name: &str, file: &File, size: usize) -> io::Result<u64> {
-        let mut reader = reader(name)?;
+        let mut reader = Reader::new(name)?;
         cost::calls(report, name, &[], || reader.sum(file, size))?;
-        let before = Usage::of_thread()?;
-        let sum = reader.sum(file, size)?;
-        let warm = (Usage::of_thread()? - before).minor_faults;
+        let (sum, used) = usage::count(|| reader.sum(file, size))?;
+        let warm = used.minor_faults;
         report.set(name, "warm_faults", warm);
         report.set(name, "of_them_reading", reader.map(file, size).map_or(Ok(warm), |map| faults_of(&map))?);
-        let cold = cold(&mut reader, file, size);
-        let value = |count: fn(&(Usage, usize)) -> u64| match &cold {
-            Ok(counts) => Value::Count(count(counts)),
-            Err(reason) => Value::NotPossible(reason.to_string()),
-        };
-        report.set(name, "cold_minor", value(|(used, _)| used.minor_faults));
-        report.set(name, "cold_major", value(|(used, _)| used.major_faults));
-        report.set(name, "huge_pages", value(|(_, huge)| (huge / HUGE_PAGE) as u64));
+        match cold(&mut reader, file, size) {
+            Ok((used, huge)) => {
+                report.set(name, "cold_minor", used.minor_faults);
+                report.set(name, "cold_major", used.major_faults);
+                report.set(name, "huge_pages", (huge / HUGE_PAGE) as u64);
+            }
+            Err(why) => report.not_possible(name, &["cold_minor", "cold_major", "huge_pages"], &why.to_string()),
+        }
         Ok(sum)
     }
-    // ANCHOR_END: count
 
     fn faults_of(map: &Map) -> io::Result<u64> {
-        let before = Usage::of_thread()?;
-        hint::black_box(sum::of_map(map));
-        Ok((Usage::of_thread()? - before).minor_faults)
+        let (_, used) = usage::count(|| Ok(hint::black_box(sum::of_map(map))))?;
+        Ok(used.minor_faults)
     }
 
     /// What the first read takes when the file is not in memory, and how many bytes are mapped by huge pages on the second.
     fn cold(reader: &mut Reader, file: &File, size: usize) -> io::Result<(Usage, usize)> {
         cache::evict(file)?;
-        let before = Usage::of_thread()?;
-        reader.sum(file, size)?;
-        let used = Usage::of_thread()? - before;
+        let (_, used) = usage::count(|| reader.sum(file, size))?;
         let Ok(map) = reader.map(file, size) else { return Ok((used, 0)) };
         hint::black_box(sum::of_map(&map));
         match map.huge_bytes()? {
@@ -139,37 +127,17 @@ mod linux {
             Ok(before.and_then(|before| Ok(Value::Count(tlb_shootdowns()? - before))).unwrap_or_else(Value::from))
         };
         let Some((first, second)) = cores::pair()? else {
-            let reason = "this process may use one core only".to_owned();
-            ["unmap_alone", "unmap_beside"]
-                .iter()
-                .for_each(|name| report.set(name, "tlb_shootdowns", Value::NotPossible(reason.clone())));
+            for name in ["unmap_alone", "unmap_beside"] {
+                report.not_possible(name, &["tlb_shootdowns"], "this process may use one core only");
+            }
             return Ok(());
         };
         cores::pin(first)?;
         report.set("unmap_alone", "tlb_shootdowns", unmap()?);
-        let (started, end) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (counted, pinned) = thread::scope(|scope| {
-            let busy = scope.spawn(|| {
-                let pinned = cores::pin(second);
-                started.store(true, Ordering::Relaxed); // flags alone: nothing is handed over
-                while !end.load(Ordering::Relaxed) {
-                    hint::spin_loop();
-                }
-                pinned
-            });
-            while !started.load(Ordering::Relaxed) {
-                hint::spin_loop();
-            }
-            let counted = unmap();
-            end.store(true, Ordering::Relaxed);
-            (counted, busy.join())
-        });
-        pinned.map_err(|_| io::Error::other("the busy thread panicked"))??;
-        report.set("unmap_beside", "tlb_shootdowns", counted?);
+        report.set("unmap_beside", "tlb_shootdowns", cores::beside(second, unmap)??);
         Ok(())
     }
 
-    // ANCHOR: shorter
     /// Makes a file shorter under its map: what a load says, what `write` says, what `pread` says; and what a sealed file says.
     fn shorter(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
         let path = scratch.file("shorter", BUFFER)?;
@@ -189,7 +157,6 @@ mod linux {
         report.promise("a sealed file keeps its bytes", &*sealed == b"stays");
         Ok(())
     }
-    // ANCHOR_END: shorter
 
     /// What the naive version makes of an empty file and a directory, and how often a file stays mapped that is no text.
     fn naive_faults(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
@@ -212,7 +179,7 @@ mod linux {
     fn read_once(name: &str, size: usize) -> io::Result<ExitCode> {
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
-        let right = reader(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
+        let right = Reader::new(name)?.sum(&file, size)? == sum::of_bytes(&pattern(size));
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -22,12 +22,12 @@ mod linux {
     use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::proof::syscalls::trace;
     use perf_proved::proof::{cpu, flags};
-    use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
+    use perf_proved::zero_copy::msg_zerocopy::ring::{self, Ring};
     use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
     use perf_proved::zero_copy::msg_zerocopy::way::Way;
     use perf_proved::zero_copy::msg_zerocopy::{kernel_tls, naive, nowhere};
     use perf_proved::zero_copy::sendfile::send_range_with;
-    use std::fs::{self, File};
+    use std::fs::File;
     use std::io::{self, ErrorKind, Read};
     use std::net::TcpStream;
     use std::process::ExitCode;
@@ -48,19 +48,19 @@ mod linux {
             Report::new(&format!("{BUFFERS} buffers of {size} bytes over TCP on loopback, and who copied them"));
         for name in Way::NAMES {
             if let Err(error) = count(&mut report, name, size) {
-                let ring = name.starts_with("io_uring") && Ring::new().is_err();
-                let reason = if ring { Value::from(error) } else { return Err(error) };
-                ["syscalls", "returned", "copied_after_all"]
-                    .iter()
-                    .for_each(|quantity| report.set(name, quantity, reason.clone()));
+                if !name.starts_with("io_uring") || Ring::new().is_ok() {
+                    return Err(error);
+                }
+                report.not_possible(name, &["syscalls", "returned", "copied_after_all"], &error.to_string());
             }
         }
-        let [returned, copied] = nowhere_counts().unwrap_or_else(|error| {
-            let reason = Value::from(error);
-            [reason.clone(), reason]
-        });
-        report.set("nowhere", "returned", returned);
-        report.set("nowhere", "copied_after_all", copied);
+        match nowhere_counts() {
+            Ok((returned, copied)) => {
+                report.set("nowhere", "returned", returned);
+                report.set("nowhere", "copied_after_all", copied);
+            }
+            Err(error) => report.not_possible("nowhere", &["returned", "copied_after_all"], &error.to_string()),
+        }
 
         let (sent, changed) = naive_reuse()?;
         report.set("naive", "of_sent", Value::Bytes(sent));
@@ -72,7 +72,6 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    // ANCHOR: count
     /// One way: its calls, what came back, and what the kernel says of it. The receiver checks every byte.
     fn count(report: &mut Report, name: &str, size: usize) -> io::Result<()> {
         let mut line = Loopback::new(None)?;
@@ -97,11 +96,9 @@ mod linux {
         drop(way);
         line.close()
     }
-    // ANCHOR_END: count
 
-    // ANCHOR: nowhere
     /// Sixteen datagrams to a device that throws them away: back without a copy, if such a device is to be had.
-    fn nowhere_counts() -> io::Result<[Value; 2]> {
+    fn nowhere_counts() -> io::Result<(u64, u64)> {
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut sender = ZeroCopySender::new(nowhere::socket()?)?;
         let (mut returned, mut copied) = (0, 0);
@@ -112,9 +109,8 @@ mod linux {
             returned += 1;
             copied += u64::from(back.copied);
         }
-        Ok([returned.into(), copied.into()])
+        Ok((returned, copied))
     }
-    // ANCHOR_END: nowhere
 
     // ANCHOR: naive_reuse
     /// Sends to a client that is not reading yet until there is no room, fills the buffer anew, and only then reads: how many bytes
@@ -147,20 +143,15 @@ mod linux {
         line.transfer(SENDS, |_| (0..SENDS).try_for_each(|_| sender.send(vec![7], deadline)))?;
         let messages = trace(|| sender.take_back()).map(|(back, calls)| back.map(|_| calls.of("recvmsg")));
         report.set("unread", "sends", SENDS);
-        report.set(
-            "unread",
-            "messages",
-            match messages {
-                Ok(calls) => calls.map(|calls| (calls.made - calls.failed).into())?,
-                Err(reason) => Value::from(reason),
-            },
-        );
+        match messages {
+            Ok(calls) => calls.map(|calls| report.set("unread", "messages", calls.made - calls.failed))?,
+            Err(reason) => report.set("unread", "messages", reason),
+        }
         while sender.wait(deadline)?.is_some() {}
         drop(sender);
         line.close()
     }
 
-    // ANCHOR: workers
     /// A file of 64 MiB, once by `sendfile` and once by io_uring's splice: on whose clock does it run?
     fn workers(report: &mut Report) -> io::Result<()> {
         const LENGTH: usize = 64 << 20;
@@ -170,8 +161,7 @@ mod linux {
         for name in ["sendfile", "io_uring_splice"] {
             let ring = if name == "sendfile" { None } else { Some(Ring::new()) };
             if let Some(Err(error)) = ring {
-                let reason = Value::from(error);
-                ["sender_cpu", "workers"].iter().for_each(|quantity| report.set(name, quantity, reason.clone()));
+                report.not_possible(name, &["sender_cpu", "workers"], &error.to_string());
                 continue;
             }
             let before = (cpu::thread()?, cpu::process()?);
@@ -181,16 +171,9 @@ mod linux {
             })?;
             report.set(name, "sender_cpu", cpu::thread()? - before.0);
             report.set(name, "process_cpu", cpu::process()? - before.1);
-            report.set(name, "workers", kernel_workers()?);
+            report.set(name, "workers", ring::workers()?);
         }
         line.close()
-    }
-    // ANCHOR_END: workers
-
-    /// Threads that the kernel has added to this process for io_uring; they stay for a few seconds after their last work.
-    fn kernel_workers() -> io::Result<u64> {
-        let names = fs::read_dir("/proc/self/task")?.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
-        Ok(names.flatten().filter(|name| name.starts_with("iou-wrk")).count() as u64)
     }
 
     /// One run that nobody here counts.

@@ -23,34 +23,28 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use perf_proved::proof::cost;
+    use perf_proved::proof::flags;
     use perf_proved::proof::interrupt::Interrupt;
     use perf_proved::proof::loopback::{self, FNV_START, Loopback, ask, fnv1a};
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::size;
     use perf_proved::zero_copy::sendfile::naive;
     use perf_proved::zero_copy::sendfile::senders::Sender;
     use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
     use std::fs::{self, File};
     use std::io::{self, Read};
     use std::os::unix::fs::FileExt;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::process::ExitCode;
     use std::time::Duration;
 
     pub fn main() -> ExitCode {
-        let outcome = match Arguments::parse() {
-            Ok(Arguments { serve: Some(root), addr, .. }) => serve(&root, &addr),
-            Ok(Arguments { only: Some(name), size, .. }) => send_once(&name, size),
-            Ok(arguments) => compare(arguments.size, arguments.json),
-            Err(error) => {
-                eprintln!("{error} (--size 1MiB, --json, --only VARIANT, --serve DIR --addr 127.0.0.1:8080)");
-                return ExitCode::from(2);
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        const ADDRESS: &str = "127.0.0.1:8080";
+        let own = [("serve", "DIR"), ("addr", ADDRESS)];
+        flags::run_with(&Sender::NAMES, Some(1 << 20), &own, |flags| match (flags.own("serve"), &flags.only) {
+            (Some(root), _) => serve(root.as_ref(), flags.own("addr").unwrap_or(ADDRESS)),
+            (None, Some(name)) => send_once(name, flags.size),
+            (None, None) => compare(flags.size, flags.json),
         })
     }
 
@@ -80,18 +74,14 @@ mod linux {
         let file = File::open(body)?;
         let mut line = Loopback::new(None)?;
         // What a connection needs that sends one file: its buffer too.
-        line.transfer(size, |socket| cost::memory(report, name, || sender(name)?.send(socket, &file, size)))?;
-        let mut sender = sender(name)?;
+        line.transfer(size, |socket| cost::memory(report, name, || Sender::new(name)?.send(socket, &file, size)))?;
+        let mut sender = Sender::new(name)?;
         line.transfer(size, |socket| {
             cost::calls(report, name, &["sendfile", "read", "sendto"], || sender.send(socket, &file, size))
         })?;
         let ((), checksum) = line.transfer_checked(size, |socket| sender.send(socket, &file, size))?;
         line.close()?;
         Ok(checksum)
-    }
-
-    fn sender(name: &str) -> io::Result<Sender> {
-        Sender::new(name).ok_or_else(|| io::Error::other(format!("there is no sender `{name}`")))
     }
 
     // ANCHOR: changed_after_send
@@ -102,7 +92,7 @@ mod linux {
         fs::write(&path, [b'a'; PIECE])?;
         let file = File::options().read(true).write(true).open(&path)?;
         let (mut client, socket) = loopback::pair()?;
-        sender(name)?.send(&socket, &file, PIECE as u64)?; // has returned: all is sent
+        Sender::new(name)?.send(&socket, &file, PIECE as u64)?; // has returned: all is sent
         file.write_all_at(&[b'b'; PIECE], 0)?;
         let mut received = [0; PIECE];
         client.read_exact(&mut received)?;
@@ -144,12 +134,10 @@ mod linux {
 
     /// One transfer that nobody here counts.
     fn send_once(name: &str, size: usize) -> io::Result<ExitCode> {
-        let mut sender = sender(name)?;
+        let mut sender = Sender::new(name)?;
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", size)?)?;
-        let mut line = Loopback::new(None)?;
-        line.transfer(size as u64, |socket| sender.send(socket, &file, size as u64))?;
-        line.close()?;
+        loopback::once(size as u64, |socket| sender.send(socket, &file, size as u64))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -165,39 +153,5 @@ mod linux {
         eprintln!("finishing what is in flight, for up to 10 seconds");
         eprintln!("{:?}", server.shutdown(Duration::from_secs(10)));
         Ok(ExitCode::SUCCESS)
-    }
-
-    struct Arguments {
-        size: usize,
-        json: bool,
-        only: Option<String>,
-        serve: Option<PathBuf>,
-        addr: String,
-    }
-
-    impl Arguments {
-        fn parse() -> Result<Self, lexopt::Error> {
-            use lexopt::prelude::*;
-            let addr = "127.0.0.1:8080".to_owned();
-            let mut arguments = Self { size: 1 << 20, json: false, only: None, serve: None, addr };
-            let mut parser = lexopt::Parser::from_env();
-            while let Some(argument) = parser.next()? {
-                match argument {
-                    Long("size") => arguments.size = parser.value()?.parse_with(size::parse)?,
-                    Long("json") => arguments.json = true,
-                    Long("only") => {
-                        let name = parser.value()?.string()?;
-                        if Sender::new(&name).is_none() {
-                            return Err(format!("--only {name}: not one of {}", Sender::NAMES.join(", ")).into());
-                        }
-                        arguments.only = Some(name);
-                    }
-                    Long("serve") => arguments.serve = Some(parser.value()?.into()),
-                    Long("addr") => arguments.addr = parser.value()?.string()?,
-                    other => return Err(other.unexpected()),
-                }
-            }
-            Ok(arguments)
-        }
     }
 }

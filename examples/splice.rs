@@ -23,16 +23,16 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use perf_proved::proof::cost;
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
+    use perf_proved::proof::flags;
+    use perf_proved::proof::loopback::{self, FNV_START, Loopback, fnv1a, hear, pair, through};
     use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::scratch::{Scratch, pattern};
-    use perf_proved::proof::size;
     use perf_proved::zero_copy::splice::carrier::{self, carrier};
     use perf_proved::zero_copy::splice::proxy::Proxy;
     use perf_proved::zero_copy::splice::relay::{Moved, relay};
     use perf_proved::zero_copy::splice::{Pipe, naive, send_range_with};
     use std::fs::File;
-    use std::io::{self, Read, Write};
+    use std::io::{self, Read};
     use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicU8, Ordering};
@@ -48,18 +48,12 @@ mod linux {
     const FILES: [(&str, usize); 2] = [("file_64KiB", 64 << 10), ("file_1MiB", 1 << 20)];
 
     pub fn main() -> ExitCode {
-        let outcome = match Arguments::parse() {
-            Ok(Arguments { to: Some(to), listen, .. }) => serve(to, listen),
-            Ok(Arguments { only: Some(name), size, .. }) => go_once(&name, size),
-            Ok(arguments) => compare(arguments.size, arguments.json),
-            Err(error) => {
-                eprintln!("{error} (--size 1MiB, --json, --only VARIANT, --to 127.0.0.1:80 --listen 127.0.0.1:8080)");
-                return ExitCode::from(2);
-            }
-        };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+        let names: Vec<&str> = carrier::NAMES.into_iter().chain(FILES.map(|(file, _)| file)).collect();
+        let own = [("to", "127.0.0.1:80"), ("listen", "127.0.0.1:8080")];
+        flags::run_with(&names, Some(1 << 20), &own, |flags| match (flags.own_as("to")?, &flags.only) {
+            (Some(to), _) => serve(to, flags.own_as("listen")?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)))),
+            (None, Some(name)) => go_once(name, flags.size),
+            (None, None) => compare(flags.size, flags.json),
         })
     }
 
@@ -68,14 +62,14 @@ mod linux {
         let answer = pattern(size);
         let mut same = true;
         for name in carrier::NAMES {
-            same &= relayed(&answer, |first, second| cost::memory(&mut report, name, || through(name, first, second)))?;
+            same &= relayed(&answer, |first, second| cost::memory(&mut report, name, || proxy(name, first, second)))?;
             same &= relayed(&answer, |first, second| {
-                cost::calls(&mut report, name, &["splice"], || through(name, first, second))
+                cost::calls(&mut report, name, &["splice"], || proxy(name, first, second))
             })?;
         }
         let always = ["splice", "read", "sendto"];
         same &= relayed(&answer, |first, second| {
-            cost::calls(&mut report, "std_io_copy", &always, || through_std(first, second))
+            cost::calls(&mut report, "std_io_copy", &always, || copy_both(first, second))
         })?;
         report.promise("client and server heard what the other said, and no more", same);
 
@@ -90,43 +84,20 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    // ANCHOR: relayed
-    /// A client asks, a server answers, and `proxy` relays between them on this thread. Returns whether both heard what they
-    /// should.
+    /// A client asks, a server answers, and `proxy` relays between them. Returns whether all three say the same of it.
     fn relayed(answer: &[u8], proxy: impl FnOnce(&TcpStream, &TcpStream) -> io::Result<Moved>) -> io::Result<bool> {
-        let ((mut client, first), (mut server, second)) = (pair()?, pair()?);
-        thread::scope(|scope| {
-            let asking = scope.spawn(move || {
-                client.write_all(QUESTION)?;
-                client.shutdown(Shutdown::Write)?;
-                hear(client)
-            });
-            let answering = scope.spawn(move || {
-                let question = hear(&mut server)?;
-                server.write_all(answer).map(|()| question)
-            });
-            let moved = proxy(&first, &second);
-            drop((first, second)); // also when it has failed: nobody waits for it then
-            let [heard, question] = [asking, answering].map(|end| end.join().expect("neither end panics"));
-            let expected = Moved { forward: QUESTION.len() as u64, back: answer.len() as u64 };
-            Ok(moved? == expected && heard? == answer && question? == QUESTION)
-        })
-    }
-    // ANCHOR_END: relayed
-
-    fn hear(mut from: impl Read) -> io::Result<Vec<u8>> {
-        let mut all = Vec::new();
-        from.read_to_end(&mut all).map(|_| all)
+        let (moved, same) = through(QUESTION, answer, proxy)?;
+        Ok(same && moved == Moved { forward: QUESTION.len() as u64, back: answer.len() as u64 })
     }
 
     /// The proxy of this chapter, with what one connection needs: a carrier for each direction.
-    fn through(name: &str, first: &TcpStream, second: &TcpStream) -> io::Result<Moved> {
+    fn proxy(name: &str, first: &TcpStream, second: &TcpStream) -> io::Result<Moved> {
         let (mut forward, mut back) = (carrier(name)?, carrier(name)?);
         Ok(relay(first, second, [&mut *forward, &mut *back], PATIENCE)?)
     }
 
     /// What the standard library makes of it: one direction after the other, which does for a question and its answer.
-    fn through_std(first: &TcpStream, second: &TcpStream) -> io::Result<Moved> {
+    fn copy_both(first: &TcpStream, second: &TcpStream) -> io::Result<Moved> {
         let copy = |mut from: &TcpStream, mut to: &TcpStream| {
             let moved = io::copy(&mut from, &mut to)?;
             to.shutdown(Shutdown::Write).map(|()| moved)
@@ -208,12 +179,10 @@ mod linux {
             let scratch = Scratch::new()?;
             let file = File::open(scratch.file("body", size)?)?;
             let mut pipe = Pipe::with_capacity(capacity)?;
-            let mut line = Loopback::new(None)?;
-            line.transfer(size as u64, |socket| through_pipe(&mut pipe, socket, &file, size as u64))?;
-            line.close()?;
+            loopback::once(size as u64, |socket| through_pipe(&mut pipe, socket, &file, size as u64))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let same = relayed(&pattern(size), |first, second| through(name, first, second))?;
+        let same = relayed(&pattern(size), |first, second| proxy(name, first, second))?;
         Ok(ExitCode::from(u8::from(!same)))
     }
 
@@ -226,41 +195,5 @@ mod linux {
             Ok(Moved { forward, back }) => eprintln!("{peer}: {forward} bytes forward, {back} back"),
             Err(error) => eprintln!("{peer}: {error}"),
         }))
-    }
-
-    struct Arguments {
-        size: usize,
-        json: bool,
-        only: Option<String>,
-        to: Option<SocketAddr>,
-        listen: SocketAddr,
-    }
-
-    impl Arguments {
-        fn parse() -> Result<Self, lexopt::Error> {
-            use lexopt::prelude::*;
-            let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
-            let mut arguments = Self { size: 1 << 20, json: false, only: None, to: None, listen };
-            let mut parser = lexopt::Parser::from_env();
-            while let Some(argument) = parser.next()? {
-                match argument {
-                    Long("size") => arguments.size = parser.value()?.parse_with(size::parse)?,
-                    Long("json") => arguments.json = true,
-                    Long("only") => {
-                        let name = parser.value()?.string()?;
-                        let names = carrier::NAMES.into_iter().chain(FILES.map(|(file, _)| file));
-                        let names: Vec<&str> = names.collect();
-                        if !names.contains(&name.as_str()) {
-                            return Err(format!("--only {name}: not one of {}", names.join(", ")).into());
-                        }
-                        arguments.only = Some(name);
-                    }
-                    Long("to") => arguments.to = Some(parser.value()?.parse()?),
-                    Long("listen") => arguments.listen = parser.value()?.parse()?,
-                    other => return Err(other.unexpected()),
-                }
-            }
-            Ok(arguments)
-        }
     }
 }

@@ -11,23 +11,16 @@ use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
 use perf_proved::memory::cache_lines::words::Words;
 use perf_proved::memory::cache_lines::{CachePadded, ShardedCounter, two_cores};
 use perf_proved::proof::cores;
-use perf_proved_tests::refusals;
+use perf_proved_tests::{alone, refusals};
 use std::any::type_name;
 use std::io::ErrorKind;
 use std::panic::catch_unwind;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 fn at<T>(value: &T) -> usize {
     std::ptr::from_ref(value).addr()
-}
-
-/// Held by tests that look at times or need both cores: one that spins takes the core of another.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Two physical cores that nobody has taken from this process, for what cannot be seen on one.

@@ -8,15 +8,14 @@ use perf_proved::zero_copy::copy_file_range::data::{Data, allocated};
 use perf_proved::zero_copy::copy_file_range::ways::Way;
 use perf_proved::zero_copy::copy_file_range::{Copied, CopyError, Durability, How, copy, copy_file_range, naive};
 use perf_proved::zero_copy::sendfile::MAX_PER_CALL;
+use perf_proved_tests::{only, passed, signals};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
-use std::os::unix::thread::JoinHandleExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{env, ptr, thread};
@@ -69,7 +68,7 @@ fn a_copy_has_the_bytes_of_the_file_at_every_size() {
 fn every_way_copies_at_every_size_and_says_when_the_file_is_shorter() {
     let scratch = Scratch::new().unwrap();
     for name in Way::NAMES {
-        let mut way = Way::new(name).unwrap().unwrap();
+        let mut way = Way::new(name).unwrap();
         for length in SIZES {
             let from = File::open(scratch.file("from", length).unwrap()).unwrap();
             let path = scratch.path().join("to");
@@ -81,7 +80,7 @@ fn every_way_copies_at_every_size_and_says_when_the_file_is_shorter() {
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{name}, {length} bytes");
         }
     }
-    assert!(Way::new("").unwrap().is_none());
+    assert!(Way::new("").is_err());
 }
 
 #[test]
@@ -110,16 +109,7 @@ fn one_call_takes_and_keeps_positions_apart() {
 
 #[test]
 fn signals_do_no_harm() {
-    static CAUGHT: AtomicU64 = AtomicU64::new(0);
-    extern "C" fn handler(_: libc::c_int) {
-        CAUGHT.fetch_add(1, SeqCst);
-    }
-    // SAFETY: the handler only touches an atomic; no SA_RESTART, so that calls are interrupted.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()), 0);
-    }
+    signals::catch();
     let scratch = Scratch::new().unwrap();
     let (from, to) = (scratch.file("from", 32 * MIB).unwrap(), scratch.path().join("to"));
     let path = to.clone();
@@ -134,12 +124,11 @@ fn signals_do_no_harm() {
         }
     });
     while !copying.is_finished() {
-        // SAFETY: the thread has not been joined, so its id is valid.
-        unsafe { libc::pthread_kill(copying.as_pthread_t(), libc::SIGUSR1) };
+        signals::interrupt(&copying);
         thread::sleep(Duration::from_micros(50));
     }
     copying.join().unwrap();
-    assert!(CAUGHT.load(SeqCst) > 0, "no signal came");
+    assert!(signals::caught() > 0, "no signal came");
     assert!(fs::read(to).unwrap() == pattern(32 * MIB));
 }
 
@@ -430,17 +419,13 @@ fn on_a_full_disk_nothing_is_left_that_looks_whole() {
     let scratch = Scratch::new().unwrap();
     let disk = scratch.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", "on_a_full_disk_nothing_is_left_that_looks_whole", "--nocapture"]);
+    let mut child = only("on_a_full_disk_nothing_is_left_that_looks_whole");
     child.env("PERF_PROVED_SMALL_DISK", &disk);
     let path = std::ffi::CString::new(disk.as_os_str().as_encoded_bytes()).unwrap();
     // SAFETY: only system calls between fork and exec.
     unsafe { child.pre_exec(move || small_disk(&path)) };
     match child.output() {
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && said.contains("1 passed"), "{said}");
-        }
+        Ok(output) => passed(&output),
         Err(reason) => eprintln!("not tested here: mounting a tmpfs: {reason}"),
     }
 }

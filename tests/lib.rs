@@ -1,8 +1,14 @@
-//! What the tests share: the rules that hold the project's folders together.
+//! What the tests share: the rules that hold the project's folders together, and what several of them begin with.
 
+use perf_proved::proof::loopback::hear;
 use std::collections::BTreeSet;
+use std::io::Read;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
@@ -210,4 +216,89 @@ pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
     let refused = !output.status.success();
     assert_eq!(refused, !errors.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     errors
+}
+
+/// Held by tests of one file that must not run side by side: because they look at the memory of the whole process, or need both
+/// cores, of which one that spins takes another's; because they trace or count page faults, since the tracer is forked from the whole
+/// process, and a forked process faults again on every page that it writes.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This program with this test and no other, to be started in a process of its own.
+pub fn only(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
+    command.args(["--exact", test, "--nocapture"]);
+    command
+}
+
+/// The test that [`only`] has started ran, and passed.
+///
+/// # Panics
+///
+/// If it did not run, or failed.
+pub fn passed(output: &Output) {
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{}\n{said}", output.status);
+}
+
+/// Long enough for anything that works; what takes longer hangs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When [`PATIENCE`] is at its end.
+pub fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Everything that arrives until the other end closes.
+///
+/// # Panics
+///
+/// If reading fails.
+pub fn hears(end: impl Read) -> Vec<u8> {
+    hear(end).expect("the other end closes, and does not reset")
+}
+
+/// As [`hears`], on a thread of its own.
+pub fn reads_all(end: TcpStream) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || hears(end))
+}
+
+/// Signals that interrupt system calls: their handler lets no call go on (no `SA_RESTART`).
+#[cfg(unix)]
+pub mod signals {
+    use std::os::unix::thread::JoinHandleExt;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread::JoinHandle;
+
+    static CAUGHT: AtomicU64 = AtomicU64::new(0);
+
+    /// From now on they are caught.
+    ///
+    /// # Panics
+    ///
+    /// If there can be no handler.
+    pub fn catch() {
+        extern "C" fn handler(_: libc::c_int) {
+            CAUGHT.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: all-zero bytes are a valid `sigaction`, and the handler only touches an atomic.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()), 0);
+        }
+    }
+
+    /// Sends one to that thread, which [`catch`] must have preceded.
+    pub fn interrupt<T>(thread: &JoinHandle<T>) {
+        // SAFETY: the thread has not been joined, so its id is valid.
+        unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
+    }
+
+    /// How many have come.
+    pub fn caught() -> u64 {
+        CAUGHT.load(Ordering::Relaxed)
+    }
 }

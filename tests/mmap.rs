@@ -75,7 +75,7 @@ fn the_sum_sees_each_byte_and_adds_up_over_pieces() {
 
 #[test]
 fn an_unknown_name_is_none_and_a_loop_has_no_map() {
-    assert!(Reader::new("").is_none() && Reader::new("read_8KiB").is_none());
+    assert!(Reader::new("").is_err() && Reader::new("read_8KiB").is_err());
     let file = File::open("Cargo.toml").unwrap();
     assert_eq!(Reader::new("read_64KiB").unwrap().map(&file, 1).unwrap_err().kind(), ErrorKind::InvalidInput);
 }

@@ -8,25 +8,13 @@ use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
 use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
 use perf_proved::zero_copy::msg_zerocopy::way::Way;
 use perf_proved::zero_copy::msg_zerocopy::{kernel_tls, naive, nowhere};
+use perf_proved_tests::{reads_all, soon};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, UdpSocket};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
-}
-
-fn reads_all(mut peer: TcpStream) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut all = Vec::new();
-        peer.read_to_end(&mut all).unwrap();
-        all
-    })
-}
 
 /// Everything that comes back until nothing is under way.
 fn all_back<S: std::os::fd::AsFd>(sender: &mut ZeroCopySender<S>) -> Vec<Returned> {

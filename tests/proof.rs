@@ -5,25 +5,18 @@ use perf_proved::proof::allocations::{Allocations, Counting, count};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
 use perf_proved::proof::{cores, cpu, resident};
-use perf_proved_tests::refusals;
+use perf_proved_tests::{alone, refusals};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{panic, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Held by tests that trace and by tests that count page faults: the helper is forked from the whole process, and a forked
-/// process faults again on every page that it writes.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[test]
 fn calls_are_counted_by_name_with_their_bytes() {
@@ -258,4 +251,20 @@ fn what_the_compiler_refuses_is_told_by_its_code() {
     let refused = refusals("proof_refused", &program("println!(\"{text}\");"));
     assert_eq!(refused.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["E0382"]);
     assert!(refused[0].1.contains("borrow of moved value"), "{refused:?}");
+}
+
+#[test]
+fn a_core_is_kept_busy_as_long_as_the_work_takes_and_no_longer() {
+    let core = *cores::allowed().unwrap().last().unwrap();
+    let busy = |time| {
+        let before = cpu::process().unwrap();
+        cores::beside(core, || thread::sleep(Duration::from_millis(time))).unwrap();
+        cpu::process().unwrap() - before
+    };
+    assert!(busy(50) > Duration::from_millis(10));
+    assert!(cores::beside(1 << 20, || ()).is_err());
+    assert!(
+        std::panic::catch_unwind(|| cores::beside(core, || panic!("on purpose"))).is_err(),
+        "and the other thread ends"
+    );
 }

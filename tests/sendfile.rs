@@ -8,6 +8,7 @@ use perf_proved::zero_copy::sendfile::path::Root;
 use perf_proved::zero_copy::sendfile::senders::Sender;
 use perf_proved::zero_copy::sendfile::server::{Counts, FileServer, Limits, Site};
 use perf_proved::zero_copy::sendfile::{MAX_PER_CALL, naive, send_range, send_range_with, sendfile};
+use perf_proved_tests::{PATIENCE, only, passed, reads_all, signals, soon};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,31 +16,16 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
-use std::{array, env, ptr};
+use std::{array, env};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
-/// Long enough for anything that works; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn soon() -> Instant {
-    Instant::now() + PATIENCE
-}
 
 // ---------------------------------------------------------------- sending
-
-fn reads_all(mut peer: TcpStream) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut all = Vec::new();
-        peer.read_to_end(&mut all).unwrap();
-        all
-    })
-}
 
 #[test]
 fn exactly_the_range_arrives_and_the_descriptor_stays_where_it_was() {
@@ -125,16 +111,7 @@ fn a_deadline_holds_and_says_how_much_left() {
 
 #[test]
 fn signals_do_no_harm() {
-    static CAUGHT: AtomicU64 = AtomicU64::new(0);
-    extern "C" fn handler(_: libc::c_int) {
-        CAUGHT.fetch_add(1, SeqCst);
-    }
-    // SAFETY: the handler only touches an atomic; no SA_RESTART, so that calls are interrupted.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()), 0);
-    }
+    signals::catch();
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 8 * MIB).unwrap();
     for nonblocking in [false, true] {
@@ -149,14 +126,13 @@ fn signals_do_no_harm() {
         let (mut all, mut buffer) = (Vec::new(), vec![0; 64 * KIB]);
         while let count @ 1.. = peer.read(&mut buffer).unwrap() {
             all.extend_from_slice(&buffer[..count]);
-            // SAFETY: the thread has not been joined, so its id is valid.
-            unsafe { libc::pthread_kill(std::os::unix::thread::JoinHandleExt::as_pthread_t(&sender), libc::SIGUSR1) };
+            signals::interrupt(&sender);
             thread::sleep(Duration::from_micros(200));
         }
         sender.join().unwrap().unwrap();
         assert!(all == pattern(8 * MIB));
     }
-    assert!(CAUGHT.load(SeqCst) > 0);
+    assert!(signals::caught() > 0, "no signal came");
 }
 
 #[test]
@@ -984,17 +960,11 @@ fn shutdown_does_not_wait_for_ever() {
 // ---------------------------------------------------------------- in a process of their own
 
 /// Whether this is the process in which the rest of the test runs, alone. If not, starts it and passes on how it ended.
-fn alone(test: &str) -> bool {
+fn in_a_process(test: &str) -> bool {
     if env::var_os("PERF_PROVED_ALONE").is_some() {
         return true;
     }
-    let run = Command::new(env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("PERF_PROVED_ALONE", "1")
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success() && said.contains("1 passed"), "{}\n{said}", run.status);
+    passed(&only(test).env("PERF_PROVED_ALONE", "1").output().unwrap());
     false
 }
 
@@ -1004,7 +974,7 @@ fn entries(directory: &str) -> usize {
 
 #[test]
 fn hundreds_of_clients_some_of_them_ill_behaved() {
-    if !alone("hundreds_of_clients_some_of_them_ill_behaved") {
+    if !in_a_process("hundreds_of_clients_some_of_them_ill_behaved") {
         return;
     }
     let site = site();
@@ -1111,7 +1081,7 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
 
 #[test]
 fn out_of_descriptors_it_rests_and_recovers() {
-    if !alone("out_of_descriptors_it_rests_and_recovers") {
+    if !in_a_process("out_of_descriptors_it_rests_and_recovers") {
         return;
     }
     let site = site();
@@ -1144,7 +1114,7 @@ fn out_of_descriptors_it_rests_and_recovers() {
 
 #[test]
 fn a_reset_does_not_kill_where_sigpipe_would() {
-    if !alone("a_reset_does_not_kill_where_sigpipe_would") {
+    if !in_a_process("a_reset_does_not_kill_where_sigpipe_would") {
         return;
     }
     // As in a program whose main function is not Rust's.

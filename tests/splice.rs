@@ -8,6 +8,7 @@ use perf_proved::zero_copy::splice::pool::PipePool;
 use perf_proved::zero_copy::splice::proxy::Proxy;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
 use perf_proved::zero_copy::splice::{Pipe, naive, send_range_with};
+use perf_proved_tests::{PATIENCE, hears};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// The pipe of the tests, in bytes.
 const PIPE: usize = 64 << 10;
-/// Long enough for anything that works; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client and a server with a relay between them, on a thread of its own.
 fn proxied(name: &'static str, idle: Duration) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
@@ -41,12 +40,6 @@ fn says(mut end: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
         end.write_all(&bytes).unwrap();
         end.shutdown(Shutdown::Write).unwrap();
     })
-}
-
-fn hears(mut end: &TcpStream) -> Vec<u8> {
-    let mut all = Vec::new();
-    end.read_to_end(&mut all).unwrap();
-    all
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! What the benches share: a clock that counts CPU time, and a way to say that something cannot be measured here.
+//! What the benches share: clocks that count CPU time, and a way to say that something cannot be measured here.
 //!
 //! A bench has one criterion group a figure, its functions in the order in which the chapter meets them, and the group
 //! `NAME_aa` with the functions `first` and `second`, which run the same code: what differs between those two is noise.
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use perf_proved::proof::{cores, cpu};
+use perf_proved::proof::cpu;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs, io};
@@ -68,17 +69,27 @@ pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     fs::write(folder.join("not_possible.json"), json)
 }
 
-/// The cores for a thread that sends and one that reads what it sent, or why there is nothing to measure here.
+/// Runs a bench, or a part of one, with what it needs: two cores, most often. Where that cannot be had, says why of each of `ids`.
 ///
 /// # Errors
 ///
-/// A sentence for [`not_possible`].
-pub fn sender_and_reader() -> Result<(usize, usize), String> {
-    if cfg!(not(target_os = "linux")) {
-        return Err("the calls that this bench compares are Linux's".to_owned());
+/// What the bench reports, or if the reason cannot be written.
+pub fn with<T>(
+    needed: Result<T, impl Display>,
+    ids: &[&str],
+    bench: impl FnOnce(T) -> io::Result<()>,
+) -> io::Result<()> {
+    match needed {
+        Ok(needed) => bench(needed),
+        Err(reason) => ids.iter().try_for_each(|id| not_possible(id, &reason.to_string())),
     }
-    let pair = cores::pair().map_err(|error| format!("choosing two cores: {error}"))?;
-    pair.ok_or_else(|| "sender and reader need a core each, and this process may use one only".to_owned())
+}
+
+/// Stands where a bench is built for Linux only, and is never called: on other systems threads are not pinned, so there are no two
+/// cores to run [`with`].
+#[cfg(not(target_os = "linux"))]
+pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
+    unreachable!("there is a reason not to")
 }
 
 /// Where cargo builds to: `CARGO_TARGET_DIR`, or `target` of the workspace.

@@ -1,6 +1,7 @@
 //! Trying in a process of its own what may kill the process.
 
 use super::cvt;
+use super::report::{Report, Value};
 use std::env;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -50,13 +51,45 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     }
 }
 
-/// Runs this program once more with `--only variant`: in a process whose allocator has no past. Returns how it ended and what it wrote
-/// to standard output and to standard error. A signal that kills leaves no core file behind.
+/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and reports the numbers that
+/// [`print()`] has printed there: those of `columns` as bytes in the row `variant`, the others in JSON and under the table. A signal that ended it is one
+/// of them, `signal`; one that found nothing says why. Returns how it ended.
 ///
 /// # Errors
 ///
-/// Where no process can be started.
-pub fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
+/// Where no process can be started, or it prints something else.
+pub fn row(report: &mut Report, variant: &str, columns: &[&str]) -> io::Result<End> {
+    let (end, [out, complaint]) = itself(variant)?;
+    let mut notes: Vec<String> = complaint.lines().take(1).map(str::to_owned).collect();
+    for (quantity, number) in out.lines().filter_map(|line| line.split_once(' ')) {
+        let number = number.parse().map_err(io::Error::other)?;
+        if columns.contains(&quantity) {
+            report.set(variant, quantity, Value::Bytes(number));
+        } else {
+            report.detail(variant, quantity, number);
+            notes.push(format!("{number} {}", quantity.replace('_', " ")));
+        }
+    }
+    if out.is_empty() && end == End::Exit(0) {
+        report.detail(variant, "signal", Value::NotPossible(complaint.trim().to_owned()));
+    }
+    if let End::Signal(signal) = end {
+        report.detail(variant, "signal", signal as u64);
+        notes.push(format!("ended by signal {signal}"));
+    }
+    if !notes.is_empty() {
+        report.note(&format!("{variant}: {}", notes.join(", ")));
+    }
+    Ok(end)
+}
+
+/// Prints what an experiment has found as [`row`] reads it: a line a number, behind its name.
+pub fn print(found: &[(&str, u64)]) {
+    found.iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
+}
+
+/// Returns how it ended and what it wrote to standard output and to standard error. A signal that kills leaves no core file behind.
+fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["--only", variant]);
     // SAFETY: between fork and exec the child makes one system call, on a value of its own.

@@ -2,7 +2,7 @@
 
 use std::hint::spin_loop;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -142,6 +142,44 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     let start = times.iter().map(|(start, _)| *start).min();
     let end = times.iter().map(|(_, end)| *end).max();
     Ok(start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start))
+}
+
+/// Does the work on the calling thread while another one of this process keeps `core` busy.
+///
+/// # Errors
+///
+/// As [`pin`], of the busy thread.
+///
+/// # Panics
+///
+/// If `work` does.
+pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
+    /// Says so when it is dropped, which a panic of `work` does too.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let (started, over) = (AtomicBool::new(false), AtomicBool::new(false)); // flags alone: nothing is handed over
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            let pinned = pin(core);
+            started.store(true, Ordering::Relaxed);
+            while pinned.is_ok() && !over.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+            pinned
+        });
+        let end = Over(&over);
+        while !started.load(Ordering::Relaxed) {
+            spin_loop();
+        }
+        let result = work();
+        drop(end);
+        joined(busy).map(|()| result)
+    })
 }
 
 /// What the thread returned, or its panic.

@@ -6,7 +6,7 @@
 use super::allocations::count;
 use super::report::{Report, Value};
 use super::syscalls::trace;
-use super::usage::Usage;
+use super::usage;
 use std::io;
 
 /// Does the work, and sets `heap` (bytes allocated by this thread) and `page_faults` in the row `variant`.
@@ -19,9 +19,7 @@ use std::io;
 ///
 /// As [`count`].
 pub fn memory<T>(report: &mut Report, variant: &str, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let before = Usage::of_thread()?;
-    let (result, made) = count(work);
-    let used = Usage::of_thread()? - before;
+    let ((result, made), used) = usage::count(|| Ok(count(work)))?;
     report.set(variant, "heap", Value::Bytes(made.bytes));
     report.set(variant, "page_faults", used.minor_faults + used.major_faults);
     result
@@ -41,10 +39,7 @@ pub fn calls<T>(
     work: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
     if let Err(reason) = trace(|| ()) {
-        for quantity in ["syscalls", "copied_in", "copied_out"] {
-            report.set(variant, quantity, Value::NotPossible(reason.to_string()));
-        }
-        always.iter().for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_string())));
+        no_calls(report, variant, always, &reason.to_string());
         return work();
     }
     let (result, calls) = trace(work)?;
@@ -56,4 +51,10 @@ pub fn calls<T>(
     let names: Vec<String> = calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
     report.note(&format!("{variant}: {}", names.join(", ")));
     result
+}
+
+/// Sets what [`calls`] would set in the row `variant` to the reason why there is nothing to count.
+pub fn no_calls(report: &mut Report, variant: &str, always: &[&str], reason: &str) {
+    report.not_possible(variant, &["syscalls", "copied_in", "copied_out"], reason);
+    always.iter().for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_owned())));
 }

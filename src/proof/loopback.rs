@@ -115,6 +115,18 @@ impl Loopback {
     }
 }
 
+/// Sends over a connection of its own, and returns when all `bytes` have arrived.
+///
+/// # Errors
+///
+/// What `send`, the connection or its reader reports.
+pub fn once<T>(bytes: u64, send: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
+    let mut line = Loopback::new(None)?;
+    let result = line.transfer(bytes, send)?;
+    line.close()?;
+    Ok(result)
+}
+
 /// Both ends of a TCP connection, first the one that connected.
 ///
 /// # Errors
@@ -136,12 +148,48 @@ pub fn ask(request: &str, server: impl FnOnce(TcpStream) -> io::Result<()>) -> i
     let (mut client, socket) = pair()?;
     client.write_all(request.as_bytes())?;
     client.shutdown(Shutdown::Write)?;
-    let reader = thread::spawn(move || {
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).map(|_| answer)
-    });
+    let reader = thread::spawn(move || hear(client));
     server(socket)?;
     reader.join().map_err(|_| io::Error::other("the client panicked"))?
+}
+
+/// All that comes until the other end says that nothing follows.
+///
+/// # Errors
+///
+/// What reading reports.
+pub fn hear(mut end: impl Read) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    end.read_to_end(&mut all).map(|_| all)
+}
+
+/// A client asks and a server answers, each on a thread of its own, while `relay` passes on between them on this thread, with a
+/// connection to each. Returns its result, and whether client and server heard what the other said and no more.
+///
+/// # Errors
+///
+/// What the sockets or `relay` report.
+pub fn through<T>(
+    question: &[u8],
+    answer: &[u8],
+    relay: impl FnOnce(&TcpStream, &TcpStream) -> io::Result<T>,
+) -> io::Result<(T, bool)> {
+    let ((mut client, first), (mut server, second)) = (pair()?, pair()?);
+    thread::scope(|scope| {
+        let asking = scope.spawn(move || {
+            client.write_all(question)?;
+            client.shutdown(Shutdown::Write)?;
+            hear(client)
+        });
+        let answering = scope.spawn(move || {
+            let heard = hear(&server)?;
+            server.write_all(answer).map(|()| heard)
+        });
+        let result = relay(&first, &second);
+        drop((first, second)); // also when it has failed: nobody waits for it then
+        let [to_client, to_server] = [asking, answering].map(cores::joined);
+        Ok((result?, to_client? == answer && to_server? == question))
+    })
 }
 
 fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {

@@ -9,13 +9,13 @@
 //! | how many page faults and context switches? | [`usage::Usage`] | `getrusage` |
 //! | how many TLB shootdowns? | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
 //! | how much CPU time, and whose? | [`cpu`] | the kernel's clocks and `/proc` |
-//! | does it kill the process? | [`child::end_of`](child) | `waitpid` |
+//! | does it kill the process? | [`child::end_of`](child), [`child::row`](child) | `waitpid` |
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
 //! [`cost`] puts calls, allocations and page faults into a row of a report. None of them asks the code under test to count itself.
 //! [`report::Report`] prints what they found, as a table for people or as JSON for programs, and [`flags`] reads what the examples
-//! are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files.
+//! are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files, [`limit`] how large those may grow.
 
 pub mod allocations;
 #[cfg(unix)]
@@ -27,6 +27,8 @@ pub mod cpu;
 pub mod flags;
 #[cfg(unix)]
 pub mod interrupt;
+#[cfg(target_os = "linux")]
+pub mod limit;
 pub mod loopback;
 #[cfg(target_os = "linux")]
 pub mod remains;
@@ -50,6 +52,12 @@ pub(crate) fn cvt(result: libc::c_int) -> io::Result<libc::c_int> {
 #[cfg(target_os = "linux")]
 pub(crate) fn moved(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// The error of a variant that is none of the `known` ones.
+#[cfg(target_os = "linux")]
+pub(crate) fn unknown(name: &str, known: &[&str]) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not one of {}", known.join(", ")))
 }
 
 /// The error of a facility that this platform lacks, `what` being a whole sentence without its full stop.

@@ -92,6 +92,15 @@ impl Report {
         self.cells.push((row, column, value.into()));
     }
 
+    /// Sets cells for which no number can be had on this machine, for this reason.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set).
+    pub fn not_possible(&mut self, variant: &str, quantities: &[&str], reason: &str) {
+        quantities.iter().for_each(|quantity| self.set(variant, quantity, Value::NotPossible(reason.to_owned())));
+    }
+
     /// Sets a number that has no place in the table, only in the JSON.
     ///
     /// # Panics

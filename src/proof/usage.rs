@@ -43,6 +43,17 @@ impl Sub for Usage {
     }
 }
 
+/// Does the work, and returns with its result what the kernel charged to this thread for it.
+///
+/// # Errors
+///
+/// What the work reports; as [`Usage::of_thread`].
+pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> {
+    let before = Usage::of_thread()?;
+    let result = work()?;
+    Ok((result, Usage::of_thread()? - before))
+}
+
 /// How often a core has made another one drop translations of addresses, since the machine was started and by whatever program:
 /// the row `TLB` of `/proc/interrupts`.
 ///

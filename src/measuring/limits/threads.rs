@@ -2,7 +2,7 @@
 
 use super::trying;
 use crate::proof::cores::{self, joined};
-use crate::proof::usage::Usage;
+use crate::proof::usage;
 use std::hint::black_box;
 use std::io::{self, Read, Write, pipe};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,9 +60,7 @@ fn pin(core: usize) -> io::Result<()> {
 
 /// Runs `work` and counts how often this thread left its core meanwhile.
 fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
-    let before = Usage::of_thread()?;
-    let result = work()?;
-    let used = Usage::of_thread()? - before;
+    let (result, used) = usage::count(work)?;
     Ok((result, used.voluntary_switches + used.involuntary_switches))
 }
 

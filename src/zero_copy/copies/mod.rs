@@ -9,6 +9,8 @@ pub mod naive;
 #[cfg(target_os = "linux")]
 use super::sendfile::senders::Sender;
 #[cfg(target_os = "linux")]
+use crate::proof::unknown;
+#[cfg(target_os = "linux")]
 use std::{
     fs::File,
     io::{self, Write},
@@ -38,15 +40,19 @@ impl Path {
     pub const NAMES: [&str; 6] =
         ["read_whole", "read_write_64KiB", "read_only", "write_only", "mmap_write", "sendfile"];
 
-    /// The one of that name, or `None`.
-    pub fn new(name: &str) -> Option<Self> {
+    /// The one of that name.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for another name.
+    pub fn new(name: &str) -> io::Result<Self> {
         let buffer = || vec![0; BUFFER].into();
-        Some(match name {
+        Ok(match name {
             "read_whole" => Self::ReadWhole,
             "read_only" => Self::ReadOnly(buffer()),
             "write_only" => Self::WriteOnly(buffer()),
             "read_write_64KiB" | "mmap_write" | "sendfile" => Self::Whole(Sender::new(name)?),
-            _ => return None,
+            _ => return Err(unknown(name, &Self::NAMES)),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The ways of copying that the chapter compares. Example, bench and tests run these.
 
 use super::copy_file_range;
+use crate::proof::unknown;
 use crate::zero_copy::sendfile::sendfile;
 use crate::zero_copy::splice::Pipe;
 use std::fs::File;
@@ -32,14 +33,14 @@ impl Way {
         "copy_file_range",
     ];
 
-    /// The one of that name, or `None`.
+    /// The one of that name.
     ///
     /// # Errors
     ///
-    /// What the kernel says about a pipe. A user whose pipes hold much already gets a smaller one than 1 MiB.
-    pub fn new(name: &str) -> io::Result<Option<Self>> {
+    /// `InvalidInput` for another name; what the kernel says about a pipe. A user whose pipes hold much already gets a smaller one than 1 MiB.
+    pub fn new(name: &str) -> io::Result<Self> {
         let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
-        Ok(Some(match name {
+        Ok(match name {
             "read_write_8KiB" => read_write(8),
             "read_write_64KiB" => read_write(64),
             "read_write_1MiB" => read_write(1024),
@@ -47,8 +48,8 @@ impl Way {
             "splice_1MiB" => Self::Splice(Pipe::up_to(1 << 20)?),
             "sendfile" => Self::Sendfile,
             "copy_file_range" => Self::CopyFileRange,
-            _ => return Ok(None),
-        }))
+            _ => return Err(unknown(name, &Self::NAMES)),
+        })
     }
 
     /// Copies the first `length` bytes of `from` over the first of `to`. Both descriptors stand at their beginning before;

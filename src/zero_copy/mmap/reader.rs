@@ -1,6 +1,7 @@
 //! The ways of reading that the chapter compares. Example, bench and tests run these.
 
 use super::{Advice, Map, sum};
+use crate::proof::unknown;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -31,9 +32,13 @@ impl Reader {
         "map_huge",
     ];
 
-    /// The one of that name, or `None`.
-    pub fn new(name: &str) -> Option<Self> {
-        Some(match name {
+    /// The one of that name.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for another name.
+    pub fn new(name: &str) -> io::Result<Self> {
+        Ok(match name {
             "read_64KiB" => Self::Read(vec![0; BUFFER].into()),
             "map" => Self::Map(None),
             "map_populate" => Self::Populated,
@@ -42,7 +47,7 @@ impl Reader {
             "map_random" => Self::Map(Some(Advice::Random)),
             "map_willneed" => Self::Map(Some(Advice::WillNeed)),
             "map_huge" => Self::Map(Some(Advice::HugePage)),
-            _ => return None,
+            _ => return Err(unknown(name, &Self::NAMES)),
         })
     }
 

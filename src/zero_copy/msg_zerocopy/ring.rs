@@ -216,6 +216,16 @@ impl Drop for Ring {
     }
 }
 
+/// Threads that the kernel has added to this process for io_uring; they stay for a few seconds after their last work.
+///
+/// # Errors
+///
+/// If `/proc` does not list this process's threads.
+pub fn workers() -> io::Result<u64> {
+    let names = fs::read_dir("/proc/self/task")?.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
+    Ok(names.flatten().filter(|name| name.starts_with("iou-wrk")).count() as u64)
+}
+
 /// What one request sends at most.
 fn length(bytes: &[u8]) -> u32 {
     bytes.len().min(i32::MAX as usize) as u32

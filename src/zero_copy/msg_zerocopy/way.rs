@@ -3,6 +3,7 @@
 use super::outstanding::Returned;
 use super::ring::Ring;
 use super::sender::ZeroCopySender;
+use crate::proof::unknown;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ impl Way {
             "msg_zerocopy" => How::MsgZeroCopy(ZeroCopySender::new(socket.try_clone()?)?),
             "io_uring_send" => How::RingSend(Ring::new()?),
             "io_uring_send_zc" => How::RingSendZc(Ring::new()?),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("there is no way `{name}`"))),
+            _ => return Err(unknown(name, &Self::NAMES)),
         };
         let buffers = if matches!(how, How::Send | How::RingSend(_)) { 1 } else { BUFFERS };
         Ok(Self { socket: socket.try_clone()?, how, free: vec![bytes.to_vec(); buffers], back: (0, 0) })

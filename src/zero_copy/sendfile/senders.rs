@@ -1,6 +1,7 @@
 //! The ways of sending a file that the chapter compares. Example, bench and tests run these.
 
 use super::send_range_with;
+use crate::proof::unknown;
 use crate::zero_copy::mmap::Map;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -31,10 +32,14 @@ impl Sender {
         "sendfile",
     ];
 
-    /// The one of that name, or `None`.
-    pub fn new(name: &str) -> Option<Self> {
+    /// The one of that name.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for another name.
+    pub fn new(name: &str) -> io::Result<Self> {
         let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
-        Some(match name {
+        Ok(match name {
             "read_write_8KiB" => read_write(8),
             "read_write_64KiB" => read_write(64),
             "read_write_256KiB" => read_write(256),
@@ -42,7 +47,7 @@ impl Sender {
             "std_io_copy" => Self::StdIoCopy,
             "mmap_write" => Self::MmapWrite,
             "sendfile" => Self::Sendfile,
-            _ => return None,
+            _ => return Err(unknown(name, &Self::NAMES)),
         })
     }
 

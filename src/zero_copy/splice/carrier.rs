@@ -1,7 +1,7 @@
 //! What a relay keeps its bytes in between two sockets: a pipe or a buffer. Example, bench and tests run the same loop with each.
 
 use super::Pipe;
-use crate::proof::size;
+use crate::proof::{size, unknown};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
@@ -90,7 +90,7 @@ pub const NAMES: [&str; 5] = ["copy_8KiB", "copy_64KiB", "copy_1MiB", "splice_64
 ///
 /// `InvalidInput` for any other name; what [`Pipe::with_capacity`] reports.
 pub fn carrier(name: &str) -> io::Result<Box<dyn Carrier>> {
-    let unknown = || io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not one of {}", NAMES.join(", ")));
+    let unknown = || unknown(name, &NAMES);
     let (kind, capacity) = name.split_once('_').ok_or_else(unknown)?;
     let capacity = size::parse(capacity).map_err(|_| unknown())?;
     match kind {
