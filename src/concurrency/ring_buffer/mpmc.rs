@@ -74,7 +74,7 @@ pub trait Retry: Default {
 pub struct BackOff(u32);
 
 impl Retry for BackOff {
-    #[inline]
+    #[cold]
     fn wait(&mut self) {
         (0..1 << self.0).for_each(|_| spin_loop());
         self.0 = (self.0 + 1).min(6); // up to 64 pauses
@@ -123,11 +123,9 @@ impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
     ///
     /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is being taken out at this moment;
     /// in `Disconnected` if besides no consumer is left.
+    #[inline]
     pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
-        self.0.push(item).map_err(|item| match self.0.consumers.load(Relaxed) {
-            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
-            _ => TrySendError::Full(item),
-        })
+        self.0.push(item).map_err(|item| self.0.refused(item))
     }
 }
 
@@ -148,8 +146,9 @@ impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
     ///
     /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the middle of a push holds up the
     /// items behind its own. `Disconnected` if nothing is inside and all producers are gone.
+    #[inline]
     pub fn pop(&self) -> Result<T, TryRecvError> {
-        self.0.pop().ok_or(()).or_else(|()| self.0.none())
+        self.0.pop().map_or_else(|| self.0.nothing(), Ok)
     }
 }
 
@@ -187,9 +186,18 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
     }
     // ANCHOR_END: push
 
+    /// What to say when there was no room.
+    #[cold]
+    fn refused(&self, item: T) -> TrySendError<T> {
+        match self.consumers.load(Relaxed) {
+            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
+            _ => TrySendError::Full(item),
+        }
+    }
+
     /// What to say when there was no item.
     #[cold]
-    fn none(&self) -> Result<T, TryRecvError> {
+    fn nothing(&self) -> Result<T, TryRecvError> {
         if self.producers.load(O::GONE_LOAD) > 0 {
             return Err(TryRecvError::Empty);
         }
