@@ -3,9 +3,9 @@
 //!
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and `ring_buffer_peers` are streams through 1,024
 //! slots, one unit an item; a thread that has to wait spins, except where the queue makes it sleep. It pauses 32 times between two
-//! looks, except in the steps before `patient` and in the trips, where it pauses once. In `ring_buffer_ends`
-//! the two ends lie in lines of their own or beside each other; everywhere else in lines of their own. `ring_buffer_both` is two threads that each
-//! push and pop in turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
+//! looks, except in the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of their own,
+//! except in `ring_buffer_ends`, where they also lie beside each other. `ring_buffer_both` is two threads that each push and pop in
+//! turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
