@@ -3,8 +3,9 @@
 //!
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and `ring_buffer_peers` are streams through 1,024
 //! slots, one unit an item; a thread that has to wait spins, except where the queue makes it sleep. It pauses 32 times between two
-//! looks, except in the steps before `patient` and in the trips, where it pauses once. `ring_buffer_both` is two threads that each
-//! push and pop in turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
+//! looks, except in the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of their own,
+//! except in `ring_buffer_ends`, where they also lie beside each other. `ring_buffer_both` is two threads that each push and pop in
+//! turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -18,10 +19,12 @@ mod bench {
     use criterion::measurement::WallTime;
     use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
     use crossbeam_queue::ArrayQueue;
+    use perf_proved::concurrency::ring_buffer::mpmc::{AtOnce, BackOff, Retry};
     use perf_proved::concurrency::ring_buffer::shared::{Bare, Padded, Place, Shared};
     use perf_proved::concurrency::ring_buffer::{
-        AcquireRelease, Orderings, SequentiallyConsistent, blocking, mpmc, spsc,
+        AcquireRelease, Orderings, SequentiallyConsistent, blocking, blocking_mpmc, mpmc, spsc,
     };
+    use perf_proved::memory::cache_lines::CachePadded;
     use perf_proved::proof::cores;
     use std::collections::VecDeque;
     use std::hint::spin_loop;
@@ -32,10 +35,11 @@ mod bench {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    pub const GROUPS: [&str; 6] = [
+    pub const GROUPS: [&str; 7] = [
         "ring_buffer",
         "ring_buffer_batches",
         "ring_buffer_peers",
+        "ring_buffer_ends",
         "ring_buffer_both",
         "ring_buffer_trips",
         "ring_buffer_aa",
@@ -51,6 +55,7 @@ mod bench {
         bench.steps();
         bench.batches();
         bench.peers();
+        bench.ends();
         bench.both();
         bench.trips();
         bench.same_twice();
@@ -105,10 +110,20 @@ mod bench {
             group.peers::<8>("64B");
         }
 
+        fn ends(&mut self) {
+            let mut group = self.group("ring_buffer_ends");
+            group.stream("spsc", Some("apart"), PATIENT, spsc_ring::<1>);
+            group.stream_together("spsc", spsc_ring::<1>);
+            group.stream("rtrb", Some("apart"), PATIENT, rtrb_ring::<1>);
+            group.stream_together("rtrb", rtrb_ring::<1>);
+        }
+
         fn both(&mut self) {
             let mut group = self.group("ring_buffer_both");
-            group.both("mpmc", mpmc_ring);
+            group.both("at_once", mpmc_ring::<1, AtOnce>);
+            group.both("mpmc", mpmc_ring::<1, BackOff>);
             group.both("array_queue", array_queue);
+            group.both("blocking_mpmc", blocking_mpmc_ring);
             group.both("mutex_deque", mutex_deque);
         }
 
@@ -117,8 +132,9 @@ mod bench {
             group.trips("seqcst", shared::<Bare, SequentiallyConsistent>);
             group.trips("spsc", spsc_ring);
             group.trips("rtrb", rtrb_ring);
-            group.trips("mpmc", mpmc_ring);
+            group.trips("mpmc", mpmc_ring::<1, BackOff>);
             group.trips("blocking", blocking_ring);
+            group.trips("blocking_mpmc", blocking_mpmc_ring);
             group.trips("sync_channel", channel);
         }
 
@@ -175,9 +191,10 @@ mod bench {
         fn peers<const N: usize>(&mut self, size: &str) {
             self.stream("spsc", Some(size), PATIENT, spsc_ring::<N>);
             self.stream("rtrb", Some(size), PATIENT, rtrb_ring::<N>);
-            self.stream("mpmc", Some(size), PATIENT, mpmc_ring::<N>);
+            self.stream("mpmc", Some(size), PATIENT, mpmc_ring::<N, BackOff>);
             self.stream("array_queue", Some(size), PATIENT, array_queue::<N>);
             self.stream("blocking", Some(size), PATIENT, blocking_ring::<N>);
+            self.stream("blocking_mpmc", Some(size), PATIENT, blocking_mpmc_ring::<N>);
             self.stream("sync_channel", Some(size), PATIENT, channel::<N>);
             self.stream("mutex_deque", Some(size), PATIENT, mutex_deque::<N>);
         }
@@ -203,7 +220,7 @@ mod bench {
             };
         }
 
-        /// So many items, one after the other, through a queue of its own.
+        /// So many items, one after the other, through a queue of its own, whose ends lie apart.
         fn stream<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
@@ -213,20 +230,22 @@ mod bench {
         ) {
             self.bench(function, parameter, 20_000, |cores, items| {
                 let (producer, consumer) = queue();
-                let (producer, consumer) = (Mutex::new(producer), Mutex::new(consumer));
-                let sum = AtomicU64::new(0);
-                let time = cores::together(&cores, |place| match place {
-                    0 => {
-                        let producer = &mut *producer.lock().unwrap();
-                        (0..items).for_each(|item| patience.push(producer, [item; N]));
-                    }
-                    _ => {
-                        let consumer = &mut *consumer.lock().unwrap();
-                        sum.store((0..items).map(|_| patience.pop(consumer)[N - 1]).sum(), Relaxed); // read when both have ended
-                    }
-                });
-                assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
-                time
+                let (producer, consumer) = (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
+                stream_once(cores, items, patience, &producer.0, &consumer.0)
+            });
+        }
+
+        /// The same through a queue whose ends lie beside each other, from the beginning of a line on.
+        fn stream_together<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
+            &mut self,
+            function: &str,
+            queue: impl Fn() -> (P, Q),
+        ) {
+            self.bench(function, Some("together"), 20_000, |cores, items| {
+                let (producer, consumer) = queue();
+                let CachePadded(Beside(producer, consumer)) =
+                    &CachePadded(Beside(Mutex::new(producer), Mutex::new(consumer)));
+                stream_once(cores, items, PATIENT, producer, consumer)
             });
         }
 
@@ -238,11 +257,11 @@ mod bench {
         {
             self.bench(function, Some(&batch.to_string()), 20_000, |cores, items| {
                 let (producer, consumer) = queue();
-                let (producer, consumer) = (Mutex::new(producer), Mutex::new(consumer));
+                let (producer, consumer) = (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
                 let sum = AtomicU64::new(0);
                 let time = cores::together(&cores, |place| match place {
                     0 => {
-                        let (push, mut buffer) = (&mut *producer.lock().unwrap(), vec![0; batch]);
+                        let (push, mut buffer) = (&mut *producer.0.lock().unwrap(), vec![0; batch]);
                         let mut pushed = 0;
                         while pushed < items {
                             let length = batch.min((items - pushed) as usize);
@@ -258,7 +277,7 @@ mod bench {
                         }
                     }
                     _ => {
-                        let (pop, mut buffer) = (&mut *consumer.lock().unwrap(), vec![0; batch]);
+                        let (pop, mut buffer) = (&mut *consumer.0.lock().unwrap(), vec![0; batch]);
                         let (mut popped, mut total) = (0, 0);
                         while popped < items {
                             match pop(&mut buffer) {
@@ -303,9 +322,9 @@ mod bench {
         fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(&mut self, function: &str, queue: impl Fn() -> (P, Q)) {
             self.bench(function, None, 200, |cores, trips| {
                 let ((there, arriving), (back, returning)) = (queue(), queue());
-                let sides = [Mutex::new((there, returning)), Mutex::new((back, arriving))];
+                let sides = [(there, returning), (back, arriving)].map(|side| CachePadded(Mutex::new(side)));
                 cores::together(&cores, |place| {
-                    let (producer, consumer) = &mut *sides[place].lock().unwrap();
+                    let (producer, consumer) = &mut *sides[place].0.lock().unwrap();
                     for trip in 0..trips {
                         if place == 0 {
                             EAGER.push(producer, [trip]);
@@ -319,6 +338,32 @@ mod bench {
                 })
             });
         }
+    }
+
+    /// In this order, with nothing in between but what their alignments ask for.
+    #[repr(C)]
+    struct Beside<A, B>(A, B);
+
+    fn stream_once<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
+        cores: [usize; 2],
+        items: u64,
+        patience: Patience,
+        producer: &Mutex<P>,
+        consumer: &Mutex<Q>,
+    ) -> io::Result<Duration> {
+        let sum = AtomicU64::new(0);
+        let time = cores::together(&cores, |place| match place {
+            0 => {
+                let producer = &mut *producer.lock().unwrap();
+                (0..items).for_each(|item| patience.push(producer, [item; N]));
+            }
+            _ => {
+                let consumer = &mut *consumer.lock().unwrap();
+                sum.store((0..items).map(|_| patience.pop(consumer)[N - 1]).sum(), Relaxed); // read when both have ended
+            }
+        });
+        assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
+        time
     }
 
     fn shared<P: Place + Send + Sync, O: Orderings>() -> (impl Push<Item<1>>, impl Pop<Item<1>>) {
@@ -338,8 +383,8 @@ mod bench {
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
-    fn mpmc_ring<const N: usize>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
-        let (producer, consumer) = mpmc::ring(CAPACITY);
+    fn mpmc_ring<const N: usize, R: Retry>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+        let (producer, consumer) = mpmc::ring_with::<_, AcquireRelease, R>(CAPACITY, 0);
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
@@ -365,6 +410,11 @@ mod bench {
 
     fn blocking_ring<const N: usize>() -> (impl Push<Item<N>>, impl Pop<Item<N>>) {
         let (mut producer, mut consumer) = blocking::ring(CAPACITY);
+        (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
+    }
+
+    fn blocking_mpmc_ring<const N: usize>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+        let (producer, consumer) = blocking_mpmc::ring(CAPACITY);
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 

@@ -3,18 +3,18 @@
 //!     cargo run --release --example ring_buffer
 //!     strace -f -c target/release/examples/ring_buffer --only blocking    # 20,000 items, counted by strace alone
 
-use perf_proved::concurrency::ring_buffer::{blocking, mpmc, naive, spsc};
+use hdrhistogram::Histogram;
+use perf_proved::concurrency::ring_buffer::{blocking, blocking_mpmc, mpmc, naive, probe, spsc};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::{cores, flags, syscalls};
+use perf_proved::proof::{flags, syscalls};
 use std::hint::spin_loop;
-use std::io;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use std::{io, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -24,7 +24,7 @@ const ITEMS: u64 = 4_000_000;
 const CAPACITY: usize = 1024;
 
 fn main() -> ExitCode {
-    flags::run(&["spsc", "mpmc", "blocking"], None, |flags| match flags.only {
+    flags::run(&["spsc", "mpmc", "blocking", "blocking_mpmc"], None, |flags| match flags.only {
         Some(name) => stream_once(&name),
         None => compare(flags.json),
     })
@@ -52,44 +52,28 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     asks_for(&mut report, "mpmc", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
     let (mut producer, mut consumer) = blocking::ring(CAPACITY);
     asks_for(&mut report, "blocking", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
+    let (producer, consumer) = blocking_mpmc::ring(CAPACITY);
+    asks_for(&mut report, "blocking_mpmc", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
     let (sender, receiver) = sync_channel(CAPACITY);
     asks_for(&mut report, "sync_channel", |item| sender.send(item).is_ok() && receiver.recv() == Ok(item));
 
+    // There and back, item by item: the bare line, a ring whose sides spin on it, and one whose sides sleep.
+    let turn = AtomicU64::new(0);
+    let pass = || turn.fetch_add(1, Ordering::Release);
+    let wait = |odd| spin_until(|| turn.load(Ordering::Acquire) % 2 == odd);
+    trips(&mut report, "line", || (pass(), wait(0)), || (wait(1), pass()));
     let ((mut there, mut arriving), (mut back, mut returning)) = (spsc::ring(1), spsc::ring(1));
-    let spin = |consumer: &mut spsc::Consumer<()>| {
-        while consumer.pop().is_err() {
-            spin_loop();
-        }
-    };
-    trips(
-        &mut report,
-        "spsc",
-        || {
-            let _ = there.push(());
-            spin(&mut returning);
-        },
-        || {
-            spin(&mut arriving);
-            let _ = back.push(());
-        },
+    let (ping, pong) = (
+        || (there.push(()), spin_until(|| returning.pop().is_ok())),
+        || (spin_until(|| arriving.pop().is_ok()), back.push(())),
     );
+    trips(&mut report, "spsc", ping, pong);
     let ((mut there, mut arriving), (mut back, mut returning)) = (blocking::ring(1), blocking::ring(1));
-    trips(
-        &mut report,
-        "blocking",
-        || {
-            let _ = there.push(());
-            let _ = returning.pop();
-        },
-        || {
-            let _ = arriving.pop();
-            let _ = back.push(());
-        },
-    );
+    trips(&mut report, "blocking", || (there.push(()), returning.pop()), || (arriving.pop(), back.push(())));
     Ok(report.finish(json))
 }
 
-/// Two threads push half of the items each, and pop whenever there is no room: which items never arrive, and which twice? Returns
+/// Two threads push half of the items each, and pop whenever there is no room: which never arrive, and which twice? Returns
 /// whether all is well.
 fn losses(
     report: &mut Report,
@@ -97,32 +81,15 @@ fn losses(
     push: impl Fn(u64) -> bool + Sync,
     pop: impl Fn() -> Option<u64> + Sync,
 ) -> bool {
-    let arrived = Mutex::new(vec![0_u8; ITEMS as usize]);
-    let work = |place| {
-        let mut mine = vec![];
-        for item in (place as u64..ITEMS).step_by(2) {
-            while !push(item) {
-                mine.extend(pop());
-            }
-        }
-        mine.extend(std::iter::from_fn(&pop));
-        let mut arrived = lock(&arrived);
-        for item in mine {
-            arrived[item as usize] = arrived[item as usize].saturating_add(1);
-        }
-    };
-    let done = two_cores().and_then(|cores| cores::together(&cores, work));
-    let arrived = lock(&arrived);
-    let number = |which: fn(&u8) -> bool| arrived.iter().filter(|&times| which(times)).count() as u64;
-    for (quantity, number) in [("lost", number(|&times| times == 0)), ("delivered_twice", number(|&times| times > 1))] {
-        report.set(name, quantity, found(&done, number));
-    }
-    done.is_err() || arrived.iter().all(|&times| times == 1)
+    let found = two_cores().and_then(|cores| probe::losses(cores, ITEMS, push, pop));
+    report.set(name, "lost", value(&found, |found| found.lost.into()));
+    report.set(name, "delivered_twice", value(&found, |found| found.delivered_twice.into()));
+    found.is_ok_and(|found| found == probe::Losses::default()) || two_cores().is_err()
 }
 
 /// What was found, or why it cannot be.
-fn found(done: &io::Result<Duration>, value: impl Into<Value>) -> Value {
-    done.as_ref().map_or_else(|why| Value::NotPossible(why.to_string()), |_| value.into())
+fn value<T>(found: &io::Result<T>, value: impl Fn(&T) -> Value) -> Value {
+    found.as_ref().map_or_else(|why| Value::NotPossible(why.to_string()), value)
 }
 
 /// How many of eight items a ring of eight accepts.
@@ -142,47 +109,45 @@ fn asks_for(report: &mut Report, name: &str, mut pass: impl FnMut(u64) -> bool) 
     }
 }
 
-/// How long an item takes there and back between two cores, item by item.
-fn trips(report: &mut Report, name: &str, ping: impl FnMut() + Send, pong: impl FnMut() + Send) {
-    const TRIPS: usize = 5000;
-    let (ping, pong, times) = (Mutex::new(ping), Mutex::new(pong), Mutex::new(Vec::with_capacity(TRIPS)));
-    let work = |place| {
-        if place == 1 {
-            let mut pong = lock(&pong);
-            return (0..TRIPS).for_each(|_| pong());
-        }
-        let mut ping = lock(&ping);
-        let mut times = lock(&times);
-        for _ in 0..TRIPS {
-            let start = Instant::now();
-            ping();
-            times.push(start.elapsed());
-        }
-    };
-    let done = two_cores().and_then(|cores| cores::together(&cores, work));
-    let mut times = lock(&times);
-    times.sort_unstable();
+/// How long an item takes there and back between two cores.
+fn trips<A, B>(
+    report: &mut Report,
+    name: &str,
+    mut ping: impl FnMut() -> A + Send,
+    mut pong: impl FnMut() -> B + Send,
+) {
+    let (ping, pong) = (|| drop(ping()), || drop(pong()));
+    let times = two_cores().and_then(|cores| probe::trips(cores, 5000, ping, pong)).map(|times| {
+        let mut histogram = Histogram::<u64>::new(3).expect("three digits are a precision");
+        times.iter().for_each(|time| histogram += time.as_nanos() as u64);
+        histogram
+    });
     for (quantity, share) in [("trip_p50", 0.5), ("trip_p99", 0.99), ("trip_p99_9", 0.999)] {
-        let time = times.get((TRIPS as f64 * share) as usize).copied().unwrap_or(Duration::ZERO);
-        report.set(name, quantity, found(&done, time));
+        let time = |histogram: &Histogram<u64>| Duration::from_nanos(histogram.value_at_quantile(share)).into();
+        report.set(name, quantity, value(&times, time));
+    }
+}
+
+fn spin_until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        spin_loop();
     }
 }
 
 /// One stream of items that nobody counts.
 fn stream_once(name: &str) -> io::Result<ExitCode> {
+    macro_rules! through {
+        ($ring:ident) => {{
+            #[allow(unused_mut, reason = "the sides of the rings for many need no `mut`")]
+            let (mut producer, mut consumer) = $ring::ring(CAPACITY);
+            stream(move |item: u64| producer.push(item).is_ok(), move || consumer.pop().is_ok());
+        }};
+    }
     match name {
-        "spsc" => {
-            let (mut producer, mut consumer) = spsc::ring(CAPACITY);
-            stream(move |item| producer.push(item).is_ok(), move || consumer.pop().is_ok());
-        }
-        "mpmc" => {
-            let (producer, consumer) = mpmc::ring(CAPACITY);
-            stream(move |item| producer.push(item).is_ok(), move || consumer.pop().is_ok());
-        }
-        _ => {
-            let (mut producer, mut consumer) = blocking::ring(CAPACITY);
-            stream(move |item| producer.push(item).is_ok(), move || consumer.pop().is_ok());
-        }
+        "spsc" => through!(spsc),
+        "mpmc" => through!(mpmc),
+        "blocking" => through!(blocking),
+        _ => through!(blocking_mpmc),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,21 +155,13 @@ fn stream_once(name: &str) -> io::Result<ExitCode> {
 fn stream(mut push: impl FnMut(u64) -> bool + Send, mut pop: impl FnMut() -> bool) {
     const ITEMS: u64 = 20_000;
     thread::scope(|scope| {
-        scope.spawn(move || {
-            for item in 0..ITEMS {
-                while !push(item) {
-                    thread::yield_now();
-                }
-            }
-        });
-        for _ in 0..ITEMS {
-            while !pop() {
-                thread::yield_now();
-            }
-        }
+        scope.spawn(move || (0..ITEMS).for_each(|item| yield_until(|| push(item))));
+        (0..ITEMS).for_each(|_| yield_until(&mut pop));
     });
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn yield_until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        thread::yield_now();
+    }
 }

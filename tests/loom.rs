@@ -410,7 +410,7 @@ mod ring_buffer {
     use loom::sync::Arc;
     use loom::thread;
     use perf_proved::concurrency::ring_buffer::shared::{Padded, Shared};
-    use perf_proved::concurrency::ring_buffer::{AcquireRelease, Orderings, blocking, mpmc, spsc};
+    use perf_proved::concurrency::ring_buffer::{AcquireRelease, Orderings, blocking, blocking_mpmc, mpmc, spsc};
     use std::mem::ManuallyDrop;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering::{self, AcqRel, Relaxed};
@@ -677,6 +677,55 @@ mod ring_buffer {
         });
     }
 
+    /// As above through the ring for many, with the last word that there is no more.
+    fn blocking_mpmc_stream<O: Orderings + 'static>() {
+        explore(3, || {
+            let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(1));
+            let pushing = thread::spawn(move || (0..2).for_each(|item| producer.push(item).unwrap()));
+            let arrived: Vec<u32> = std::iter::from_fn(|| consumer.pop().ok()).collect();
+            assert_eq!(arrived, [0, 1], "what arrived");
+            pushing.join().unwrap();
+        });
+    }
+
+    /// Two threads that push one item each, and two that pop one each. Where both of these sleep, the item that was pushed second
+    /// may be ready first, and wakes somebody in vain.
+    fn blocking_mpmc_many<O: Orderings + 'static>(preemptions: usize) {
+        explore(preemptions, || {
+            let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(2));
+            let (other_producer, other_consumer) = (Side::new(producer.clone()), Side::new(consumer.clone()));
+            let third_consumer = Side::new(consumer.clone());
+            let popping =
+                [other_consumer, third_consumer].map(|consumer| thread::spawn(move || consumer.pop().unwrap()));
+            let pushing = thread::spawn(move || other_producer.push(1).unwrap());
+            producer.push(0).unwrap();
+            let mut arrived: Vec<u32> = popping.into_iter().map(|popping| popping.join().unwrap()).collect();
+            arrived.sort_unstable();
+            assert_eq!(arrived, [0, 1], "what arrived");
+            pushing.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn blocking_mpmc_loses_no_wake_up() {
+        blocking_mpmc_stream::<AcquireRelease>();
+        blocking_mpmc_many::<AcquireRelease>(1);
+    }
+
+    /// Two consumers that sleep in front of an empty ring both hear that the last producer has gone.
+    #[test]
+    fn blocking_mpmc_wakes_all_that_are_left() {
+        explore(2, || {
+            let (producer, consumer) = sides(blocking_mpmc::ring::<u32>(1));
+            let other = Side::new(consumer.clone());
+            let popping = thread::spawn(move || other.pop());
+            let leaving = thread::spawn(move || drop(producer));
+            assert!(consumer.pop().is_err());
+            assert!(popping.join().unwrap().is_err());
+            leaving.join().unwrap();
+        });
+    }
+
     /// One model for each ordering that is weaker than it has to be.
     mod weakened {
         use super::*;
@@ -706,6 +755,7 @@ mod ring_buffer {
             mpmc_gone_store: mpmc_stream::<GoneStore>(2), "what arrived";
             mpmc_gone_load: mpmc_stream::<GoneLoad>(2), "what arrived";
             blocking_sleep_fence: blocking_stream::<SleepFence>(), "deadlock";
+            blocking_mpmc_sleep_fence: blocking_mpmc_stream::<SleepFence>(), "deadlock";
         }
     }
 }

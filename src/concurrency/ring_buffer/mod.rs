@@ -9,13 +9,17 @@
 //! | [`spsc`] | a producer and a consumer as types that cannot be misused, indices that are cached, batches |
 //! | [`mpmc`] | any number of producers and consumers: each slot says whose turn it is |
 //! | [`blocking`] | [`spsc`] for those who would rather sleep than spin |
+//! | [`blocking_mpmc`] | [`mpmc`] for them: any number of sleepers on either side |
 //!
 //! A ring's indices are free-running counters: `tail` counts what was pushed, `head` what was popped, both wrap around, and their
 //! difference is the number of items inside. So a ring holds exactly as many items as its capacity says, from 1 on.
 
+mod bed;
 pub mod blocking;
+pub mod blocking_mpmc;
 pub mod mpmc;
 pub mod naive;
+pub mod probe;
 pub mod shared;
 pub mod spsc;
 
@@ -43,7 +47,7 @@ pub unsafe trait Orderings {
     /// `pop` hears of it: whatever the producer pushed before can be seen now.
     const GONE_LOAD: Ordering = Ordering::Acquire;
     /// Between telling the other side something and looking whether it sleeps, and between going to sleep and a last look at what
-    /// it has told. Pairs with itself on the other side. Only [`blocking`] has it.
+    /// it has told. Pairs with itself on the other side. Only [`blocking`] and [`blocking_mpmc`] have it.
     const SLEEP_FENCE: Ordering = Ordering::SeqCst;
 }
 // ANCHOR_END: orderings

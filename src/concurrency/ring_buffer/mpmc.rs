@@ -10,6 +10,7 @@
 use super::{AcquireRelease, Orderings, slots_for};
 use crate::concurrency::sync::{Arc, AtomicUsize, Slot, drop_each};
 use crate::memory::cache_lines::CachePadded;
+use std::hint::spin_loop;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{TryRecvError, TrySendError};
@@ -39,6 +40,12 @@ pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
 /// As [`ring`], with orderings to choose, and beginning in a lap: for tests, which cannot wait for the positions to wrap around.
 #[doc(hidden)]
 pub fn ring_from<T, O: Orderings>(capacity: usize, laps: usize) -> (Producer<T, O>, Consumer<T, O>) {
+    ring_with(capacity, laps)
+}
+
+/// As [`ring_from`], and how a thread comes back that has lost its turn.
+#[doc(hidden)]
+pub fn ring_with<T, O: Orderings, R: Retry>(capacity: usize, laps: usize) -> (Producer<T, O, R>, Consumer<T, O, R>) {
     // Two slots at least, so that a stamp that says "item" is not the next lap's "empty".
     let lap = slots_for(capacity).max(2);
     let start = laps.wrapping_mul(lap);
@@ -50,10 +57,39 @@ pub fn ring_from<T, O: Orderings>(capacity: usize, laps: usize) -> (Producer<T, 
         consumers: AtomicUsize::new(1),
         tail: CachePadded(AtomicUsize::new(start)),
         head: CachePadded(AtomicUsize::new(start)),
-        orderings: PhantomData,
+        parameters: PhantomData,
     });
     (Producer(ring.clone()), Consumer(ring))
 }
+
+// ANCHOR: retry
+/// What a thread does before it tries again, when another one was faster. A parameter, so that the bench can leave it out.
+pub trait Retry: Default {
+    /// Waits, or does not.
+    fn wait(&mut self);
+}
+
+/// Waits, each time twice as long: while one thread stays away, the other one has all lines to itself.
+#[derive(Default)]
+pub struct BackOff(u32);
+
+impl Retry for BackOff {
+    #[cold]
+    fn wait(&mut self) {
+        (0..1 << self.0).for_each(|_| spin_loop());
+        self.0 = (self.0 + 1).min(6); // up to 64 pauses
+    }
+}
+
+/// Tries again at once, and takes the line from the thread that was faster.
+#[derive(Default)]
+pub struct AtOnce;
+
+impl Retry for AtOnce {
+    #[inline]
+    fn wait(&mut self) {}
+}
+// ANCHOR_END: retry
 
 struct Stamped<T> {
     /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop of that item `p + lap`.
@@ -61,7 +97,7 @@ struct Stamped<T> {
     slot: Slot<T>,
 }
 
-struct Ring<T, O> {
+struct Ring<T, O, R> {
     slots: Box<[Stamped<T>]>,
     /// A power of two, at least as large as the number of slots.
     lap: usize,
@@ -71,54 +107,57 @@ struct Ring<T, O> {
     tail: CachePadded<AtomicUsize>,
     /// The position of the next pop.
     head: CachePadded<AtomicUsize>,
-    orderings: PhantomData<fn() -> O>,
+    parameters: PhantomData<fn() -> (O, R)>,
 }
 
 /// A side that pushes. There may be several.
-pub struct Producer<T, O: Orderings = AcquireRelease>(Arc<Ring<T, O>>);
+pub struct Producer<T, O: Orderings = AcquireRelease, R: Retry = BackOff>(Arc<Ring<T, O, R>>);
 
 /// A side that pops. There may be several.
-pub struct Consumer<T, O: Orderings = AcquireRelease>(Arc<Ring<T, O>>);
+pub struct Consumer<T, O: Orderings = AcquireRelease, R: Retry = BackOff>(Arc<Ring<T, O, R>>);
 
-impl<T, O: Orderings> Producer<T, O> {
+impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
     /// Puts an item in. Makes no system call and allocates nothing.
     ///
     /// # Errors
     ///
     /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is being taken out at this moment;
     /// in `Disconnected` if besides no consumer is left.
+    #[inline]
     pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
-        self.0.push(item).map_err(|item| match self.0.consumers.load(Relaxed) {
-            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
-            _ => TrySendError::Full(item),
-        })
+        self.0.push(item).map_err(|item| self.0.refused(item))
     }
 }
 
-impl<T, O: Orderings> Consumer<T, O> {
+impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
+    pub(super) fn may_push(&self) -> bool {
+        self.0.has_room() || self.0.consumers.load(Relaxed) == 0 // as in `push`
+    }
+}
+
+impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
+    pub(super) fn may_pop(&self) -> bool {
+        self.0.has_item() || self.0.producers.load(O::GONE_LOAD) == 0
+    }
+
     /// Takes the oldest item out. Makes no system call and allocates nothing.
     ///
     /// # Errors
     ///
     /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the middle of a push holds up the
     /// items behind its own. `Disconnected` if nothing is inside and all producers are gone.
+    #[inline]
     pub fn pop(&self) -> Result<T, TryRecvError> {
-        if let Some(item) = self.0.pop() {
-            return Ok(item);
-        }
-        if self.0.producers.load(O::GONE_LOAD) > 0 {
-            return Err(TryRecvError::Empty);
-        }
-        // The last one may have pushed between the look at the slot and its going. Now nothing more can come.
-        self.0.pop().ok_or(TryRecvError::Disconnected)
+        self.0.pop().map_or_else(|| self.0.nothing(), Ok)
     }
 }
 
-impl<T, O: Orderings> Ring<T, O> {
+impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
     // ANCHOR: push
+    #[inline]
     fn push(&self, item: T) -> Result<(), T> {
         // Relaxed, here and below: `tail` only deals out turns. What is read and written, the stamps order.
-        let mut tail = self.tail.0.load(Relaxed);
+        let (mut tail, mut retry) = (self.tail.0.load(Relaxed), R::default());
         loop {
             let slot = &self.slots[tail & (self.lap - 1)];
             match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
@@ -130,19 +169,45 @@ impl<T, O: Orderings> Ring<T, O> {
                         slot.stamp.store(tail.wrapping_add(1), O::WRITTEN_STORE);
                         return Ok(());
                     }
-                    Err(now) => tail = now,
+                    Err(now) => {
+                        retry.wait();
+                        tail = now;
+                    }
                 },
                 // It belongs to the lap before.
                 ..0 => return Err(item),
                 // Another producer has had this turn, so `tail` was old.
-                1.. => tail = self.tail.0.load(Relaxed),
+                1.. => {
+                    retry.wait();
+                    tail = self.tail.0.load(Relaxed);
+                }
             }
         }
     }
     // ANCHOR_END: push
 
+    /// What to say when there was no room.
+    #[cold]
+    fn refused(&self, item: T) -> TrySendError<T> {
+        match self.consumers.load(Relaxed) {
+            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
+            _ => TrySendError::Full(item),
+        }
+    }
+
+    /// What to say when there was no item.
+    #[cold]
+    fn nothing(&self) -> Result<T, TryRecvError> {
+        if self.producers.load(O::GONE_LOAD) > 0 {
+            return Err(TryRecvError::Empty);
+        }
+        // The last one may have pushed between the look at the slot and its going. Now nothing more can come.
+        self.pop().ok_or(TryRecvError::Disconnected)
+    }
+
+    #[inline]
     fn pop(&self) -> Option<T> {
-        let mut head = self.head.0.load(Relaxed); // as in `push`
+        let (mut head, mut retry) = (self.head.0.load(Relaxed), R::default()); // as in `push`
         loop {
             let slot = &self.slots[head & (self.lap - 1)];
             match slot.stamp.load(O::WRITTEN_LOAD).wrapping_sub(head.wrapping_add(1)).cast_signed() {
@@ -153,12 +218,30 @@ impl<T, O: Orderings> Ring<T, O> {
                         slot.stamp.store(head.wrapping_add(self.lap), O::TAKEN_STORE);
                         return Some(item);
                     }
-                    Err(now) => head = now,
+                    Err(now) => {
+                        retry.wait();
+                        head = now;
+                    }
                 },
                 ..0 => return None,
-                1.. => head = self.head.0.load(Relaxed),
+                1.. => {
+                    retry.wait();
+                    head = self.head.0.load(Relaxed);
+                }
             }
         }
+    }
+
+    /// Whether a push would find room, unless another thread is faster.
+    fn has_room(&self) -> bool {
+        let tail = self.tail.0.load(Relaxed);
+        self.slots[tail & (self.lap - 1)].stamp.load(Relaxed).wrapping_sub(tail).cast_signed() >= 0
+    }
+
+    /// Whether a pop would find an item, unless another thread is faster.
+    fn has_item(&self) -> bool {
+        let head = self.head.0.load(Relaxed);
+        self.slots[head & (self.lap - 1)].stamp.load(Relaxed).wrapping_sub(head.wrapping_add(1)).cast_signed() >= 0
     }
 
     /// The position after this one: the next slot, or the first one of the next lap.
@@ -168,34 +251,34 @@ impl<T, O: Orderings> Ring<T, O> {
     }
 }
 
-impl<T, O: Orderings> Clone for Producer<T, O> {
+impl<T, O: Orderings, R: Retry> Clone for Producer<T, O, R> {
     fn clone(&self) -> Self {
         self.0.producers.fetch_add(1, Relaxed); // this one exists, so nobody sees 0
         Self(self.0.clone())
     }
 }
 
-impl<T, O: Orderings> Clone for Consumer<T, O> {
+impl<T, O: Orderings, R: Retry> Clone for Consumer<T, O, R> {
     fn clone(&self) -> Self {
         self.0.consumers.fetch_add(1, Relaxed); // as in the producer's
         Self(self.0.clone())
     }
 }
 
-impl<T, O: Orderings> Drop for Producer<T, O> {
+impl<T, O: Orderings, R: Retry> Drop for Producer<T, O, R> {
     fn drop(&mut self) {
         // Who sees the 0 sees all subtractions before it, since each reads the last one's result.
         self.0.producers.fetch_sub(1, O::GONE_STORE);
     }
 }
 
-impl<T, O: Orderings> Drop for Consumer<T, O> {
+impl<T, O: Orderings, R: Retry> Drop for Consumer<T, O, R> {
     fn drop(&mut self) {
         self.0.consumers.fetch_sub(1, Relaxed); // as in `push`
     }
 }
 
-impl<T, O> Drop for Ring<T, O> {
+impl<T, O, R> Drop for Ring<T, O, R> {
     fn drop(&mut self) {
         let lap = self.lap;
         let mut slots = self.slots.iter().enumerate();
