@@ -1,10 +1,12 @@
 //! What everybody writes first. The faults are pinned by `tests/sharing.rs` and shown by the example:
 //!
 //! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions;
+//! - [`AnyOrder`] is what passes every test on x86-64 and is wrong: it raises flags without a word about what was written before;
 //! - [`TestAndSet`] never sleeps: where its holder does, or has lost its core, a waiter burns the time of a core for nothing.
 
+use super::Orderings;
 use crate::concurrency::sync::{AtomicBool, AtomicUsize};
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{self, AcqRel, Relaxed, SeqCst};
 
 // ANCHOR: two_steps
 /// A counter that is atomic in each of its steps, and "SeqCst, to be safe".
@@ -41,3 +43,13 @@ impl TestAndSet {
     }
 }
 // ANCHOR_END: test_and_set
+
+/// No fence where two threads knock, and no ordering where a flag tells of a letter. A lock would need its own, and gets them.
+pub struct AnyOrder;
+
+// SAFETY: the lock's orderings are the trait's own.
+unsafe impl Orderings for AnyOrder {
+    const SEND: Ordering = Relaxed;
+    const READ: Ordering = Relaxed;
+    const BETWEEN: Ordering = AcqRel; // as much as Release and Acquire have already
+}
