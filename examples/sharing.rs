@@ -51,7 +51,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
         ask(*cores, RUNS)
     };
     let on_x86 = |ask: io::Result<u64>| {
-        let elsewhere = || io::Error::other("what a weaker ordering lets happen here is not what it lets happen on x86-64");
+        let elsewhere =
+            || io::Error::other("what a weaker ordering lets happen here is not what it lets happen on x86-64");
         if cfg!(target_arch = "x86_64") { ask } else { Err(elsewhere()) }
     };
     let fenced = ask(both_entered::<Needed>);
@@ -128,7 +129,10 @@ fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<Duration
     };
     let ended: io::Result<Vec<()>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     ended?;
     Ok(cpu::process()? - before)

@@ -795,7 +795,11 @@ mod sharing {
 
     #[test]
     fn counter_loses_nothing() {
-        two(Counter::<Needed>::new, |counter, _| (0..2).for_each(|_| counter.add()), |counter| assert_eq!(counter.get(), 4));
+        two(
+            Counter::<Needed>::new,
+            |counter, _| (0..2).for_each(|_| counter.add()),
+            |counter| assert_eq!(counter.get(), 4),
+        );
         let work = |counter: &Counter, _| (0..2).for_each(|_| drop(counter.add_by_exchange()));
         two(Counter::<Needed>::new, work, |counter| assert_eq!(counter.get(), 4));
     }
@@ -804,7 +808,11 @@ mod sharing {
     #[test]
     #[should_panic(expected = "an addition is lost")]
     fn counter_of_two_steps_is_broken() {
-        two(TwoStepCounter::default, |counter, _| counter.add(), |counter| assert_eq!(counter.get(), 2, "an addition is lost"));
+        two(
+            TwoStepCounter::default,
+            |counter, _| counter.add(),
+            |counter| assert_eq!(counter.get(), 2, "an addition is lost"),
+        );
     }
 
     /// Two threads that each take the lock twice.

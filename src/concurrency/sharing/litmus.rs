@@ -32,7 +32,11 @@ pub fn old_text<O: Orderings>(cores: [usize; 2], runs: usize) -> io::Result<u64>
 }
 
 /// How often both sides say `true`, of so many runs, each with a state of its own.
-fn count<S: Sync>(
+///
+/// # Errors
+///
+/// As [`cores::together`].
+pub fn count<S: Sync>(
     cores: [usize; 2],
     runs: usize,
     new: impl Fn() -> S,
