@@ -67,7 +67,7 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     set(&mut report, "mutex", "futex_alone", alone.map(|((), calls)| calls.total()));
     set(&mut report, "mutex", "futex_held", syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made));
     let spin = TestAndSet::default();
-    set(&mut report, "mutex", "cpu_on_one_core", crowd(|work| work(&mut *lock(&mutex))));
+    set(&mut report, "mutex", "cpu_on_one_core", crowd(|work| work(&mut lock(&mutex))));
     set(&mut report, "spin", "cpu_on_one_core", crowd(|work| spin.with(|| work(&mut 0))));
 
     let one_core = cores::allowed().map(|cores| [cores[0]; 2]);
