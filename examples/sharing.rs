@@ -67,8 +67,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     set(&mut report, "mutex", "futex_alone", alone.map(|((), calls)| calls.total()));
     set(&mut report, "mutex", "futex_held", syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made));
     let spin = TestAndSet::default();
-    set(&mut report, "mutex", "cpu_on_one_core", crowd(|work| work(&mut lock(&mutex))));
-    set(&mut report, "spin", "cpu_on_one_core", crowd(|work| spin.with(|| work(&mut 0))));
+    set(&mut report, "mutex", "cpu_ms_on_one_core", crowd(|work| work(&mut lock(&mutex))));
+    set(&mut report, "spin", "cpu_ms_on_one_core", crowd(|work| spin.with(|| work(&mut 0))));
 
     let one_core = cores::allowed().map(|cores| [cores[0]; 2]);
     let switches = one_core.and_then(|cores| threads::park_trips(cores, 1000)).map(|trips| trips.switches);
@@ -117,8 +117,8 @@ fn wait_for_a_mutex() -> thread::JoinHandle<()> {
 }
 
 // ANCHOR: crowd
-/// The CPU time of four threads on one core, each of which does some microseconds of work 20,000 times, alone with `alone`.
-fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<Duration> {
+/// The CPU time, in milliseconds, of four threads on one core, each of which does some microseconds of work 20,000 times, alone with `alone`.
+fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
     let core = cores::allowed()?[0];
     let before = cpu::process()?;
     let work = |sum: &mut u64| (0..10_000).for_each(|step| *sum = black_box(*sum ^ step));
@@ -135,7 +135,7 @@ fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<Duration
             .collect()
     });
     ended?;
-    Ok(cpu::process()? - before)
+    Ok((cpu::process()? - before).as_millis() as u64)
 }
 // ANCHOR_END: crowd
 
