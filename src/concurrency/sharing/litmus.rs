@@ -3,13 +3,14 @@
 //! A count of zero proves nothing: the answer may be rare, or need other lines around it. A count of one proves that it happens.
 
 use super::{Orderings, doors::Doors, letter::Letter};
+use crate::memory::cache_lines::CachePadded;
 use crate::proof::cores;
 use std::hint::spin_loop;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often both visitors went in, of so many times that they came at once.
+/// How often both visitors went in, of so many times that they came at once, as far as the machine let them.
 ///
 /// # Errors
 ///
@@ -44,22 +45,28 @@ pub fn count<S: Sync>(
     right: impl Fn(&S) -> bool + Sync,
 ) -> io::Result<u64> {
     const AT_ONCE: usize = 4096;
+    /// How many looks at where the other one is a run may take on average.
+    const PATIENCE: usize = 32;
+    let mut states = Vec::new();
     let mut found = 0;
     let mut done = 0;
     while done < runs {
-        let states: Vec<S> = (0..AT_ONCE.min(runs - done)).map(|_| new()).collect();
-        let (arrived, answers) = (AtomicUsize::new(0), [Mutex::new(vec![]), Mutex::new(vec![])]);
-        // ANCHOR: runs
+        states.clear();
+        states.extend((0..AT_ONCE.min(runs - done)).map(|_| new()));
+        let arrived = [(); 2].map(|()| CachePadded(AtomicUsize::new(0)));
+        let answers = [Mutex::new(vec![]), Mutex::new(vec![])];
         let side = |place: usize| {
             let mut mine = Vec::with_capacity(states.len());
+            // Whoever has waited for long goes on alone: the other one has lost its core, and may find its own without this one.
+            let mut patience = PATIENCE * states.len();
             for (run, state) in states.iter().enumerate() {
-                arrived.fetch_add(1, Ordering::Relaxed); // a meeting: it passes nothing on
-                while arrived.load(Ordering::Relaxed) < 2 * (run + 1) {
+                arrived[place].0.store(run + 1, Ordering::Relaxed); // a meeting: it passes nothing on
+                while patience > 0 && arrived[1 - place].0.load(Ordering::Relaxed) <= run {
+                    patience -= 1;
                     spin_loop();
                 }
                 mine.push(if place == 0 { left(state) } else { right(state) });
             }
-            // ANCHOR_END: runs
             *answers[place].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = mine;
         };
         cores::together(&cores, side)?;
