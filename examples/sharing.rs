@@ -116,7 +116,6 @@ fn wait_for_a_mutex() -> thread::JoinHandle<()> {
     waiter
 }
 
-// ANCHOR: crowd
 /// The CPU time, in milliseconds, of four threads on one core, each of which does some microseconds of work 20,000 times, alone with `alone`.
 fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
     let core = cores::allowed()?[0];
@@ -137,7 +136,6 @@ fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
     ended?;
     Ok((cpu::process()? - before).as_millis() as u64)
 }
-// ANCHOR_END: crowd
 
 /// Two cores that both want a lock, and nobody counts anything.
 fn contend_once(name: &str) -> io::Result<ExitCode> {
