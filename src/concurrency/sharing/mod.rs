@@ -1,5 +1,5 @@
-//! What it costs to share a word between threads, and what may be read of it: the pieces that locks, counters and queues are made of,
-//! each small enough for a model.
+//! What it costs to share a word between threads, and what may be read of it: the pieces that locks, counters and queues are
+//! made of, each small enough for a model.
 //!
 //! | piece | what it needs of the memory |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | [`owners::Owners`] | whoever is last sees what all others did |
 //! | [`naive`] | what everybody writes first: two steps, and a lock that only burns |
 //!
-//! They take their orderings as a parameter, [`Orderings`], so that a model can weaken one at a time and be seen to fail. [`litmus`]
-//! asks the processor the same questions.
+//! They take their orderings as a parameter, [`Orderings`], so that a model can weaken one at a time and be seen to fail.
+//! [`litmus`] asks the processor the same questions.
 
 pub mod counter;
 pub mod doors;
