@@ -1,0 +1,359 @@
+//! What one thread pays for what is made to be shared, what two pay, how long a section must be for a lock not to matter, and what a
+//! channel takes.
+//!
+//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is two cores that do the same at once, to
+//! the same thing; the unit is one operation of each. In `sharing_sections` the unit is one section, done by one core or by two that
+//! share them; a step is a multiplication and an addition that wait for the ones before. `sharing_channel` is one thread that sends an
+//! item and receives it, `sharing_stream` one that sends to another, through 1,024 places where there is a bound, and `sharing_trips`
+//! an item, or a turn, there and back. What was added, done or received is checked.
+
+use perf_proved::measuring::limits::two_cores;
+use perf_proved::proof::cores;
+use perf_proved_benches::not_possible;
+use std::io;
+
+fn main() -> io::Result<()> {
+    match cores::allowed() {
+        Ok(cores) => bench::run(cores[0], two_cores().map_err(|reason| reason.to_string())),
+        Err(reason) => {
+            let groups = bench::ONE_CORE.iter().chain(&bench::TWO_CORES);
+            groups.into_iter().try_for_each(|group| not_possible(group, &reason.to_string()))
+        }
+    }
+}
+
+mod bench {
+    use criterion::{Bencher, BenchmarkId, Criterion, SamplingMode, Throughput};
+    use perf_proved::concurrency::sharing::Needed;
+    use perf_proved::concurrency::sharing::counter::Counter;
+    use perf_proved::concurrency::sharing::spin::SpinLock;
+    use perf_proved::measuring::limits::threads;
+    use perf_proved::proof::cores::together;
+    use perf_proved_benches::not_possible;
+    use std::cell::Cell;
+    use std::hint::black_box;
+    use std::io;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+    use std::sync::mpsc::{channel, sync_channel};
+    use std::sync::{Condvar, Mutex, RwLock};
+    use std::time::Duration;
+
+    pub const ONE_CORE: [&str; 3] = ["sharing_alone", "sharing_channel", "sharing_aa"];
+    pub const TWO_CORES: [&str; 4] = ["sharing_both", "sharing_sections", "sharing_stream", "sharing_trips"];
+    const CAPACITY: usize = 1024;
+
+    /// Does something so many times on each of these cores, and says how long that took.
+    type Probe = fn(&[usize], u64) -> io::Result<Duration>;
+
+    pub fn run(one: usize, two: Result<[usize; 2], String>) -> io::Result<()> {
+        let mut criterion = Criterion::default().configure_from_args();
+        let mut bench = Bench { criterion: &mut criterion, cores: &[one] };
+        bench.group("sharing_alone", 100_000, &ALONE);
+        bench.group("sharing_channel", 20_000, &channels::ALONE);
+        bench.group("sharing_aa", 100_000, &[("first", fetch_add), ("second", fetch_add)]);
+        match &two {
+            Ok(cores) => {
+                bench.cores = cores;
+                bench.group("sharing_both", 100_000, &BOTH);
+                bench.sections();
+                bench.group("sharing_stream", 20_000, &channels::STREAM);
+                bench.group("sharing_trips", 200, &channels::TRIPS);
+            }
+            Err(reason) => TWO_CORES.iter().try_for_each(|group| not_possible(group, reason))?,
+        }
+        criterion.final_summary();
+        Ok(())
+    }
+
+    struct Bench<'a> {
+        criterion: &'a mut Criterion,
+        cores: &'a [usize],
+    }
+
+    /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads begin.
+    fn routine(bencher: &mut Bencher<'_>, least: u64, probe: impl Fn(u64) -> io::Result<Duration>) {
+        bencher.iter_custom(|times| {
+            let done = times.max(least).next_multiple_of(2);
+            probe(done).unwrap().mul_f64(times as f64 / done as f64)
+        });
+    }
+
+    impl Bench<'_> {
+        fn group(&mut self, name: &str, least: u64, probes: &[(&str, Probe)]) {
+            let mut group = self.criterion.benchmark_group(name);
+            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
+            for (function, probe) in probes {
+                group.bench_function(*function, |bencher| routine(bencher, least, |times| probe(self.cores, times)));
+            }
+            group.finish();
+        }
+
+        fn sections(&mut self) {
+            let one = &self.cores[..1];
+            let mut group = self.criterion.benchmark_group("sharing_sections");
+            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
+            for steps in [1, 16, 256, 4096] {
+                let least = 100_000 / steps;
+                let mut bench = |function, probe: &dyn Fn(u64) -> io::Result<Duration>| {
+                    let id = BenchmarkId::new(function, steps);
+                    group.bench_function(id, |bencher| routine(bencher, least, probe));
+                };
+                bench("one_core", &|times| sections(one, times, steps));
+                bench("one_core_mutex", &|times| locked_sections(one, times, steps));
+                bench("two_cores_mutex", &|times| locked_sections(self.cores, times, steps));
+            }
+            group.finish();
+        }
+    }
+
+    const ALONE: [(&str, Probe); 10] = [
+        ("plain", plain),
+        ("thread_local", thread_local),
+        ("load_store", load_store),
+        ("seqcst_store", seqcst_store),
+        ("fetch_add", fetch_add),
+        ("exchange", exchange),
+        ("spin", spin),
+        ("mutex", mutex),
+        ("parking_lot", parking_lot),
+        ("rwlock_read", rwlock_read),
+    ];
+
+    const BOTH: [(&str, Probe); 8] = [
+        ("thread_local", thread_local),
+        ("load", load),
+        ("fetch_add", fetch_add),
+        ("exchange", exchange),
+        ("spin", spin),
+        ("mutex", mutex),
+        ("parking_lot", parking_lot),
+        ("rwlock_read", rwlock_read),
+    ];
+
+    /// Adds one, so many times on each core, and looks whether all of it is there.
+    fn additions(cores: &[usize], times: u64, add: impl Fn() + Sync, sum: impl Fn() -> u64) -> io::Result<Duration> {
+        let time = together(cores, |_| (0..times).for_each(|_| add()));
+        assert_eq!(sum(), times * cores.len() as u64, "what was added");
+        time
+    }
+
+    fn plain(cores: &[usize], times: u64) -> io::Result<Duration> {
+        together(cores, |_| {
+            let mut sum = 0;
+            (0..times).for_each(|_| *black_box(&mut sum) += 1);
+            assert_eq!(sum, times, "what was added");
+        })
+    }
+
+    fn thread_local(cores: &[usize], times: u64) -> io::Result<Duration> {
+        thread_local!(static SUM: Cell<u64> = const { Cell::new(0) });
+        together(cores, |_| {
+            let add = |sum: &Cell<u64>| black_box(sum).set(black_box(sum).get() + 1);
+            (0..times).for_each(|_| SUM.with(add));
+            assert_eq!(SUM.get(), times, "what was added");
+        })
+    }
+
+    fn load_store(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let sum = AtomicU64::new(0);
+        additions(cores, times, || sum.store(sum.load(Relaxed) + 1, Relaxed), || sum.load(Relaxed))
+    }
+
+    fn seqcst_store(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let last = AtomicU64::new(0);
+        let time = together(cores, |_| (1..=times).for_each(|number| last.store(number, SeqCst)));
+        assert_eq!(last.into_inner(), times, "what was stored");
+        time
+    }
+
+    /// Both read what nobody writes.
+    fn load(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let one = AtomicU64::new(1);
+        together(cores, |_| {
+            let sum: u64 = (0..times).map(|_| black_box(&one).load(Relaxed)).sum();
+            assert_eq!(sum, times, "what was read");
+        })
+    }
+
+    fn fetch_add(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let counter = Counter::<Needed>::new();
+        additions(cores, times, || counter.add(), || counter.get() as u64)
+    }
+
+    fn exchange(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let counter = Counter::<Needed>::new();
+        let add = || {
+            counter.add_by_exchange();
+        };
+        additions(cores, times, add, || counter.get() as u64)
+    }
+
+    fn spin(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let sum = SpinLock::<u64>::new(0);
+        additions(cores, times, || sum.with(|sum| *sum += 1), || sum.with(|sum| *sum))
+    }
+
+    fn mutex(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let sum = Mutex::new(0);
+        additions(cores, times, || *sum.lock().unwrap() += 1, || *sum.lock().unwrap())
+    }
+
+    fn parking_lot(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let sum = parking_lot::Mutex::new(0);
+        additions(cores, times, || *sum.lock() += 1, || *sum.lock())
+    }
+
+    /// Both read what nobody writes, and say that they do.
+    fn rwlock_read(cores: &[usize], times: u64) -> io::Result<Duration> {
+        let one = RwLock::new(1);
+        together(cores, |_| {
+            let sum: u64 = (0..times).map(|_| *one.read().unwrap()).sum();
+            assert_eq!(sum, times, "what was read");
+        })
+    }
+
+    /// What the sections change, each after the other.
+    #[derive(Default)]
+    struct Section {
+        state: u64,
+        done: u64,
+    }
+
+    impl Section {
+        fn work(&mut self, steps: u64) {
+            for _ in 0..steps {
+                self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(black_box(1));
+            }
+            self.done += 1;
+        }
+    }
+
+    fn sections(cores: &[usize], times: u64, steps: u64) -> io::Result<Duration> {
+        together(cores, |_| {
+            let section = &mut Section::default();
+            (0..times).for_each(|_| black_box(&mut *section).work(steps));
+            assert_eq!(section.done, times, "sections done");
+        })
+    }
+
+    /// So many in all, divided between the cores.
+    fn locked_sections(cores: &[usize], times: u64, steps: u64) -> io::Result<Duration> {
+        let section = Mutex::new(Section::default());
+        let each = times / cores.len() as u64;
+        let time = together(cores, |_| (0..each).for_each(|_| section.lock().unwrap().work(steps)));
+        assert_eq!(section.into_inner().unwrap().done, times, "sections done");
+        time
+    }
+
+    /// Channels, and other ways to tell a thread something.
+    mod channels {
+        use super::*;
+
+        pub const ALONE: [(&str, Probe); 3] = [
+            ("mpsc", |cores, items| alone(cores, items, mpsc())),
+            ("sync_channel", |cores, items| alone(cores, items, bounded())),
+            ("crossbeam", |cores, items| alone(cores, items, crossbeam())),
+        ];
+        pub const STREAM: [(&str, Probe); 3] = [
+            ("mpsc", |cores, items| stream(cores, items, mpsc())),
+            ("sync_channel", |cores, items| stream(cores, items, bounded())),
+            ("crossbeam", |cores, items| stream(cores, items, crossbeam())),
+        ];
+        pub const TRIPS: [(&str, Probe); 5] = [
+            ("park", |cores, trips| Ok(threads::park_trips([cores[0], cores[1]], trips)?.time)),
+            ("condvar", condvar),
+            ("mpsc", |cores, items| there_and_back(cores, items, mpsc(), mpsc())),
+            ("sync_channel", |cores, items| there_and_back(cores, items, bounded(), bounded())),
+            ("crossbeam", |cores, items| there_and_back(cores, items, crossbeam(), crossbeam())),
+        ];
+
+        /// The two ends, each for one thread.
+        type Ends<S, R> = (S, R);
+
+        fn mpsc() -> Ends<impl FnMut(u64) + Send, impl FnMut() -> u64 + Send> {
+            let (sender, receiver) = channel();
+            (move |item| sender.send(item).unwrap(), move || receiver.recv().unwrap())
+        }
+
+        fn bounded() -> Ends<impl FnMut(u64) + Send, impl FnMut() -> u64 + Send> {
+            let (sender, receiver) = sync_channel(CAPACITY);
+            (move |item| sender.send(item).unwrap(), move || receiver.recv().unwrap())
+        }
+
+        fn crossbeam() -> Ends<impl FnMut(u64) + Send, impl FnMut() -> u64 + Send> {
+            let (sender, receiver) = crossbeam_channel::bounded(CAPACITY);
+            (move |item| sender.send(item).unwrap(), move || receiver.recv().unwrap())
+        }
+
+        fn alone<S: FnMut(u64) + Send, R: FnMut() -> u64 + Send>(
+            cores: &[usize],
+            items: u64,
+            ends: Ends<S, R>,
+        ) -> io::Result<Duration> {
+            let ends = Mutex::new(ends);
+            together(cores, |_| {
+                let (send, receive) = &mut *ends.lock().unwrap();
+                for item in 0..items {
+                    send(item);
+                    assert_eq!(receive(), item, "what arrived");
+                }
+            })
+        }
+
+        fn stream<S: FnMut(u64) + Send, R: FnMut() -> u64 + Send>(
+            cores: &[usize],
+            items: u64,
+            (send, receive): Ends<S, R>,
+        ) -> io::Result<Duration> {
+            let (send, receive) = (Mutex::new(send), Mutex::new(receive));
+            together(cores, |place| match place {
+                0 => {
+                    let send = &mut *send.lock().unwrap();
+                    (0..items).for_each(send);
+                }
+                _ => {
+                    let receive = &mut *receive.lock().unwrap();
+                    (0..items).for_each(|item| assert_eq!(receive(), item, "what arrived"));
+                }
+            })
+        }
+
+        fn there_and_back<S: FnMut(u64) + Send, R: FnMut() -> u64 + Send>(
+            cores: &[usize],
+            trips: u64,
+            (there, arriving): Ends<S, R>,
+            (back, returning): Ends<S, R>,
+        ) -> io::Result<Duration> {
+            let sides = [Mutex::new((there, returning)), Mutex::new((back, arriving))];
+            together(cores, |place| {
+                let (send, receive) = &mut *sides[place].lock().unwrap();
+                for trip in 0..trips {
+                    if place == 0 {
+                        send(trip);
+                    }
+                    let item = receive();
+                    assert_eq!(item, trip, "what arrived");
+                    if place == 1 {
+                        send(item);
+                    }
+                }
+            })
+        }
+
+        /// A turn that two threads wait for.
+        fn condvar(cores: &[usize], trips: u64) -> io::Result<Duration> {
+            let (turn, changed) = (Mutex::new(0), Condvar::new());
+            let time = together(cores, |place| {
+                for trip in 0..trips {
+                    let mine = 2 * trip + place as u64;
+                    let mut turn = changed.wait_while(turn.lock().unwrap(), |turn| *turn != mine).unwrap();
+                    *turn += 1;
+                    changed.notify_one();
+                }
+            });
+            assert_eq!(turn.into_inner().unwrap(), 2 * trips, "turns taken");
+            time
+        }
+    }
+}
