@@ -167,8 +167,10 @@ mod bench {
                 drop(jobs);
             });
 
-            let pool = naive::Pool::start(WORKERS, QUEUE, BATCH, naive::TICK, |job| work(100, job));
-            group.lone("naive", |job| pool.submit(job).unwrap(), || pool.result(Duration::MAX).unwrap());
+            for (function, workers) in [("naive", 1), ("naive_of_two", 2)] {
+                let pool = naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job));
+                group.lone(function, |job| pool.submit(job).unwrap(), || pool.result(Duration::MAX).unwrap());
+            }
         }
 
         fn same_twice(&mut self) {
