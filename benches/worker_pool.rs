@@ -247,7 +247,7 @@ mod bench {
         with_pool(&settings(), load, sum, |pool| pool.submit_all(&mut jobs.lock().unwrap()).unwrap())
     }
 
-    fn with_pool(settings: &Settings, load: Load, sum: &Arc<Sum>, submit: impl Fn(&WorkerPool<u64, u64>)) -> Duration {
+    fn with_pool(settings: &Settings, load: Load, sum: &Arc<Sum>, submit: impl Fn(&WorkerPool<u64>)) -> Duration {
         let sum = sum.clone();
         let deliver = move |result: thread::Result<u64>| sum.add(result.unwrap());
         let pool = WorkerPool::start(settings, move |job| work(load.steps, job), deliver).unwrap();

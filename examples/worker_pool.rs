@@ -61,7 +61,7 @@ fn compare(json: bool) -> io::Result<ExitCode> {
 /// Any of the two pools, with results that nobody wants.
 enum Pool {
     Naive(naive::Pool<u64, ()>),
-    Ours(WorkerPool<u64, ()>),
+    Ours(WorkerPool<u64>),
 }
 
 impl Pool {

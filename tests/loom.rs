@@ -709,3 +709,70 @@ mod ring_buffer {
         }
     }
 }
+
+mod worker_pool {
+    use loom::model::Builder;
+    use loom::sync::Arc;
+    use loom::thread;
+    use perf_proved::concurrency::worker_pool::{Metrics, Settings, WorkerPool};
+    use std::sync::Mutex;
+
+    /// As in `ring_buffer`.
+    fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+        let mut builder = Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        builder.check(model);
+    }
+
+    /// A pool of one worker, and what it has run. The list is no part of the model.
+    fn pool(queue: usize) -> (Arc<WorkerPool<u8>>, std::sync::Arc<Mutex<Vec<u8>>>) {
+        let run = std::sync::Arc::new(Mutex::new(vec![]));
+        let list = run.clone();
+        let settings = Settings { workers: 1, queue, batch: 2 };
+        let pool = WorkerPool::start(&settings, move |job| list.lock().unwrap().push(job), drop).unwrap();
+        (Arc::new(pool), run)
+    }
+
+    /// Submits jobs 0 and 1 and says which of them were accepted.
+    fn submit(pool: &WorkerPool<u8>) -> Vec<u8> {
+        (0..2).filter(|&job| pool.submit(job).is_ok()).collect()
+    }
+
+    #[test]
+    fn accounts() {
+        explore(3, || {
+            let (pool, run) = pool(2);
+            let theirs = pool.clone();
+            let submitting = thread::spawn(move || submit(&theirs));
+            let returned = pool.cancel();
+            let accepted = submitting.join().unwrap();
+            let run = run.lock().unwrap();
+            assert_eq!([&run[..], &returned].concat(), accepted, "run or returned, in their order");
+            let (run, returned) = (run.len() as u64, returned.len() as u64);
+            assert_eq!(pool.metrics(), Metrics { submitted: accepted.len() as u64, run, failed: 0, returned });
+        });
+    }
+
+    #[test]
+    fn wakes() {
+        explore(3, || {
+            let (pool, run) = pool(1);
+            let theirs = pool.clone();
+            let submitting = thread::spawn(move || submit(&theirs));
+            assert_eq!(submitting.join().unwrap(), [0, 1], "nobody closes it meanwhile");
+            pool.shutdown();
+            assert_eq!(run.lock().unwrap()[..], [0, 1]);
+        });
+    }
+
+    #[test]
+    fn wakes_to_the_end() {
+        explore(3, || {
+            let (pool, run) = pool(1);
+            let theirs = pool.clone();
+            let submitting = thread::spawn(move || submit(&theirs));
+            pool.shutdown();
+            assert_eq!(submitting.join().unwrap(), run.lock().unwrap()[..]);
+        });
+    }
+}

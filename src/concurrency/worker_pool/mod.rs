@@ -14,17 +14,16 @@ mod worker;
 use super::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard};
 use crate::memory::cache_lines::CachePadded;
 #[cfg(loom)]
-use loom::thread::{self, JoinHandle};
+use loom::thread::{self, JoinHandle, ThreadId};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZero;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::mpsc::{SendError, TrySendError};
-use std::thread::ThreadId;
 #[cfg(not(loom))]
-use std::thread::{self, JoinHandle};
-use worker::Counts;
+use std::thread::{self, JoinHandle, ThreadId};
+use worker::{Counts, Run};
 
 // ANCHOR: settings
 /// How large a pool is. None of it may be 0.
@@ -83,14 +82,14 @@ impl Metrics {
 /// ```
 ///
 /// Dropping it is a [`shutdown`](Self::shutdown).
-pub struct WorkerPool<J, R> {
-    shared: Arc<Shared<J, R>>,
+pub struct WorkerPool<J> {
+    shared: Arc<Shared<J>>,
     /// Whoever joins holds the lock until all have ended.
     threads: Mutex<Vec<JoinHandle<()>>>,
     ids: Vec<ThreadId>,
 }
 
-struct Shared<J, R> {
+struct Shared<J> {
     state: Mutex<State<J>>,
     /// As long as the queue, for those who look without the lock. A hint.
     ready: CachePadded<AtomicUsize>,
@@ -100,8 +99,7 @@ struct Shared<J, R> {
     cancelled: AtomicBool,
     settings: Settings,
     counts: Box<[CachePadded<Counts>]>,
-    work: Box<dyn Fn(J) -> R + Send + Sync>,
-    deliver: Box<dyn Fn(std::thread::Result<R>) + Send + Sync>,
+    run: Box<Run<J>>,
 }
 
 struct State<J> {
@@ -117,14 +115,14 @@ struct State<J> {
     returned: u64,
 }
 
-impl<J: Send + 'static, R: 'static> WorkerPool<J, R> {
+impl<J: Send + 'static> WorkerPool<J> {
     /// Starts the workers. Each job becomes a call of `work`, and its result, or what it panicked with, a call of `deliver`,
     /// both on the worker. If `deliver` itself panics, that result is lost and nothing else.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if a setting is 0; otherwise why a thread could not be started. Those that were are stopped again.
-    pub fn start(
+    pub fn start<R>(
         settings: &Settings,
         work: impl Fn(J) -> R + Send + Sync + 'static,
         deliver: impl Fn(std::thread::Result<R>) + Send + Sync + 'static,
@@ -152,8 +150,7 @@ impl<J: Send + 'static, R: 'static> WorkerPool<J, R> {
             cancelled: AtomicBool::new(false),
             settings: settings.clone(),
             counts: (0..workers).map(|_| CachePadded::default()).collect(),
-            work: Box::new(work),
-            deliver: Box::new(deliver),
+            run: worker::running(work, deliver),
         });
         let mut pool = Self { shared, threads: Mutex::new(vec![]), ids: vec![] };
         for number in 0..workers {
@@ -234,7 +231,7 @@ impl<J: Send + 'static, R: 'static> WorkerPool<J, R> {
     // ANCHOR_END: cancel
 }
 
-impl<J, R> WorkerPool<J, R> {
+impl<J> WorkerPool<J> {
     /// What has become of the jobs so far.
     pub fn metrics(&self) -> Metrics {
         // First what has ended, so that whatever has, was submitted.
@@ -259,13 +256,13 @@ impl<J, R> WorkerPool<J, R> {
     }
 }
 
-impl<J, R> Drop for WorkerPool<J, R> {
+impl<J> Drop for WorkerPool<J> {
     fn drop(&mut self) {
         self.shutdown();
     }
 }
 
-impl<J, R> Shared<J, R> {
+impl<J> Shared<J> {
     // ANCHOR: room
     /// Waits until there is room, or returns nothing if there will be none.
     fn wait_for_room(&self) -> Option<MutexGuard<'_, State<J>>> {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::thread;
 
 /// How often a worker that finds nothing looks again before it sleeps. It yields its core in between, and a model does not look.
 const LOOKS: u32 = if cfg!(loom) { 0 } else { 16 };
@@ -17,12 +18,12 @@ pub(super) struct Counts {
     pub failed: AtomicU64,
 }
 
-impl<J, R> Shared<J, R> {
+impl<J> Shared<J> {
     pub(super) fn work_until_closed(&self, number: usize) {
         let mut batch = VecDeque::with_capacity(self.settings.batch.min(1 << 16));
         while self.take(&mut batch) {
             while let Some(job) = batch.pop_front() {
-                self.run(job, &self.counts[number]);
+                (self.run)(job, &self.counts[number]);
                 if self.cancelled.load(Relaxed) {
                     break;
                 }
@@ -40,7 +41,7 @@ impl<J, R> Shared<J, R> {
             if self.ready.load(Relaxed) > 0 {
                 break;
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let mut state = lock(&self.state);
         while state.queue.is_empty() && !state.closed {
@@ -65,15 +66,23 @@ impl<J, R> Shared<J, R> {
         share > 0
     }
     // ANCHOR_END: take
-
-    // ANCHOR: run
-    /// Runs a job. Neither its panic nor that of `deliver` ends the worker.
-    fn run(&self, job: J, counts: &Counts) {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
-        let count = if result.is_ok() { &counts.run } else { &counts.failed };
-        // This thread alone writes it. Pairs with the load in `metrics`: a job that is counted here was submitted.
-        count.store(count.load(Relaxed) + 1, Release);
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.deliver)(result)));
-    }
-    // ANCHOR_END: run
 }
+
+/// What is done with a job.
+pub(super) type Run<J> = dyn Fn(J, &Counts) + Send + Sync;
+
+// ANCHOR: run
+/// Runs a job and delivers its result. Neither a panic of `work` nor one of `deliver` ends the worker.
+pub(super) fn running<J, R>(
+    work: impl Fn(J) -> R + Send + Sync + 'static,
+    deliver: impl Fn(thread::Result<R>) + Send + Sync + 'static,
+) -> Box<Run<J>> {
+    Box::new(move |job, counts| {
+        let result = catch_unwind(AssertUnwindSafe(|| work(job)));
+        let count = if result.is_ok() { &counts.run } else { &counts.failed };
+        // This thread alone writes it. Pairs with the loads in `metrics`: what is counted here was submitted.
+        count.store(count.load(Relaxed) + 1, Release);
+        let _ = catch_unwind(AssertUnwindSafe(|| deliver(result)));
+    })
+}
+// ANCHOR_END: run
