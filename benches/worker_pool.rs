@@ -219,7 +219,7 @@ mod bench {
     }
 
     fn settings() -> Settings {
-        Settings { workers: WORKERS, queue: QUEUE, batch: BATCH, ..Settings::default() }
+        Settings { workers: WORKERS, queue: QUEUE, batch: BATCH }
     }
 
     /// Waits until the workers wait.
