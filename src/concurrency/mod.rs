@@ -2,3 +2,4 @@
 
 pub mod ring_buffer;
 pub(crate) mod sync;
+pub mod worker_pool;
