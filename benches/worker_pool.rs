@@ -219,7 +219,7 @@ mod bench {
     }
 
     fn settings() -> Settings {
-        Settings { workers: WORKERS, queue: QUEUE, batch: BATCH }
+        Settings { workers: WORKERS, queue: QUEUE, batch: BATCH, cores: vec![] }
     }
 
     /// Waits until the workers wait.

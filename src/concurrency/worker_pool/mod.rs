@@ -1,302 +1,263 @@
-//! Threads that run jobs from a bounded queue and account for each of them.
+//! Threads that run jobs from a bounded queue, and account for every one.
 //!
-//! | file | what it is about |
+//! | question | answer |
 //! | --- | --- |
-//! | `mod.rs` | submitting, shutting down, cancelling |
-//! | `worker.rs` | taking a batch, running it, putting it back |
-//! | [`naive`] | the version that everybody writes first |
+//! | where do jobs lie, who takes how many, who is woken? | `queue`, the part that the loom models explore |
+//! | what happens to a job that panics? | `worker` |
+//! | what is counted, and how is it read meanwhile? | [`metrics`] |
+//! | how does one wait for a single job? | [`handle`] |
+//! | what does everybody write first? | [`naive`] |
 //!
-//! A job that was accepted ends in one of three ways: it was run, it panicked, or [`WorkerPool::cancel`] returned it.
+//! A job is accepted or comes back to its submitter. An accepted one is run, or fails (it panics), or is returned by
+//! [`WorkerPool::cancel`]; nothing else can happen to it.
 
+pub mod handle;
+pub mod metrics;
 pub mod naive;
+mod queue;
 mod worker;
 
-use super::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard};
-use crate::memory::cache_lines::CachePadded;
-#[cfg(loom)]
-use loom::thread::{self, JoinHandle, ThreadId};
-use std::collections::VecDeque;
-use std::io;
+pub use metrics::{Latency, Metrics};
+
+use self::metrics::Clock;
+use self::queue::{Patience, Shared};
+use crate::concurrency::sync::{Arc, Mutex, thread};
+use crate::proof::cores;
 use std::num::NonZero;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::sync::mpsc::{SendError, TrySendError};
-#[cfg(not(loom))]
-use std::thread::{self, JoinHandle, ThreadId};
-use worker::{Counts, Run};
+use std::sync::mpsc::{self, SendError, TrySendError};
+use std::time::{Duration, Instant};
+use std::{io, iter};
 
 // ANCHOR: settings
-/// How large a pool is. None of it may be 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a pool is made of.
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// Threads.
+    /// How many threads run jobs.
     pub workers: usize,
-    /// Jobs that wait in the queue, at most.
+    /// How many jobs may wait that no worker has taken. Who submits more waits.
     pub queue: usize,
-    /// Jobs that a worker takes at a turn, at most. It never waits for them.
+    /// How many of them a worker takes at most at once: one lock for all of them. It never waits until there are so many.
     pub batch: usize,
+    /// The cores, by the kernel's numbers, to which the workers are pinned in turn; none, and they run where the kernel likes.
+    pub cores: Vec<usize>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        // It sees the cores that this process may use, and the quota of its control group.
         let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { workers, queue: 1024, batch: 16 }
+        Self { workers, queue: 1024, batch: 64, cores: vec![] }
     }
 }
 // ANCHOR_END: settings
 
-/// What has become of a pool's jobs so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metrics {
-    /// Accepted.
-    pub submitted: u64,
-    /// Run to their end.
-    pub run: u64,
-    /// Ended by a panic.
-    pub failed: u64,
-    /// Given back by [`WorkerPool::cancel`].
-    pub returned: u64,
-}
-
-impl Metrics {
-    /// Accepted, and neither ended nor given back: in the queue, in a worker's batch, or being run.
-    pub fn pending(&self) -> u64 {
-        self.submitted - self.run - self.failed - self.returned
-    }
-}
-
-/// Threads that run jobs of one type from a bounded queue.
+/// Threads that run jobs of type `J`, each as often as it was accepted: once.
+///
+/// Dropping it is [`shutdown`](Self::shutdown).
 ///
 /// ```
 /// use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
-/// use std::sync::mpsc::channel;
+/// use std::sync::mpsc;
 ///
-/// let (sender, results) = channel();
-/// let deliver = move |result: std::thread::Result<u64>| _ = sender.send(result.unwrap_or(0));
-/// let pool = WorkerPool::start(&Settings::default(), |job: u64| job * job, deliver)?;
-/// pool.submit(6)?;
-/// assert_eq!(results.recv(), Ok(36));
-/// pool.shutdown();
-/// assert_eq!(pool.metrics().run, 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let (deliver, results) = mpsc::channel();
+/// let settings = Settings { workers: 2, ..Settings::default() };
+/// let pool = WorkerPool::start(&settings, |job: u64| job * job, move |result| drop(deliver.send(result)))?;
+/// for job in 0..100 {
+///     pool.submit(job).unwrap();
+/// }
+/// pool.shutdown(); // and with the workers `deliver` is gone, so that the results have an end
+/// assert_eq!(results.iter().map(Result::unwrap).sum::<u64>(), 328_350);
+/// let metrics = pool.metrics();
+/// assert_eq!((metrics.submitted, metrics.run), (100, 100));
+/// # Ok::<(), std::io::Error>(())
 /// ```
-///
-/// Dropping it is a [`shutdown`](Self::shutdown).
 pub struct WorkerPool<J> {
     shared: Arc<Shared<J>>,
-    /// Whoever joins holds the lock until all have ended.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    ids: Vec<ThreadId>,
-}
-
-struct Shared<J> {
-    state: Mutex<State<J>>,
-    /// As long as the queue, for those who look without the lock. A hint.
-    ready: CachePadded<AtomicUsize>,
-    jobs: Condvar,
-    room: Condvar,
-    /// Written under the lock, together with `closed`.
-    cancelled: AtomicBool,
-    settings: Settings,
-    counts: Box<[CachePadded<Counts>]>,
-    run: Box<Run<J>>,
-}
-
-struct State<J> {
-    queue: VecDeque<J>,
-    closed: bool,
-    /// Workers that wait for `jobs`.
-    asleep: usize,
-    /// Those of them that somebody is waking. Too low after a spurious wake-up, which costs a wake-up more.
-    woken: usize,
-    /// Whether a submitter waits for `room`.
-    waiting: bool,
-    submitted: u64,
-    returned: u64,
+    /// By a worker's place.
+    ids: Vec<thread::ThreadId>,
+    /// Those that nobody has joined yet. Held while they are joined, so that whoever else shuts down waits too.
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl<J: Send + 'static> WorkerPool<J> {
-    /// Starts the workers. Each job becomes a call of `work`, and its result, or what it panicked with, a call of `deliver`,
-    /// both on the worker. If `deliver` itself panics, that result is lost and nothing else.
+    /// Starts the workers. Each runs `work` for a job and hands what came of it, the value or what it panicked with, to
+    /// `deliver`, on its own thread. `work` may leave what it captures half changed when it panics, and is called again.
+    ///
+    /// A panic of `deliver` loses that result and nothing else: the job has been counted, and the worker goes on.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if a setting is 0; otherwise why a thread could not be started. Those that were are stopped again.
+    /// `InvalidInput` for no workers, queue or batch and for a core that this process may not use; `OutOfMemory` for a queue
+    /// that memory has no room for; what the system says if a thread cannot be started. Those that were are stopped again.
     pub fn start<R>(
         settings: &Settings,
         work: impl Fn(J) -> R + Send + Sync + 'static,
         deliver: impl Fn(std::thread::Result<R>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let Settings { workers, queue, batch } = *settings;
-        for (value, name) in [(workers, "workers"), (queue, "queue"), (batch, "batch")] {
-            if value == 0 {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a worker pool with {name} = 0")));
-            }
-        }
-        let state = State {
-            queue: VecDeque::with_capacity(queue.min(1 << 16)),
-            closed: false,
-            asleep: 0,
-            woken: 0,
-            waiting: false,
-            submitted: 0,
-            returned: 0,
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            ready: CachePadded(AtomicUsize::new(0)),
-            jobs: Condvar::new(),
-            room: Condvar::new(),
-            cancelled: AtomicBool::new(false),
-            settings: settings.clone(),
-            counts: (0..workers).map(|_| CachePadded::default()).collect(),
-            run: worker::running(work, deliver),
-        });
-        let mut pool = Self { shared, threads: Mutex::new(vec![]), ids: vec![] };
-        for number in 0..workers {
-            let shared = pool.shared.clone();
-            let name = format!("worker {number}");
-            let thread = spawn(&name, move || shared.work_until_closed(number))
-                .map_err(|error| io::Error::new(error.kind(), format!("starting {name} of {workers}: {error}")))?;
+        check(settings)?;
+        let clock = Clock::start();
+        let run = worker::running(work, deliver, clock);
+        let shared = Arc::new(Shared::new(settings, clock, std::sync::Arc::downgrade(&run))?);
+        let mut pool = Self { shared, ids: vec![], threads: Mutex::new(vec![]) };
+        let (tell, told) = mpsc::channel();
+        for place in 0..settings.workers {
+            let core = settings.cores.get(place % settings.cores.len().max(1)).map(|&core| (core, tell.clone()));
+            let (shared, run) = (pool.shared.clone(), run.clone());
+            let body = move || {
+                if let Some((core, tell)) = core {
+                    let pinned = cores::pin(core);
+                    let is_pinned = pinned.is_ok();
+                    let _ = tell.send((core, pinned)); // heard, unless another worker could not be pinned either
+                    if !is_pinned {
+                        return;
+                    }
+                }
+                worker::work(&shared, place, &*run);
+            };
+            // From here on an error drops the pool, which stops what was started.
+            let thread = thread::Builder::new().name(format!("worker-{place}")).spawn(body).map_err(|error| {
+                let what = format!("starting worker {} of {}: {error}", place + 1, settings.workers);
+                io::Error::new(error.kind(), what)
+            })?;
             pool.ids.push(thread.thread().id());
-            lock(&pool.threads).push(thread);
+            pool.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        drop(tell);
+        if !settings.cores.is_empty() {
+            for (core, pinned) in told {
+                pinned.map_err(|error| {
+                    io::Error::new(error.kind(), format!("pinning a worker to core {core}: {error}"))
+                })?;
+            }
         }
         Ok(pool)
     }
-
-    // ANCHOR: submit
-    /// Queues a job; waits while the queue is full.
-    ///
-    /// # Errors
-    ///
-    /// The job, if the pool is closed or is closed meanwhile.
-    pub fn submit(&self, job: J) -> Result<(), SendError<J>> {
-        let Some(state) = self.shared.wait_for_room() else { return Err(SendError(job)) };
-        self.shared.accept(state, 1, |queue| queue.push_back(job));
-        Ok(())
-    }
-    // ANCHOR_END: submit
-
-    /// Queues a job if there is room.
-    ///
-    /// # Errors
-    ///
-    /// The job, if the queue is full or the pool is closed.
-    pub fn try_submit(&self, job: J) -> Result<(), TrySendError<J>> {
-        let state = lock(&self.shared.state);
-        if state.closed {
-            return Err(TrySendError::Disconnected(job));
-        }
-        if state.queue.len() >= self.shared.settings.queue {
-            return Err(TrySendError::Full(job));
-        }
-        self.shared.accept(state, 1, |queue| queue.push_back(job));
-        Ok(())
-    }
-
-    /// Queues all jobs, as many at a turn as there is room for; waits while there is none.
-    ///
-    /// # Errors
-    ///
-    /// If the pool is closed or is closed meanwhile; the vector then holds what was not accepted.
-    pub fn submit_all(&self, jobs: &mut Vec<J>) -> Result<(), SendError<()>> {
-        let mut rest = std::mem::take(jobs).into_iter();
-        while rest.len() > 0 {
-            let Some(state) = self.shared.wait_for_room() else {
-                jobs.extend(rest);
-                return Err(SendError(()));
-            };
-            let turn = rest.len().min(self.shared.settings.queue - state.queue.len());
-            self.shared.accept(state, turn, |queue| queue.extend(rest.by_ref().take(turn)));
-        }
-        Ok(())
-    }
-
-    // ANCHOR: cancel
-    /// Closes the pool, waits for the jobs that are running, and returns all others that were accepted.
-    ///
-    /// A job that cancels its own pool waits for nobody: it gets what is in the queue, and the next call of `cancel` returns
-    /// what was in the workers' batches.
-    pub fn cancel(&self) -> Vec<J> {
-        {
-            let _state = lock(&self.shared.state);
-            self.shared.cancelled.store(true, Relaxed); // read under the lock, or as a hint between two jobs
-        }
-        self.shutdown();
-        let mut state = lock(&self.shared.state);
-        let returned: Vec<J> = state.queue.drain(..).collect();
-        state.returned += returned.len() as u64;
-        returned
-    }
-    // ANCHOR_END: cancel
 }
 
 impl<J> WorkerPool<J> {
-    /// What has become of the jobs so far.
-    pub fn metrics(&self) -> Metrics {
-        // First what has ended, so that whatever has, was submitted.
-        let sum = |count: fn(&Counts) -> u64| self.shared.counts.iter().map(|counts| count(counts)).sum();
-        let (run, failed) = (sum(|counts| counts.run.load(Acquire)), sum(|counts| counts.failed.load(Acquire)));
-        let state = lock(&self.shared.state);
-        Metrics { submitted: state.submitted, run, failed, returned: state.returned }
+    // ANCHOR: submit
+    /// Hands over a job, and waits while the queue is full.
+    ///
+    /// In a worker of this pool it doesn't wait, because nobody might be left to make room: there a job that finds the queue
+    /// full is run at once, as if it had been called.
+    ///
+    /// # Errors
+    ///
+    /// The job comes back if the pool is closed, or closes meanwhile.
+    pub fn submit(&self, job: J) -> Result<(), SendError<J>> {
+        let refused = match self.shared.push(job, Patience::None) {
+            Err(TrySendError::Full(job)) => match self.place() {
+                Some(place) => self.shared.run_here(job, place),
+                None => self.shared.push(job, Patience::Forever),
+            },
+            accepted_or_closed => accepted_or_closed,
+        };
+        refused.map_err(|(TrySendError::Full(job) | TrySendError::Disconnected(job))| SendError(job))
+    }
+    // ANCHOR_END: submit
+
+    /// As [`submit`](Self::submit), and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The job comes back, in `Full` if the queue is, in `Disconnected` if the pool is closed.
+    pub fn try_submit(&self, job: J) -> Result<(), TrySendError<J>> {
+        self.shared.push(job, Patience::None)
     }
 
-    /// Closes the pool and waits until all accepted jobs are run and the workers have ended. Any number of threads may call it,
-    /// and all of them wait. A job that shuts its own pool down only closes it.
+    /// As [`submit`](Self::submit), and waits so long at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_submit`](Self::try_submit).
+    pub fn submit_within(&self, job: J, time: Duration) -> Result<(), TrySendError<J>> {
+        let patience = Instant::now().checked_add(time).map_or(Patience::Forever, Patience::Until);
+        self.shared.push(job, patience)
+    }
+
+    /// Hands over all of them in their order, as many under one lock as there is room for, and waits for more. In a worker it
+    /// runs those itself for which there is none, as [`submit`](Self::submit) does.
+    ///
+    /// # Errors
+    ///
+    /// If the pool is closed, or closes meanwhile. What was not accepted is left in the vector.
+    pub fn submit_all(&self, jobs: &mut Vec<J>) -> Result<(), SendError<()>> {
+        let mut rest = jobs.drain(..);
+        let accepted = match self.place() {
+            None => self.shared.push_all(&mut rest),
+            Some(_) => rest.try_for_each(|job| self.submit(job)),
+        };
+        let Err(SendError(refused)) = accepted else { return Ok(()) };
+        let left: Vec<J> = iter::once(refused).chain(rest).collect();
+        *jobs = left;
+        Err(SendError(()))
+    }
+
+    /// What has become of the jobs so far. All counts are of one moment.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// Accepts no more jobs, waits until those that were accepted are done, and for the workers' end. Whoever waits to submit
+    /// gets the job back.
+    ///
+    /// Called by a job of this pool it doesn't wait, because it would wait for itself; the rest happens all the same.
     pub fn shutdown(&self) {
-        lock(&self.shared.state).closed = true;
-        self.shared.jobs.notify_all();
-        self.shared.room.notify_all();
-        if self.ids.contains(&thread::current().id()) {
+        self.shared.close();
+        self.join();
+    }
+
+    // ANCHOR: cancel
+    /// Accepts no more jobs, waits for those that are being run and for the workers' end, and returns all that were not begun,
+    /// those too that a worker had taken in a batch. Whoever waits to submit gets the job back.
+    ///
+    /// Called by a job of this pool it doesn't wait, as in [`shutdown`](Self::shutdown).
+    pub fn cancel(&self) -> Vec<J> {
+        let returned = self.shared.close_and_return();
+        self.join();
+        returned
+    }
+    // ANCHOR_END: cancel
+
+    fn join(&self) {
+        if self.place().is_some() {
             return;
         }
-        for thread in lock(&self.threads).drain(..) {
-            let _ = thread.join(); // no job's panic ends a worker
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            // A worker catches what panics in it. What is left is a destructor of `work` or `deliver`, when all is done.
+            let _ = thread.join();
         }
+    }
+
+    /// Which worker of this pool the caller is, if it is one.
+    fn place(&self) -> Option<usize> {
+        let id = thread::current().id();
+        self.ids.iter().position(|&worker| worker == id)
     }
 }
 
+/// As [`WorkerPool::shutdown`].
 impl<J> Drop for WorkerPool<J> {
     fn drop(&mut self) {
         self.shutdown();
     }
 }
 
-impl<J> Shared<J> {
-    // ANCHOR: room
-    /// Waits until there is room, or returns nothing if there will be none.
-    fn wait_for_room(&self) -> Option<MutexGuard<'_, State<J>>> {
-        let mut state = lock(&self.state);
-        while state.queue.len() >= self.settings.queue && !state.closed {
-            state.waiting = true;
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+fn check(settings: &Settings) -> io::Result<()> {
+    let wrong = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    for (what, number) in [("workers", settings.workers), ("queue", settings.queue), ("batch", settings.batch)] {
+        if number == 0 {
+            return wrong(format!("a worker pool with {what} = 0 would run nothing"));
         }
-        (!state.closed).then_some(state)
     }
-
-    /// Puts so many jobs in and wakes as many workers, if so many sleep.
-    fn accept(&self, mut state: MutexGuard<'_, State<J>>, jobs: usize, put: impl FnOnce(&mut VecDeque<J>)) {
-        put(&mut state.queue);
-        state.submitted += jobs as u64;
-        self.ready.store(state.queue.len(), Relaxed); // a hint
-        let wake = (state.asleep - state.woken).min(jobs);
-        state.woken += wake;
-        drop(state);
-        (0..wake).for_each(|_| self.jobs.notify_one());
+    if settings.cores.is_empty() {
+        return Ok(());
     }
-    // ANCHOR_END: room
-}
-
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(not(loom))]
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work)
-}
-
-#[cfg(loom)]
-fn spawn(_name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    Ok(thread::spawn(work))
+    let allowed = cores::allowed()?;
+    match settings.cores.iter().find(|core| !allowed.contains(core)) {
+        Some(core) => wrong(format!("core {core} is not one that this process may use: {allowed:?}")),
+        None => Ok(()),
+    }
 }

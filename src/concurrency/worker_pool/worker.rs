@@ -1,88 +1,43 @@
-//! What a worker does.
+//! What a worker does with a job.
 
-use super::{Shared, lock};
-use std::collections::VecDeque;
+use super::metrics::{Clock, Tally};
+use super::queue::{Queued, Shared};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::Arc;
 use std::thread;
 
-/// How often a worker that finds nothing looks again before it sleeps. It yields its core in between, and a model does not look.
-const LOOKS: u32 = if cfg!(loom) { 0 } else { 16 };
-
-/// What one worker has done. Nobody else writes it.
-#[derive(Default)]
-pub(super) struct Counts {
-    pub run: AtomicU64,
-    pub failed: AtomicU64,
-}
-
-impl<J> Shared<J> {
-    pub(super) fn work_until_closed(&self, number: usize) {
-        let mut batch = VecDeque::with_capacity(self.settings.batch.min(1 << 16));
-        while self.take(&mut batch) {
-            while let Some(job) = batch.pop_front() {
-                (self.run)(job, &self.counts[number]);
-                if self.cancelled.load(Relaxed) {
-                    break;
-                }
-            }
-            if !batch.is_empty() {
-                lock(&self.state).queue.extend(batch.drain(..)); // for `cancel`, which waits for this worker
-            }
-        }
-    }
-
-    // ANCHOR: take
-    /// Takes jobs if there are any, or waits for them. Says `false` if there will be none.
-    fn take(&self, batch: &mut VecDeque<J>) -> bool {
-        for _ in 0..LOOKS {
-            if self.ready.load(Relaxed) > 0 {
-                break;
-            }
-            thread::yield_now();
-        }
-        let mut state = lock(&self.state);
-        while state.queue.is_empty() && !state.closed {
-            state.asleep += 1;
-            state = self.jobs.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.asleep -= 1;
-            state.woken = state.woken.saturating_sub(1);
-        }
-        if self.cancelled.load(Relaxed) {
-            return false;
-        }
-        let share = state.queue.len().div_ceil(self.settings.workers).min(self.settings.batch);
-        batch.extend(state.queue.drain(..share));
-        self.ready.store(state.queue.len(), Relaxed);
-        // A submitter that waits is not woken for each job, but when half of the queue is free.
-        let wake = state.waiting && state.queue.len() <= self.settings.queue / 2;
-        state.waiting &= !wake;
-        drop(state);
-        if wake {
-            self.room.notify_all();
-        }
-        share > 0
-    }
-    // ANCHOR_END: take
-}
-
-/// What is done with a job.
-pub(super) type Run<J> = dyn Fn(J, &Counts) + Send + Sync;
+/// Runs one job and counts it; also told is whether it is the last one that the worker has.
+pub(super) type Run<J> = dyn Fn(Queued<J>, &Tally, bool) + Send + Sync;
 
 // ANCHOR: run
-/// Runs a job and delivers its result. Neither a panic of `work` nor one of `deliver` ends the worker.
+/// How jobs are run: what panics is caught, what came of it is counted and then delivered, so that whoever receives a result
+/// finds it counted.
 pub(super) fn running<J, R>(
     work: impl Fn(J) -> R + Send + Sync + 'static,
     deliver: impl Fn(thread::Result<R>) + Send + Sync + 'static,
-) -> Box<Run<J>> {
-    Box::new(move |job, counts| {
+    clock: Clock,
+) -> Arc<Run<J>> {
+    Arc::new(move |queued, tally, is_last| {
+        let Queued { job, submitted } = queued;
         let result = catch_unwind(AssertUnwindSafe(|| work(job)));
-        let count = if result.is_ok() { &counts.run } else { &counts.failed };
-        // This thread alone writes it. Pairs with the loads in `metrics`: what is counted here was submitted.
-        count.store(count.load(Relaxed) + 1, Release);
-        let _ = catch_unwind(AssertUnwindSafe(|| deliver(result)));
+        if is_last || submitted.is_some() {
+            tally.time(clock.now(), submitted); // two readings for a job that is sampled, one for a batch
+        }
+        tally.count(result.is_ok());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| deliver(result))) {
+            // What it panicked with may panic when it is dropped.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                mem::forget(again);
+            }
+        }
     })
 }
 // ANCHOR_END: run
+
+/// A worker's life.
+pub(super) fn work<J>(shared: &Shared<J>, place: usize, run: &Run<J>) {
+    while let Some((queued, is_last)) = shared.next(place) {
+        run(queued, shared.tally(place), is_last);
+    }
+}
