@@ -733,9 +733,9 @@ mod worker_pool {
         (Arc::new(pool), run)
     }
 
-    /// Submits jobs 0 and 1 and says which of them were accepted.
-    fn submit(pool: &WorkerPool<u8>) -> Vec<u8> {
-        (0..2).filter(|&job| pool.submit(job).is_ok()).collect()
+    /// Submits so many jobs and says which of them were accepted.
+    fn submit(pool: &WorkerPool<u8>, jobs: u8) -> Vec<u8> {
+        (0..jobs).filter(|&job| pool.submit(job).is_ok()).collect()
     }
 
     #[test]
@@ -743,7 +743,7 @@ mod worker_pool {
         explore(3, || {
             let (pool, run) = pool(2);
             let theirs = pool.clone();
-            let submitting = thread::spawn(move || submit(&theirs));
+            let submitting = thread::spawn(move || submit(&theirs, 2));
             let returned_jobs = pool.cancel();
             let accepted = submitting.join().unwrap();
             let run = run.lock().unwrap();
@@ -758,10 +758,11 @@ mod worker_pool {
         explore(3, || {
             let (pool, run) = pool(1);
             let theirs = pool.clone();
-            let submitting = thread::spawn(move || submit(&theirs));
-            assert_eq!(submitting.join().unwrap(), [0, 1], "nobody closes it meanwhile");
+            // The last one finds room only if the worker has come for the one before.
+            let submitting = thread::spawn(move || submit(&theirs, 3));
+            assert_eq!(submitting.join().unwrap(), [0, 1, 2], "nobody closes it meanwhile");
             pool.shutdown();
-            assert_eq!(run.lock().unwrap()[..], [0, 1]);
+            assert_eq!(run.lock().unwrap()[..], [0, 1, 2]);
         });
     }
 
@@ -770,7 +771,7 @@ mod worker_pool {
         explore(3, || {
             let (pool, run) = pool(1);
             let theirs = pool.clone();
-            let submitting = thread::spawn(move || submit(&theirs));
+            let submitting = thread::spawn(move || submit(&theirs, 2));
             pool.shutdown();
             assert_eq!(submitting.join().unwrap(), run.lock().unwrap()[..]);
         });
