@@ -111,7 +111,7 @@ fn until(come: impl Fn() -> bool) -> bool {
 }
 
 // ANCHOR: cancel
-/// A thousand jobs, of which each worker is running its first when the pool is cancelled.
+/// A thousand jobs, of which each worker is running its first when the pool is canceled.
 fn cancel(report: &mut Report) -> io::Result<()> {
     for name in ["naive", "pool"] {
         let gate = Arc::new(Gate::default());
@@ -127,13 +127,13 @@ fn cancel(report: &mut Report) -> io::Result<()> {
                 0
             }
             Pool::Ours(pool) => thread::scope(|scope| {
-                let cancelling = scope.spawn(|| pool.cancel().len() as u64);
+                let canceling = scope.spawn(|| pool.cancel().len() as u64);
                 until(|| match pool.try_submit(JOBS) {
                     Ok(()) => submitted.fetch_add(1, SeqCst) == u64::MAX,
                     Err(why) => matches!(why, TrySendError::Disconnected(_)),
                 });
                 gate.open.store(true, SeqCst);
-                cancelling.join().unwrap()
+                canceling.join().unwrap()
             }),
         };
         // ANCHOR_END: cancel

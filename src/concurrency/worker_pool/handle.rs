@@ -105,6 +105,10 @@ impl<J, R> HandlePool<J, R> {
 
     /// As [`WorkerPool::cancel`]. The handles of the jobs that are returned say so.
     pub fn cancel(&self) -> Vec<J> {
-        self.0.cancel().into_iter().map(|task| task.job).collect()
+        let returned = self.0.shared.close_and_return();
+        // The promises end before the wait: a job that is being run may wait for one of them.
+        let returned = returned.into_iter().map(|task| task.job).collect();
+        self.0.join();
+        returned
     }
 }

@@ -1,6 +1,6 @@
 //! The version that everybody writes first. Its faults are pinned by `tests/worker_pool.rs` and shown by the example:
 //!
-//! - a cancelled pool leaves jobs in its queue and in its workers' batches, run by nobody and returned to nobody, and drops the
+//! - a canceled pool leaves jobs in its queue and in its workers' batches, run by nobody and returned to nobody, and drops the
 //!   results of those that were running;
 //! - a job waits in a batch until that is full or the ticker strikes, while the worker has nothing else to do;
 //! - the batches are a second queue that no setting bounds but the batch's size;
@@ -32,7 +32,7 @@ struct Shared<J, R> {
     work: Box<dyn Fn(J) -> R + Send + Sync>,
     batch: usize,
     tick: Duration,
-    cancelled: AtomicBool,
+    canceled: AtomicBool,
     metrics: Metrics,
 }
 // ANCHOR_END: pool
@@ -67,7 +67,7 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
             work: Box::new(work),
             batch,
             tick,
-            cancelled: AtomicBool::new(false),
+            canceled: AtomicBool::new(false),
             metrics: Metrics::default(),
         });
         let worker = |_| {
@@ -108,7 +108,7 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
 
     /// Tells the workers to stop.
     pub fn cancel(&self) {
-        self.shared.cancelled.store(true, Relaxed);
+        self.shared.canceled.store(true, Relaxed);
     }
 
     /// Cancels, waits for the workers, and counts the jobs that lie in the queue. The article's has no such method.
@@ -126,7 +126,7 @@ impl<J, R> Shared<J, R> {
     fn work_on(&self) {
         let mut batch = Vec::with_capacity(self.batch);
         let mut tick = Instant::now() + self.tick;
-        while !self.cancelled.load(Relaxed) {
+        while !self.canceled.load(Relaxed) {
             let wait = tick.saturating_duration_since(Instant::now());
             let job = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(wait);
             match job {
@@ -153,7 +153,7 @@ impl<J, R> Shared<J, R> {
             let mut result = (self.work)(job);
             self.metrics.processed.fetch_add(1, Relaxed);
             loop {
-                if self.cancelled.load(Relaxed) {
+                if self.canceled.load(Relaxed) {
                     return; // and drops the result and the rest of the batch
                 }
                 match self.results.try_send(result) {
