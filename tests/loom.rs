@@ -407,7 +407,7 @@ mod allocation {
 mod worker_pool_shelves {
     use loom::model::Builder;
     use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::sync::{Condvar, Mutex};
     use loom::thread;
     use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
 
@@ -464,7 +464,8 @@ mod worker_pool_shelves {
     fn sleep(wait: fn(&Bed), submit: fn(&Bed)) {
         loom::model(move || {
             let bed = Bed { length: AtomicUsize::new(0), asleep: Mutex::new(0), work: Condvar::new() };
-            let bed = Arc::new(bed);
+            // Not loom's, which is of no more use when a model has failed.
+            let bed = std::sync::Arc::new(bed);
             let theirs = bed.clone();
             let worker = thread::spawn(move || wait(&theirs));
             submit(&bed);
