@@ -421,7 +421,7 @@ mod worker_pool_shelves {
     /// Two workers take batches of two, one from the other's shelf too, while the pool is canceled: each job is run or returned, once.
     #[test]
     fn accounts() {
-        explore(1, || {
+        explore(3, || {
             let run = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
             let list = run.clone();
             let settings = Settings { workers: 2, queue: 3, batch: 2, cores: vec![] };
