@@ -3,3 +3,4 @@
 pub mod ring_buffer;
 pub mod sharing;
 pub(crate) mod sync;
+pub mod worker_pool;

@@ -1,0 +1,582 @@
+//! The pool accounts for every job whatever happens to it, and nobody sleeps forever.
+
+use perf_proved::concurrency::worker_pool::handle::{HandlePool, Lost};
+use perf_proved::concurrency::worker_pool::{Metrics, Settings, WorkerPool};
+use perf_proved_tests::refusals;
+use proptest::prelude::*;
+use std::io::ErrorKind;
+use std::panic::{panic_any, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{self, Receiver, Sender, TrySendError};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn settings(workers: usize, queue: usize, batch: usize) -> Settings {
+    Settings { workers, queue, batch, cores: vec![] }
+}
+
+fn accounted(metrics: &Metrics) {
+    assert_eq!(metrics.submitted, metrics.run + metrics.failed + metrics.returned, "{metrics:?}");
+    assert_eq!(metrics.queued, 0);
+}
+
+/// A pool whose jobs wait for a word each, and tell when they begin.
+struct Gated {
+    pool: WorkerPool<u64>,
+    begun: Receiver<u64>,
+    go: Sender<()>,
+    results: Receiver<thread::Result<u64>>,
+}
+
+fn gated(settings: &Settings) -> Gated {
+    let (begin, begun) = mpsc::channel();
+    let (go, gate) = mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let (deliver, results) = mpsc::channel();
+    let work = move |job| {
+        begin.send(job).unwrap();
+        gate.lock().unwrap().recv().unwrap();
+        job
+    };
+    let pool = WorkerPool::start(settings, work, move |result| drop(deliver.send(result))).unwrap();
+    Gated { pool, begun, go, results }
+}
+
+fn until(mut ready: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(10), "it never came to pass");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn nothing_is_no_number() {
+    for (settings, what) in
+        [(settings(0, 1, 1), "workers = 0"), (settings(1, 0, 1), "queue = 0"), (settings(1, 1, 0), "batch = 0")]
+    {
+        let error = WorkerPool::start(&settings, |_: u8| (), drop).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    let error = WorkerPool::start(&settings(1, usize::MAX, 1), |_: u8| (), drop).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
+    let mut pinned = Settings { cores: vec![100_000], ..settings(2, 4, 4) };
+    let error = WorkerPool::start(&pinned, |_: u8| (), drop).err().unwrap();
+    assert!(error.to_string().starts_with("core 100000 is not one"), "{error}");
+    let core = *perf_proved::proof::cores::allowed().unwrap().last().unwrap();
+    pinned.cores = vec![core];
+    let (deliver, results) = mpsc::channel();
+    let work = |_: u8| perf_proved::proof::cores::allowed().unwrap();
+    let pool = WorkerPool::start(&pinned, work, move |cores| deliver.send(cores.unwrap()).unwrap()).unwrap();
+    (0..4).for_each(|job| pool.submit(job).unwrap());
+    pool.shutdown();
+    assert_eq!(results.iter().collect::<Vec<_>>(), vec![vec![core]; 4]);
+}
+
+#[test]
+fn a_lone_job_is_run_at_once() {
+    // No clock has to strike: it is delivered while nothing else is submitted, whatever the batch.
+    let (deliver, results) = mpsc::channel();
+    let pool = WorkerPool::start(&settings(2, 1024, 64), |job: u8| job, move |r| drop(deliver.send(r))).unwrap();
+    for job in 0..10 {
+        pool.submit(job).unwrap();
+        assert_eq!(results.recv().unwrap().unwrap(), job);
+        let metrics = pool.metrics();
+        assert_eq!((metrics.run, metrics.queued), (u64::from(job) + 1, 0), "counted before it is delivered");
+        assert!(metrics.last_processed.is_some() && metrics.latency.samples() == 1 + u64::from(job) / 13);
+    }
+}
+
+#[test]
+fn a_batch_is_no_hiding_place() {
+    // One worker takes a batch of 32 and begins the first; the other one, free again, gets at all that lie behind it.
+    let gated = gated(&settings(2, 64, 64));
+    gated.pool.submit_all(&mut (0..64).collect()).unwrap();
+    let stuck = gated.begun.recv().unwrap();
+    // 63 words: one job, whichever it is, still waits when all others are done.
+    (0..63).for_each(|_| gated.go.send(()).unwrap());
+    until(|| gated.pool.metrics().run == 63);
+    assert_eq!(gated.pool.metrics().queued, 0, "job {stuck} was the first");
+    gated.go.send(()).unwrap();
+    gated.pool.shutdown();
+    accounted(&gated.pool.metrics());
+}
+
+#[test]
+fn a_full_queue_gives_back_waits_and_wakes() {
+    for queue in [1, 2, 3, 8] {
+        let gated = gated(&settings(1, queue, 1));
+        let pool = &gated.pool;
+        pool.submit(0).unwrap();
+        gated.begun.recv().unwrap();
+        (1..=queue as u64).for_each(|job| pool.try_submit(job).unwrap());
+        assert_eq!(pool.try_submit(99), Err(TrySendError::Full(99)));
+        assert_eq!(pool.submit_within(99, Duration::ZERO), Err(TrySendError::Full(99)));
+        assert_eq!(pool.submit_within(99, Duration::from_millis(5)), Err(TrySendError::Full(99)));
+        assert_eq!(pool.metrics().queued, queue as u64);
+        thread::scope(|scope| {
+            for job in 0..3 {
+                scope.spawn(move || match job {
+                    0 => pool.submit(100).unwrap(),
+                    1 => pool.submit_within(101, Duration::from_secs(60)).unwrap(),
+                    _ => pool.submit_all(&mut (102..120).collect()).unwrap(),
+                });
+            }
+            (0..queue + 21).for_each(|_| gated.go.send(()).unwrap());
+        });
+        pool.shutdown();
+        assert_eq!(gated.results.iter().count(), queue + 21);
+        accounted(&pool.metrics());
+    }
+}
+
+#[test]
+fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
+    for cancel in [false, true] {
+        let gated = gated(&settings(1, 2, 1));
+        let pool = &gated.pool;
+        pool.submit(0).unwrap();
+        gated.begun.recv().unwrap();
+        pool.submit_all(&mut vec![1, 2]).unwrap();
+        thread::scope(|scope| {
+            let one = scope.spawn(|| pool.submit(7));
+            let within = scope.spawn(|| pool.submit_within(8, Duration::from_secs(60)));
+            let all = scope.spawn(|| {
+                let mut jobs = vec![3, 4, 5];
+                (pool.submit_all(&mut jobs), jobs)
+            });
+            thread::sleep(Duration::from_millis(20)); // so that they wait; if they don't yet, the answers are the same
+            let end = scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
+            assert_eq!(one.join().unwrap().unwrap_err().0, 7);
+            assert_eq!(within.join().unwrap(), Err(TrySendError::Disconnected(8)));
+            let (refused, jobs) = all.join().unwrap();
+            assert!(refused.is_err() && jobs == [3, 4, 5], "in their order: {jobs:?}");
+            // Of a pool that was canceled the gate may be gone.
+            (0..3).for_each(|_| gated.go.send(()).unwrap_or_default());
+            assert_eq!(end.join().unwrap(), if cancel { vec![1, 2] } else { vec![] });
+        });
+        accounted(&pool.metrics());
+        assert_eq!(pool.try_submit(9), Err(TrySendError::Disconnected(9)));
+    }
+}
+
+#[test]
+fn cancel_returns_what_was_not_begun_batches_too() {
+    let gated = gated(&settings(1, 100, 64));
+    gated.pool.submit_all(&mut (0..100).collect()).unwrap();
+    assert_eq!(gated.begun.recv().unwrap(), 0, "63 lie on the shelf");
+    let returned = thread::scope(|scope| {
+        let cancel = scope.spawn(|| gated.pool.cancel());
+        until(|| gated.pool.metrics().returned == 99);
+        gated.go.send(()).unwrap();
+        cancel.join().unwrap()
+    });
+    assert_eq!(returned, (1..100).collect::<Vec<_>>(), "in their order");
+    assert_eq!(gated.results.iter().map(Result::unwrap).collect::<Vec<_>>(), [0]);
+    let metrics = gated.pool.metrics();
+    assert_eq!((metrics.submitted, metrics.run, metrics.returned), (100, 1, 99));
+    assert!(gated.pool.cancel().is_empty(), "a second time");
+}
+
+#[test]
+fn a_panic_is_counted_and_delivered_and_the_worker_goes_on() {
+    let (deliver, results) = mpsc::channel();
+    let work = |job: u32| if job.is_multiple_of(3) { resume_unwind(Box::new(job)) } else { job };
+    let pool = WorkerPool::start(&settings(1, 8, 4), work, move |result| drop(deliver.send(result))).unwrap();
+    (0..30).for_each(|job| pool.submit(job).unwrap());
+    pool.shutdown();
+    let results: Vec<_> = results.iter().map(|r| r.map_err(|panic| *panic.downcast::<u32>().unwrap())).collect();
+    assert_eq!(results, (0..30).map(|job| if job % 3 == 0 { Err(job) } else { Ok(job) }).collect::<Vec<_>>());
+    assert_eq!((pool.metrics().run, pool.metrics().failed), (20, 10));
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("dropped"));
+    }
+}
+
+#[test]
+fn a_delivery_that_panics_loses_its_result_and_nothing_else() {
+    let delivered = Arc::new(AtomicU64::new(0));
+    let seen = delivered.clone();
+    let deliver = move |result: thread::Result<u64>| match result.unwrap() {
+        1 => resume_unwind(Box::new(Bomb)),
+        2 => resume_unwind(Box::new("an ordinary panic")),
+        _ => drop(seen.fetch_add(1, SeqCst)),
+    };
+    let pool = WorkerPool::start(&settings(1, 8, 8), |job| job, deliver).unwrap();
+    (0..6).for_each(|job| pool.submit(job).unwrap());
+    pool.shutdown();
+    assert_eq!((pool.metrics().run, delivered.load(SeqCst)), (6, 4));
+}
+
+#[test]
+fn jobs_submit_to_their_own_pool_however_full_it_is() {
+    for bulk in [false, true] {
+        let own: Arc<OnceLock<Arc<WorkerPool<u32>>>> = Arc::default();
+        let pool = own.clone();
+        let work = move |depth: u32| {
+            if depth > 0 {
+                let pool = pool.wait();
+                if bulk {
+                    pool.submit_all(&mut vec![depth - 1; 2]).unwrap();
+                } else {
+                    (0..2).for_each(|_| pool.submit(depth - 1).unwrap());
+                }
+            }
+        };
+        let (done, results) = mpsc::channel();
+        let started = WorkerPool::start(&settings(2, 1, 4), work, move |r| done.send(r).unwrap()).unwrap();
+        let pool = Arc::new(started);
+        assert!(own.set(pool.clone()).is_ok());
+        pool.submit(10).unwrap();
+        assert_eq!(results.iter().take((1 << 11) - 1).filter(Result::is_ok).count(), (1 << 11) - 1);
+        pool.shutdown();
+        assert_eq!(pool.metrics().run, (1 << 11) - 1);
+    }
+}
+
+#[test]
+fn a_job_may_end_its_pool() {
+    for cancel in [false, true] {
+        let own: Arc<OnceLock<Arc<WorkerPool<u64>>>> = Arc::default();
+        let (pool, returned) = (own.clone(), Arc::new(AtomicUsize::new(0)));
+        let theirs = returned.clone();
+        let work = move |job| {
+            if job == 0 {
+                let pool = pool.wait();
+                if cancel {
+                    theirs.store(pool.cancel().len(), SeqCst);
+                } else {
+                    pool.shutdown();
+                }
+                assert!(pool.submit(9).is_err());
+            }
+        };
+        let pool = Arc::new(WorkerPool::start(&settings(1, 16, 16), work, drop).unwrap());
+        pool.submit_all(&mut (0..10).collect()).unwrap();
+        assert!(own.set(pool.clone()).is_ok());
+        pool.shutdown(); // waits for the end, whoever came first
+        let metrics = pool.metrics();
+        accounted(&metrics);
+        assert_eq!((metrics.returned, metrics.failed), (returned.load(SeqCst) as u64, 0));
+        assert_eq!(metrics.returned, if cancel { 9 } else { 0 });
+    }
+}
+
+#[test]
+fn several_threads_may_end_a_pool_at_once() {
+    for _ in 0..50 {
+        let pool = WorkerPool::start(&settings(2, 64, 8), |_: u64| thread::yield_now(), drop).unwrap();
+        pool.submit_all(&mut (0..64).collect()).unwrap();
+        let start = Barrier::new(4);
+        let returned: u64 = thread::scope(|scope| {
+            let end = |number: u32| {
+                let (pool, start) = (&pool, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let returned = if number == 0 { pool.cancel() } else { (pool.shutdown(), vec![]).1 };
+                    accounted(&pool.metrics()); // it has ended for each of them
+                    returned.len() as u64
+                })
+            };
+            (0..4).map(end).collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(returned, pool.metrics().returned);
+    }
+}
+
+#[test]
+fn a_handle_gets_the_result_or_why_there_is_none() {
+    let (begun, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (theirs, gate) = (begun.clone(), go.clone());
+    let work = move |job: u32| match job {
+        0 => {
+            theirs.wait();
+            gate.wait();
+        }
+        1 => panic_any("one"),
+        _ => {}
+    };
+    std::panic::set_hook(Box::new(|_| ()));
+    let pool = HandlePool::start(&settings(1, 8, 8), work).unwrap();
+    let panicked = pool.submit(1).unwrap();
+    assert!(matches!(panicked.wait(), Err(Lost::Panicked(with)) if with.downcast_ref() == Some(&"one")));
+    let _ = std::panic::take_hook();
+    let first = pool.submit(0).unwrap();
+    begun.wait();
+    let (second, dropped) = (pool.submit(2).unwrap(), pool.submit(3).unwrap());
+    drop(dropped);
+    thread::scope(|scope| {
+        let cancel = scope.spawn(|| pool.cancel());
+        assert!(matches!(second.wait(), Err(Lost::Canceled)));
+        go.wait();
+        assert_eq!(cancel.join().unwrap(), [2, 3]);
+    });
+    assert!(first.wait().is_ok());
+    assert_eq!(pool.submit(4).err().unwrap().0, 4);
+    let metrics = pool.metrics();
+    assert_eq!((metrics.run, metrics.failed, metrics.returned), (1, 1, 2));
+}
+
+#[test]
+fn metrics_are_of_one_moment_while_jobs_run() {
+    let pool = WorkerPool::start(&settings(2, 64, 8), |job: u64| job, drop).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for job in 0..100_000 {
+                pool.submit(job).unwrap();
+            }
+            done.store(true, SeqCst);
+        });
+        while !done.load(SeqCst) {
+            let now = pool.metrics();
+            let running = now.submitted.checked_sub(now.run + now.failed + now.returned + now.queued);
+            assert!(running.is_some_and(|running| running <= 2), "{now:?}");
+        }
+    });
+    pool.shutdown();
+    let metrics = pool.metrics();
+    accounted(&metrics);
+    assert_eq!(metrics.latency.samples(), 100_000_u64.div_ceil(13));
+    assert!(metrics.latency.quantile(0.5) <= metrics.latency.quantile(1.0));
+}
+
+/// Counts itself out.
+struct Counted(u64, Arc<AtomicU64>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_add(1, SeqCst);
+    }
+}
+
+proptest! {
+    // The same cases each time, so that a failure can be had again.
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        rng_seed: prop::test_runner::RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn each_job_is_seen_once_and_dropped_once(
+        workers in 1..4_usize, queue in 1..20_usize, batch in 1..10_usize, submitters in 1..4_u64, panics in 2..9_u64,
+        cancel_at in 0..600_u64, bulk in any::<bool>(),
+    ) {
+        const EACH: u64 = 200;
+        let [jobs, results, closures] = std::array::from_fn(|_| Arc::new(AtomicU64::new(0)));
+        let (seen, refused) = (Arc::new(AtomicU64::new(0)), AtomicU64::new(0));
+        let (made, inside, with) = (results.clone(), seen.clone(), Counted(0, closures.clone()));
+        let work = move |job: Counted| {
+            let _ = &with;
+            inside.fetch_add(job.0, SeqCst);
+            if job.0.is_multiple_of(panics) {
+                resume_unwind(Box::new(Counted(0, made.clone())));
+            }
+            Counted(0, made.clone())
+        };
+        let held = Counted(0, closures.clone());
+        let pool = WorkerPool::start(&settings(workers, queue, batch), work, move |result| drop((result, &held))).unwrap();
+        let returned = thread::scope(|scope| {
+            for submitter in 0..submitters {
+                let (pool, refused, jobs) = (&pool, &refused, &jobs);
+                scope.spawn(move || {
+                    let mut all: Vec<_> = (0..EACH).map(|n| Counted(submitter * EACH + n + 1, jobs.clone())).collect();
+                    if bulk {
+                        let _ = pool.submit_all(&mut all);
+                        refused.fetch_add(all.iter().map(|job| job.0).sum(), SeqCst);
+                    } else {
+                        for job in all {
+                            let back = pool.submit(job).err().map_or(0, |back| back.0.0);
+                            refused.fetch_add(back, SeqCst);
+                        }
+                    }
+                });
+            }
+            if cancel_at < submitters * EACH {
+                until(|| pool.metrics().submitted >= cancel_at);
+                pool.cancel()
+            } else {
+                vec![]
+            }
+        });
+        pool.shutdown();
+        let metrics = pool.metrics();
+        accounted(&metrics);
+        prop_assert_eq!(metrics.returned, returned.len() as u64);
+        let ids = seen.load(SeqCst) + refused.load(SeqCst) + returned.iter().map(|job| job.0).sum::<u64>();
+        let all = submitters * EACH;
+        prop_assert_eq!(ids, all * (all + 1) / 2, "each once");
+        drop(returned);
+        prop_assert_eq!(jobs.load(SeqCst), all);
+        prop_assert_eq!(results.load(SeqCst), metrics.run + metrics.failed);
+        prop_assert_eq!(closures.load(SeqCst), 2, "when the workers end, while the pool still exists");
+    }
+}
+
+#[test]
+fn millions_of_jobs_arrive() {
+    const JOBS: u64 = 500_000;
+    for (submitters, workers) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+        let sums: Arc<[AtomicU64; 2]> = Arc::default();
+        let theirs = sums.clone();
+        let deliver = move |result: thread::Result<u64>| {
+            theirs[0].fetch_add(result.unwrap(), SeqCst);
+            theirs[1].fetch_add(1, SeqCst);
+        };
+        let pool = WorkerPool::start(&settings(workers, 256, 64), |job| job, deliver).unwrap();
+        thread::scope(|scope| {
+            (0..submitters).for_each(|_| drop(scope.spawn(|| (0..JOBS).for_each(|job| pool.submit(job).unwrap()))));
+        });
+        pool.shutdown();
+        accounted(&pool.metrics());
+        let sum = submitters * (JOBS * (JOBS - 1) / 2);
+        assert_eq!([sums[0].load(SeqCst), sums[1].load(SeqCst)], [sum, submitters * JOBS]);
+    }
+}
+
+#[test]
+fn the_compiler_refuses_a_job_that_must_not_change_threads() {
+    let program = |job: &str| {
+        format!(
+            "use perf_proved::concurrency::worker_pool::{{Settings, WorkerPool}};
+             fn main() {{
+                 let pool = WorkerPool::start(&Settings::default(), drop, drop).unwrap();
+                 pool.submit({job}).unwrap();
+             }}"
+        )
+    };
+    let codes = |name, job| refusals(name, &program(job)).into_iter().map(|(code, _)| code).collect::<Vec<_>>();
+    assert!(codes("pool_sends", "std::sync::Arc::new(1)").is_empty());
+    assert!(codes("pool_refuses", "std::rc::Rc::new(1)").contains(&"E0277".to_owned()));
+}
+
+/// The pool that everybody writes first fails in the way that its documentation lists.
+mod naive {
+    use perf_proved::concurrency::worker_pool::naive::{Pool, TICK};
+    use std::panic::resume_unwind;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+    use std::sync::mpsc::TrySendError;
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+    use std::time::Duration;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+    const STILL: Duration = Duration::from_millis(100);
+
+    /// A pool whose jobs count themselves.
+    fn counting(workers: usize, queue: usize, batch: usize, tick: Duration) -> (Pool<u64, u64>, Arc<AtomicU64>) {
+        let count = Arc::new(AtomicU64::new(0));
+        let theirs = count.clone();
+        let work = move |job| {
+            theirs.fetch_add(1, SeqCst);
+            job
+        };
+        (Pool::start(workers, queue, batch, tick, work), count)
+    }
+
+    #[test]
+    fn a_canceled_pool_loses_its_queue_its_batches_and_the_results_of_what_was_running() {
+        let (running, open) = (Arc::new(Barrier::new(3)), Arc::new(AtomicBool::new(false)));
+        let theirs = (running.clone(), open.clone());
+        let pool = Pool::start(2, 1000, 64, NEVER, move |job: u64| {
+            theirs.0.wait();
+            while !theirs.1.load(SeqCst) {
+                thread::yield_now();
+            }
+            job
+        });
+        (0..1000).for_each(|job| pool.submit(job).unwrap());
+        running.wait();
+        pool.cancel();
+        open.store(true, SeqCst);
+        assert_eq!(pool.result(STILL), None, "two were run to their end");
+        assert_eq!(pool.end(), 1000 - 2 * 64, "and 126 were in the batches");
+    }
+
+    #[test]
+    fn a_job_waits_for_the_ticker_though_the_worker_has_nothing_else_to_do() {
+        let (pool, count) = counting(1, 8, 2, NEVER);
+        pool.submit(1).unwrap();
+        assert_eq!(pool.result(STILL), None);
+        assert_eq!(count.load(SeqCst), 0);
+        pool.submit(2).unwrap();
+        assert_eq!([pool.result(Duration::MAX), pool.result(Duration::MAX)], [Some(1), Some(2)]);
+
+        let (pool, _) = counting(1, 8, 2, TICK);
+        pool.submit(1).unwrap();
+        assert_eq!(pool.result(Duration::MAX), Some(1));
+    }
+
+    #[test]
+    fn batches_are_a_queue_that_nothing_bounds() {
+        let open = Arc::new(AtomicBool::new(false));
+        let theirs = open.clone();
+        let pool = Pool::start(1, 4, 64, NEVER, move |_: u64| {
+            while !theirs.load(SeqCst) {
+                thread::yield_now();
+            }
+        });
+        (0..64 + 4).for_each(|job| pool.submit(job).unwrap());
+        assert_eq!(pool.try_submit(0), Err(TrySendError::Full(0)));
+        open.store(true, SeqCst);
+    }
+
+    #[test]
+    fn nobody_works_until_somebody_reads_the_results() {
+        let (pool, count) = counting(2, 4, 1, NEVER);
+        (0..10).for_each(|job| pool.submit(job).unwrap());
+        while count.load(SeqCst) < 4 + 2 {
+            thread::yield_now();
+        }
+        thread::sleep(STILL);
+        assert_eq!(count.load(SeqCst), 4 + 2, "four in the channel, and one in each worker's hands");
+        let mut results: Vec<_> = (0..10).map(|_| pool.result(Duration::MAX).unwrap()).collect();
+        results.sort_unstable();
+        assert_eq!(results, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_job_that_panics_takes_its_worker_along_and_the_rest_of_its_batch() {
+        let pool = Pool::start(1, 8, 4, NEVER, |job: u64| {
+            if job == 1 {
+                resume_unwind(Box::new("no such file"));
+            }
+            job
+        });
+        (0..8).for_each(|job| pool.submit(job).unwrap());
+        assert_eq!(pool.result(Duration::MAX), Some(0));
+        assert_eq!(pool.result(STILL), None);
+        assert_eq!(pool.end(), 4, "two of the first four vanish with it, and four are never looked at");
+    }
+
+    #[test]
+    fn three_of_four_metrics_are_never_written() {
+        let (pool, count) = counting(1, 16, 1, NEVER);
+        (0..16).for_each(|job| pool.submit(job).unwrap());
+        while count.load(SeqCst) < 16 {
+            thread::yield_now();
+        }
+        while pool.metrics().processed.load(SeqCst) < 16 {
+            thread::yield_now();
+        }
+        let metrics = pool.metrics();
+        for never in [&metrics.average_duration, &metrics.last_processed_at, &metrics.queue_length] {
+            assert_eq!(never.load(SeqCst), 0);
+        }
+    }
+}
