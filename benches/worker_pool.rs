@@ -132,7 +132,7 @@ mod bench {
         fn batches(&mut self) {
             let mut group = self.group("worker_pool_batches");
             for steps in [100, 1000] {
-                for batch in [1, 4, 16, 64] {
+                for batch in [1, 4, 16, 64, 256] {
                     group.load(&format!("{steps}_steps"), &batch.to_string(), steps, |load, sum| {
                         submitted(&Settings { batch, ..settings() }, load, sum)
                     });
