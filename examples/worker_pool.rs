@@ -110,7 +110,6 @@ fn until(come: impl Fn() -> bool) -> bool {
     come()
 }
 
-// ANCHOR: cancel
 /// A thousand jobs, of which each worker is running its first when the pool is canceled.
 fn cancel(report: &mut Report) -> io::Result<()> {
     for name in ["naive", "pool"] {
@@ -136,7 +135,6 @@ fn cancel(report: &mut Report) -> io::Result<()> {
                 canceling.join().unwrap()
             }),
         };
-        // ANCHOR_END: cancel
         let run = gate.came.load(SeqCst);
         report.set(name, "run", run);
         report.set(name, "returned", returned);

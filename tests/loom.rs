@@ -793,27 +793,52 @@ mod ring_buffer {
     }
 
     /// Two threads that push one item each, and two that pop one each. Where both of these sleep, the item that was pushed second
-    /// may be ready first, and wakes somebody in vain.
-    fn blocking_mpmc_many<O: Orderings + 'static>(preemptions: usize) {
-        explore(preemptions, || {
+    /// may be ready first, and wakes somebody in vain. No producer leaves before the end, which would wake everybody.
+    fn blocking_mpmc_many<O: Orderings + 'static>() {
+        explore(1, || {
             let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(2));
             let (other_producer, other_consumer) = (Side::new(producer.clone()), Side::new(consumer.clone()));
-            let third_consumer = Side::new(consumer.clone());
-            let popping =
-                [other_consumer, third_consumer].map(|consumer| thread::spawn(move || consumer.pop().unwrap()));
-            let pushing = thread::spawn(move || other_producer.push(1).unwrap());
-            producer.push(0).unwrap();
-            let mut arrived: Vec<u32> = popping.into_iter().map(|popping| popping.join().unwrap()).collect();
+            let popping = thread::spawn(move || other_consumer.pop().unwrap());
+            let pushing = [(producer, 0), (other_producer, 1)].map(|(producer, item)| {
+                thread::spawn(move || {
+                    producer.push(item).unwrap();
+                    producer
+                })
+            });
+            let mut arrived = [consumer.pop().unwrap(), popping.join().unwrap()];
             arrived.sort_unstable();
             assert_eq!(arrived, [0, 1], "what arrived");
+            pushing.map(|pushing| drop(pushing.join().unwrap()));
+        });
+    }
+
+    /// The same from the other end: two threads that push into a full ring, and two that make room.
+    fn blocking_mpmc_many_full<O: Orderings + 'static>() {
+        explore(1, || {
+            let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(2));
+            (0..2).for_each(|item| producer.push(item).unwrap());
+            let (other_producer, other_consumer) = (Side::new(producer.clone()), Side::new(consumer.clone()));
+            let pushing = thread::spawn(move || other_producer.push(2).unwrap());
+            let popping = [consumer, other_consumer].map(|consumer| {
+                thread::spawn(move || {
+                    let item: u32 = consumer.pop().unwrap();
+                    (item, consumer)
+                })
+            });
+            producer.push(3).unwrap();
             pushing.join().unwrap();
+            let [(first, consumer), (second, _)] = popping.map(|popping| popping.join().unwrap());
+            let mut arrived = [first, second, consumer.pop().unwrap(), consumer.pop().unwrap()];
+            arrived.sort_unstable();
+            assert_eq!(arrived, [0, 1, 2, 3], "what arrived");
         });
     }
 
     #[test]
     fn blocking_mpmc_loses_no_wake_up() {
         blocking_mpmc_stream::<AcquireRelease>();
-        blocking_mpmc_many::<AcquireRelease>(1);
+        blocking_mpmc_many::<AcquireRelease>();
+        blocking_mpmc_many_full::<AcquireRelease>();
     }
 
     /// Two consumers that sleep in front of an empty ring both hear that the last producer has gone.

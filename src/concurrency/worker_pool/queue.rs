@@ -101,11 +101,11 @@ type Guard<'a, J> = MutexGuard<'a, State<J>>;
 
 impl<J> Shared<J> {
     pub(super) fn new(settings: &Settings, clock: Clock, run: Weak<Run<J>>) -> io::Result<Self> {
-        let mut queue = VecDeque::new();
-        queue.try_reserve_exact(settings.queue).map_err(|error| {
-            io::Error::new(io::ErrorKind::OutOfMemory, format!("a queue of {} jobs: {error}", settings.queue))
-        })?;
-        let worker = |_| CachePadded(Worker { shelf: Mutex::new(VecDeque::new()), tally: Tally::new(clock) });
+        let queue = room_for(settings.queue)?;
+        let worker = |_| {
+            let shelf = Mutex::new(room_for(settings.batch.min(settings.queue))?);
+            Ok(CachePadded(Worker { shelf, tally: Tally::new(clock) }))
+        };
         let (workers, submitters) = (Sleepers::default(), Sleepers::default());
         let state = State { queue, closed: false, submitted: 0, returned: 0, workers, submitters };
         Ok(Self {
@@ -113,7 +113,7 @@ impl<J> Shared<J> {
             length: AtomicUsize::new(0),
             work: Condvar::new(),
             room: Condvar::new(),
-            workers: (0..settings.workers).map(worker).collect(),
+            workers: (0..settings.workers).map(worker).collect::<io::Result<_>>()?,
             capacity: settings.queue,
             batch: settings.batch,
             clock,
@@ -337,6 +337,14 @@ impl<J> Shared<J> {
     fn shelf(&self, place: usize) -> MutexGuard<'_, VecDeque<Queued<J>>> {
         self.workers[place].shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// So that nothing is allocated once the pool has begun.
+fn room_for<J>(jobs: usize) -> io::Result<VecDeque<Queued<J>>> {
+    let mut room = VecDeque::new();
+    room.try_reserve_exact(jobs)
+        .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, format!("a queue of {jobs} jobs: {error}")))?;
+    Ok(room)
 }
 
 /// Looks a few times, and leaves the core to whoever wants it in between: to sleep and be called costs more.
