@@ -3,6 +3,16 @@
 //!     cargo explore
 #![cfg(loom)]
 
+use loom::model::Builder;
+
+/// Every interleaving in which threads lose their core at most so many times against their will. A loop that waits for another
+/// thread gives it away by itself.
+fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
 mod sendfile {
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -404,113 +414,9 @@ mod allocation {
     }
 }
 
-mod worker_pool_shelves {
-    use loom::model::Builder;
-    use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-    use loom::sync::{Condvar, Mutex};
-    use loom::thread;
-    use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
-
-    /// Every interleaving in which threads lose their core at most so many times against their will.
-    fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
-        let mut builder = Builder::new();
-        builder.preemption_bound = Some(preemptions);
-        builder.check(model);
-    }
-
-    /// Two workers take batches of two, one from the other's shelf too, while the pool is canceled: each job is run or returned, once.
-    #[test]
-    fn accounts() {
-        explore(3, || {
-            let run = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
-            let list = run.clone();
-            let settings = Settings { workers: 2, queue: 3, batch: 2, cores: vec![] };
-            let pool = WorkerPool::start(&settings, move |job: u8| list.lock().unwrap().push(job), drop).unwrap();
-            pool.submit_all(&mut vec![0, 1, 2]).unwrap();
-            let mut jobs = pool.cancel();
-            jobs.extend(run.lock().unwrap().iter());
-            jobs.sort_unstable();
-            assert_eq!(jobs, [0, 1, 2]);
-        });
-    }
-
-    /// The pool's way to sleep, alone: `length` jobs wait, and so many workers sleep.
-    struct Bed {
-        length: AtomicUsize,
-        asleep: Mutex<usize>,
-        work: Condvar,
-    }
-
-    impl Bed {
-        fn call_if_asleep(&self) {
-            let is_asleep = *self.asleep.lock().unwrap() > 0;
-            if is_asleep {
-                self.work.notify_one();
-            }
-        }
-
-        /// One look under the lock before each sleep.
-        fn wait(&self) {
-            let mut asleep = self.asleep.lock().unwrap();
-            while self.length.load(SeqCst) == 0 {
-                *asleep += 1;
-                asleep = self.work.wait(asleep).unwrap();
-                *asleep -= 1;
-            }
-        }
-    }
-
-    /// A worker waits for the one job that is submitted.
-    fn sleep(wait: fn(&Bed), submit: fn(&Bed)) {
-        loom::model(move || {
-            let bed = Bed { length: AtomicUsize::new(0), asleep: Mutex::new(0), work: Condvar::new() };
-            // Not loom's, which is of no more use when a model has failed.
-            let bed = std::sync::Arc::new(bed);
-            let theirs = bed.clone();
-            let worker = thread::spawn(move || wait(&theirs));
-            submit(&bed);
-            worker.join().unwrap();
-        });
-    }
-
-    fn tell_then_call(bed: &Bed) {
-        bed.length.store(1, SeqCst);
-        bed.call_if_asleep();
-    }
-
-    #[test]
-    fn a_look_under_the_lock_loses_no_wake_up() {
-        sleep(Bed::wait, tell_then_call);
-    }
-
-    #[test]
-    #[should_panic(expected = "deadlock")]
-    fn a_look_without_the_lock_is_broken() {
-        let wait = |bed: &Bed| {
-            while bed.length.load(SeqCst) == 0 {
-                let mut asleep = bed.asleep.lock().unwrap();
-                *asleep += 1;
-                asleep = bed.work.wait(asleep).unwrap();
-                *asleep -= 1;
-            }
-        };
-        sleep(wait, tell_then_call);
-    }
-
-    #[test]
-    #[should_panic(expected = "deadlock")]
-    fn a_call_before_the_job_is_there_is_broken() {
-        let call_then_tell = |bed: &Bed| {
-            bed.call_if_asleep();
-            bed.length.store(1, SeqCst);
-        };
-        sleep(Bed::wait, call_then_tell);
-    }
-}
-
 mod ring_buffer {
+    use super::explore;
     use loom::alloc::Track;
-    use loom::model::Builder;
     use loom::sync::Arc;
     use loom::thread;
     use perf_proved::concurrency::ring_buffer::shared::{Padded, Shared};
@@ -520,14 +426,6 @@ mod ring_buffer {
     use std::sync::atomic::Ordering::{self, AcqRel, Relaxed};
     use std::sync::mpsc::TryRecvError::{self, Disconnected, Empty};
     use std::sync::mpsc::TrySendError::{self, Full};
-
-    /// Every interleaving in which threads lose their core at most so many times against their will. A loop that waits for another
-    /// thread gives it away by itself.
-    fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
-        let mut builder = Builder::new();
-        builder.preemption_bound = Some(preemptions);
-        builder.check(model);
-    }
 
     /// Orderings of which one is weaker than it has to be.
     macro_rules! weakened {
@@ -1060,18 +958,11 @@ mod sharing {
 }
 
 mod worker_pool {
-    use loom::model::Builder;
+    use super::explore;
     use loom::sync::Arc;
     use loom::thread;
     use perf_proved::concurrency::worker_pool::{Metrics, Settings, WorkerPool};
     use std::sync::Mutex;
-
-    /// As in `ring_buffer`.
-    fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
-        let mut builder = Builder::new();
-        builder.preemption_bound = Some(preemptions);
-        builder.check(model);
-    }
 
     /// A pool of one worker, and what it has run. The list is no part of the model.
     fn pool(queue: usize) -> (Arc<WorkerPool<u8>>, std::sync::Arc<Mutex<Vec<u8>>>) {
@@ -1124,5 +1015,103 @@ mod worker_pool {
             pool.shutdown();
             assert_eq!(submitting.join().unwrap(), run.lock().unwrap()[..]);
         });
+    }
+
+    mod shelves {
+        use super::explore;
+        use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+        use loom::sync::{Condvar, Mutex};
+        use loom::thread;
+        use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
+
+        /// Two workers take batches of two, one from the other's shelf too, while the pool is canceled: each job is run or returned,
+        /// once.
+        #[test]
+        fn accounts() {
+            explore(3, || {
+                let run = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
+                let list = run.clone();
+                let settings = Settings { workers: 2, queue: 3, batch: 2, cores: vec![] };
+                let pool = WorkerPool::start(&settings, move |job: u8| list.lock().unwrap().push(job), drop).unwrap();
+                pool.submit_all(&mut vec![0, 1, 2]).unwrap();
+                let mut jobs = pool.cancel();
+                jobs.extend(run.lock().unwrap().iter());
+                jobs.sort_unstable();
+                assert_eq!(jobs, [0, 1, 2]);
+            });
+        }
+
+        /// The pool's way to sleep, alone: `length` jobs wait, and so many workers sleep.
+        struct Bed {
+            length: AtomicUsize,
+            asleep: Mutex<usize>,
+            work: Condvar,
+        }
+
+        impl Bed {
+            fn call_if_asleep(&self) {
+                let is_asleep = *self.asleep.lock().unwrap() > 0;
+                if is_asleep {
+                    self.work.notify_one();
+                }
+            }
+
+            /// One look under the lock before each sleep.
+            fn wait(&self) {
+                let mut asleep = self.asleep.lock().unwrap();
+                while self.length.load(SeqCst) == 0 {
+                    *asleep += 1;
+                    asleep = self.work.wait(asleep).unwrap();
+                    *asleep -= 1;
+                }
+            }
+        }
+
+        /// A worker waits for the one job that is submitted.
+        fn sleep(wait: fn(&Bed), submit: fn(&Bed)) {
+            loom::model(move || {
+                let bed = Bed { length: AtomicUsize::new(0), asleep: Mutex::new(0), work: Condvar::new() };
+                // Not loom's, which is of no more use when a model has failed.
+                let bed = std::sync::Arc::new(bed);
+                let theirs = bed.clone();
+                let worker = thread::spawn(move || wait(&theirs));
+                submit(&bed);
+                worker.join().unwrap();
+            });
+        }
+
+        fn tell_then_call(bed: &Bed) {
+            bed.length.store(1, SeqCst);
+            bed.call_if_asleep();
+        }
+
+        #[test]
+        fn a_look_under_the_lock_loses_no_wake_up() {
+            sleep(Bed::wait, tell_then_call);
+        }
+
+        #[test]
+        #[should_panic(expected = "deadlock")]
+        fn a_look_without_the_lock_is_broken() {
+            let wait = |bed: &Bed| {
+                while bed.length.load(SeqCst) == 0 {
+                    let mut asleep = bed.asleep.lock().unwrap();
+                    *asleep += 1;
+                    asleep = bed.work.wait(asleep).unwrap();
+                    *asleep -= 1;
+                }
+            };
+            sleep(wait, tell_then_call);
+        }
+
+        #[test]
+        #[should_panic(expected = "deadlock")]
+        fn a_call_before_the_job_is_there_is_broken() {
+            let call_then_tell = |bed: &Bed| {
+                bed.call_if_asleep();
+                bed.length.store(1, SeqCst);
+            };
+            sleep(Bed::wait, call_then_tell);
+        }
     }
 }
