@@ -67,6 +67,13 @@ pub fn ring_with<T, O: Orderings, R: Retry>(capacity: usize, laps: usize) -> (Pr
 pub trait Retry: Default {
     /// Waits, or does not.
     fn wait(&mut self);
+
+    /// What `next` says after that.
+    #[inline]
+    fn wait_then<T>(&mut self, next: impl FnOnce() -> T) -> T {
+        self.wait();
+        next()
+    }
 }
 
 /// Waits, each time twice as long: while one thread stays away, the other one has all lines to itself.
@@ -80,6 +87,7 @@ impl Retry for BackOff {
         self.0 = (self.0 + 1).min(6); // up to 64 pauses
     }
 }
+// ANCHOR_END: retry
 
 /// Tries again at once, and takes the line from the thread that was faster.
 #[derive(Default)]
@@ -89,7 +97,6 @@ impl Retry for AtOnce {
     #[inline]
     fn wait(&mut self) {}
 }
-// ANCHOR_END: retry
 
 struct Stamped<T> {
     /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop of that item `p + lap`.
@@ -153,14 +160,14 @@ impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
 }
 
 impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
-    // ANCHOR: push
     #[inline]
+    // ANCHOR: push
     fn push(&self, item: T) -> Result<(), T> {
         // Relaxed, here and below: `tail` only deals out turns. What is read and written, the stamps order.
         let (mut tail, mut retry) = (self.tail.0.load(Relaxed), R::default());
         loop {
             let slot = &self.slots[tail & (self.lap - 1)];
-            match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
+            tail = match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
                 // The slot waits for this push. Whoever advances `tail` may write it.
                 0 => match self.tail.0.compare_exchange_weak(tail, self.after(tail), Relaxed, Relaxed) {
                     Ok(_) => {
@@ -169,19 +176,13 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
                         slot.stamp.store(tail.wrapping_add(1), O::WRITTEN_STORE);
                         return Ok(());
                     }
-                    Err(now) => {
-                        retry.wait();
-                        tail = now;
-                    }
+                    Err(now) => retry.wait_then(|| now),
                 },
                 // It belongs to the lap before.
                 ..0 => return Err(item),
                 // Another producer has had this turn, so `tail` was old.
-                1.. => {
-                    retry.wait();
-                    tail = self.tail.0.load(Relaxed);
-                }
-            }
+                1.. => retry.wait_then(|| self.tail.0.load(Relaxed)),
+            };
         }
     }
     // ANCHOR_END: push
@@ -210,7 +211,7 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
         let (mut head, mut retry) = (self.head.0.load(Relaxed), R::default()); // as in `push`
         loop {
             let slot = &self.slots[head & (self.lap - 1)];
-            match slot.stamp.load(O::WRITTEN_LOAD).wrapping_sub(head.wrapping_add(1)).cast_signed() {
+            head = match slot.stamp.load(O::WRITTEN_LOAD).wrapping_sub(head.wrapping_add(1)).cast_signed() {
                 0 => match self.head.0.compare_exchange_weak(head, self.after(head), Relaxed, Relaxed) {
                     Ok(_) => {
                         // SAFETY: an item is in it, and the load of the stamp saw it written; nobody else has this turn.
@@ -218,17 +219,11 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
                         slot.stamp.store(head.wrapping_add(self.lap), O::TAKEN_STORE);
                         return Some(item);
                     }
-                    Err(now) => {
-                        retry.wait();
-                        head = now;
-                    }
+                    Err(now) => retry.wait_then(|| now),
                 },
                 ..0 => return None,
-                1.. => {
-                    retry.wait();
-                    head = self.head.0.load(Relaxed);
-                }
-            }
+                1.. => retry.wait_then(|| self.head.0.load(Relaxed)),
+            };
         }
     }
 
