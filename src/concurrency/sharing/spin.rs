@@ -17,7 +17,7 @@ use std::hint::spin_loop;
 /// ```
 /// use perf_proved::concurrency::sharing::spin::SpinLock;
 ///
-/// let total = SpinLock::new(0);
+/// let total: SpinLock<_> = SpinLock::new(0);
 /// std::thread::scope(|scope| {
 ///     for _ in 0..2 {
 ///         scope.spawn(|| (0..1000).for_each(|_| total.with(|total| *total += 1)));
