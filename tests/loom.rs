@@ -706,7 +706,9 @@ mod ring_buffer {
             let mut arrived = [consumer.pop().unwrap(), popping.join().unwrap()];
             arrived.sort_unstable();
             assert_eq!(arrived, [0, 1], "what arrived");
-            pushing.map(|pushing| drop(pushing.join().unwrap()));
+            for pushing in pushing {
+                drop(pushing.join().unwrap());
+            }
         });
     }
 
