@@ -13,6 +13,19 @@ fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
+/// Orderings of which one is weaker than it has to be.
+macro_rules! weakened {
+    ($($name:ident: $field:ident = $ordering:expr;)*) => {
+        $(
+            struct $name;
+            // SAFETY: none. These are the models that must fail, and loom ends them before anything is read.
+            unsafe impl Orderings for $name {
+                const $field: Ordering = $ordering;
+            }
+        )*
+    };
+}
+
 mod sendfile {
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -427,18 +440,6 @@ mod ring_buffer {
     use std::sync::mpsc::TryRecvError::{self, Disconnected, Empty};
     use std::sync::mpsc::TrySendError::{self, Full};
 
-    /// Orderings of which one is weaker than it has to be.
-    macro_rules! weakened {
-        ($($name:ident: $field:ident = $ordering:expr;)*) => {
-            $(
-                struct $name;
-                // SAFETY: none. These are the models that must fail, and loom ends them before anything is read.
-                unsafe impl Orderings for $name {
-                    const $field: Ordering = $ordering;
-                }
-            )*
-        };
-    }
     weakened! {
         WrittenStore: WRITTEN_STORE = Relaxed;
         WrittenLoad: WRITTEN_LOAD = Relaxed;
@@ -803,18 +804,6 @@ mod sharing {
     use perf_proved::concurrency::sharing::{Needed, Orderings};
     use std::sync::atomic::Ordering::{self, AcqRel, Relaxed, Release};
 
-    /// Orderings of which one is weaker than it has to be.
-    macro_rules! weakened {
-        ($($name:ident: $field:ident = $ordering:expr;)*) => {
-            $(
-                struct $name;
-                // SAFETY: none. These are the models that must fail, and loom ends them before anything is read.
-                unsafe impl Orderings for $name {
-                    const $field: Ordering = $ordering;
-                }
-            )*
-        };
-    }
     weakened! {
         Send: SEND = Relaxed;
         Read: READ = Relaxed;

@@ -13,18 +13,13 @@ use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::cores::together;
 #[cfg(unix)]
 use perf_proved::proof::cpu;
+use perf_proved_tests::alone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use std::time::Duration;
 use std::{io, thread};
-
-/// Held by tests that need both cores, or one for themselves: one that spins takes the core of another.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 // One thread at a time.
 
