@@ -128,10 +128,7 @@ fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
     };
     let ended: io::Result<Vec<()>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        threads.into_iter().map(cores::joined).collect()
     });
     ended?;
     Ok((cpu::process()? - before).as_millis() as u64)

@@ -182,8 +182,12 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
     })
 }
 
-/// What the thread returned, or its panic.
-pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+/// What the thread returned.
+///
+/// # Panics
+///
+/// As the thread did.
+pub fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
