@@ -1022,14 +1022,44 @@ mod worker_pool {
             explore(3, || {
                 let run = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
                 let list = run.clone();
-                let settings = Settings { workers: 2, queue: 3, batch: 2, cores: vec![] };
+                let settings = Settings { workers: 2, queue: 8, batch: 4, cores: vec![] };
                 let pool = WorkerPool::start(&settings, move |job: u8| list.lock().unwrap().push(job), drop).unwrap();
-                pool.submit_all(&mut vec![0, 1, 2]).unwrap();
+                pool.submit_all(&mut (0..8).collect()).unwrap();
                 let mut jobs = pool.cancel();
                 jobs.extend(run.lock().unwrap().iter());
                 jobs.sort_unstable();
-                assert_eq!(jobs, [0, 1, 2]);
+                assert_eq!(jobs, (0..8).collect::<Vec<_>>());
             });
+        }
+
+        /// Two jobs that wait for each other, submitted one by one and at once, before the pool is shut down, which wakes everybody:
+        /// no worker sleeps while a job waits.
+        #[test]
+        fn wakes_both() {
+            for at_once in [false, true] {
+                explore(3, move || {
+                    let here = std::sync::Arc::new((Mutex::new(0), Condvar::new()));
+                    let (theirs, ours) = (here.clone(), here);
+                    let wait = |here: &(Mutex<u8>, Condvar), coming: u8| {
+                        let mut number = here.0.lock().unwrap();
+                        *number += coming;
+                        here.1.notify_all();
+                        while *number < 2 {
+                            number = here.1.wait(number).unwrap();
+                        }
+                    };
+                    let settings = Settings { workers: 2, queue: 2, batch: 2, cores: vec![] };
+                    let pool = WorkerPool::start(&settings, move |_: u8| wait(&theirs, 1), drop).unwrap();
+                    if at_once {
+                        pool.submit_all(&mut vec![0, 1]).unwrap();
+                    } else {
+                        (0..2).for_each(|job| pool.submit(job).unwrap());
+                    }
+                    wait(&ours, 0);
+                    pool.shutdown();
+                    assert_eq!(pool.metrics().run, 2);
+                });
+            }
         }
 
         /// The pool's way to sleep, alone: `length` jobs wait, and so many workers sleep.

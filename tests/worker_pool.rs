@@ -2,8 +2,10 @@
 
 use perf_proved::concurrency::worker_pool::handle::{HandlePool, Lost};
 use perf_proved::concurrency::worker_pool::{Metrics, Settings, WorkerPool};
-use perf_proved_tests::refusals;
+use perf_proved::memory::allocation::process::limit_address_space;
+use perf_proved_tests::{only, passed, refusals};
 use proptest::prelude::*;
+use std::env;
 use std::io::ErrorKind;
 use std::panic::{panic_any, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -78,6 +80,26 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
     (0..4).for_each(|job| pool.submit(job).unwrap());
     pool.shutdown();
     assert_eq!(results.iter().collect::<Vec<_>>(), vec![vec![core]; 4]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped() {
+    const ALONE: &str = "PERF_PROVED_ALONE";
+    if env::var_os(ALONE).is_none() {
+        // In a process of its own, with large stacks and address space for a few. (With small ones the last thread might find no
+        // room for what the standard library needs to begin it, and ends the process.)
+        let test = "a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped";
+        return passed(&only(test).env(ALONE, "1").env("RUST_MIN_STACK", (256 << 20).to_string()).output().unwrap());
+    }
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
+    limit_address_space(2 << 30).unwrap();
+    let error = WorkerPool::start(&settings(1000, 1, 1), |_: u8| (), drop).err().unwrap();
+    let said = error.to_string();
+    assert!(said.starts_with("starting worker ") && said.contains(" of 1000: "), "{said}");
+    assert!(!said.starts_with("starting worker 1 of"), "some were: {said}");
+    until(|| threads() == before); // a thread is joined before the kernel has forgotten it
 }
 
 #[test]

@@ -14,6 +14,7 @@
 pub mod handle;
 pub mod metrics;
 pub mod naive;
+pub mod probe;
 mod queue;
 mod worker;
 
