@@ -5,7 +5,8 @@
 //! slots, one unit an item; a thread that has to wait spins, except where the queue makes it sleep. It pauses 32 times between two
 //! looks, except in the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of their own,
 //! except in `ring_buffer_ends`, where they also lie beside each other. `ring_buffer_both` is two threads that each push and pop in
-//! turn, one unit a pair. `ring_buffer_trips` is one item there and back. What arrived is summed up and compared.
+//! turn, one unit a pair. `ring_buffer_trips` is one item there and back; its `line` is a bare word that both write in turn. What
+//! arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -24,6 +25,7 @@ mod bench {
     use perf_proved::concurrency::ring_buffer::{
         AcquireRelease, Orderings, SequentiallyConsistent, blocking, blocking_mpmc, mpmc, spsc,
     };
+    use perf_proved::measuring::limits::lines;
     use perf_proved::memory::cache_lines::CachePadded;
     use perf_proved::proof::cores;
     use std::collections::VecDeque;
@@ -129,6 +131,7 @@ mod bench {
 
         fn trips(&mut self) {
             let mut group = self.group("ring_buffer_trips");
+            group.bench("line", None, 200, lines::line_trips);
             group.trips("seqcst", shared::<Bare, SequentiallyConsistent>);
             group.trips("spsc", spsc_ring);
             group.trips("rtrb", rtrb_ring);

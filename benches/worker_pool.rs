@@ -5,7 +5,9 @@
 //! first submission until all jobs are run, one unit a job, by two workers for whom nobody has chosen cores; the submitter is a
 //! third thread. Queues hold 1,024 jobs, except those of threadpool and rayon, which have no bound. `inline` is the submitter that
 //! runs the jobs itself. `worker_pool_lone` is one job to a pool in which nobody works, until its result is there. The sum of all
-//! results is compared with that of `inline`, so that each variant has done the same work.
+//! results is compared with that of `inline`, so that each variant has done the same work. `worker_pool_account` has no queue and no
+//! second thread: what a worker does around a job, beside the bare job. `worker_pool_reading` is one look at the metrics of a pool
+//! that has nothing to do.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
@@ -21,7 +23,7 @@ fn main() -> io::Result<()> {
 mod bench {
     use criterion::measurement::WallTime;
     use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
-    use perf_proved::concurrency::worker_pool::{Settings, WorkerPool, naive};
+    use perf_proved::concurrency::worker_pool::{Settings, WorkerPool, naive, probe};
     use perf_proved::memory::cache_lines::CachePadded;
     use rayon::prelude::*;
     use std::hint::black_box;
@@ -31,12 +33,14 @@ mod bench {
     use std::time::{Duration, Instant};
     use std::{io, thread};
 
-    pub const GROUPS: [&str; 6] = [
+    pub const GROUPS: [&str; 8] = [
         "worker_pool",
         "worker_pool_bulk",
         "worker_pool_batches",
         "worker_pool_workers",
         "worker_pool_lone",
+        "worker_pool_account",
+        "worker_pool_reading",
         "worker_pool_aa",
     ];
     const QUEUE: usize = 1024;
@@ -51,6 +55,8 @@ mod bench {
         bench.batches();
         bench.workers();
         bench.lone();
+        bench.account();
+        bench.reading();
         bench.same_twice();
         criterion.final_summary();
         Ok(())
@@ -173,6 +179,21 @@ mod bench {
             }
         }
 
+        fn account(&mut self) {
+            let mut group = self.group("worker_pool_account");
+            for steps in [100, 1000] {
+                group.load("inline", &steps.to_string(), steps, inline);
+                group.load("counted", &steps.to_string(), steps, counted);
+            }
+        }
+
+        fn reading(&mut self) {
+            let pool = WorkerPool::start(&settings(), |job| work(100, job), drop).unwrap();
+            (0..1000).for_each(|job| pool.submit(job).unwrap());
+            settle();
+            self.group("worker_pool_reading").0.bench_function("metrics", |bencher| bencher.iter(|| pool.metrics()));
+        }
+
         fn same_twice(&mut self) {
             let mut group = self.group("worker_pool_aa");
             for function in ["first", "second"] {
@@ -232,6 +253,13 @@ mod bench {
         let start = settle();
         (0..load.jobs).for_each(|job| sum.add(work(load.steps, job)));
         start.elapsed()
+    }
+
+    /// As `inline`, with what a worker does around each job.
+    fn counted(load: Load, sum: &Arc<Sum>) -> Duration {
+        let sum = sum.clone();
+        settle();
+        probe::account(load.jobs, move |job| work(load.steps, job), move |result| sum.add(result.unwrap()))
     }
 
     fn pool(load: Load, sum: &Arc<Sum>) -> Duration {

@@ -1,5 +1,9 @@
-//! What the example asks of both pools: what becomes of their jobs when something does not go as it should.
+//! What the example asks of both pools, what becomes of their jobs when something does not go as it should; and, for the bench, what
+//! the account of a job costs by itself.
 
+use super::metrics::{Clock, Tally};
+use super::queue::{Queued, SAMPLED};
+use super::worker::running;
 use super::{Settings, WorkerPool, naive};
 use std::io;
 use std::panic::resume_unwind;
@@ -180,6 +184,25 @@ fn count(
     })?;
     (0..jobs).for_each(|job| _ = pool.submit(job));
     Ok(at_rest(&begun, jobs))
+}
+
+/// Runs jobs on the caller's thread with all that a worker does around them, so that what the account costs can be told from what
+/// the queue costs: a panic is caught, the job is counted, and one in so many has its latency measured.
+///
+/// Unit: one job.
+pub fn account<R>(
+    jobs: u64,
+    work: impl Fn(u64) -> R + Send + Sync + 'static,
+    deliver: impl Fn(thread::Result<R>) + Send + Sync + 'static,
+) -> Duration {
+    let clock = Clock::start();
+    let (run, tally) = (running(work, deliver, clock), Tally::new(clock));
+    let start = Instant::now();
+    for job in 0..jobs {
+        let submitted = job.is_multiple_of(SAMPLED).then(|| clock.now());
+        run(Queued { job, submitted }, &tally, (job + 1).is_multiple_of(BATCH as u64));
+    }
+    start.elapsed()
 }
 
 /// What a counter says when it has come to `all`, or when it moves no more.

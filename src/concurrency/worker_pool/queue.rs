@@ -22,7 +22,7 @@ use std::time::Instant;
 use std::vec;
 
 /// One job in so many has its latency measured: a prime, so that a load with a period of its own is not seen at one phase.
-const SAMPLED: u64 = 13;
+pub(super) const SAMPLED: u64 = 13;
 /// How often somebody looks before it sleeps. Not often: who looks and yields keeps a core busy, and may leave both workers
 /// on the other one, for as long as it finds something just in time. The models explore the sleep.
 const LOOKS: usize = if cfg!(loom) { 0 } else { 8 };
