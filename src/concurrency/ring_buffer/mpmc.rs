@@ -134,19 +134,13 @@ impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
     pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
         self.0.push(item).map_err(|item| self.0.refused(item))
     }
-}
 
-impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
     pub(super) fn may_push(&self) -> bool {
         self.0.has_room() || self.0.consumers.load(Relaxed) == 0 // as in `push`
     }
 }
 
 impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
-    pub(super) fn may_pop(&self) -> bool {
-        self.0.has_item() || self.0.producers.load(O::GONE_LOAD) == 0
-    }
-
     /// Takes the oldest item out. Makes no system call and allocates nothing.
     ///
     /// # Errors
@@ -156,6 +150,10 @@ impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
     #[inline]
     pub fn pop(&self) -> Result<T, TryRecvError> {
         self.0.pop().map_or_else(|| self.0.nothing(), Ok)
+    }
+
+    pub(super) fn may_pop(&self) -> bool {
+        self.0.has_item() || self.0.producers.load(O::GONE_LOAD) == 0
     }
 }
 
