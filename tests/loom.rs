@@ -1015,7 +1015,7 @@ mod worker_pool {
         use loom::thread;
         use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
 
-        /// Two workers take batches of two, one from the other's shelf too, while the pool is canceled: each job is run or returned,
+        /// Two workers take batches, one from the other's shelf too, while the pool is canceled: each job is run or returned,
         /// once.
         #[test]
         fn accounts() {

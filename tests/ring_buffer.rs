@@ -558,7 +558,8 @@ mod weakened {
             #[ignore = "has a data race on purpose"]
             fn $test() {
                 struct Weak;
-                // SAFETY: not kept, on purpose. The items are numbers: what is read too early is another number.
+                // SAFETY: not kept, on purpose. The items are numbers: what is read too early is another number, or one that was never
+                // written: every bit pattern is one.
                 unsafe impl Orderings for Weak {
                     const $ordering: Ordering = Relaxed;
                 }

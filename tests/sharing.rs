@@ -15,8 +15,8 @@ use perf_proved::proof::cores::together;
 use perf_proved::proof::cpu;
 use perf_proved_tests::alone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 #[cfg(unix)]
 use std::time::Duration;
 use std::{io, thread};
@@ -63,11 +63,13 @@ fn the_last_owner_is_told_so_and_nobody_else() {
 
 #[test]
 fn a_spin_lock_returns_what_its_work_does_and_drops_its_value_once() {
-    let lock = SpinLock::<_>::new(vec![Box::new(1)]);
-    assert_eq!(lock.with(|value| value.len()), 1);
-    let before = lock.with(|value| std::mem::replace(value, vec![Box::new(2), Box::new(3)]));
-    assert_eq!(before, [Box::new(1)]);
-    assert_eq!(lock.with(|value| value.iter().map(|number| **number).sum::<i32>()), 5);
+    let (first, second) = (Arc::new(1), Arc::new(2));
+    let lock = SpinLock::<_>::new(first.clone());
+    assert_eq!(lock.with(|value| **value), 1);
+    assert_eq!(lock.with(|value| std::mem::replace(value, second.clone())), first);
+    assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 2));
+    drop(lock);
+    assert_eq!(Arc::strong_count(&second), 1);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use perf_proved_tests::{only, passed, refusals};
 use proptest::prelude::*;
 use std::env;
 use std::io::ErrorKind;
-use std::panic::{panic_any, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender, TrySendError};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
@@ -245,16 +245,16 @@ fn a_delivery_that_panics_loses_its_result_and_nothing_else() {
 
 #[test]
 fn jobs_submit_to_their_own_pool_however_full_it_is() {
-    for bulk in [false, true] {
+    for way in 0..3 {
         let own: Arc<OnceLock<Arc<WorkerPool<u32>>>> = Arc::default();
         let pool = own.clone();
         let work = move |depth: u32| {
             if depth > 0 {
                 let pool = pool.wait();
-                if bulk {
-                    pool.submit_all(&mut vec![depth - 1; 2]).unwrap();
-                } else {
-                    (0..2).for_each(|_| pool.submit(depth - 1).unwrap());
+                match way {
+                    0 => pool.submit_all(&mut vec![depth - 1; 2]).unwrap(),
+                    1 => (0..2).for_each(|_| pool.submit(depth - 1).unwrap()),
+                    _ => (0..2).for_each(|_| pool.submit_within(depth - 1, Duration::MAX).unwrap()),
                 }
             }
         };
@@ -328,14 +328,12 @@ fn a_handle_gets_the_result_or_why_there_is_none() {
             theirs.wait();
             gate.wait();
         }
-        1 => panic_any("one"),
+        1 => resume_unwind(Box::new("one")), // without the hook's message
         _ => {}
     };
-    std::panic::set_hook(Box::new(|_| ()));
     let pool = HandlePool::start(&settings(1, 8, 8), work).unwrap();
     let panicked = pool.submit(1).unwrap();
     assert!(matches!(panicked.wait(), Err(Lost::Panicked(with)) if with.downcast_ref() == Some(&"one")));
-    let _ = std::panic::take_hook();
     let first = pool.submit(0).unwrap();
     begun.wait();
     let (second, dropped) = (pool.submit(2).unwrap(), pool.submit(3).unwrap());
@@ -355,15 +353,9 @@ fn a_handle_gets_the_result_or_why_there_is_none() {
 #[test]
 fn metrics_are_of_one_moment_while_jobs_run() {
     let pool = WorkerPool::start(&settings(2, 64, 8), |job: u64| job, drop).unwrap();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for job in 0..100_000 {
-                pool.submit(job).unwrap();
-            }
-            done.store(true, SeqCst);
-        });
-        while !done.load(SeqCst) {
+        let submitter = scope.spawn(|| (0..100_000).for_each(|job| pool.submit(job).unwrap()));
+        while !submitter.is_finished() {
             let now = pool.metrics();
             let running = now.submitted.checked_sub(now.run + now.failed + now.returned + now.queued);
             assert!(running.is_some_and(|running| running <= 2), "{now:?}");

@@ -27,7 +27,7 @@ use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0.
+/// If the capacity is 0, or more than there can be slots.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     ring_with(capacity)
 }

@@ -32,7 +32,7 @@ use std::sync::atomic::Ordering;
 ///
 /// # Safety
 ///
-/// A load is `Acquire` or stronger, a store `Release` or stronger, the fence `SeqCst`. With less, safe code has data races.
+/// A load is `Acquire` or `SeqCst`, a store `Release` or `SeqCst`, the fence `SeqCst`. With less, safe code has data races.
 pub unsafe trait Orderings {
     /// `push` tells that an item is in its slot. Pairs with [`WRITTEN_LOAD`](Self::WRITTEN_LOAD).
     const WRITTEN_STORE: Ordering = Ordering::Release;

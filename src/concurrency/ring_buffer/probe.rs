@@ -19,7 +19,7 @@ pub struct Losses {
 ///
 /// # Errors
 ///
-/// As [`cores::pin`].
+/// As [`cores::together`].
 pub fn losses(
     cores: [usize; 2],
     items: u64,
@@ -50,7 +50,7 @@ pub fn losses(
 ///
 /// # Errors
 ///
-/// As [`cores::pin`].
+/// As [`cores::together`].
 pub fn trips(
     cores: [usize; 2],
     trips: usize,

@@ -13,7 +13,12 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Where an index lies.
-pub trait Place: Default {
+///
+/// # Safety
+///
+/// The default's index is 0, it is the same word at each call, and nobody else writes it. With less, safe code reads what was never
+/// written.
+pub unsafe trait Place: Default {
     /// The index.
     #[doc(hidden)]
     fn index(&self) -> &AtomicUsize;
@@ -23,7 +28,8 @@ pub trait Place: Default {
 #[derive(Default)]
 pub struct Bare(AtomicUsize);
 
-impl Place for Bare {
+// SAFETY: one word, which is its own.
+unsafe impl Place for Bare {
     fn index(&self) -> &AtomicUsize {
         &self.0
     }
@@ -33,7 +39,8 @@ impl Place for Bare {
 #[derive(Default)]
 pub struct Padded(CachePadded<AtomicUsize>);
 
-impl Place for Padded {
+// SAFETY: as in `Bare`.
+unsafe impl Place for Padded {
     fn index(&self) -> &AtomicUsize {
         &self.0.0
     }
@@ -55,7 +62,7 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
     ///
     /// # Panics
     ///
-    /// If the capacity is 0.
+    /// If the capacity is 0, or more than there can be slots.
     pub fn new(capacity: usize) -> Self {
         let slots = (0..slots_for(capacity)).map(|_| Slot::empty()).collect();
         Self { slots, capacity, tail: P::default(), head: P::default(), orderings: PhantomData }
@@ -106,7 +113,7 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
 
 impl<T, P: Place, O: Orderings> Drop for Shared<T, P, O> {
     fn drop(&mut self) {
-        // SAFETY: `&mut self`: neither producer nor consumer is left.
+        // SAFETY: `&mut self`: neither producer nor consumer is left. The indices are where `Place` and the two have left them.
         drop_each(|| unsafe { self.pop() });
     }
 }

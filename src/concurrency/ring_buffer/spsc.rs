@@ -28,7 +28,7 @@ use std::sync::mpsc::{TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0.
+/// If the capacity is 0, or more than there can be slots.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     ring_from(capacity, 0)
 }

@@ -29,7 +29,7 @@ impl<O: Orderings> Counter<O> {
     #[inline]
     pub fn add_by_exchange(&self) -> usize {
         let (mut seen, mut lost) = (self.count.load(Relaxed), 0);
-        while let Err(now) = self.count.compare_exchange_weak(seen, seen + 1, O::ADD, Relaxed) {
+        while let Err(now) = self.count.compare_exchange(seen, seen.wrapping_add(1), O::ADD, Relaxed) {
             (seen, lost) = (now, lost + 1);
         }
         lost

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 ///
 /// # Safety
 ///
-/// `LOCK` is `Acquire` or stronger, `UNLOCK` `Release` or stronger. With less, safe code has data races.
+/// `LOCK` is `Acquire` or stronger, `UNLOCK` `Release` or `SeqCst`. With less, safe code has data races.
 pub unsafe trait Orderings {
     /// [`counter::Counter`]: adding. An atomic addition is one step in any ordering.
     const ADD: Ordering = Ordering::Relaxed;

@@ -1,7 +1,8 @@
 //! What everybody writes first. The faults are pinned by `tests/sharing.rs` and shown by the example:
 //!
 //! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions;
-//! - [`AnyOrder`] is what passes every test on x86-64 and is wrong: it raises flags without a word about what was written before;
+//! - [`AnyOrder`] raises flags without a word about what was written before: its letters pass every test on x86-64, its doors do
+//!   not, and both are wrong;
 //! - [`TestAndSet`] never sleeps: where its holder does, or has lost its core, a waiter burns the time of a core for nothing.
 
 use super::Orderings;
@@ -44,7 +45,7 @@ impl TestAndSet {
 }
 // ANCHOR_END: test_and_set
 
-/// No fence where two threads knock, and no ordering where a flag tells of a letter. A lock would need its own, and gets them.
+/// Too weak a fence where two threads knock, and no ordering where a flag tells of a letter. A lock would need its own, and gets them.
 pub struct AnyOrder;
 
 // SAFETY: the lock's orderings are the trait's own.

@@ -1,4 +1,4 @@
-//! A result to wait for, a job: a layer on top of the pool, for one allocation a job.
+//! A result to wait for, a job: a layer on top of the pool, for the allocations of a channel a job.
 
 use super::{Metrics, Settings, WorkerPool};
 use std::any::Any;

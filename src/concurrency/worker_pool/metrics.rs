@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Parts of a doubling: a bucket is at most 1/16 as wide as the values in it.
 const PARTS: u64 = 16;
-/// Values up to 2^40 ns, 18 minutes, have buckets of their own; the last one holds what is above.
+/// Values up to 2^40 ns, 18 minutes, have buckets; the last one holds what is above as well.
 const BUCKETS: usize = (PARTS * (40 - PARTS.ilog2() as u64 + 1)) as usize;
 
 /// What has become of a pool's jobs. `submitted = run + failed + returned + queued` and those that are being run.
@@ -22,7 +22,8 @@ pub struct Metrics {
     pub returned: u64,
     /// That were not begun: in the queue, or in a worker's batch.
     pub queued: u64,
-    /// When a job was done, at most one batch ago; `None` before the first.
+    /// When a job was last done, of those after which the clock is read: each that is sampled, and the last of each batch, unless
+    /// that one was taken by another worker or returned. `None` before the first of them.
     pub last_processed: Option<Instant>,
     /// How long jobs took from their submission, waiting for room included, to their end: of one in 13.
     pub latency: Latency,
@@ -46,7 +47,8 @@ impl Latency {
         self.buckets.iter().sum()
     }
 
-    /// The time that this share of the jobs, from 0 to 1, did not exceed: the upper end of its bucket. `None` without a sample.
+    /// The time that this share of the jobs, from 0 to 1, did not exceed: the upper end of its bucket, and in the last one, 18
+    /// minutes, perhaps more. `None` without a sample.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let samples = self.samples();
         // Exact below 2^53 samples.

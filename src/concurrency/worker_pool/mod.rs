@@ -36,7 +36,8 @@ use std::{io, iter};
 pub struct Settings {
     /// How many threads run jobs.
     pub workers: usize,
-    /// How many jobs may wait that no worker has taken. Who submits more waits.
+    /// How many jobs may wait that no worker has taken. Who submits more waits, and who sleeps meanwhile is called when half of
+    /// it is free.
     pub queue: usize,
     /// How many of them a worker takes at most at once: one lock for all of them. It never waits until there are so many.
     pub batch: usize,
@@ -138,23 +139,27 @@ impl<J: Send + 'static> WorkerPool<J> {
 
 impl<J> WorkerPool<J> {
     // ANCHOR: submit
-    /// Hands over a job, and waits while the queue is full.
+    /// Hands over a job. If the queue is full it waits, and once it sleeps, until half of the queue is free.
     ///
     /// In a worker of this pool it doesn't wait, because nobody might be left to make room: there a job that finds the queue
-    /// full is run at once, as if it had been called.
+    /// full is run at once, as if it had been called. Such calls nest, as far as the worker's stack goes.
     ///
     /// # Errors
     ///
     /// The job comes back if the pool is closed, or closes meanwhile.
     pub fn submit(&self, job: J) -> Result<(), SendError<J>> {
-        let refused = match self.shared.push(job, Patience::None) {
+        let refused = self.push(job, Patience::Forever);
+        refused.map_err(|(TrySendError::Full(job) | TrySendError::Disconnected(job))| SendError(job))
+    }
+
+    fn push(&self, job: J, patience: Patience) -> Result<(), TrySendError<J>> {
+        match self.shared.push(job, Patience::None) {
             Err(TrySendError::Full(job)) => match self.place() {
                 Some(place) => self.shared.run_here(job, place),
-                None => self.shared.push(job, Patience::Forever),
+                None => self.shared.push(job, patience),
             },
             accepted_or_closed => accepted_or_closed,
-        };
-        refused.map_err(|(TrySendError::Full(job) | TrySendError::Disconnected(job))| SendError(job))
+        }
     }
     // ANCHOR_END: submit
 
@@ -173,8 +178,7 @@ impl<J> WorkerPool<J> {
     ///
     /// As [`try_submit`](Self::try_submit).
     pub fn submit_within(&self, job: J, time: Duration) -> Result<(), TrySendError<J>> {
-        let patience = Instant::now().checked_add(time).map_or(Patience::Forever, Patience::Until);
-        self.shared.push(job, patience)
+        self.push(job, Instant::now().checked_add(time).map_or(Patience::Forever, Patience::Until))
     }
 
     /// Hands over all of them in their order, as many under one lock as there is room for, and waits for more. In a worker it
