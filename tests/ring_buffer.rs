@@ -558,8 +558,7 @@ mod weakened {
             #[ignore = "has a data race on purpose"]
             fn $test() {
                 struct Weak;
-                // SAFETY: not kept, on purpose. The items are numbers: what is read too early is another number, or one that was never
-                // written: every bit pattern is one.
+                // SAFETY: not kept, on purpose: this is for the sanitizer, which has to report it.
                 unsafe impl Orderings for Weak {
                     const $ordering: Ordering = Relaxed;
                 }
