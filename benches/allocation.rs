@@ -1,7 +1,8 @@
-//! What allocating and freeing takes: vectors and text, trees by phases, blocks that another thread frees, a mixed load by
-//! allocator, and the request that drops a large structure.
+//! What allocating and freeing takes: vectors and text, trees by phases, blocks that another thread
+//! frees, a mixed load by allocator, and the request that drops a large structure.
 //!
-//! The allocators are called by their own methods; this program's own is the system's. All is wall time, on cores that are held.
+//! The allocators are called by their own methods; this program's own is the system's. All is wall
+//! time, on cores that are held.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
@@ -11,7 +12,9 @@ fn main() -> io::Result<()> {
     if cfg!(not(target_os = "linux")) {
         let groups = ["presize", "page", "tree", "freed_by", "mixed", "pause", "aa"];
         let reason = "the allocators that this bench compares are built for Linux";
-        return groups.iter().try_for_each(|group| not_possible(&format!("allocation_{group}"), reason));
+        return groups
+            .iter()
+            .try_for_each(|group| not_possible(&format!("allocation_{group}"), reason));
     }
     bench::run(two_cores())
 }
@@ -44,7 +47,8 @@ mod bench {
     use std::{io, thread};
     use tikv_jemallocator::Jemalloc;
 
-    /// Levels of the tree that is built, walked and dropped, and of the one whose drop a request waits for.
+    /// Levels of the tree that is built, walked and dropped, and of the one whose drop a request
+    /// waits for.
     const LEVELS: u32 = 17;
     const LARGE: u32 = 21;
     /// As many bytes as an arena may take here.
@@ -96,7 +100,8 @@ mod bench {
         group.finish();
     }
 
-    /// One phase of all trees, then the next. What is dropped was built a moment before, and what is built is dropped untimed.
+    /// One phase of all trees, then the next. What is dropped was built a moment before, and what
+    /// is built is dropped untimed.
     fn trees(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("allocation_tree");
         group.throughput(Throughput::Elements(nodes(LEVELS)));
@@ -113,24 +118,42 @@ mod bench {
             bump
         };
 
-        group.bench_function(BenchmarkId::new("boxes", "build"), |b| b.iter_custom(|n| build(n, boxes)));
-        group.bench_function(BenchmarkId::new("vec", "build"), |b| b.iter_custom(|n| build(n, vec)));
-        group.bench_function(BenchmarkId::new("arena", "build"), |b| b.iter_custom(|n| build(n, arena)));
-        group.bench_function(BenchmarkId::new("bumpalo", "build"), |b| b.iter_custom(|n| build(n, bump)));
+        group.bench_function(BenchmarkId::new("boxes", "build"), |b| {
+            b.iter_custom(|n| build(n, boxes))
+        });
+        group
+            .bench_function(BenchmarkId::new("vec", "build"), |b| b.iter_custom(|n| build(n, vec)));
+        group.bench_function(BenchmarkId::new("arena", "build"), |b| {
+            b.iter_custom(|n| build(n, arena))
+        });
+        group.bench_function(BenchmarkId::new("bumpalo", "build"), |b| {
+            b.iter_custom(|n| build(n, bump))
+        });
 
-        let (in_boxes, in_vec, in_arena, in_bump) = (boxes(), vec(), Arena::new(LIMIT), Bump::new());
+        let (in_boxes, in_vec, in_arena, in_bump) =
+            (boxes(), vec(), Arena::new(LIMIT), Bump::new());
         let (root, bump_root) = (build_in(&in_arena, LEVELS), build_in_bump(&in_bump));
         let sums = [in_boxes.sum(), in_vec.sum(), root.sum(), bump_root.sum()];
         assert_eq!(sums, [sum(LEVELS); 4]);
-        group.bench_function(BenchmarkId::new("boxes", "walk"), |b| b.iter(|| black_box(&in_boxes).sum()));
-        group.bench_function(BenchmarkId::new("vec", "walk"), |b| b.iter(|| black_box(&in_vec).sum()));
-        group.bench_function(BenchmarkId::new("arena", "walk"), |b| b.iter(|| black_box(root).sum()));
-        group.bench_function(BenchmarkId::new("bumpalo", "walk"), |b| b.iter(|| black_box(bump_root).sum()));
+        group.bench_function(BenchmarkId::new("boxes", "walk"), |b| {
+            b.iter(|| black_box(&in_boxes).sum())
+        });
+        group.bench_function(BenchmarkId::new("vec", "walk"), |b| {
+            b.iter(|| black_box(&in_vec).sum())
+        });
+        group.bench_function(BenchmarkId::new("arena", "walk"), |b| {
+            b.iter(|| black_box(root).sum())
+        });
+        group.bench_function(BenchmarkId::new("bumpalo", "walk"), |b| {
+            b.iter(|| black_box(bump_root).sum())
+        });
 
         group.bench_function(BenchmarkId::new("boxes", "drop"), |b| {
             b.iter_batched(boxes, drop, BatchSize::PerIteration)
         });
-        group.bench_function(BenchmarkId::new("vec", "drop"), |b| b.iter_batched(vec, drop, BatchSize::PerIteration));
+        group.bench_function(BenchmarkId::new("vec", "drop"), |b| {
+            b.iter_batched(vec, drop, BatchSize::PerIteration)
+        });
         group.bench_function(BenchmarkId::new("arena", "drop"), |b| {
             b.iter_batched(arena, drop, BatchSize::PerIteration)
         });
@@ -152,11 +175,15 @@ mod bench {
     }
 
     fn build_in(arena: &Arena, levels: u32) -> &RefNode<'_> {
-        RefNode::build(black_box(levels), &mut |node| arena.alloc(node)).expect("room").expect("a root")
+        RefNode::build(black_box(levels), &mut |node| arena.alloc(node))
+            .expect("room")
+            .expect("a root")
     }
 
     fn build_in_bump(bump: &Bump) -> &RefNode<'_> {
-        RefNode::build(black_box(LEVELS), &mut |node| bump.try_alloc(node)).expect("room").expect("a root")
+        RefNode::build(black_box(LEVELS), &mut |node| bump.try_alloc(node))
+            .expect("room")
+            .expect("a root")
     }
 
     /// Unit: one batch of blocks.
@@ -169,7 +196,9 @@ mod bench {
             group.bench_function(id, |b| b.iter_custom(|n| run(n).expect("it has run before")));
             io::Result::Ok(())
         };
-        for (function, way) in [("user", Way::FreedThere), ("maker", Way::FreedHere), ("nobody", Way::Recycled)] {
+        for (function, way) in
+            [("user", Way::FreedThere), ("maker", Way::FreedHere), ("nobody", Way::Recycled)]
+        {
             bench(function, "glibc", &|n| hand_over(&System, cores, n, way))?;
             bench(function, "jemalloc", &|n| hand_over(&Jemalloc, cores, n, way))?;
             bench(function, "mimalloc", &|n| hand_over(&MiMalloc, cores, n, way))?;
@@ -181,7 +210,9 @@ mod bench {
     /// Unit: a table filled, changed and freed, on each of the threads.
     fn mixed(criterion: &mut Criterion, two: &io::Result<[usize; 2]>) -> io::Result<()> {
         let mut group = criterion.benchmark_group("allocation_mixed");
-        group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements((LIVE + REPLACED) as u64));
+        group
+            .sampling_mode(SamplingMode::Flat)
+            .throughput(Throughput::Elements((LIVE + REPLACED) as u64));
         let first = cores::allowed()?[0];
         for threads in ["1", "2"] {
             let cores = match two {
@@ -189,12 +220,17 @@ mod bench {
                 Ok(two) => two,
                 Err(reason) => {
                     for function in ["glibc", "jemalloc", "mimalloc", "capped_glibc"] {
-                        not_possible(&format!("allocation_mixed/{function}/{threads}"), &reason.to_string())?;
+                        not_possible(
+                            &format!("allocation_mixed/{function}/{threads}"),
+                            &reason.to_string(),
+                        )?;
                     }
                     continue;
                 }
             };
-            group.bench_function(BenchmarkId::new("glibc", threads), |b| b.iter_custom(|n| churned(&System, cores, n)));
+            group.bench_function(BenchmarkId::new("glibc", threads), |b| {
+                b.iter_custom(|n| churned(&System, cores, n))
+            });
             group.bench_function(BenchmarkId::new("jemalloc", threads), |b| {
                 b.iter_custom(|n| churned(&Jemalloc, cores, n))
             });
@@ -210,22 +246,28 @@ mod bench {
     }
 
     fn churned<A: GlobalAlloc + Sync>(allocator: &A, cores: &[usize], times: u64) -> Duration {
-        let work =
-            |place: usize| (0..times).for_each(|time| assert_eq!(churn(allocator, time << 1 ^ place as u64), SUM));
+        let work = |place: usize| {
+            (0..times).for_each(|time| assert_eq!(churn(allocator, time << 1 ^ place as u64), SUM))
+        };
         cores::together(cores, work).expect("these cores are there")
     }
 
-    /// The time of the request that happens to be the last one that needs a tree of two million nodes.
+    /// The time of the request that happens to be the last one that needs a tree of two million
+    /// nodes.
     fn pause(criterion: &mut Criterion, dropper: &Dropper<Box<BoxNode>>) {
         let mut group = criterion.benchmark_group("allocation_pause");
         group.sampling_mode(SamplingMode::Flat);
         let boxes = || BoxNode::build(LARGE).expect("a root");
         let id = |function| BenchmarkId::new(function, nodes(LARGE));
-        group.bench_function(id("boxes_here"), |b| b.iter_batched(boxes, drop, BatchSize::PerIteration));
-        // One value may wait. When a second small one finds room, the first one is being dropped, and the tree before it is gone.
+        group.bench_function(id("boxes_here"), |b| {
+            b.iter_batched(boxes, drop, BatchSize::PerIteration)
+        });
+        // One value may wait. When a second small one finds room, the first one is being dropped,
+        // and the tree before it is gone.
         let wait = || {
             for _ in 0..2 {
-                let mut refused = BoxNode::build(1).and_then(|small| dropper.hand_over(small).err());
+                let mut refused =
+                    BoxNode::build(1).and_then(|small| dropper.hand_over(small).err());
                 while let Some(small) = refused {
                     thread::yield_now();
                     refused = dropper.hand_over(small).err();
@@ -247,13 +289,16 @@ mod bench {
             });
         });
         let vec = || VecTree::build(LARGE);
-        group.bench_function(id("vec_here"), |b| b.iter_batched(vec, drop, BatchSize::PerIteration));
+        group
+            .bench_function(id("vec_here"), |b| b.iter_batched(vec, drop, BatchSize::PerIteration));
         let arena = || {
             let arena = Arena::new(usize::MAX);
             build_in(&arena, LARGE);
             arena
         };
-        group.bench_function(id("arena_here"), |b| b.iter_batched(arena, drop, BatchSize::PerIteration));
+        group.bench_function(id("arena_here"), |b| {
+            b.iter_batched(arena, drop, BatchSize::PerIteration)
+        });
         group.finish();
     }
 

@@ -1,11 +1,14 @@
-//! What lines cost: two cores that write in one or apart, the ways to count, a reader beside a writer, and what a walk pays for
-//! the part of a line that it leaves.
+//! What lines cost: two cores that write in one or apart, the ways to count, a reader beside a
+//! writer, and what a walk pays for the part of a line that it leaves.
 //!
-//! Each group is one figure. Probes return how long their units took, set-up excluded, as those of `limits` do, and check
-//! their own sums. Two cores are two physical ones, as far as the kernel can tell. Times are the wall's, but for `alone`.
+//! Each group is one figure. Probes return how long their units took, set-up excluded, as those of
+//! `limits` do, and check their own sums. Two cores are two physical ones, as far as the kernel can
+//! tell. Times are the wall's, but for `alone`.
 
 use criterion::measurement::Measurement;
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use perf_proved::measuring::limits::lines;
 use perf_proved::memory::cache_lines::designs::Design;
 use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, rounds};
@@ -28,25 +31,30 @@ fn cache_lines(criterion: &mut Criterion) {
 /// What needs two cores, or the reason why it cannot be had.
 fn two(criterion: &mut Criterion) -> io::Result<()> {
     let two = two_cores();
-    with(two.as_ref(), &["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"], |two| {
-        two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
-        distance(criterion, two.cores);
-        readers(criterion, two.cores);
-        noise(criterion, two.cores);
-        Ok(())
-    })?;
+    with(
+        two.as_ref(),
+        &["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"],
+        |two| {
+            two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
+            distance(criterion, two.cores);
+            readers(criterion, two.cores);
+            noise(criterion, two.cores);
+            Ok(())
+        },
+    )?;
     counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 
-/// Does so many of something as criterion asks for, but many at once, a multiple of [`lines::LOADS`], and gives the time of what was
-/// asked for: what two threads take to start and to stop is then a small part of it, also while criterion begins with one.
+/// Does so many of something as criterion asks for, but many at once, a multiple of
+/// [`lines::LOADS`], and gives the time of what was asked for: what two threads take to start and
+/// to stop is then a small part of it, also while criterion begins with one.
 fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
     let made = times.max(1 << 17).next_multiple_of(lines::LOADS);
     probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
 }
 
-/// The CPU time of a probe that runs by itself. Beside another core, slices in which one of the two was off its core do not
-/// count, so they must not count here.
+/// The CPU time of a probe that runs by itself. Beside another core, slices in which one of the two
+/// was off its core do not count, so they must not count here.
 fn alone(times: u64, probe: impl Fn(u64) -> Duration) -> Duration {
     let start = ThreadTime.start();
     probe(times);
@@ -62,7 +70,9 @@ fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
             b.iter_custom(|n| many(n, |n| lines::add_beside(cores, distance, n)));
         });
     }
-    group.bench_function(BenchmarkId::new("alone", size(8)), |b| b.iter_custom(|n| alone(n, lines::add_alone)));
+    group.bench_function(BenchmarkId::new("alone", size(8)), |b| {
+        b.iter_custom(|n| alone(n, lines::add_alone))
+    });
     group.finish();
 }
 
@@ -76,7 +86,9 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
     group.sampling_mode(SamplingMode::Flat);
     for design in Design::ALL {
         let name = design.name();
-        group.bench_function(BenchmarkId::new(name, 1), |b| b.iter_custom(|n| many(n, |n| design.additions(&one, n))));
+        group.bench_function(BenchmarkId::new(name, 1), |b| {
+            b.iter_custom(|n| many(n, |n| design.additions(&one, n)))
+        });
         match &two {
             Ok(two) => {
                 group.bench_function(BenchmarkId::new(name, 2), |b| {
@@ -90,11 +102,13 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
     Ok(())
 }
 
-/// A load of what nobody writes: alone, beside a counter that another core adds to, and away from it.
+/// A load of what nobody writes: alone, beside a counter that another core adds to, and away from
+/// it.
 fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_readers");
     group.sampling_mode(SamplingMode::Flat);
-    let beside = |distance, n: u64| many(n, |n| lines::read_beside(cores, distance, n / lines::LOADS));
+    let beside =
+        |distance, n: u64| many(n, |n| lines::read_beside(cores, distance, n / lines::LOADS));
     group.bench_function("alone", |b| b.iter_custom(|n| alone(n, lines::read_alone)));
     group.bench_function("same_line", |b| b.iter_custom(|n| beside(8, n)));
     group.bench_function("separate_lines", |b| b.iter_custom(|n| beside(128, n)));
@@ -106,7 +120,9 @@ fn noise(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_aa");
     group.sampling_mode(SamplingMode::Flat);
     for name in ["first", "second"] {
-        group.bench_function(name, |b| b.iter_custom(|n| many(n, |n| lines::add_beside(cores, 8, n))));
+        group.bench_function(name, |b| {
+            b.iter_custom(|n| many(n, |n| lines::add_beside(cores, 8, n)))
+        });
     }
     group.finish();
 }
@@ -117,7 +133,9 @@ fn strides(criterion: &mut Criterion) -> io::Result<()> {
     group.throughput(Throughput::Elements(1));
     for stride in [8, 16, 32, 64, 256, 1024, 4096] {
         let mut walk = Strided::new(256 * MIB, stride)?;
-        group.bench_function(BenchmarkId::new("load", size(stride)), |b| b.iter_custom(|n| walk.loads(n)));
+        group.bench_function(BenchmarkId::new("load", size(stride)), |b| {
+            b.iter_custom(|n| walk.loads(n))
+        });
     }
     group.finish();
     Ok(())
@@ -131,10 +149,17 @@ fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     for side in sides {
         let matrix = Matrix::new(side)?;
         let (words, length) = ((side * side) as u64, side * side * size_of::<u64>());
-        assert_eq!((matrix.by_rows(), matrix.by_columns()), (words * (words - 1) / 2, words * (words - 1) / 2));
+        assert_eq!(
+            (matrix.by_rows(), matrix.by_columns()),
+            (words * (words - 1) / 2, words * (words - 1) / 2)
+        );
         group.throughput(bytes(length));
-        group.bench_function(BenchmarkId::new("rows", size(length)), |b| b.iter(|| matrix.by_rows()));
-        group.bench_function(BenchmarkId::new("columns", size(length)), |b| b.iter(|| matrix.by_columns()));
+        group.bench_function(BenchmarkId::new("rows", size(length)), |b| {
+            b.iter(|| matrix.by_rows())
+        });
+        group.bench_function(BenchmarkId::new("columns", size(length)), |b| {
+            b.iter(|| matrix.by_columns())
+        });
     }
     group.finish();
 
@@ -158,7 +183,8 @@ fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// One line out of 256 MiB, in an order that is known ahead, with and without asking for it 16 lines early.
+/// One line out of 256 MiB, in an order that is known ahead, with and without asking for it 16
+/// lines early.
 fn prefetch(criterion: &mut Criterion) -> io::Result<()> {
     if let Err(error) = can_prefetch() {
         return not_possible("cache_lines_prefetch", &error.to_string());
@@ -167,12 +193,18 @@ fn prefetch(criterion: &mut Criterion) -> io::Result<()> {
     group.throughput(Throughput::Elements(1));
     let mut lines = Gather::new(256 * MIB, false)?;
     group.bench_function("in_order", |b| b.iter_custom(|n| lines.lines::<false>(n, nothing)));
-    group.bench_function("in_order_prefetched", |b| b.iter_custom(|n| lines.lines::<true>(n, nothing)));
+    group.bench_function("in_order_prefetched", |b| {
+        b.iter_custom(|n| lines.lines::<true>(n, nothing))
+    });
     lines = Gather::new(256 * MIB, true)?;
     group.bench_function("random", |b| b.iter_custom(|n| lines.lines::<false>(n, nothing)));
-    group.bench_function("random_prefetched", |b| b.iter_custom(|n| lines.lines::<true>(n, nothing)));
+    group.bench_function("random_prefetched", |b| {
+        b.iter_custom(|n| lines.lines::<true>(n, nothing))
+    });
     group.bench_function("random_work", |b| b.iter_custom(|n| lines.lines::<false>(n, rounds)));
-    group.bench_function("random_work_prefetched", |b| b.iter_custom(|n| lines.lines::<true>(n, rounds)));
+    group.bench_function("random_work_prefetched", |b| {
+        b.iter_custom(|n| lines.lines::<true>(n, rounds))
+    });
     group.finish();
     Ok(())
 }

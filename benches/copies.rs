@@ -1,9 +1,10 @@
-//! What the parts of a transfer cost: a file's bytes to a TCP socket by each way, and the halves of a read/write loop alone. 4 KiB
-//! to 16 MiB, page cache warm.
+//! What the parts of a transfer cost: a file's bytes to a TCP socket by each way, and the halves of
+//! a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
 //!
-//! One connection for everything, the sender on one core, the reader on another. `copies_cpu` is the sending thread's CPU time, in
-//! the kernel too; on loopback a part of the receiving is in it, the same for every way that sends. `copies` is the wall, until
-//! the reader has confirmed the last byte.
+//! One connection for everything, the sender on one core, the reader on another. `copies_cpu` is
+//! the sending thread's CPU time, in the kernel too; on loopback a part of the receiving is in it,
+//! the same for every way that sends. `copies` is the wall, until the reader has confirmed the last
+//! byte.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -39,11 +40,15 @@ mod bench {
     pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
         let scratch = Scratch::new()?;
-        let files = SIZES.map(|length| File::open(scratch.file(&size(length), length)?)).into_iter();
+        let files =
+            SIZES.map(|length| File::open(scratch.file(&size(length), length)?)).into_iter();
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
-            paths: Path::NAMES.iter().map(|name| Ok((*name, Path::new(name)?))).collect::<io::Result<_>>()?,
+            paths: Path::NAMES
+                .iter()
+                .map(|name| Ok((*name, Path::new(name)?)))
+                .collect::<io::Result<_>>()?,
         };
         bench.check()?;
 
@@ -65,8 +70,9 @@ mod bench {
     }
 
     impl Bench {
-        /// Every whole way brings the right bytes, at every size. This also lets the kernel grow the socket's buffers before
-        /// anything is measured: they grow with use, and who came first would have the small ones.
+        /// Every whole way brings the right bytes, at every size. This also lets the kernel grow
+        /// the socket's buffers before anything is measured: they grow with use, and who came first
+        /// would have the small ones.
         fn check(&mut self) -> io::Result<()> {
             let Self { line, files, paths } = self;
             for (file, length) in files.iter().zip(SIZES) {
@@ -92,9 +98,12 @@ mod bench {
             for (file, length) in SIZES.into_iter().enumerate() {
                 group.throughput(bytes(length));
                 for path in 0..self.paths.len() {
-                    group.bench_function(BenchmarkId::new(self.paths[path].0, size(length)), |bencher| {
-                        bencher.iter_custom(|times| self.batch(clock, path, file, times));
-                    });
+                    group.bench_function(
+                        BenchmarkId::new(self.paths[path].0, size(length)),
+                        |bencher| {
+                            bencher.iter_custom(|times| self.batch(clock, path, file, times));
+                        },
+                    );
                 }
             }
             group.finish();
@@ -114,7 +123,8 @@ mod bench {
             group.finish();
         }
 
-        /// Goes so many times and waits for one confirmation of them all: one for each would cost more than a small file.
+        /// Goes so many times and waits for one confirmation of them all: one for each would cost
+        /// more than a small file.
         fn batch<M>(&mut self, clock: &M, path: usize, file: usize, times: u64) -> Duration
         where
             M: Measurement<Value = Duration>,
@@ -123,8 +133,10 @@ mod bench {
             let (path, file, length) = (&mut paths[path].1, &files[file], SIZES[file] as u64);
             let arrives = times * path.arrives(length);
             let start = clock.start();
-            line.transfer(arrives, |socket| (0..times).try_for_each(|_| path.go(socket, file, length)))
-                .expect("everything arrives, and the reader confirms it");
+            line.transfer(arrives, |socket| {
+                (0..times).try_for_each(|_| path.go(socket, file, length))
+            })
+            .expect("everything arrives, and the reader confirms it");
             clock.end(start)
         }
     }

@@ -1,11 +1,12 @@
-//! What it costs to copy a file into another: by each way of moving the bytes, and as a whole with names and permissions. 64 KiB
-//! to 16 MiB, page cache warm.
+//! What it costs to copy a file into another: by each way of moving the bytes, and as a whole with
+//! names and permissions. 64 KiB to 16 MiB, page cache warm.
 //!
-//! The clock is the CPU time of the copying thread, which nobody helps. `copy_file_range` copies into an empty file, which is
-//! open before and cut to nothing after, both untimed: the time is that of the copy and of the pages and blocks that it takes.
-//! `copy_file_range_over` copies over a file that has both already, and `copy_file_range_shm` is the first one in `/dev/shm`.
-//! `copy_file_range_whole` takes two paths, and the target is new each time. No file lives long enough to be written to the
-//! disk, and nothing waits for one.
+//! The clock is the CPU time of the copying thread, which nobody helps. `copy_file_range` copies
+//! into an empty file, which is open before and cut to nothing after, both untimed: the time is
+//! that of the copy and of the pages and blocks that it takes. `copy_file_range_over` copies over a
+//! file that has both already, and `copy_file_range_shm` is the first one in `/dev/shm`.
+//! `copy_file_range_whole` takes two paths, and the target is new each time. No file lives long
+//! enough to be written to the disk, and nothing waits for one.
 
 use perf_proved_benches::not_possible;
 use std::io;
@@ -14,9 +15,15 @@ fn main() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return bench::run();
     #[cfg(not(target_os = "linux"))]
-    ["copy_file_range", "copy_file_range_over", "copy_file_range_shm", "copy_file_range_whole", "copy_file_range_aa"]
-        .iter()
-        .try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
+    [
+        "copy_file_range",
+        "copy_file_range_over",
+        "copy_file_range_shm",
+        "copy_file_range_whole",
+        "copy_file_range_aa",
+    ]
+    .iter()
+    .try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
 }
 
 #[cfg(target_os = "linux")]
@@ -52,7 +59,9 @@ mod bench {
                 let scratch = Scratch::within(memory)?;
                 ways(&mut clock, "copy_file_range_shm", &scratch, &SIZES[1..], &some, After::Cut)?;
             }
-            Ok(kind) => not_possible("copy_file_range_shm", &format!("/dev/shm is a {kind}, no tmpfs"))?,
+            Ok(kind) => {
+                not_possible("copy_file_range_shm", &format!("/dev/shm is a {kind}, no tmpfs"))?
+            }
             Err(reason) => not_possible("copy_file_range_shm", &reason.to_string())?,
         }
         whole(&mut clock, &scratch)?;
@@ -101,7 +110,14 @@ mod bench {
         Ok(())
     }
 
-    fn batch(way: &mut Way, from: &File, to: &File, length: usize, after: After, times: u64) -> Duration {
+    fn batch(
+        way: &mut Way,
+        from: &File,
+        to: &File,
+        length: usize,
+        after: After,
+        times: u64,
+    ) -> Duration {
         let mut taken = Duration::ZERO;
         for _ in 0..times {
             if matches!(after, After::Cut) {
@@ -125,7 +141,9 @@ mod bench {
         for length in SIZES {
             let (from, to) = (scratch.path().join(size(length)), scratch.path().join("whole"));
             group.throughput(bytes(length));
-            for (name, copy) in [("naive", naive::copy as Copy), ("std_fs_copy", std), ("copy", ours)] {
+            for (name, copy) in
+                [("naive", naive::copy as Copy), ("std_fs_copy", std), ("copy", ours)]
+            {
                 copy(&from, &to)?;
                 assert!(fs::read(&to)? == pattern(length), "{name}, {length} bytes");
                 group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {

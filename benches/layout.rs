@@ -1,10 +1,11 @@
-//! What the shape of a record costs to read: one field of each and all fields in their order, whole records here and there,
-//! from 1,024 records to 4,194,304; and loads that are not aligned.
+//! What the shape of a record costs to read: one field of each and all fields in their order, whole
+//! records here and there, from 1,024 records to 4,194,304; and loads that are not aligned.
 //!
-//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's cannot be read). Memory is
-//! the allocator's, in ordinary pages where the kernel gives huge ones on advice only. A parameter is a number of records
-//! in units of 1,024, and every shape holds the same events, so that every sum is the same. What the compiler makes of the
-//! loops differs: it adds up a column several numbers at a time.
+//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's
+//! cannot be read). Memory is the allocator's, in ordinary pages where the kernel gives huge ones
+//! on advice only. A parameter is a number of records in units of 1,024, and every shape holds the
+//! same events, so that every sum is the same. What the compiler makes of the loops differs: it
+//! adds up a column several numbers at a time.
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -42,7 +43,8 @@ fn run<M: Measurement + 'static>(criterion: Criterion<M>) {
     criterion.final_summary();
 }
 
-/// A sum over all records in their order, each shape at one size, then at the next: what drifts, drifts for all.
+/// A sum over all records in their order, each shape at one size, then at the next: what drifts,
+/// drifts for all.
 fn scan<M: Measurement + 'static>(
     criterion: &mut Criterion<M>,
     group: &str,
@@ -56,14 +58,16 @@ fn scan<M: Measurement + 'static>(
         let expected = sum(&shapes[0].1);
         for (name, records) in &shapes {
             assert_eq!(sum(records), expected, "{name}, {count} records");
-            group.bench_function(id(name, count), |bencher| bencher.iter(|| sum(black_box(records))));
+            group.bench_function(id(name, count), |bencher| {
+                bencher.iter(|| sum(black_box(records)))
+            });
         }
     }
     group.finish();
 }
 
-/// Whole records at random places, 1,024 an iteration: every record once, in an order without a pattern, then from the
-/// start.
+/// Whole records at random places, 1,024 an iteration: every record once, in an order without a
+/// pattern, then from the start.
 fn random<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let mut group = criterion.benchmark_group("layout_random");
     group.throughput(Throughput::Elements(PLACES as u64));
@@ -92,7 +96,8 @@ fn unaligned<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     for (name, offset) in [("aligned", 0), ("inside_a_line", 1), ("across_lines", 60)] {
         let places = (offset..offset + 16 * KI).step_by(LINE);
         group.throughput(Throughput::Elements(places.len() as u64));
-        let number = |at: usize| u64::from_ne_bytes(lines[at..at + 8].try_into().expect("eight bytes"));
+        let number =
+            |at: usize| u64::from_ne_bytes(lines[at..at + 8].try_into().expect("eight bytes"));
         let expected = places.map(number).fold(0, u64::wrapping_add);
         assert_eq!(numbers_at(lines, offset), expected, "{name}");
         group.bench_function(BenchmarkId::new(name, size(16 * KI)), |bencher| {
@@ -121,7 +126,8 @@ fn id(name: &str, count: usize) -> BenchmarkId {
     BenchmarkId::new(name, format!("{}Ki", count / KI))
 }
 
-/// All numbers below `count` in an order that no prefetcher knows (Fisher and Yates; xorshift by Marsaglia, 2003).
+/// All numbers below `count` in an order that no prefetcher knows (Fisher and Yates; xorshift by
+/// Marsaglia, 2003).
 fn shuffled(count: usize) -> Vec<u32> {
     let mut numbers: Vec<u32> = (0..count as u32).collect();
     let mut random = 1_u64;

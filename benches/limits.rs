@@ -1,11 +1,15 @@
 //! What this machine can do, as figures that later chapters are held against.
 //!
-//! Every probe does something `n` times and returns how long all of them took, set-up excluded, which is just what
-//! `iter_custom` asks for: criterion divides the sum by `n`, so nothing is lost to rounding, not even below a nanosecond.
-//! A value is the time of one unit, and the probe's documentation says what that is.
+//! Every probe does something `n` times and returns how long all of them took, set-up excluded,
+//! which is just what `iter_custom` asks for: criterion divides the sum by `n`, so nothing is lost
+//! to rounding, not even below a nanosecond. A value is the time of one unit, and the probe's
+//! documentation says what that is.
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group,
+    criterion_main,
+};
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, write_fsync};
 use perf_proved::measuring::limits::load::Chain;
@@ -37,8 +41,12 @@ fn load(criterion: &mut Criterion) -> io::Result<()> {
     group.throughput(Throughput::Elements(1));
     for bytes in WORKING_SETS {
         let mut chain = Chain::new(bytes, Pages::Small)?;
-        group.bench_function(BenchmarkId::new("dependent", size(bytes)), |b| b.iter_custom(|n| chain.dependent(n)));
-        group.bench_function(BenchmarkId::new("independent", size(bytes)), |b| b.iter_custom(|n| chain.independent(n)));
+        group.bench_function(BenchmarkId::new("dependent", size(bytes)), |b| {
+            b.iter_custom(|n| chain.dependent(n))
+        });
+        group.bench_function(BenchmarkId::new("independent", size(bytes)), |b| {
+            b.iter_custom(|n| chain.independent(n))
+        });
     }
     for bytes in WORKING_SETS {
         match Chain::new(bytes, Pages::Huge) {
@@ -46,7 +54,10 @@ fn load(criterion: &mut Criterion) -> io::Result<()> {
                 let id = BenchmarkId::new("dependent_huge", size(bytes));
                 group.bench_function(id, |b| b.iter_custom(|n| chain.dependent(n)));
             }
-            Err(error) => not_possible(&format!("limits_load/dependent_huge/{}", size(bytes)), &error.to_string())?,
+            Err(error) => not_possible(
+                &format!("limits_load/dependent_huge/{}", size(bytes)),
+                &error.to_string(),
+            )?,
         }
     }
     group.finish();
@@ -60,10 +71,16 @@ fn memory(criterion: &mut Criterion) {
     for set in WORKING_SETS {
         let mut block = Block::new(set, Pages::Small).unwrap();
         group.throughput(bytes(set));
-        group.bench_function(BenchmarkId::new("read", size(set)), |b| b.iter_custom(|n| block.read(n)));
-        group.bench_function(BenchmarkId::new("write", size(set)), |b| b.iter_custom(|n| block.write(n)));
+        group.bench_function(BenchmarkId::new("read", size(set)), |b| {
+            b.iter_custom(|n| block.read(n))
+        });
+        group.bench_function(BenchmarkId::new("write", size(set)), |b| {
+            b.iter_custom(|n| block.write(n))
+        });
         group.throughput(bytes(set / 2));
-        group.bench_function(BenchmarkId::new("copy", size(set)), |b| b.iter_custom(|n| block.copy(n)));
+        group.bench_function(BenchmarkId::new("copy", size(set)), |b| {
+            b.iter_custom(|n| block.copy(n))
+        });
     }
     group.finish();
 }
@@ -134,7 +151,8 @@ fn page_cache(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// The same probe twice. Memory, because the machine's other tenants use it too, and there the noise is largest.
+/// The same probe twice. Memory, because the machine's other tenants use it too, and there the
+/// noise is largest.
 fn noise(criterion: &mut Criterion) {
     let mut chain = Chain::new(256 << 20, Pages::Small).unwrap();
     let mut group = criterion.benchmark_group("limits_aa");
@@ -151,7 +169,11 @@ struct Probes<'a, 'b> {
 
 impl Probes<'_, '_> {
     /// Runs the probe once, to find out whether it can be had here, and then under criterion.
-    fn probe(&mut self, function: &str, mut probe: impl FnMut(u64) -> io::Result<Duration>) -> io::Result<()> {
+    fn probe(
+        &mut self,
+        function: &str,
+        mut probe: impl FnMut(u64) -> io::Result<Duration>,
+    ) -> io::Result<()> {
         match probe(1) {
             Err(error) => not_possible(&format!("{}/{function}", self.name), &error.to_string()),
             Ok(_) => {

@@ -1,8 +1,10 @@
-//! What reading through a map costs: a whole file with its sum, 4 KiB to 16 MiB, page cache warm and cold; blocks here and there
-//! in a file of 256 MiB; the share of the copy beside a cheap sum and a dear one; and unmapping beside another thread.
+//! What reading through a map costs: a whole file with its sum, 4 KiB to 16 MiB, page cache warm
+//! and cold; blocks here and there in a file of 256 MiB; the share of the copy beside a cheap sum
+//! and a dear one; and unmapping beside another thread.
 //!
-//! Files are written 64 KiB at a time, so that their pages lie in the page cache as most programs leave them; those of the huge
-//! pages are written at once. The clock is that on the wall: nothing here waits for another thread.
+//! Files are written 64 KiB at a time, so that their pages lie in the page cache as most programs
+//! leave them; those of the huge pages are written at once. The clock is that on the wall: nothing
+//! here waits for another thread.
 
 use perf_proved_benches::not_possible;
 use std::io;
@@ -12,7 +14,9 @@ fn main() -> io::Result<()> {
         return bench::run();
     }
     let groups = ["mmap_scan", "mmap_random", "mmap_hash", "mmap_cold", "mmap_unmap", "mmap_aa"];
-    groups.iter().try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
+    groups
+        .iter()
+        .try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -60,7 +64,8 @@ mod bench {
         Ok(())
     }
 
-    /// A file that was written a buffer at a time, and is on the disk too, so that nothing is written back meanwhile.
+    /// A file that was written a buffer at a time, and is on the disk too, so that nothing is
+    /// written back meanwhile.
     fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<File> {
         let file = File::open(scratch.file_in_pieces(name, length, BUFFER)?)?;
         file.sync_all()?;
@@ -76,7 +81,9 @@ mod bench {
         let found = map.huge_bytes().map_err(|error| error.to_string());
         Ok(found.and_then(|found| match found {
             found if found == length => Ok(file),
-            found => Err(format!("{found} of {length} bytes lie in huge pages on this file system")),
+            found => {
+                Err(format!("{found} of {length} bytes lie in huge pages on this file system"))
+            }
         }))
     }
 
@@ -99,12 +106,16 @@ mod bench {
                 bencher.iter(|| sum::of_map(black_box(&kept)));
             });
             let memmap2 = || {
-                // SAFETY: the file has no name that anybody else knows, and nobody here writes to it.
-                let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) }.expect("as above");
+                // SAFETY: the file has no name that anybody else knows, and nobody here writes to
+                // it.
+                let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) }
+                    .expect("as above");
                 sum::of_bytes(&map)
             };
             assert_eq!(memmap2(), expected);
-            group.bench_function(BenchmarkId::new("memmap2", size(length)), |bencher| bencher.iter(memmap2));
+            group.bench_function(BenchmarkId::new("memmap2", size(length)), |bencher| {
+                bencher.iter(memmap2)
+            });
         }
         let length = 16 * MIB;
         match huge(scratch, "huge", length)? {
@@ -131,14 +142,17 @@ mod bench {
         let map = Map::new(&file, LARGE)?;
         sum::of_map(&map);
         let huge = huge(scratch, "large_huge", LARGE)?;
-        let huge = huge.map(|file| Map::new(&file, LARGE).inspect(|map| _ = black_box(sum::of_map(map))));
+        let huge =
+            huge.map(|file| Map::new(&file, LARGE).inspect(|map| _ = black_box(sum::of_map(map))));
         let mut group = criterion.benchmark_group("mmap_random");
         for block in [64, 4 * KIB] {
             group.throughput(bytes(block));
             let mut buffer = vec![0; block];
             let mut at = 1_usize;
             let mut next = move || {
-                at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                at = at
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 (at >> 33) % (LARGE / block) * block
             };
             let mut through = |at: usize, map: Option<&Map>| match map {
@@ -157,7 +171,9 @@ mod bench {
                 });
             }
             match &huge {
-                Err(reason) => not_possible(&format!("mmap_random/map_of_huge/{}", size(block)), reason)?,
+                Err(reason) => {
+                    not_possible(&format!("mmap_random/map_of_huge/{}", size(block)), reason)?
+                }
                 Ok(Err(error)) => return Err(io::Error::new(error.kind(), error.to_string())),
                 Ok(Ok(huge)) => {
                     group.bench_function(BenchmarkId::new("map_of_huge", size(block)), |bencher| {
@@ -179,13 +195,17 @@ mod bench {
         let mut buffer = vec![0; MIB];
         let mut group = criterion.benchmark_group("mmap_hash");
         group.throughput(bytes(MIB));
-        for (hash, of) in [("sum", sum::of_bytes as fn(&[u8]) -> u64), ("FNV", |bytes| fnv1a(FNV_START, bytes))] {
+        for (hash, of) in
+            [("sum", sum::of_bytes as fn(&[u8]) -> u64), ("FNV", |bytes| fnv1a(FNV_START, bytes))]
+        {
             let mut copied = || {
                 file.read_exact_at(&mut buffer, 0).expect("the file is that long");
                 of(&buffer)
             };
             assert_eq!(copied(), of(in_place), "{hash}");
-            group.bench_function(BenchmarkId::new("copy_then_hash", hash), |bencher| bencher.iter(&mut copied));
+            group.bench_function(BenchmarkId::new("copy_then_hash", hash), |bencher| {
+                bencher.iter(&mut copied)
+            });
             group.bench_function(BenchmarkId::new("in_place", hash), |bencher| {
                 bencher.iter(|| of(black_box(in_place)));
             });
@@ -204,11 +224,15 @@ mod bench {
         let expected = sum::of_bytes(&pattern(length));
         let mut group = criterion.benchmark_group("mmap_cold");
         group.throughput(bytes(length));
-        for name in ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"] {
+        for name in
+            ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"]
+        {
             let mut reader = Reader::new(name)?;
             group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
                 let evict = || cache::evict(&file).expect("it could be evicted before");
-                let read = |()| assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected);
+                let read = |()| {
+                    assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected)
+                };
                 bencher.iter_batched(evict, read, BatchSize::PerIteration);
             });
         }
@@ -216,15 +240,24 @@ mod bench {
         Ok(())
     }
 
-    /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on another core.
-    fn unmap(criterion: &mut Criterion, scratch: &Scratch, two: io::Result<[usize; 2]>) -> io::Result<()> {
+    /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on
+    /// another core.
+    fn unmap(
+        criterion: &mut Criterion,
+        scratch: &Scratch,
+        two: io::Result<[usize; 2]>,
+    ) -> io::Result<()> {
         let file = small(scratch, "unmap", BUFFER)?;
-        let once = || Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed);
+        let once = || {
+            Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed)
+        };
         let mut group = criterion.benchmark_group("mmap_unmap");
         group.bench_function(BenchmarkId::new("alone", "64KiB"), |bencher| bencher.iter(once));
         with(two, &["mmap_unmap/beside"], |[_, second]| {
             cores::beside(second, || {
-                group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| bencher.iter(once));
+                group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| {
+                    bencher.iter(once)
+                });
             })
         })?;
         group.finish();

@@ -1,9 +1,12 @@
-//! How long it takes to send buffers of 4 KiB, 64 KiB and 1 MiB with and without the copy into the socket, and how much CPU time.
+//! How long it takes to send buffers of 4 KiB, 64 KiB and 1 MiB with and without the copy into the
+//! socket, and how much CPU time.
 //!
-//! The sender on one core, the reader on another, a connection for each way. `msg_zerocopy_cpu` is the CPU time of the whole
-//! process, because what the kernel puts off may be done on the reader's clock or by a worker; the reader's own copy is in it, the
-//! same for every way. `msg_zerocopy` is the wall, until the reader has confirmed the last byte and every buffer is back.
-//! `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending thread and that of the process.
+//! The sender on one core, the reader on another, a connection for each way. `msg_zerocopy_cpu` is
+//! the CPU time of the whole process, because what the kernel puts off may be done on the reader's
+//! clock or by a worker; the reader's own copy is in it, the same for every way. `msg_zerocopy` is
+//! the wall, until the reader has confirmed the last byte and every buffer is back.
+//! `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending thread and that
+//! of the process.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -72,7 +75,11 @@ mod bench {
                 (0..buffers).try_for_each(|_| way.send())?;
                 way.finish()
             })?;
-            assert_eq!(checksum, (0..buffers).fold(FNV_START, |hash, _| fnv1a(hash, &buffer)), "{name}, {size} bytes");
+            assert_eq!(
+                checksum,
+                (0..buffers).fold(FNV_START, |hash, _| fnv1a(hash, &buffer)),
+                "{name}, {size} bytes"
+            );
             Ok(bench)
         }
 
@@ -95,7 +102,12 @@ mod bench {
     }
 
     /// All ways at one size, then at the next: what drifts, drifts for all.
-    fn sweep<M>(criterion: &mut Criterion<M>, name: &str, clock: &M, reading: usize) -> io::Result<()>
+    fn sweep<M>(
+        criterion: &mut Criterion<M>,
+        name: &str,
+        clock: &M,
+        reading: usize,
+    ) -> io::Result<()>
     where
         M: Measurement<Value = Duration>,
     {
@@ -120,7 +132,12 @@ mod bench {
         Ok(())
     }
 
-    fn same_twice<M>(criterion: &mut Criterion<M>, parameter: &str, clock: &M, reading: usize) -> io::Result<()>
+    fn same_twice<M>(
+        criterion: &mut Criterion<M>,
+        parameter: &str,
+        clock: &M,
+        reading: usize,
+    ) -> io::Result<()>
     where
         M: Measurement<Value = Duration>,
     {
@@ -137,7 +154,12 @@ mod bench {
     }
 
     /// A file of 1 MiB by `sendfile` and by io_uring's splice, on one clock.
-    fn files<M>(criterion: &mut Criterion<M>, parameter: &str, clock: &M, reading: usize) -> io::Result<()>
+    fn files<M>(
+        criterion: &mut Criterion<M>,
+        parameter: &str,
+        clock: &M,
+        reading: usize,
+    ) -> io::Result<()>
     where
         M: Measurement<Value = Duration>,
     {
@@ -162,8 +184,10 @@ mod bench {
             group.bench_function(BenchmarkId::new(function, parameter), |bencher| {
                 bencher.iter_custom(|times| {
                     let start = clock.start();
-                    line.transfer(times * LENGTH, |socket| (0..times).try_for_each(|_| send(socket)))
-                        .expect("everything arrives, and the reader confirms it");
+                    line.transfer(times * LENGTH, |socket| {
+                        (0..times).try_for_each(|_| send(socket))
+                    })
+                    .expect("everything arrives, and the reader confirms it");
                     clock.end(start)
                 });
             });

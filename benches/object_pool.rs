@@ -1,12 +1,13 @@
-//! Getting a buffer, writing all of it and giving it back: from allocators, from pools behind one lock or one queue, and from a pool
-//! with magazines. 64 B to 1 MiB.
+//! Getting a buffer, writing all of it and giving it back: from allocators, from pools behind one
+//! lock or one queue, and from a pool with magazines. 64 B to 1 MiB.
 //!
-//! One iteration is one buffer. 64 are got and written, then all are given back: a loop with one block flatters an allocator.
-//! `object_pool` asks for no particular content, so nobody clears anything. `object_pool_zeroed` asks for zeros, which an
-//! allocator provides before the use and a pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1 MiB.
-//! `object_pool_two` runs two threads at once, each with 64 buffers out. In `object_pool_apart` one thread gets and writes, and
-//! another gives back; `transport` is the queue between them alone. Both have 64 B, where the source is most of the work, and 64 KiB,
-//! where the writing is.
+//! One iteration is one buffer. 64 are got and written, then all are given back: a loop with one
+//! block flatters an allocator. `object_pool` asks for no particular content, so nobody clears
+//! anything. `object_pool_zeroed` asks for zeros, which an allocator provides before the use and a
+//! pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1 MiB. `object_pool_two`
+//! runs two threads at once, each with 64 buffers out. In `object_pool_apart` one thread gets and
+//! writes, and another gives back; `transport` is the queue between them alone. Both have 64 B,
+//! where the source is most of the work, and 64 KiB, where the writing is.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -19,7 +20,12 @@ fn main() -> io::Result<()> {
     }
     let mut criterion = criterion::Criterion::default().configure_from_args();
     bench::alone(&mut criterion);
-    let two = ["object_pool_two", "object_pool_apart", "object_pool_aa/first/two", "object_pool_aa/second/two"];
+    let two = [
+        "object_pool_two",
+        "object_pool_apart",
+        "object_pool_aa/first/two",
+        "object_pool_aa/second/two",
+    ];
     with(cores, &two, |cores| {
         bench::on_two(&mut criterion, cores);
         Ok(())
@@ -86,7 +92,9 @@ mod sources {
         pub fn get(&self) -> Allocated<'_, A> {
             let Self { allocator, layout, zeroed } = self;
             // SAFETY: no buffer of this bench has size 0.
-            let block = unsafe { if *zeroed { allocator.alloc_zeroed(*layout) } else { allocator.alloc(*layout) } };
+            let block = unsafe {
+                if *zeroed { allocator.alloc_zeroed(*layout) } else { allocator.alloc(*layout) }
+            };
             let block = NonNull::new(block).unwrap_or_else(|| handle_alloc_error(*layout));
             Allocated { block, from: self }
         }
@@ -228,16 +236,20 @@ mod bench {
     /// So many buffers are out at once.
     const LIVE: u64 = 64;
 
-    /// One way to get buffers: does it so many times on the calling thread, and looks at them if it is to check.
+    /// One way to get buffers: does it so many times on the calling thread, and looks at them if it
+    /// is to check.
     type Way = Box<dyn Fn(u64, bool) + Sync>;
-    /// One way to get buffers on the first core and to give them back on the second: how long it takes so many.
+    /// One way to get buffers on the first core and to give them back on the second: how long it
+    /// takes so many.
     type Apart = Box<dyn Fn([usize; 2], u64) -> Duration>;
 
     pub fn alone(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("object_pool");
         for bytes in [64, 4 * KIB, 64 * KIB, MIB] {
             group.throughput(perf_proved_benches::bytes(bytes));
-            for (name, way) in any_content(bytes).into_iter().filter(|(name, _)| *name != "array_queue") {
+            for (name, way) in
+                any_content(bytes).into_iter().filter(|(name, _)| *name != "array_queue")
+            {
                 on_one(&mut group, name, &size(bytes), &way);
             }
         }
@@ -276,9 +288,12 @@ mod bench {
         let mut group = criterion.benchmark_group("object_pool_apart");
         for bytes in [64, 64 * KIB] {
             // What passes through the queue is as small at every size.
-            for (name, both_ends) in apart(bytes).into_iter().filter(|(name, _)| bytes == 64 || *name != "transport") {
+            for (name, both_ends) in
+                apart(bytes).into_iter().filter(|(name, _)| bytes == 64 || *name != "transport")
+            {
                 group.bench_function(BenchmarkId::new(name, size(bytes)), |bencher| {
-                    bencher.iter_custom(|times| often(times, bytes, |times| both_ends(cores, times)));
+                    bencher
+                        .iter_custom(|times| often(times, bytes, |times| both_ends(cores, times)));
                 });
             }
         }
@@ -312,7 +327,8 @@ mod bench {
         cores: [usize; 2],
     ) {
         let both = |times, check| -> Duration {
-            cores::together(&cores, |_| way(times, check)).expect("these cores were allowed a moment ago")
+            cores::together(&cores, |_| way(times, check))
+                .expect("these cores were allowed a moment ago")
         };
         both(2 * LIVE, true);
         group.bench_function(BenchmarkId::new(name, parameter), |bencher| {
@@ -320,15 +336,21 @@ mod bench {
         });
     }
 
-    /// The time of so many, taken from at least 16,384, or from 64 MiB of larger ones: two threads that start at once need a while to
-    /// be in step.
+    /// The time of so many, taken from at least 16,384, or from 64 MiB of larger ones: two threads
+    /// that start at once need a while to be in step.
     fn often(times: u64, bytes: usize, run: impl Fn(u64) -> Duration) -> Duration {
         let done = times.max((1 << 14).min((64 * MIB / bytes) as u64));
         run(done).mul_f64(times as f64 / done as f64)
     }
 
-    /// Gets and writes [`LIVE`] buffers, then gives them back, until it has been done so many times.
-    fn burst<H>(times: u64, get: impl Fn() -> H, write: impl Fn(&mut H, u8), check: impl Fn(&H, u8)) {
+    /// Gets and writes [`LIVE`] buffers, then gives them back, until it has been done so many
+    /// times.
+    fn burst<H>(
+        times: u64,
+        get: impl Fn() -> H,
+        write: impl Fn(&mut H, u8),
+        check: impl Fn(&H, u8),
+    ) {
         let mut held = Vec::with_capacity(LIVE as usize);
         let mut left = times;
         while left > 0 {
@@ -346,7 +368,9 @@ mod bench {
 
     /// With any content: each buffer holds to the end what was written to it.
     fn dirty<H: Bytes>(times: u64, look: bool, get: impl Fn() -> H) {
-        let check = |one: &H, number| assert!(!look || one.ends() == [number; 2], "two have the same buffer");
+        let check = |one: &H, number| {
+            assert!(!look || one.ends() == [number; 2], "two have the same buffer")
+        };
         burst(times, get, H::fill, check);
     }
 
@@ -356,7 +380,9 @@ mod bench {
             assert!(!look || one.ends() == [0; 2], "this is somebody's buffer");
             one.fill(number);
         };
-        let check = |one: &H, number| assert!(!look || one.ends() == [number; 2], "two have the same buffer");
+        let check = |one: &H, number| {
+            assert!(!look || one.ends() == [number; 2], "two have the same buffer")
+        };
         burst(times, get, write, check);
     }
 
@@ -367,11 +393,13 @@ mod bench {
 
     fn allocated<A: GlobalAlloc + Sync + 'static>(global: A, bytes: usize, zeroed: bool) -> Way {
         let allocator = allocator(global, bytes, zeroed);
-        Box::new(
-            move |times, look| {
-                if zeroed { clean(times, look, || allocator.get()) } else { dirty(times, look, || allocator.get()) }
-            },
-        )
+        Box::new(move |times, look| {
+            if zeroed {
+                clean(times, look, || allocator.get())
+            } else {
+                dirty(times, look, || allocator.get())
+            }
+        })
     }
 
     fn allocators(bytes: usize, zeroed: bool) -> Vec<(&'static str, Way)> {
@@ -399,8 +427,14 @@ mod bench {
         let pulled = object_pool::Pool::new(0, Box::default);
         let opool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
         let mut ways = allocators(bytes, false);
-        ways.push(("mutex_vec", Box::new(move |times, look| dirty(times, look, || Shared::get(&stack, bytes)))));
-        ways.push(("array_queue", Box::new(move |times, look| dirty(times, look, || Shared::get(&queue, bytes)))));
+        ways.push((
+            "mutex_vec",
+            Box::new(move |times, look| dirty(times, look, || Shared::get(&stack, bytes))),
+        ));
+        ways.push((
+            "array_queue",
+            Box::new(move |times, look| dirty(times, look, || Shared::get(&queue, bytes))),
+        ));
         let pull = move |times, look| dirty(times, look, || pulled.pull(|| vec![0; bytes].into()));
         ways.push(("crate_object_pool", Box::new(pull)));
         ways.push(("crate_opool", Box::new(move |times, look| dirty(times, look, || opool.get()))));
@@ -428,7 +462,8 @@ mod bench {
         let same = bytes.clone();
         let clear_all = move |times, look: bool| {
             let local = whole.local();
-            let check = |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 0], "not what was written");
+            let check =
+                |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 0], "not what was written");
             burst(times, || local.get(), |one, _| one[..used].copy_from_slice(&bytes), check);
         };
         let clear_used = move |times, look: bool| {
@@ -436,14 +471,20 @@ mod bench {
             let write = |one: &mut perf_proved::memory::object_pool::buffers::Buffer<'_>, _| {
                 one.write_all(&same).expect("there is room");
             };
-            let check = |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 1], "not what was written");
+            let check =
+                |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 1], "not what was written");
             burst(times, || local.get(capacity), write, check);
         };
         vec![("clear_all", Box::new(clear_all)), ("clear_used", Box::new(clear_used))]
     }
 
-    /// The time of both ends: one gets and writes so many, the other reads them and gives them back.
-    fn hand_over<H: Bytes + Send>(cores: [usize; 2], times: u64, get: impl Fn() -> H + Sync) -> Duration {
+    /// The time of both ends: one gets and writes so many, the other reads them and gives them
+    /// back.
+    fn hand_over<H: Bytes + Send>(
+        cores: [usize; 2],
+        times: u64,
+        get: impl Fn() -> H + Sync,
+    ) -> Duration {
         ends(cores, |queue, place| match place {
             0 => send(queue, times, || written(get())),
             _ => receive(queue, times, |one| drop(read(one))),
@@ -452,7 +493,8 @@ mod bench {
 
     fn ends<H: Send>(cores: [usize; 2], end: impl Fn(&ArrayQueue<H>, usize) + Sync) -> Duration {
         let queue = ArrayQueue::new(256);
-        cores::together(&cores, |place| end(&queue, place)).expect("these cores were allowed a moment ago")
+        cores::together(&cores, |place| end(&queue, place))
+            .expect("these cores were allowed a moment ago")
     }
 
     fn send<H>(queue: &ArrayQueue<H>, times: u64, get: impl Fn() -> H) {
@@ -535,11 +577,23 @@ mod bench {
             #[cfg(not(target_env = "msvc"))]
             ("jemalloc", freed_apart(Jemalloc, bytes)),
             ("mimalloc", freed_apart(MiMalloc, bytes)),
-            ("mutex_vec", Box::new(move |cores, times| hand_over(cores, times, || Shared::get(&stack, bytes)))),
-            ("array_queue", Box::new(move |cores, times| hand_over(cores, times, || Shared::get(&queue, bytes)))),
+            (
+                "mutex_vec",
+                Box::new(move |cores, times| {
+                    hand_over(cores, times, || Shared::get(&stack, bytes))
+                }),
+            ),
+            (
+                "array_queue",
+                Box::new(move |cores, times| {
+                    hand_over(cores, times, || Shared::get(&queue, bytes))
+                }),
+            ),
             (
                 "crate_object_pool",
-                Box::new(move |cores, times| hand_over(cores, times, || pulled.pull(|| vec![0; bytes].into()))),
+                Box::new(move |cores, times| {
+                    hand_over(cores, times, || pulled.pull(|| vec![0; bytes].into()))
+                }),
             ),
             ("crate_opool", Box::new(move |cores, times| hand_over(cores, times, || opool.get()))),
             ("dropped", Box::new(dropped)),

@@ -1,12 +1,14 @@
-//! What an item costs on its way from one thread to another: the ring in steps, beside its peers, in batches, with two threads at
-//! both ends, and there and back.
+//! What an item costs on its way from one thread to another: the ring in steps, beside its peers,
+//! in batches, with two threads at both ends, and there and back.
 //!
-//! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and `ring_buffer_peers` are streams through 1,024
-//! slots, one unit an item; a thread that has to wait spins, except where the queue makes it sleep. It pauses 32 times between two
-//! looks, except in the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of their own,
-//! except in `ring_buffer_ends`, where they also lie beside each other. `ring_buffer_both` is two threads that each push and pop in
-//! turn, one unit a pair. `ring_buffer_trips` is one item there and back; its `line` is a bare word that both write in turn. What
-//! arrived is summed up and compared.
+//! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and
+//! `ring_buffer_peers` are streams through 1,024 slots, one unit an item; a thread that has to wait
+//! spins, except where the queue makes it sleep. It pauses 32 times between two looks, except in
+//! the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of
+//! their own, except in `ring_buffer_ends`, where they also lie beside each other.
+//! `ring_buffer_both` is two threads that each push and pop in turn, one unit a pair.
+//! `ring_buffer_trips` is one item there and back; its `line` is a bare word that both write in
+//! turn. What arrived is summed up and compared.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -202,7 +204,8 @@ mod bench {
             self.stream("mutex_deque", Some(size), PATIENT, mutex_deque::<N>);
         }
 
-        /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads begin.
+        /// At least `least` at a time, whatever criterion asks for: a few would measure how the
+        /// threads begin.
         fn bench(
             &mut self,
             function: &str,
@@ -218,7 +221,9 @@ mod bench {
                 });
             };
             match parameter {
-                Some(parameter) => self.group.bench_function(BenchmarkId::new(function, parameter), routine),
+                Some(parameter) => {
+                    self.group.bench_function(BenchmarkId::new(function, parameter), routine)
+                }
                 None => self.group.bench_function(function, routine),
             };
         }
@@ -233,12 +238,14 @@ mod bench {
         ) {
             self.bench(function, parameter, 20_000, |cores, items| {
                 let (producer, consumer) = queue();
-                let (producer, consumer) = (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
+                let (producer, consumer) =
+                    (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
                 stream_once(cores, items, patience, &producer.0, &consumer.0)
             });
         }
 
-        /// The same through a queue whose ends lie beside each other, from the beginning of a line on.
+        /// The same through a queue whose ends lie beside each other, from the beginning of a line
+        /// on.
         fn stream_together<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
@@ -260,7 +267,8 @@ mod bench {
         {
             self.bench(function, Some(&batch.to_string()), 20_000, |cores, items| {
                 let (producer, consumer) = queue();
-                let (producer, consumer) = (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
+                let (producer, consumer) =
+                    (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
                 let sum = AtomicU64::new(0);
                 let time = cores::together(&cores, |place| match place {
                     0 => {
@@ -268,7 +276,10 @@ mod bench {
                         let mut pushed = 0;
                         while pushed < items {
                             let length = batch.min((items - pushed) as usize);
-                            buffer.iter_mut().zip(pushed..).for_each(|(item, number)| *item = number);
+                            buffer
+                                .iter_mut()
+                                .zip(pushed..)
+                                .for_each(|(item, number)| *item = number);
                             let mut rest = &buffer[..length];
                             while !rest.is_empty() {
                                 match push(rest) {
@@ -322,10 +333,15 @@ mod bench {
         }
 
         /// One item there through a queue and back through another one.
-        fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(&mut self, function: &str, queue: impl Fn() -> (P, Q)) {
+        fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(
+            &mut self,
+            function: &str,
+            queue: impl Fn() -> (P, Q),
+        ) {
             self.bench(function, None, 200, |cores, trips| {
                 let ((there, arriving), (back, returning)) = (queue(), queue());
-                let sides = [(there, returning), (back, arriving)].map(|side| CachePadded(Mutex::new(side)));
+                let sides = [(there, returning), (back, arriving)]
+                    .map(|side| CachePadded(Mutex::new(side)));
                 cores::together(&cores, |place| {
                     let (producer, consumer) = &mut *sides[place].0.lock().unwrap();
                     for trip in 0..trips {
@@ -362,7 +378,8 @@ mod bench {
             }
             _ => {
                 let consumer = &mut *consumer.lock().unwrap();
-                // All of the item is taken: who wants one word is given one word by some of these queues, and not by others.
+                // All of the item is taken: who wants one word is given one word by some of these
+                // queues, and not by others.
                 let total = (0..items).map(|_| black_box(patience.pop(consumer))[N - 1]).sum();
                 sum.store(total, Relaxed); // read when both have ended
             }
@@ -374,7 +391,8 @@ mod bench {
     fn shared<P: Place + Send + Sync, O: Orderings>() -> (impl Push<Item<1>>, impl Pop<Item<1>>) {
         let ring = Arc::new(Shared::<Item<1>, P, O>::new(CAPACITY));
         let theirs = ring.clone();
-        // SAFETY: one closure pushes, the other one pops, and each is called by one thread at a time.
+        // SAFETY: one closure pushes, the other one pops, and each is called by one thread at a
+        // time.
         (move |item| unsafe { ring.push(item) }.is_ok(), move || unsafe { theirs.pop() })
     }
 
@@ -388,18 +406,21 @@ mod bench {
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
-    fn mpmc_ring<const N: usize, R: Retry>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+    fn mpmc_ring<const N: usize, R: Retry>()
+    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
         let (producer, consumer) = mpmc::ring_with::<_, AcquireRelease, R>(CAPACITY, 0);
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
-    fn array_queue<const N: usize>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+    fn array_queue<const N: usize>()
+    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
         let queue = Arc::new(ArrayQueue::new(CAPACITY));
         let theirs = queue.clone();
         (move |item| queue.push(item).is_ok(), move || theirs.pop())
     }
 
-    fn mutex_deque<const N: usize>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+    fn mutex_deque<const N: usize>()
+    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
         let queue = Arc::new(Mutex::new(VecDeque::with_capacity(CAPACITY)));
         let theirs = queue.clone();
         let push = move |item| {
@@ -418,7 +439,8 @@ mod bench {
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
-    fn blocking_mpmc_ring<const N: usize>() -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
+    fn blocking_mpmc_ring<const N: usize>()
+    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
         let (producer, consumer) = blocking_mpmc::ring(CAPACITY);
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }

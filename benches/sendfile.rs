@@ -1,8 +1,10 @@
-//! How long each way of sending a file over TCP takes, and how much of the sender's CPU time: 4 KiB to 64 MiB, page cache warm.
+//! How long each way of sending a file over TCP takes, and how much of the sender's CPU time: 4 KiB
+//! to 64 MiB, page cache warm.
 //!
-//! One connection for everything, the sender on one core, the reader on another. The group `sendfile` is the wall: from the
-//! first byte of a batch until the reader has confirmed the last. `sendfile_cpu` is the sending thread's own time, in the kernel
-//! too; on loopback a part of the receiving is in it, the same for every variant. `sendfile_aa` is CPU time as well.
+//! One connection for everything, the sender on one core, the reader on another. The group
+//! `sendfile` is the wall: from the first byte of a batch until the reader has confirmed the last.
+//! `sendfile_cpu` is the sending thread's own time, in the kernel too; on loopback a part of the
+//! receiving is in it, the same for every variant. `sendfile_aa` is CPU time as well.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -33,7 +35,8 @@ mod bench {
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
-    const SIZES: [usize; 8] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB];
+    const SIZES: [usize; 8] =
+        [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB];
 
     pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
@@ -42,11 +45,15 @@ mod bench {
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             file: File::open(scratch.file("body", largest)?)?,
-            senders: Sender::NAMES.iter().map(|name| Ok((*name, Sender::new(name)?))).collect::<io::Result<_>>()?,
+            senders: Sender::NAMES
+                .iter()
+                .map(|name| Ok((*name, Sender::new(name)?)))
+                .collect::<io::Result<_>>()?,
         };
 
-        // Every variant sends the right bytes, at every size. This also lets the kernel grow the socket's buffers before
-        // anything is measured: they grow with use, and who came first would have the small ones.
+        // Every variant sends the right bytes, at every size. This also lets the kernel grow the
+        // socket's buffers before anything is measured: they grow with use, and who came first
+        // would have the small ones.
         for length in SIZES {
             let expected = fnv1a(FNV_START, &pattern(length));
             for variant in 0..bench.senders.len() {
@@ -92,15 +99,20 @@ mod bench {
             for length in SIZES {
                 group.throughput(bytes(length));
                 for variant in 0..self.senders.len() {
-                    group.bench_function(BenchmarkId::new(self.senders[variant].0, size(length)), |bencher| {
-                        bencher.iter_custom(|bodies| self.batch(clock, variant, length, bodies));
-                    });
+                    group.bench_function(
+                        BenchmarkId::new(self.senders[variant].0, size(length)),
+                        |bencher| {
+                            bencher
+                                .iter_custom(|bodies| self.batch(clock, variant, length, bodies));
+                        },
+                    );
                 }
             }
             group.finish();
         }
 
-        /// Sends so many bodies and waits for one confirmation of them all: one for each would cost more than a small body.
+        /// Sends so many bodies and waits for one confirmation of them all: one for each would cost
+        /// more than a small body.
         fn batch<M>(&mut self, clock: &M, variant: usize, length: usize, bodies: u64) -> Duration
         where
             M: Measurement<Value = Duration>,
@@ -108,15 +120,19 @@ mod bench {
             let Self { line, file, senders } = self;
             let (sender, length) = (&mut senders[variant].1, length as u64);
             let start = clock.start();
-            line.transfer(bodies * length, |socket| (0..bodies).try_for_each(|_| sender.send(socket, file, length)))
-                .expect("every body arrives, and the reader confirms their bytes");
+            line.transfer(bodies * length, |socket| {
+                (0..bodies).try_for_each(|_| sender.send(socket, file, length))
+            })
+            .expect("every body arrives, and the reader confirms their bytes");
             clock.end(start)
         }
 
         fn send_checked(&mut self, variant: usize, length: usize) -> io::Result<u64> {
             let Self { line, file, senders } = self;
             let length = length as u64;
-            Ok(line.transfer_checked(length, |socket| senders[variant].1.send(socket, file, length))?.1)
+            Ok(line
+                .transfer_checked(length, |socket| senders[variant].1.send(socket, file, length))?
+                .1)
         }
     }
 }

@@ -1,11 +1,13 @@
-//! What one thread pays for what is made to be shared, what two pay, how long a section must be for a lock not to matter, and what a
-//! channel takes.
+//! What one thread pays for what is made to be shared, what two pay, how long a section must be for
+//! a lock not to matter, and what a channel takes.
 //!
-//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is two cores that do the same at once, to
-//! the same thing; the unit is one operation of each. In `sharing_sections` the unit is one section, done by one core or by two that
-//! share them; a step is a multiplication and an addition that wait for the ones before. `sharing_channel` is one thread that sends an
-//! item and receives it, `sharing_stream` one that sends to another, through 1,024 places where there is a bound, and `sharing_trips`
-//! an item, or a turn, there and back. What was added, done or received is checked.
+//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is
+//! two cores that do the same at once, to the same thing; the unit is one operation of each. In
+//! `sharing_sections` the unit is one section, done by one core or by two that share them; a step
+//! is a multiplication and an addition that wait for the ones before. `sharing_channel` is one
+//! thread that sends an item and receives it, `sharing_stream` one that sends to another, through
+//! 1,024 places where there is a bound, and `sharing_trips` an item, or a turn, there and back.
+//! What was added, done or received is checked.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::cores;
@@ -40,7 +42,8 @@ mod bench {
     use std::time::Duration;
 
     pub const ONE_CORE: [&str; 3] = ["sharing_alone", "sharing_channel", "sharing_aa"];
-    pub const TWO_CORES: [&str; 4] = ["sharing_both", "sharing_sections", "sharing_stream", "sharing_trips"];
+    pub const TWO_CORES: [&str; 4] =
+        ["sharing_both", "sharing_sections", "sharing_stream", "sharing_trips"];
     const CAPACITY: usize = 1024;
 
     /// Does something so many times on each of these cores, and says how long that took.
@@ -71,7 +74,8 @@ mod bench {
         cores: &'a [usize],
     }
 
-    /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads begin.
+    /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads
+    /// begin.
     fn routine(bencher: &mut Bencher<'_>, least: u64, probe: impl Fn(u64) -> io::Result<Duration>) {
         bencher.iter_custom(|times| {
             let done = times.max(least).next_multiple_of(2);
@@ -84,7 +88,9 @@ mod bench {
             let mut group = self.criterion.benchmark_group(name);
             group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
             for (function, probe) in probes {
-                group.bench_function(*function, |bencher| routine(bencher, least, |times| probe(self.cores, times)));
+                group.bench_function(*function, |bencher| {
+                    routine(bencher, least, |times| probe(self.cores, times))
+                });
             }
             group.finish();
         }
@@ -132,7 +138,12 @@ mod bench {
     ];
 
     /// Adds one, so many times on each core, and looks whether all of it is there.
-    fn additions(cores: &[usize], times: u64, add: impl Fn() + Sync, sum: impl Fn() -> u64) -> io::Result<Duration> {
+    fn additions(
+        cores: &[usize],
+        times: u64,
+        add: impl Fn() + Sync,
+        sum: impl Fn() -> u64,
+    ) -> io::Result<Duration> {
         let time = together(cores, |_| (0..times).for_each(|_| add()));
         assert_eq!(sum(), times * cores.len() as u64, "what was added");
         time
@@ -223,7 +234,8 @@ mod bench {
     impl Section {
         fn work(&mut self, steps: u64) {
             for _ in 0..steps {
-                self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(black_box(1));
+                self.state =
+                    self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(black_box(1));
             }
             self.done += 1;
         }
@@ -347,7 +359,8 @@ mod bench {
             let time = together(cores, |place| {
                 for trip in 0..trips {
                     let mine = 2 * trip + place as u64;
-                    let mut turn = changed.wait_while(turn.lock().unwrap(), |turn| *turn != mine).unwrap();
+                    let mut turn =
+                        changed.wait_while(turn.lock().unwrap(), |turn| *turn != mine).unwrap();
                     *turn += 1;
                     changed.notify_one();
                 }

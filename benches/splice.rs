@@ -1,10 +1,11 @@
-//! What a TCP proxy spends by each way of relaying, answers of 4 KiB to 16 MiB; a file through a pipe against `sendfile`; and the
-//! making of a pipe.
+//! What a TCP proxy spends by each way of relaying, answers of 4 KiB to 16 MiB; a file through a
+//! pipe against `sendfile`; and the making of a pipe.
 //!
-//! The proxy has one core for itself; client and server share the other. Each way has its own two connections, open for the
-//! whole bench, and relays on a thread of its own. `splice` is the wall, from the client's question to the last byte of its
-//! answer. `splice_cpu` is the CPU time of the relaying thread for the same, in the kernel too; on loopback a part of the
-//! client's receiving is in it, the same for every way. `splice_file_cpu` is the sending thread's CPU time.
+//! The proxy has one core for itself; client and server share the other. Each way has its own two
+//! connections, open for the whole bench, and relays on a thread of its own. `splice` is the wall,
+//! from the client's question to the last byte of its answer. `splice_cpu` is the CPU time of the
+//! relaying thread for the same, in the kernel too; on loopback a part of the client's receiving is
+//! in it, the same for every way. `splice_file_cpu` is the sending thread's CPU time.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -51,8 +52,10 @@ mod bench {
 
     pub fn run([relaying, talking]: [usize; 2]) -> io::Result<()> {
         cores::pin(talking)?;
-        let mut lines: Vec<Line> = NAMES.iter().map(|name| Line::new(name, relaying)).collect::<io::Result<_>>()?;
-        // Every way brings the right bytes, at every size. This also lets the kernel grow the sockets' buffers.
+        let mut lines: Vec<Line> =
+            NAMES.iter().map(|name| Line::new(name, relaying)).collect::<io::Result<_>>()?;
+        // Every way brings the right bytes, at every size. This also lets the kernel grow the
+        // sockets' buffers.
         for line in &mut lines {
             for length in ANSWERS {
                 line.ask(length)?;
@@ -60,9 +63,13 @@ mod bench {
             }
         }
         let mut wall = Criterion::default().configure_from_args();
-        sweep(&mut wall, "splice", &mut lines, |line, length, times| line.exchange(length, times).0);
+        sweep(&mut wall, "splice", &mut lines, |line, length, times| {
+            line.exchange(length, times).0
+        });
         let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
-        sweep(&mut cpu, "splice_cpu", &mut lines, |line, length, times| line.exchange(length, times).1);
+        sweep(&mut cpu, "splice_cpu", &mut lines, |line, length, times| {
+            line.exchange(length, times).1
+        });
         let mut same = cpu.benchmark_group("splice_aa");
         let last = lines.len() - 1;
         for function in ["first", "second"] {
@@ -113,7 +120,13 @@ mod bench {
             });
             let clock = clocks.recv().map_err(io::Error::other)?;
             let server = thread::spawn(move || answer_all(server));
-            Ok(Self { name, client, answer: vec![0; ANSWERS[ANSWERS.len() - 1]], relay: (clock, relay), server })
+            Ok(Self {
+                name,
+                client,
+                answer: vec![0; ANSWERS[ANSWERS.len() - 1]],
+                relay: (clock, relay),
+                server,
+            })
         }
 
         /// One question, and its whole answer.
@@ -122,9 +135,11 @@ mod bench {
             self.client.read_exact(&mut self.answer[..length])
         }
 
-        /// So many questions, one after the other: what passed on the wall, and what the relay used of its core.
+        /// So many questions, one after the other: what passed on the wall, and what the relay used
+        /// of its core.
         fn exchange(&mut self, length: usize, times: u64) -> (Duration, Duration) {
-            let clock = || self.relay.0.read().expect("the relay's thread runs until its ends are closed");
+            let clock =
+                || self.relay.0.read().expect("the relay's thread runs until its ends are closed");
             let (start, used) = (Instant::now(), clock());
             for _ in 0..times {
                 self.client.write_all(&(length as u64).to_ne_bytes()).expect("the question leaves");
@@ -193,13 +208,16 @@ mod bench {
             0 => Sender::Sendfile.send(socket, &file, length as u64),
             _ => {
                 let pipe = &mut pipes[way - 1];
-                Ok(send_range_with(pipe, socket, &file, 0..length as u64, || Err(io::ErrorKind::WouldBlock.into()))?)
+                Ok(send_range_with(pipe, socket, &file, 0..length as u64, || {
+                    Err(io::ErrorKind::WouldBlock.into())
+                })?)
             }
         };
         let names = ["sendfile", "splice_64KiB", "splice_1MiB"];
         for length in FILES {
             for (way, name) in names.iter().enumerate() {
-                let ((), arrived) = line.transfer_checked(length as u64, |socket| send(way, socket, length))?;
+                let ((), arrived) =
+                    line.transfer_checked(length as u64, |socket| send(way, socket, length))?;
                 assert_eq!(arrived, fnv1a(FNV_START, &pattern(length)), "{name}, {length} bytes");
             }
         }

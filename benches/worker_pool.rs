@@ -1,13 +1,15 @@
-//! What a job costs on its way through a pool: by size of the job, submitted one by one and in bulk, by batch, by number of
-//! workers, and alone.
+//! What a job costs on its way through a pool: by size of the job, submitted one by one and in
+//! bulk, by batch, by number of workers, and alone.
 //!
-//! A job is so many steps of arithmetic, each of which needs the one before. All but `worker_pool_lone` is the time from the
-//! first submission until all jobs are run, one unit a job, by two workers for whom nobody has chosen cores; the submitter is a
-//! third thread. Queues hold 1,024 jobs, except those of threadpool and rayon, which have no bound. `inline` is the submitter that
-//! runs the jobs itself. `worker_pool_lone` is one job to a pool in which nobody works, until its result is there. The sum of all
-//! results is compared with that of `inline`, so that each variant has done the same work. `worker_pool_account` has no queue and no
-//! second thread: what a worker does around a job, beside the bare job. `worker_pool_reading` is one look at the metrics of a pool
-//! that has nothing to do.
+//! A job is so many steps of arithmetic, each of which needs the one before. All but
+//! `worker_pool_lone` is the time from the first submission until all jobs are run, one unit a job,
+//! by two workers for whom nobody has chosen cores; the submitter is a third thread. Queues hold
+//! 1,024 jobs, except those of threadpool and rayon, which have no bound. `inline` is the submitter
+//! that runs the jobs itself. `worker_pool_lone` is one job to a pool in which nobody works, until
+//! its result is there. The sum of all results is compared with that of `inline`, so that each
+//! variant has done the same work. `worker_pool_account` has no queue and no second thread: what a
+//! worker does around a job, beside the bare job. `worker_pool_reading` is one look at the metrics
+//! of a pool that has nothing to do.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
@@ -16,7 +18,9 @@ use std::io;
 fn main() -> io::Result<()> {
     match two_cores() {
         Ok(_) => bench::run(),
-        Err(reason) => bench::GROUPS.iter().try_for_each(|id| not_possible(id, &reason.to_string())),
+        Err(reason) => {
+            bench::GROUPS.iter().try_for_each(|id| not_possible(id, &reason.to_string()))
+        }
     }
 }
 
@@ -78,7 +82,8 @@ mod bench {
         state
     }
 
-    /// Where the results go: a cell a thread, in a line of its own, unless there are more than eight of them.
+    /// Where the results go: a cell a thread, in a line of its own, unless there are more than
+    /// eight of them.
     #[derive(Default)]
     struct Sum([CachePadded<AtomicU64>; 8]);
 
@@ -139,9 +144,12 @@ mod bench {
             let mut group = self.group("worker_pool_batches");
             for steps in [100, 1000] {
                 for batch in [1, 4, 16, 64, 256] {
-                    group.load(&format!("{steps}_steps"), &batch.to_string(), steps, |load, sum| {
-                        submitted(&Settings { batch, ..settings() }, load, sum)
-                    });
+                    group.load(
+                        &format!("{steps}_steps"),
+                        &batch.to_string(),
+                        steps,
+                        |load, sum| submitted(&Settings { batch, ..settings() }, load, sum),
+                    );
                 }
             }
         }
@@ -167,15 +175,22 @@ mod bench {
             thread::scope(|scope| {
                 for _ in 0..WORKERS {
                     let (waiting, sender) = (waiting.clone(), sender.clone());
-                    scope.spawn(move || waiting.iter().for_each(|job| sender.send(work(100, job)).unwrap()));
+                    scope.spawn(move || {
+                        waiting.iter().for_each(|job| sender.send(work(100, job)).unwrap())
+                    });
                 }
                 group.lone("crossbeam", |job| jobs.send(job).unwrap(), || results.recv().unwrap());
                 drop(jobs);
             });
 
             for (function, workers) in [("naive", 1), ("naive_of_two", 2)] {
-                let pool = naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job));
-                group.lone(function, |job| pool.submit(job).unwrap(), || pool.result(Duration::MAX).unwrap());
+                let pool =
+                    naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job));
+                group.lone(
+                    function,
+                    |job| pool.submit(job).unwrap(),
+                    || pool.result(Duration::MAX).unwrap(),
+                );
             }
         }
 
@@ -191,7 +206,9 @@ mod bench {
             let pool = WorkerPool::start(&settings(), |job| work(100, job), drop).unwrap();
             (0..1000).for_each(|job| pool.submit(job).unwrap());
             settle();
-            self.group("worker_pool_reading").0.bench_function("metrics", |bencher| bencher.iter(|| pool.metrics()));
+            self.group("worker_pool_reading")
+                .0
+                .bench_function("metrics", |bencher| bencher.iter(|| pool.metrics()));
         }
 
         fn same_twice(&mut self) {
@@ -205,11 +222,19 @@ mod bench {
     struct Group<'a>(BenchmarkGroup<'a, WallTime>);
 
     impl Group<'_> {
-        /// At least 20 ms of work at a time, whatever criterion asks for: less would measure how a pool begins and ends.
-        fn load(&mut self, function: &str, parameter: &str, steps: u64, run: impl Fn(Load, &Arc<Sum>) -> Duration) {
+        /// At least 20 ms of work at a time, whatever criterion asks for: less would measure how a
+        /// pool begins and ends.
+        fn load(
+            &mut self,
+            function: &str,
+            parameter: &str,
+            steps: u64,
+            run: impl Fn(Load, &Arc<Sum>) -> Duration,
+        ) {
             let least = 15_000_000 / steps;
             let each: Vec<u64> = (0..64).map(|job| work(steps, job)).collect();
-            let expected = |jobs: u64| (0..jobs).map(|job| each[job as usize % 64]).fold(0, u64::wrapping_add);
+            let expected =
+                |jobs: u64| (0..jobs).map(|job| each[job as usize % 64]).fold(0, u64::wrapping_add);
             self.0.bench_function(BenchmarkId::new(function, parameter), |bencher| {
                 bencher.iter_custom(|times| {
                     let jobs = times.max(least);
@@ -259,7 +284,11 @@ mod bench {
     fn counted(load: Load, sum: &Arc<Sum>) -> Duration {
         let sum = sum.clone();
         settle();
-        probe::account(load.jobs, move |job| work(load.steps, job), move |result| sum.add(result.unwrap()))
+        probe::account(
+            load.jobs,
+            move |job| work(load.steps, job),
+            move |result| sum.add(result.unwrap()),
+        )
     }
 
     fn pool(load: Load, sum: &Arc<Sum>) -> Duration {
@@ -267,15 +296,24 @@ mod bench {
     }
 
     fn submitted(settings: &Settings, load: Load, sum: &Arc<Sum>) -> Duration {
-        with_pool(settings, load, sum, |pool| (0..load.jobs).for_each(|job| pool.submit(job).unwrap()))
+        with_pool(settings, load, sum, |pool| {
+            (0..load.jobs).for_each(|job| pool.submit(job).unwrap())
+        })
     }
 
     fn pool_all(load: Load, sum: &Arc<Sum>) -> Duration {
         let jobs = Mutex::new((0..load.jobs).collect());
-        with_pool(&settings(), load, sum, |pool| pool.submit_all(&mut jobs.lock().unwrap()).unwrap())
+        with_pool(&settings(), load, sum, |pool| {
+            pool.submit_all(&mut jobs.lock().unwrap()).unwrap()
+        })
     }
 
-    fn with_pool(settings: &Settings, load: Load, sum: &Arc<Sum>, submit: impl Fn(&WorkerPool<u64>)) -> Duration {
+    fn with_pool(
+        settings: &Settings,
+        load: Load,
+        sum: &Arc<Sum>,
+        submit: impl Fn(&WorkerPool<u64>),
+    ) -> Duration {
         let sum = sum.clone();
         let deliver = move |result: thread::Result<u64>| sum.add(result.unwrap());
         let pool = WorkerPool::start(settings, move |job| work(load.steps, job), deliver).unwrap();
@@ -294,12 +332,24 @@ mod bench {
 
     fn crossbeam(load: Load, sum: &Arc<Sum>) -> Duration {
         let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-        through_channel(load, sum, sender, |sender, job| sender.send(job).unwrap(), || receiver.recv().ok())
+        through_channel(
+            load,
+            sum,
+            sender,
+            |sender, job| sender.send(job).unwrap(),
+            || receiver.recv().ok(),
+        )
     }
 
     fn flume(load: Load, sum: &Arc<Sum>) -> Duration {
         let (sender, receiver) = flume::bounded(QUEUE);
-        through_channel(load, sum, sender, |sender, job| sender.send(job).unwrap(), || receiver.recv().ok())
+        through_channel(
+            load,
+            sum,
+            sender,
+            |sender, job| sender.send(job).unwrap(),
+            || receiver.recv().ok(),
+        )
     }
 
     /// Two threads that receive until the channel is closed.

@@ -1,5 +1,6 @@
-//! Counts what allocating takes, and what becomes of the memory: vectors, pages of text and trees by the allocator, resident memory
-//! and limits by the kernel. Whatever would change its process is tried in one of its own.
+//! Counts what allocating takes, and what becomes of the memory: vectors, pages of text and trees
+//! by the allocator, resident memory and limits by the kernel. Whatever would change its process is
+//! tried in one of its own.
 //!
 //!     cargo run --release --example allocation
 //!     cargo run --release --example allocation -- --only capped_push     # one of the processes: how a limit ends it
@@ -18,7 +19,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("This example asks Linux's kernel how much is resident; on this system there is nobody to ask.");
+    println!(
+        "This example asks Linux's kernel how much is resident; on this system there is nobody to ask."
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -48,7 +51,8 @@ mod linux {
         flags::run(&EXPERIMENTS.map(|(name, _)| name), None, |flags| match flags.only {
             None => compare(flags.json),
             Some(name) => {
-                let (_, experiment) = EXPERIMENTS.into_iter().find(|(known, _)| *known == name).expect("one of them");
+                let (_, experiment) =
+                    EXPERIMENTS.into_iter().find(|(known, _)| *known == name).expect("one of them");
                 child::print(&experiment()?);
                 Ok(ExitCode::SUCCESS)
             }
@@ -61,8 +65,15 @@ mod linux {
         text(&mut report);
         trees(&mut report);
         for (name, _) in EXPERIMENTS {
-            let end = child::row(&mut report, name, &["resident_full", "resident_freed", "resident_trimmed"])?;
-            report.promise(&format!("{name} does not fail"), end == End::Exit(0) || name == "capped_push");
+            let end = child::row(
+                &mut report,
+                name,
+                &["resident_full", "resident_freed", "resident_trimmed"],
+            )?;
+            report.promise(
+                &format!("{name} does not fail"),
+                end == End::Exit(0) || name == "capped_push",
+            );
         }
         Ok(report.finish(json))
     }
@@ -78,8 +89,11 @@ mod linux {
 
     fn vectors(report: &mut Report) {
         for (size, count) in [("10", 10), ("1000", 1000), ("1M", 1_000_000)] {
-            let mut numbers = row(report, &format!("grown_{size}"), || growth::grown(black_box(count)));
-            row(report, &format!("refilled_{size}"), || growth::refilled(&mut numbers, black_box(count)));
+            let mut numbers =
+                row(report, &format!("grown_{size}"), || growth::grown(black_box(count)));
+            row(report, &format!("refilled_{size}"), || {
+                growth::refilled(&mut numbers, black_box(count))
+            });
             row(report, &format!("sized_{size}"), || growth::sized(black_box(count)));
         }
         let mut numbers = growth::sized(1000);
@@ -115,7 +129,10 @@ mod linux {
             RefNode::build(LEVELS, &mut |node| arena.alloc(node)).map(|root| root.map(RefNode::sum))
         });
         let sum = tree::sum(LEVELS);
-        report.promise("all trees hold the same", (boxes, vec, arena) == (Some(sum), sum, Ok(Some(sum))));
+        report.promise(
+            "all trees hold the same",
+            (boxes, vec, arena) == (Some(sum), sum, Ok(Some(sum))),
+        );
     }
 
     /// What was found, by its name.
@@ -143,14 +160,19 @@ mod linux {
     ];
 
     // ANCHOR: freed
-    /// Fills 64 MiB with blocks, frees all but those that `kept` names, and asks the kernel what is resident of it.
+    /// Fills 64 MiB with blocks, frees all but those that `kept` names, and asks the kernel what is
+    /// resident of it.
     fn freed(size: usize, kept: fn(usize) -> bool) -> Found {
         let mut blocks: Vec<Option<Box<[u8]>>> = (0..FILLED / size).map(|_| None).collect();
         let before = resident::now()?;
         let grown = || Ok::<_, io::Error>(resident::now()?.saturating_sub(before));
         blocks.iter_mut().for_each(|block| *block = Some(vec![1; size].into()));
         let full = grown()?;
-        blocks.iter_mut().enumerate().filter(|(number, _)| !kept(*number)).for_each(|(_, block)| *block = None);
+        blocks
+            .iter_mut()
+            .enumerate()
+            .filter(|(number, _)| !kept(*number))
+            .for_each(|(_, block)| *block = None);
         let mut found = vec![("resident_full", full), ("resident_freed", grown()?)];
         // Another C library than GNU's has no such call, and its heaps are other ones.
         if process::trim().is_ok() {
@@ -177,7 +199,8 @@ mod linux {
     }
 
     // ANCHOR: capped_serve
-    /// The same under a cap: who asks with `try_reserve_exact` is told, and can answer so. A little stays for those who do not.
+    /// The same under a cap: who asks with `try_reserve_exact` is told, and can answer so. A little
+    /// stays for those who do not.
     fn capped_serve() -> Found {
         let limit = resident::now()? + LIMIT as u64;
         ALLOCATOR.budget().set_limit(ALLOCATOR.budget().live() + LIMIT + MIB / 2);
@@ -199,7 +222,11 @@ mod linux {
         let refused = bytes.try_reserve(too_much).is_err();
         let served = bytes.try_reserve(32 * MIB).is_ok();
         let full = Arena::new(usize::MAX).alloc_slice(&vec![0_u8; too_much / 2]) == Err(Full);
-        Ok(vec![("refused", refused.into()), ("arena_full", full.into()), ("served_then", served.into())])
+        Ok(vec![
+            ("refused", refused.into()),
+            ("arena_full", full.into()),
+            ("served_then", served.into()),
+        ])
     }
 
     fn capped_reserve() -> Found {
@@ -234,19 +261,28 @@ mod linux {
         let before = resident::now()?;
         let mut bytes = Vec::<u8>::new();
         let reserved = bytes.try_reserve(20 << 30).map_or(0, |()| bytes.capacity() as u64);
-        Ok(vec![("bytes_reserved", reserved), ("bytes_resident", resident::now()?.saturating_sub(before))])
+        Ok(vec![
+            ("bytes_reserved", reserved),
+            ("bytes_resident", resident::now()?.saturating_sub(before)),
+        ])
     }
 
-    /// Is promised 64 MiB and touches them in a group that may have 32 MiB, as a forked process, since it may not survive.
+    /// Is promised 64 MiB and touches them in a group that may have 32 MiB, as a forked process,
+    /// since it may not survive.
     fn control_group() -> Found {
         let mut bytes = Vec::<u8>::with_capacity(FILLED);
         let ended = process::Group::new(32 << 20).and_then(|group| {
             let touch = || {
                 let joined = group.join();
-                bytes.spare_capacity_mut().iter_mut().step_by(4096).for_each(|byte| _ = black_box(byte.write(1)));
+                bytes
+                    .spare_capacity_mut()
+                    .iter_mut()
+                    .step_by(4096)
+                    .for_each(|byte| _ = black_box(byte.write(1)));
                 i32::from(joined.is_err())
             };
-            // SAFETY: the child writes to a file that is open, then to memory that it has: no lock, no allocation.
+            // SAFETY: the child writes to a file that is open, then to memory that it has: no lock,
+            // no allocation.
             unsafe { child::end_of(touch) }
         });
         match ended {

@@ -3,7 +3,8 @@
 //!     cargo run --release --example cache_lines
 //!     perf c2c record target/release/examples/cache_lines --only array   # where there are hardware counters
 //!
-//! A value is contested if its line of 64 bytes holds a value that another thread writes. Addresses are the witness.
+//! A value is contested if its line of 64 bytes holds a value that another thread writes. Addresses
+//! are the witness.
 
 use perf_proved::measuring::limits::lines;
 use perf_proved::memory::cache_lines::designs::Design;
@@ -37,16 +38,25 @@ fn main() -> ExitCode {
 }
 
 fn compare(flags: &Flags) -> io::Result<ExitCode> {
-    let mut report = Report::new("Who shares a line of 64 bytes with a value that another thread writes");
-    lay(&mut report, "stats", Box::<Stats>::default, |stats| vec![(at(&stats.received), 0), (at(&stats.sent), 1)]);
+    let mut report =
+        Report::new("Who shares a line of 64 bytes with a value that another thread writes");
+    lay(&mut report, "stats", Box::<Stats>::default, |stats| {
+        vec![(at(&stats.received), 0), (at(&stats.sent), 1)]
+    });
     lay(&mut report, "array", array::<AtomicU64>, |cells| in_turn(cells, 8));
-    let shared = lay(&mut report, "array_padded", array::<CachePadded<AtomicU64>>, |cells| in_turn(cells, 8));
+    let shared = lay(&mut report, "array_padded", array::<CachePadded<AtomicU64>>, |cells| {
+        in_turn(cells, 8)
+    });
     report.promise("no padded counter shares a line with another thread's", shared == 0);
 
-    // One thread allocates, as one that accepts connections does, and two others use what it allocated, in turn.
-    lay(&mut report, "boxes", boxes::<AtomicU64>, |boxes| in_turn(boxes.iter().map(Box::as_ref), 2));
+    // One thread allocates, as one that accepts connections does, and two others use what it
+    // allocated, in turn.
+    lay(&mut report, "boxes", boxes::<AtomicU64>, |boxes| {
+        in_turn(boxes.iter().map(Box::as_ref), 2)
+    });
     let padded = boxes::<CachePadded<AtomicU64>>;
-    let shared = lay(&mut report, "boxes_padded", padded, |boxes| in_turn(boxes.iter().map(Box::as_ref), 2));
+    let shared =
+        lay(&mut report, "boxes_padded", padded, |boxes| in_turn(boxes.iter().map(Box::as_ref), 2));
     report.promise("no padded box shares a line with another thread's", shared == 0);
 
     let own = each_its_own::<AtomicU64>(); // by two threads, which count their heap for themselves
@@ -57,7 +67,9 @@ fn compare(flags: &Flags) -> io::Result<ExitCode> {
     match cores::line_size() {
         Ok(LINE) => {}
         Ok(size) => report.note(&format!("This processor's lines have {size} bytes.")),
-        Err(error) => report.note(&format!("Whether lines have 64 bytes here is not known: {error}.")),
+        Err(error) => {
+            report.note(&format!("Whether lines have 64 bytes here is not known: {error}."))
+        }
     }
     Ok(report.finish(flags.json))
 }
@@ -81,7 +93,8 @@ fn contested(report: &mut Report, name: &str, values: &[(usize, usize)]) -> u64 
     for (address, thread) in values {
         writers.entry(address / LINE).or_default().insert(*thread);
     }
-    let contested = values.iter().filter(|(address, _)| writers[&(address / LINE)].len() > 1).count() as u64;
+    let contested =
+        values.iter().filter(|(address, _)| writers[&(address / LINE)].len() > 1).count() as u64;
     report.set(name, "values", values.len() as u64);
     report.set(name, "contested", contested);
     contested
@@ -93,7 +106,10 @@ fn at<T>(value: &T) -> usize {
 }
 
 /// The values' addresses, handed out to so many threads in turn.
-fn in_turn<'a, T: 'a>(values: impl IntoIterator<Item = &'a T>, threads: usize) -> Vec<(usize, usize)> {
+fn in_turn<'a, T: 'a>(
+    values: impl IntoIterator<Item = &'a T>,
+    threads: usize,
+) -> Vec<(usize, usize)> {
     values.into_iter().enumerate().map(|(place, value)| (at(value), place % threads)).collect()
 }
 
@@ -115,14 +131,20 @@ fn each_its_own<T: Default + Send>() -> [Vec<Box<T>>; 2] {
         boxes
     };
     thread::scope(|scope| {
-        [(); 2].map(|()| scope.spawn(allocate)).map(|thread| thread.join().expect("it does not panic"))
+        [(); 2]
+            .map(|()| scope.spawn(allocate))
+            .map(|thread| thread.join().expect("it does not panic"))
     })
 }
 
 /// A few short rounds, to show what is large. The bench measures.
 fn clock(report: &mut Report) {
     let two = two_cores();
-    let both = || two.as_ref().map(|two| two.cores).map_err(|error| io::Error::new(error.kind(), error.to_string()));
+    let both = || {
+        two.as_ref()
+            .map(|two| two.cores)
+            .map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    };
     let mut rounds = Rounds::default();
     rounds.add("alone", |n| Ok(lines::add_alone(n)));
     for (name, distance) in [("beside_8B", 8), ("beside_64B", 64), ("beside_128B", 128)] {

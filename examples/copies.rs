@@ -1,5 +1,5 @@
-//! Takes the ways of a file's bytes to a socket apart: what each asks of the kernel, what it carries through user space, and
-//! what the kernel has to do for its memory.
+//! Takes the ways of a file's bytes to a socket apart: what each asks of the kernel, what it
+//! carries through user space, and what the kernel has to do for its memory.
 //!
 //!     cargo run --release --example copies                     # a file of 1 MiB
 //!     cargo run --release --example copies -- --size 16MiB
@@ -7,7 +7,8 @@
 
 #[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: perf_proved::proof::allocations::Counting = perf_proved::proof::allocations::Counting;
+static ALLOCATOR: perf_proved::proof::allocations::Counting =
+    perf_proved::proof::allocations::Counting;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -16,7 +17,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("This example asks Linux's kernel what it counted; on this system there is nobody to ask.");
+    println!(
+        "This example asks Linux's kernel what it counted; on this system there is nobody to ask."
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -48,7 +51,9 @@ mod linux {
         let mut same = true;
         for name in Path::NAMES {
             // On a thread of its own, whose allocator has no memory yet.
-            let counting = thread::scope(|scope| scope.spawn(|| count(&mut report, name, &file, size as u64)).join());
+            let counting = thread::scope(|scope| {
+                scope.spawn(|| count(&mut report, name, &file, size as u64)).join()
+            });
             let arrived = counting.map_err(|_| io::Error::other(format!("{name} panicked")))??;
             same &= matches!(name, "read_only" | "write_only") || arrived == checksum;
         }
@@ -69,8 +74,9 @@ mod linux {
     }
 
     // ANCHOR: count
-    /// One way, four times: twice for its memory, since the allocator keeps what it has, then for its calls and for the checksum
-    /// of what arrived. The buffer that a loop reuses is part of the first.
+    /// One way, four times: twice for its memory, since the allocator keeps what it has, then for
+    /// its calls and for the checksum of what arrived. The buffer that a loop reuses is part of the
+    /// first.
     fn count(report: &mut Report, name: &str, file: &File, size: u64) -> io::Result<u64> {
         let arrives = Path::new(name)?.arrives(size);
         let mut line = Loopback::new(None)?;
@@ -86,15 +92,19 @@ mod linux {
         let used = Usage::of_thread()? - before;
         report.set(name, "faults_again", used.minor_faults);
         report.set(name, "switches", used.voluntary_switches + used.involuntary_switches);
-        line.transfer(arrives, |socket| cost::calls(report, name, &[], || path.go(socket, file, size)))?;
-        let ((), checksum) = line.transfer_checked(arrives, |socket| path.go(socket, file, size))?;
+        line.transfer(arrives, |socket| {
+            cost::calls(report, name, &[], || path.go(socket, file, size))
+        })?;
+        let ((), checksum) =
+            line.transfer_checked(arrives, |socket| path.go(socket, file, size))?;
         line.close()?;
         Ok(checksum)
     }
     // ANCHOR_END: count
 
     // ANCHOR: switches
-    /// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns how often the thread gave its core away.
+    /// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns how often the
+    /// thread gave its core away.
     fn calls_without_a_switch() -> io::Result<u64> {
         let (_client, mut socket) = pair()?;
         let before = Usage::of_thread()?;

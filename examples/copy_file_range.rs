@@ -1,5 +1,5 @@
-//! Copies a file in every way, and counts what each asks of the kernel and what it makes of holes, of a second file system, of
-//! a limit, and of a target that is the source.
+//! Copies a file in every way, and counts what each asks of the kernel and what it makes of holes,
+//! of a second file system, of a limit, and of a target that is the source.
 //!
 //!     cargo run --release --example copy_file_range                  # a file of 1 MiB
 //!     cargo run --release --example copy_file_range -- --in /mnt     # on another file system
@@ -12,7 +12,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("copy_file_range(2) is a call of Linux (and of FreeBSD); this example cannot run on this system.");
+    println!(
+        "copy_file_range(2) is a call of Linux (and of FreeBSD); this example cannot run on this system."
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -56,7 +58,8 @@ mod linux {
     fn compare(folder: &Path, size: usize, json: bool) -> io::Result<ExitCode> {
         let mut report = Report::new(&format!("Copies of {size} bytes from file to file"));
         let scratch = Scratch::within(folder)?;
-        let (from, to, kind) = (scratch.file("from", size)?, scratch.path().join("to"), filesystem(folder)?);
+        let (from, to, kind) =
+            (scratch.file("from", size)?, scratch.path().join("to"), filesystem(folder)?);
         let shares = copy(&from, &to, Durability::Cached)?.how == How::Reflink;
         let clones = if shares { "shares blocks between files" } else { "refuses to share blocks" };
         report.note(&format!("{}: {kind}, which {clones}", folder.display()));
@@ -78,11 +81,16 @@ mod linux {
         holes(&mut report, &scratch, shares.then_some(kind.as_str()))?;
         across(&mut report, &scratch, &from)?;
         for (name, copy) in [WHOLE[0], WHOLE[2]] {
-            // Half the size of the file, as a limit for this process; a disk that fills up cuts a call short in the same way.
+            // Half the size of the file, as a limit for this process; a disk that fills up cuts a
+            // call short in the same way.
             let _ = fs::remove_file(&to);
             let said = limit::file_size(size as u64 / 2, || copy(&from, &to))?;
             report.set(name, "errors_at_limit", u64::from(said.is_err()));
-            report.set(name, "left_at_limit", Value::Bytes(fs::metadata(&to).map_or(0, |left| left.len())));
+            report.set(
+                name,
+                "left_at_limit",
+                Value::Bytes(fs::metadata(&to).map_or(0, |left| left.len())),
+            );
             let own = scratch.file("own", size)?;
             let _ = copy(&own, &own); // the naive one says Ok, the other one that it is the same file
             report.set(name, "left_of_itself", Value::Bytes(fs::metadata(&own)?.len()));
@@ -90,7 +98,8 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    /// 16 MiB with 4 KiB of data in the middle: how many bytes of blocks the file takes, and each copy of it.
+    /// 16 MiB with 4 KiB of data in the middle: how many bytes of blocks the file takes, and each
+    /// copy of it.
     fn holes(report: &mut Report, scratch: &Scratch, shares: Option<&str>) -> io::Result<()> {
         let (from, to) = (scratch.path().join("holes"), scratch.path().join("holes-copy"));
         let file = File::create(&from)?;
@@ -103,8 +112,9 @@ mod linux {
             copy(&from, &to)?;
             let file = File::open(&to)?;
             file.sync_all()?;
-            let reason =
-                shares.map(|kind| Value::NotPossible(format!("{kind} shares these blocks, so nobody copies holes")));
+            let reason = shares.map(|kind| {
+                Value::NotPossible(format!("{kind} shares these blocks, so nobody copies holes"))
+            });
             report.set(name, "blocks_of_16MiB", reason.unwrap_or(Value::Bytes(allocated(&file)?)));
         }
         Ok(())
@@ -132,10 +142,15 @@ mod linux {
         let (from, to) = (scratch.file("from", size)?, scratch.path().join("to"));
         match WHOLE.iter().find(|(known, _)| *known == name) {
             Some((_, copy)) => copy(&from, &to)?,
-            None => Way::new(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?,
+            None => {
+                Way::new(name)?.copy(&File::open(from)?, &File::create_new(&to)?, size as u64)?
+            }
         }
         let right = fs::read(to)? == pattern(size);
-        println!("{}", if right { "the copy has the bytes of the file" } else { "THE COPY DIFFERS" });
+        println!(
+            "{}",
+            if right { "the copy has the bytes of the file" } else { "THE COPY DIFFERS" }
+        );
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,4 +1,5 @@
-//! Shows where the fields of a struct lie, and what a million of them take in four shapes, by the allocator's count.
+//! Shows where the fields of a struct lie, and what a million of them take in four shapes, by the
+//! allocator's count.
 //!
 //!     cargo run --release --example layout
 //!     /usr/bin/time -v target/release/examples/layout --only columns      # the memory that the kernel gave for one shape
@@ -29,13 +30,35 @@ fn main() -> ExitCode {
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {
-    let mut report = Report::new("What a type takes, and what 1,048,576 events or 65,536 messages take on the heap");
+    let mut report = Report::new(
+        "What a type takes, and what 1,048,576 events or 65,536 messages take on the heap",
+    );
 
     // The article's struct: in two orders of C, in the compiler's own, and packed.
-    draw(&mut report, "optimized", 1, &layout!(naive::Optimized { id, active, name, score, created }));
-    draw(&mut report, "unoptimized", 1, &layout!(naive::Unoptimized { active, id, name, score, created }));
-    draw(&mut report, "unordered", 1, &layout!(naive::Unordered { active, id, name, score, created }));
-    draw(&mut report, "packed_too", 1, &layout!(naive::Packed { active, id, name, score, created }));
+    draw(
+        &mut report,
+        "optimized",
+        1,
+        &layout!(naive::Optimized { id, active, name, score, created }),
+    );
+    draw(
+        &mut report,
+        "unoptimized",
+        1,
+        &layout!(naive::Unoptimized { active, id, name, score, created }),
+    );
+    draw(
+        &mut report,
+        "unordered",
+        1,
+        &layout!(naive::Unordered { active, id, name, score, created }),
+    );
+    draw(
+        &mut report,
+        "packed_too",
+        1,
+        &layout!(naive::Packed { active, id, name, score, created }),
+    );
 
     // A struct whose order matters in C: eight values, to see which of them lie in two lines.
     draw(&mut report, "c_order", 8, &layout!(COrder { kind, at, amount }));
@@ -54,7 +77,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
 
     let (_, made) = count(|| messages(variant::Before::Ack, || variant::Before::Payload([0; 256])));
     heap(&mut report, "messages_inline", made);
-    let (_, made) = count(|| messages(variant::After::Ack, || variant::After::Payload([0; 256].into())));
+    let (_, made) =
+        count(|| messages(variant::After::Ack, || variant::After::Payload([0; 256].into())));
     heap(&mut report, "messages_boxed", made);
     Ok(report.finish(json))
 }
@@ -72,7 +96,8 @@ fn heap(report: &mut Report, variant: &str, made: Allocations) {
 }
 
 fn records(name: &str) -> io::Result<Records> {
-    Records::new(name, RECORDS).ok_or_else(|| io::Error::other(format!("there is no shape `{name}`")))
+    Records::new(name, RECORDS)
+        .ok_or_else(|| io::Error::other(format!("there is no shape `{name}`")))
 }
 
 /// 65,536 messages, every hundredth of them the large one.

@@ -3,14 +3,17 @@
 //!     cargo run --release --example limits              # about half a minute, and 700 MiB of memory
 //!     cargo run --release --example limits -- --quick   # a few seconds; rougher, and promises nothing of times
 //!
-//! Each line is the median of several short rounds, in which all probes of a family take turns, with the lowest and the
-//! highest. What each probe measures and leaves out stands at its function in `src/measuring/limits/`.
+//! Each line is the median of several short rounds, in which all probes of a family take turns,
+//! with the lowest and the highest. What each probe measures and leaves out stands at its function
+//! in `src/measuring/limits/`.
 
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, filesystem, write_fsync};
 use perf_proved::measuring::limits::load::Chain;
 use perf_proved::measuring::limits::region::{HUGE_PAGE, Pages, Region, page_size};
-use perf_proved::measuring::limits::{addition, kernel, lines, loopback, naive, threads, two_cores};
+use perf_proved::measuring::limits::{
+    addition, kernel, lines, loopback, naive, threads, two_cores,
+};
 use perf_proved::proof::report::{Report, Value};
 use perf_proved::proof::rounds::{Rounds, Times};
 use perf_proved::proof::{cores, flags, syscalls, usage};
@@ -20,14 +23,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, io};
 
-const SIZES: [(&str, usize); 5] =
-    [("16KiB", 16 << 10), ("256KiB", 256 << 10), ("4MiB", 4 << 20), ("64MiB", 64 << 20), ("256MiB", 256 << 20)];
+const SIZES: [(&str, usize); 5] = [
+    ("16KiB", 16 << 10),
+    ("256KiB", 256 << 10),
+    ("4MiB", 4 << 20),
+    ("64MiB", 64 << 20),
+    ("256MiB", 256 << 20),
+];
 const PAGES: [(&str, Pages); 2] = [("", Pages::Small), ("_huge", Pages::Huge)];
 /// What is counted is done this often.
 const OPERATIONS: u64 = 1024;
 
 fn main() -> ExitCode {
-    flags::run_with(&[], None, &[("quick", "")], |flags| Ok(measure(flags.own("quick").is_some(), flags.json)))
+    flags::run_with(&[], None, &[("quick", "")], |flags| {
+        Ok(measure(flags.own("quick").is_some(), flags.json))
+    })
 }
 
 fn measure(quick: bool, json: bool) -> ExitCode {
@@ -58,18 +68,23 @@ struct Limits {
 }
 
 impl Limits {
-    /// Runs the probes in turns; one that moves `bytes` bytes an operation is reported as bandwidth.
+    /// Runs the probes in turns; one that moves `bytes` bytes an operation is reported as
+    /// bandwidth.
     fn run(&mut self, rounds: Rounds, bytes: impl Fn(&str) -> Option<usize>) {
         for (name, times) in rounds.run(self.rounds, self.budget) {
             match (times, bytes(&name)) {
-                (Ok(times), Some(bytes)) => self.report.set(&name, "bandwidth", times.bandwidth(bytes)),
+                (Ok(times), Some(bytes)) => {
+                    self.report.set(&name, "bandwidth", times.bandwidth(bytes))
+                }
                 (Ok(times), None) => {
                     self.report.set(&name, "time", times);
                     self.measured.insert(name, times);
                 }
-                (Err(error), bytes) => {
-                    self.report.set(&name, if bytes.is_some() { "bandwidth" } else { "time" }, error)
-                }
+                (Err(error), bytes) => self.report.set(
+                    &name,
+                    if bytes.is_some() { "bandwidth" } else { "time" },
+                    error,
+                ),
             }
         }
     }
@@ -78,15 +93,22 @@ impl Limits {
         let mut chains = Vec::new();
         for (suffix, pages) in PAGES {
             for (size, bytes) in SIZES {
-                chains.push((format!("{suffix}_{size}"), Chain::new(bytes, pages).map(RefCell::new)));
+                chains
+                    .push((format!("{suffix}_{size}"), Chain::new(bytes, pages).map(RefCell::new)));
             }
         }
         let mut rounds = Rounds::default();
         for (name, chain) in &chains {
-            rounds.add(format!("load_dependent{name}"), move |n| Ok(had(chain)?.borrow_mut().dependent(n)));
-            rounds.add(format!("load_independent{name}"), move |n| Ok(had(chain)?.borrow_mut().independent(n)));
+            rounds.add(format!("load_dependent{name}"), move |n| {
+                Ok(had(chain)?.borrow_mut().dependent(n))
+            });
+            rounds.add(format!("load_independent{name}"), move |n| {
+                Ok(had(chain)?.borrow_mut().independent(n))
+            });
             if name == "_256MiB" {
-                rounds.add(format!("naive_latency{name}"), move |n| Ok(naive::latency(&had(chain)?.borrow(), n)));
+                rounds.add(format!("naive_latency{name}"), move |n| {
+                    Ok(naive::latency(&had(chain)?.borrow(), n))
+                });
             }
         }
         self.run(rounds, |_| None);
@@ -113,7 +135,8 @@ impl Limits {
     }
 
     fn kernel_and_threads(&mut self) {
-        let touched = Region::new(OPERATIONS as usize * page_size(), Pages::Small).map(RefCell::new);
+        let touched =
+            Region::new(OPERATIONS as usize * page_size(), Pages::Small).map(RefCell::new);
         let mut rounds = Rounds::default();
         rounds.add("addition", |n| Ok(addition::additions(n)));
         rounds.add("naive_addition", |n| Ok(naive::additions(n)));
@@ -121,7 +144,8 @@ impl Limits {
         rounds.add("syscall", kernel::syscall);
         rounds.add("first_touch", |n| kernel::first_touch(n, Pages::Small));
         rounds.add("first_touch_huge", |n| kernel::first_touch(n, Pages::Huge));
-        rounds.add("second_touch", |n| Ok(kernel::second_touch(&mut had(&touched)?.borrow_mut(), n)));
+        rounds
+            .add("second_touch", |n| Ok(kernel::second_touch(&mut had(&touched)?.borrow_mut(), n)));
         rounds.add("pipe_alone", threads::pipe_alone);
         rounds.add("context_switch_same_core", |n| threads::hand_over([one_core()?; 2], n));
         rounds.add("context_switch_across", |n| threads::hand_over(two_cores()?, n));
@@ -161,13 +185,16 @@ impl Limits {
             name => pieces.iter().find(|(piece, _)| *piece == name).map(|(_, bytes)| *bytes),
         });
         let calls = had(file).and_then(|file| syscalls::trace(|| file.read(4 << 10, OPERATIONS)));
-        self.count("pread_4KiB", "calls", calls.map(|(_, calls)| calls.total()), |n| n == OPERATIONS);
+        self.count("pread_4KiB", "calls", calls.map(|(_, calls)| calls.total()), |n| {
+            n == OPERATIONS
+        });
     }
 
     /// Counted, not clocked: what `OPERATIONS` of them ask of the kernel.
     fn counts(&mut self) {
         let calls = |work: &dyn Fn()| syscalls::trace(work).map(|((), calls)| calls);
-        let system_calls = calls(&|| _ = kernel::syscall(OPERATIONS)).map(|calls| calls.of("getppid").made);
+        let system_calls =
+            calls(&|| _ = kernel::syscall(OPERATIONS)).map(|calls| calls.of("getppid").made);
         let timer = calls(&|| _ = kernel::timer(OPERATIONS)).map(|calls| calls.total());
         self.count("syscall", "calls", system_calls, |n| n == OPERATIONS);
         self.count("timer", "calls", timer, |n| n == 0 || n >= OPERATIONS); // from memory, or each by a system call
@@ -176,22 +203,34 @@ impl Limits {
         self.count("first_touch", "faults", first, |n| n == OPERATIONS);
         self.count("second_touch", "faults", second, |n| n == 0);
         self.count("first_touch_huge", "faults", faults(Pages::Huge, 1), |n| n == huge_pages);
-        let switches = |cores: io::Result<[usize; 2]>| Ok(threads::pipe_trips(cores?, OPERATIONS / 2)?.switches);
-        self.count("context_switch_same_core", "switches", switches(one_core().map(|core| [core; 2])), |n| {
-            n >= OPERATIONS
-        });
+        let switches = |cores: io::Result<[usize; 2]>| {
+            Ok(threads::pipe_trips(cores?, OPERATIONS / 2)?.switches)
+        };
+        self.count(
+            "context_switch_same_core",
+            "switches",
+            switches(one_core().map(|core| [core; 2])),
+            |n| n >= OPERATIONS,
+        );
     }
 
-    fn count(&mut self, row: &str, column: &str, count: io::Result<u64>, right: impl Fn(u64) -> bool) {
+    fn count(
+        &mut self,
+        row: &str,
+        column: &str,
+        count: io::Result<u64>,
+        right: impl Fn(u64) -> bool,
+    ) {
         if let Ok(count) = count {
             self.report.promise(&format!("{OPERATIONS} of {row}: {count} {column}"), right(count));
         }
         self.report.set(row, column, count.map_or_else(Value::from, Value::from));
     }
 
-    /// What holds on every machine, unless a probe measures something else than it says. The fastest rounds are compared,
-    /// because other programs only ever slow a round down. The bounds are wide: on the machines that we know, each ratio is
-    /// several times its bound. 64 MiB and 256 MiB are not compared, since both may lie beyond the last cache.
+    /// What holds on every machine, unless a probe measures something else than it says. The
+    /// fastest rounds are compared, because other programs only ever slow a round down. The bounds
+    /// are wide: on the machines that we know, each ratio is several times its bound. 64 MiB and
+    /// 256 MiB are not compared, since both may lie beyond the last cache.
     fn promises(&mut self) {
         let sizes = SIZES.map(|(size, _)| format!("load_dependent_{size}"));
         for pair in sizes[..4].windows(2) {
@@ -207,9 +246,12 @@ impl Limits {
     }
 
     fn slower(&mut self, slow: &str, fast: &str, by: f64) {
-        if let (Some(slow_times), Some(fast_times)) = (self.measured.get(slow), self.measured.get(fast)) {
+        if let (Some(slow_times), Some(fast_times)) =
+            (self.measured.get(slow), self.measured.get(fast))
+        {
             let kept = slow_times.low >= by * fast_times.low;
-            self.report.promise(&format!("{slow} takes at least {by} times as long as {fast}"), kept);
+            self.report
+                .promise(&format!("{slow} takes at least {by} times as long as {fast}"), kept);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Reads a file through a buffer and through maps of every kind, and counts calls, bytes through user space and page faults, with
-//! the file in the page cache and without. Then it makes the file shorter under a map, in a child process.
+//! Reads a file through a buffer and through maps of every kind, and counts calls, bytes through
+//! user space and page faults, with the file in the page cache and without. Then it makes the file
+//! shorter under a map, in a child process.
 //!
 //!     cargo run --release --example mmap                     # a file of 16 MiB
 //!     cargo run --release --example mmap -- --size 64MiB
@@ -12,7 +13,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("This example asks Linux's kernel what it counted; on this system there is nobody to ask.");
+    println!(
+        "This example asks Linux's kernel what it counted; on this system there is nobody to ask."
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -47,7 +50,8 @@ mod linux {
         let scratch = Scratch::new()?;
         let mut same = true;
         for name in Reader::NAMES {
-            // Written anew, a buffer at a time: what one way has brought into the page cache stays as it came.
+            // Written anew, a buffer at a time: what one way has brought into the page cache stays
+            // as it came.
             let file = File::open(scratch.file_in_pieces("file", size, BUFFER)?)?;
             same &= count(&mut report, name, &file, size)? == sum::of_bytes(&pattern(size));
         }
@@ -62,21 +66,30 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    /// One way, four times: warm for its calls, warm for its faults, cold, and what the cold one has left behind.
+    /// One way, four times: warm for its calls, warm for its faults, cold, and what the cold one
+    /// has left behind.
     fn count(report: &mut Report, name: &str, file: &File, size: usize) -> io::Result<u64> {
         let mut reader = Reader::new(name)?;
         cost::calls(report, name, &[], || reader.sum(file, size))?;
         let (sum, used) = usage::count(|| reader.sum(file, size))?;
         let warm = used.minor_faults;
         report.set(name, "warm_faults", warm);
-        report.set(name, "of_them_reading", reader.map(file, size).map_or(Ok(warm), |map| faults_of(&map))?);
+        report.set(
+            name,
+            "of_them_reading",
+            reader.map(file, size).map_or(Ok(warm), |map| faults_of(&map))?,
+        );
         match cold(&mut reader, file, size) {
             Ok((used, huge)) => {
                 report.set(name, "cold_minor", used.minor_faults);
                 report.set(name, "cold_major", used.major_faults);
                 report.set(name, "huge_pages", (huge / HUGE_PAGE) as u64);
             }
-            Err(why) => report.not_possible(name, &["cold_minor", "cold_major", "huge_pages"], &why.to_string()),
+            Err(why) => report.not_possible(
+                name,
+                &["cold_minor", "cold_major", "huge_pages"],
+                &why.to_string(),
+            ),
         }
         Ok(sum)
     }
@@ -86,16 +99,18 @@ mod linux {
         Ok(used.minor_faults)
     }
 
-    /// What the first read takes when the file is not in memory, and how many bytes are mapped by huge pages on the second.
+    /// What the first read takes when the file is not in memory, and how many bytes are mapped by
+    /// huge pages on the second.
     fn cold(reader: &mut Reader, file: &File, size: usize) -> io::Result<(Usage, usize)> {
         cache::evict(file)?;
         let (_, used) = usage::count(|| reader.sum(file, size))?;
         let Ok(map) = reader.map(file, size) else { return Ok((used, 0)) };
         hint::black_box(sum::of_map(&map));
         match map.huge_bytes()? {
-            0 if matches!(reader, Reader::Map(Some(Advice::HugePage))) => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, "the kernel gives this file no huge pages"))
-            }
+            0 if matches!(reader, Reader::Map(Some(Advice::HugePage))) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the kernel gives this file no huge pages",
+            )),
             huge => Ok((used, huge)),
         }
     }
@@ -117,18 +132,25 @@ mod linux {
         })
     }
 
-    /// Maps, touches and unmaps 1,000 times: alone, and beside a thread of this process that runs on another core.
+    /// Maps, touches and unmaps 1,000 times: alone, and beside a thread of this process that runs
+    /// on another core.
     fn shootdowns(report: &mut Report, file: &File, size: usize) -> io::Result<()> {
         let unmap = || -> io::Result<Value> {
             let before = tlb_shootdowns();
             for _ in 0..1000 {
                 Map::new(file, size)?.bytes()[0].load(Ordering::Relaxed);
             }
-            Ok(before.and_then(|before| Ok(Value::Count(tlb_shootdowns()? - before))).unwrap_or_else(Value::from))
+            Ok(before
+                .and_then(|before| Ok(Value::Count(tlb_shootdowns()? - before)))
+                .unwrap_or_else(Value::from))
         };
         let Some((first, second)) = cores::pair()? else {
             for name in ["unmap_alone", "unmap_beside"] {
-                report.not_possible(name, &["tlb_shootdowns"], "this process may use one core only");
+                report.not_possible(
+                    name,
+                    &["tlb_shootdowns"],
+                    "this process may use one core only",
+                );
             }
             return Ok(());
         };
@@ -138,7 +160,8 @@ mod linux {
         Ok(())
     }
 
-    /// Makes a file shorter under its map: what a load says, what `write` says, what `pread` says; and what a sealed file says.
+    /// Makes a file shorter under its map: what a load says, what `write` says, what `pread` says;
+    /// and what a sealed file says.
     fn shorter(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
         let path = scratch.file("shorter", BUFFER)?;
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
@@ -146,19 +169,28 @@ mod linux {
         file.set_len(0)?;
         // SAFETY: one load and no call.
         let end = unsafe { end_of(|| i32::from(map.bytes()[0].load(Ordering::Relaxed))) }?;
-        report.set("load_beyond_end", "signal", if let End::Signal(signal) = end { signal as u64 } else { 0 });
+        report.set(
+            "load_beyond_end",
+            "signal",
+            if let End::Signal(signal) = end { signal as u64 } else { 0 },
+        );
         let (_reader, mut pipe) = io::pipe()?;
         // SAFETY: only the kernel reads these.
         let written = pipe.write(unsafe { map.as_slice() });
         report.set("write_beyond_end", "errno", errno(written));
-        report.set("pread_beyond_end", "copied_in", Value::Bytes(file.read_at(&mut [0; 1], 0)? as u64));
+        report.set(
+            "pread_beyond_end",
+            "copied_in",
+            Value::Bytes(file.read_at(&mut [0; 1], 0)? as u64),
+        );
         let sealed = SealedMap::new(SealedMap::seal(b"stays")?)?;
         report.set("truncate_sealed", "errno", errno(sealed.file().set_len(0)));
         report.promise("a sealed file keeps its bytes", &*sealed == b"stays");
         Ok(())
     }
 
-    /// What the naive version makes of an empty file and a directory, and how often a file stays mapped that is no text.
+    /// What the naive version makes of an empty file and a directory, and how often a file stays
+    /// mapped that is no text.
     fn naive_faults(report: &mut Report, scratch: &Scratch) -> io::Result<()> {
         report.set("naive_empty", "errno", errno(naive::count_lines(&scratch.file("empty", 0)?)));
         report.set("naive_directory", "errno", errno(naive::count_lines(scratch.path())));

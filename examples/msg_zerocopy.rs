@@ -1,5 +1,5 @@
-//! Sends buffers with and without the copy into the socket, and asks the kernel whether it copied them after all; shows the
-//! version that everybody writes first changing what it has sent.
+//! Sends buffers with and without the copy into the socket, and asks the kernel whether it copied
+//! them after all; shows the version that everybody writes first changing what it has sent.
 //!
 //!     cargo run --release --example msg_zerocopy                     # 64 buffers of 64 KiB
 //!     cargo run --release --example msg_zerocopy -- --size 4KiB
@@ -44,14 +44,19 @@ mod linux {
     }
 
     fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
-        let mut report =
-            Report::new(&format!("{BUFFERS} buffers of {size} bytes over TCP on loopback, and who copied them"));
+        let mut report = Report::new(&format!(
+            "{BUFFERS} buffers of {size} bytes over TCP on loopback, and who copied them"
+        ));
         for name in Way::NAMES {
             if let Err(error) = count(&mut report, name, size) {
                 if !name.starts_with("io_uring") || Ring::new().is_ok() {
                     return Err(error);
                 }
-                report.not_possible(name, &["syscalls", "returned", "copied_after_all"], &error.to_string());
+                report.not_possible(
+                    name,
+                    &["syscalls", "returned", "copied_after_all"],
+                    &error.to_string(),
+                );
             }
         }
         match nowhere_counts() {
@@ -59,7 +64,11 @@ mod linux {
                 report.set("nowhere", "returned", returned);
                 report.set("nowhere", "copied_after_all", copied);
             }
-            Err(error) => report.not_possible("nowhere", &["returned", "copied_after_all"], &error.to_string()),
+            Err(error) => report.not_possible(
+                "nowhere",
+                &["returned", "copied_after_all"],
+                &error.to_string(),
+            ),
         }
 
         let (sent, changed) = naive_reuse()?;
@@ -72,13 +81,16 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    /// One way: its calls, what came back, and what the kernel says of it. The receiver checks every byte.
+    /// One way: its calls, what came back, and what the kernel says of it. The receiver checks
+    /// every byte.
     fn count(report: &mut Report, name: &str, size: usize) -> io::Result<()> {
         let mut line = Loopback::new(None)?;
         let bytes = pattern(size);
         let mut way = line.transfer(0, |socket| Way::new(name, socket, &bytes))?;
-        let send_all = |way: &mut Way| (0..BUFFERS).try_for_each(|_| way.send()).and_then(|()| way.finish());
-        let ((), checksum) = line.transfer_checked(BUFFERS * size as u64, |_| send_all(&mut way))?;
+        let send_all =
+            |way: &mut Way| (0..BUFFERS).try_for_each(|_| way.send()).and_then(|()| way.finish());
+        let ((), checksum) =
+            line.transfer_checked(BUFFERS * size as u64, |_| send_all(&mut way))?;
         let expected = (0..BUFFERS).fold(FNV_START, |hash, _| fnv1a(hash, &bytes));
         report.promise(&format!("{name}: every byte arrives as it was"), checksum == expected);
         let (returned, copied) = way.back();
@@ -86,18 +98,29 @@ mod linux {
         report.set(name, "copied_after_all", copied);
 
         let counted = line.transfer(BUFFERS * size as u64, |_| match trace(|| ()) {
-            Ok(_) => trace(|| send_all(&mut way)).and_then(|(result, calls)| result.map(|()| Ok(calls))),
+            Ok(_) => {
+                trace(|| send_all(&mut way)).and_then(|(result, calls)| result.map(|()| Ok(calls)))
+            }
             Err(reason) => send_all(&mut way).map(|()| Err(Value::from(reason))),
         })?;
-        report.set(name, "syscalls", counted.as_ref().map_or_else(Clone::clone, |calls| calls.total().into()));
+        report.set(
+            name,
+            "syscalls",
+            counted.as_ref().map_or_else(Clone::clone, |calls| calls.total().into()),
+        );
         for call in ["sendto", "recvmsg", "ppoll", "io_uring_enter"] {
-            report.detail(name, call, counted.as_ref().map_or_else(Clone::clone, |calls| calls.of(call).made.into()));
+            report.detail(
+                name,
+                call,
+                counted.as_ref().map_or_else(Clone::clone, |calls| calls.of(call).made.into()),
+            );
         }
         drop(way);
         line.close()
     }
 
-    /// Sixteen datagrams to a device that throws them away: back without a copy, if such a device is to be had.
+    /// Sixteen datagrams to a device that throws them away: back without a copy, if such a device
+    /// is to be had.
     fn nowhere_counts() -> io::Result<(u64, u64)> {
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut sender = ZeroCopySender::new(nowhere::socket()?)?;
@@ -113,8 +136,8 @@ mod linux {
     }
 
     // ANCHOR: naive_reuse
-    /// Sends to a client that is not reading yet until there is no room, fills the buffer anew, and only then reads: how many bytes
-    /// left, and how many of these are new?
+    /// Sends to a client that is not reading yet until there is no room, fills the buffer anew, and
+    /// only then reads: how many bytes left, and how many of these are new?
     fn naive_reuse() -> io::Result<(u64, u64)> {
         let (mut client, socket) = pair()?;
         socket.set_nonblocking(true)?;
@@ -134,17 +157,21 @@ mod linux {
     }
     // ANCHOR_END: naive_reuse
 
-    /// Ten thousand sends before anybody reads a completion: how many messages in the error queue report them?
+    /// Ten thousand sends before anybody reads a completion: how many messages in the error queue
+    /// report them?
     fn unread(report: &mut Report) -> io::Result<()> {
         const SENDS: u64 = 10_000;
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut line = Loopback::new(None)?;
         let mut sender = ZeroCopySender::new(line.transfer(0, TcpStream::try_clone)?)?;
         line.transfer(SENDS, |_| (0..SENDS).try_for_each(|_| sender.send(vec![7], deadline)))?;
-        let messages = trace(|| sender.take_back()).map(|(back, calls)| back.map(|_| calls.of("recvmsg")));
+        let messages =
+            trace(|| sender.take_back()).map(|(back, calls)| back.map(|_| calls.of("recvmsg")));
         report.set("unread", "sends", SENDS);
         match messages {
-            Ok(calls) => calls.map(|calls| report.set("unread", "messages", calls.made - calls.failed))?,
+            Ok(calls) => {
+                calls.map(|calls| report.set("unread", "messages", calls.made - calls.failed))?
+            }
             Err(reason) => report.set("unread", "messages", reason),
         }
         while sender.wait(deadline)?.is_some() {}
@@ -152,7 +179,8 @@ mod linux {
         line.close()
     }
 
-    /// A file of 64 MiB, once by `sendfile` and once by io_uring's splice: on whose clock does it run?
+    /// A file of 64 MiB, once by `sendfile` and once by io_uring's splice: on whose clock does it
+    /// run?
     fn workers(report: &mut Report) -> io::Result<()> {
         const LENGTH: usize = 64 << 20;
         let scratch = Scratch::new()?;
@@ -167,7 +195,9 @@ mod linux {
             let before = (cpu::thread()?, cpu::process()?);
             line.transfer(LENGTH as u64, |socket| match ring {
                 Some(Ok(mut ring)) => ring.send_file(socket, &file, LENGTH as u64),
-                _ => Ok(send_range_with(socket, &file, 0..LENGTH as u64, || Err(ErrorKind::WouldBlock.into()))?),
+                _ => Ok(send_range_with(socket, &file, 0..LENGTH as u64, || {
+                    Err(ErrorKind::WouldBlock.into())
+                })?),
             })?;
             report.set(name, "sender_cpu", cpu::thread()? - before.0);
             report.set(name, "process_cpu", cpu::process()? - before.1);

@@ -1,12 +1,13 @@
-//! Gets buffers afresh from the allocator, from the pool that everybody writes first, and from the one of the chapter, and asks the
-//! allocator and the kernel what each of them costs and keeps.
+//! Gets buffers afresh from the allocator, from the pool that everybody writes first, and from the
+//! one of the chapter, and asks the allocator and the kernel what each of them costs and keeps.
 //!
 //!     cargo run --release --example object_pool
 //!     strace -c target/release/examples/object_pool --only fresh
 
 #[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: perf_proved::proof::allocations::Counting = perf_proved::proof::allocations::Counting;
+static ALLOCATOR: perf_proved::proof::allocations::Counting =
+    perf_proved::proof::allocations::Counting;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -15,7 +16,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("This example asks Linux's kernel what remains in memory; on this system there is nobody to ask.");
+    println!(
+        "This example asks Linux's kernel what remains in memory; on this system there is nobody to ask."
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -50,7 +53,9 @@ mod linux {
         /// Gets so many buffers of `size`, fills all of each with `word`, and gives all back.
         fn burst(&self, buffers: usize, size: usize, word: u64) {
             let fill = |bytes: &mut [u8]| {
-                bytes.chunks_exact_mut(8).for_each(|chunk| chunk.copy_from_slice(&word.to_ne_bytes()));
+                bytes
+                    .chunks_exact_mut(8)
+                    .for_each(|chunk| chunk.copy_from_slice(&word.to_ne_bytes()));
             };
             match self {
                 Self::Fresh => collect(buffers, || vec![0; size], |buffer| fill(buffer), drop),
@@ -62,9 +67,16 @@ mod linux {
                         }
                         buffer
                     };
-                    collect(buffers, get, |buffer| fill(&mut buffer.bytes[..size]), |buffer| pool.put(buffer));
+                    collect(
+                        buffers,
+                        get,
+                        |buffer| fill(&mut buffer.bytes[..size]),
+                        |buffer| pool.put(buffer),
+                    );
                 }
-                Self::Pool(local) => collect(buffers, || local.zeroed(size), |buffer| fill(buffer), drop),
+                Self::Pool(local) => {
+                    collect(buffers, || local.zeroed(size), |buffer| fill(buffer), drop)
+                }
             }
         }
         // ANCHOR_END: burst
@@ -86,7 +98,8 @@ mod linux {
             with(&name, |source| source.burst(64, SMALL, 0));
             return Ok(ExitCode::SUCCESS);
         }
-        let mut report = Report::new("What buffers cost that are got afresh, and what two pools keep");
+        let mut report =
+            Report::new("What buffers cost that are got afresh, and what two pools keep");
         for (number, name) in VARIANTS.into_iter().enumerate() {
             with(name, |source| steady(&mut report, name, source));
             with(name, |source| faults(&mut report, name, "faults", source))?;
@@ -100,13 +113,18 @@ mod linux {
         }
         with("fresh", |source| faults(&mut report, "fresh", "faults_later", source))?;
         let pool = BufferPool::new(BOUND);
-        let thread = || thread::scope(|scope| scope.spawn(|| allocations(&Source::Pool(&pool.local()))).join());
+        let thread = || {
+            thread::scope(|scope| scope.spawn(|| allocations(&Source::Pool(&pool.local()))).join())
+        };
         for quantity in ["first_thread", "second_thread"] {
             let calls = thread().map_err(|_| io::Error::other("a thread panicked"))?;
             report.detail("pool", quantity, calls);
         }
         let stats = pool.stats();
-        report.promise("nothing was discarded of two bursts that the pool has room for", stats.discarded == 0);
+        report.promise(
+            "nothing was discarded of two bursts that the pool has room for",
+            stats.discarded == 0,
+        );
         Ok(report.finish(flags.json))
     }
 
@@ -121,7 +139,8 @@ mod linux {
         })
     }
 
-    /// How often the allocator is called for 64 small buffers, not counting the vector that holds them.
+    /// How often the allocator is called for 64 small buffers, not counting the vector that holds
+    /// them.
     fn allocations(source: &Source) -> u64 {
         count(|| source.burst(64, SMALL, 0)).1.calls - 1
     }
@@ -131,7 +150,8 @@ mod linux {
         report.set(name, "again", allocations(source));
     }
 
-    /// How many pages the kernel provides for 64 buffers of 64 KiB, when the same were there and written a moment ago.
+    /// How many pages the kernel provides for 64 buffers of 64 KiB, when the same were there and
+    /// written a moment ago.
     fn faults(report: &mut Report, name: &str, quantity: &str, source: &Source) -> io::Result<()> {
         source.burst(64, MEDIUM, 0);
         let before = Usage::of_thread()?;
@@ -159,7 +179,11 @@ mod linux {
         let ((), made) = count(|| source.burst(1000, MEDIUM, 0));
         report.set(name, "peak", Value::Bytes(made.peak));
         report.set(name, "kept", Value::Bytes(made.held.max(0) as u64));
-        report.detail(name, "resident_peak", Value::Bytes(resident::peak()?.saturating_sub(before)));
+        report.detail(
+            name,
+            "resident_peak",
+            Value::Bytes(resident::peak()?.saturating_sub(before)),
+        );
         report.detail(name, "resident_kept", Value::Bytes(resident::now()?.saturating_sub(before)));
         Ok(())
     }

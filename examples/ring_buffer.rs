@@ -1,4 +1,5 @@
-//! Counts what a ring loses, holds and asks for, and shows the version that everybody writes first failing.
+//! Counts what a ring loses, holds and asks for, and shows the version that everybody writes first
+//! failing.
 //!
 //!     cargo run --release --example ring_buffer
 //!     strace -f -c target/release/examples/ring_buffer --only blocking    # 20,000 items, counted by strace alone
@@ -31,12 +32,14 @@ fn main() -> ExitCode {
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {
-    let mut report = Report::new("A ring between threads: what it loses, what it holds, what it asks for");
+    let mut report =
+        Report::new("A ring between threads: what it loses, what it holds, what it asks for");
 
     let ring = naive::AtomicRing::new(CAPACITY);
     losses(&mut report, "naive", |item| ring.push(item), || ring.pop());
     let (producer, consumer) = mpmc::ring(CAPACITY);
-    let sound = losses(&mut report, "mpmc", |item| producer.push(item).is_ok(), || consumer.pop().ok());
+    let sound =
+        losses(&mut report, "mpmc", |item| producer.push(item).is_ok(), || consumer.pop().ok());
     report.promise("the ring for many loses nothing and delivers nothing twice", sound);
 
     let ring = naive::AtomicRing::new(8);
@@ -51,13 +54,20 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     let (producer, consumer) = mpmc::ring(CAPACITY);
     asks_for(&mut report, "mpmc", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
     let (mut producer, mut consumer) = blocking::ring(CAPACITY);
-    asks_for(&mut report, "blocking", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
+    asks_for(&mut report, "blocking", |item| {
+        producer.push(item).is_ok() && consumer.pop() == Ok(item)
+    });
     let (producer, consumer) = blocking_mpmc::ring(CAPACITY);
-    asks_for(&mut report, "blocking_mpmc", |item| producer.push(item).is_ok() && consumer.pop() == Ok(item));
+    asks_for(&mut report, "blocking_mpmc", |item| {
+        producer.push(item).is_ok() && consumer.pop() == Ok(item)
+    });
     let (sender, receiver) = sync_channel(CAPACITY);
-    asks_for(&mut report, "sync_channel", |item| sender.send(item).is_ok() && receiver.recv() == Ok(item));
+    asks_for(&mut report, "sync_channel", |item| {
+        sender.send(item).is_ok() && receiver.recv() == Ok(item)
+    });
 
-    // There and back, item by item: the bare line, a ring whose sides spin on it, and one whose sides sleep.
+    // There and back, item by item: the bare line, a ring whose sides spin on it, and one whose
+    // sides sleep.
     let turn = AtomicU64::new(0);
     let pass = || turn.fetch_add(1, Ordering::Release);
     let wait = |odd| spin_until(|| turn.load(Ordering::Acquire) % 2 == odd);
@@ -68,13 +78,19 @@ fn compare(json: bool) -> io::Result<ExitCode> {
         || (spin_until(|| arriving.pop().is_ok()), back.push(())),
     );
     trips(&mut report, "spsc", ping, pong);
-    let ((mut there, mut arriving), (mut back, mut returning)) = (blocking::ring(1), blocking::ring(1));
-    trips(&mut report, "blocking", || (there.push(()), returning.pop()), || (arriving.pop(), back.push(())));
+    let ((mut there, mut arriving), (mut back, mut returning)) =
+        (blocking::ring(1), blocking::ring(1));
+    trips(
+        &mut report,
+        "blocking",
+        || (there.push(()), returning.pop()),
+        || (arriving.pop(), back.push(())),
+    );
     Ok(report.finish(json))
 }
 
-/// Two threads push half of the items each, and pop whenever there is no room: which never arrive, and which twice? Returns
-/// whether all is well.
+/// Two threads push half of the items each, and pop whenever there is no room: which never arrive,
+/// and which twice? Returns whether all is well.
 fn losses(
     report: &mut Report,
     name: &str,
@@ -123,7 +139,9 @@ fn trips<A, B>(
         histogram
     });
     for (quantity, share) in [("trip_p50", 0.5), ("trip_p99", 0.99), ("trip_p99_9", 0.999)] {
-        let time = |histogram: &Histogram<u64>| Duration::from_nanos(histogram.value_at_quantile(share)).into();
+        let time = |histogram: &Histogram<u64>| {
+            Duration::from_nanos(histogram.value_at_quantile(share)).into()
+        };
         report.set(name, quantity, value(&times, time));
     }
 }

@@ -1,5 +1,5 @@
-//! Counts what each way of sending a file over TCP asks of the kernel and what it copies, and shows the version that
-//! everybody writes first failing.
+//! Counts what each way of sending a file over TCP asks of the kernel and what it copies, and shows
+//! the version that everybody writes first failing.
 //!
 //!     cargo run --release --example sendfile                    # a file of 1 MiB
 //!     cargo run --release --example sendfile -- --size 64KiB
@@ -8,7 +8,8 @@
 
 #[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: perf_proved::proof::allocations::Counting = perf_proved::proof::allocations::Counting;
+static ALLOCATOR: perf_proved::proof::allocations::Counting =
+    perf_proved::proof::allocations::Counting;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -41,15 +42,19 @@ mod linux {
     pub fn main() -> ExitCode {
         const ADDRESS: &str = "127.0.0.1:8080";
         let own = [("serve", "DIR"), ("addr", ADDRESS)];
-        flags::run_with(&Sender::NAMES, Some(1 << 20), &own, |flags| match (flags.own("serve"), &flags.only) {
-            (Some(root), _) => serve(root.as_ref(), flags.own("addr").unwrap_or(ADDRESS)),
-            (None, Some(name)) => send_once(name, flags.size),
-            (None, None) => compare(flags.size, flags.json),
+        flags::run_with(&Sender::NAMES, Some(1 << 20), &own, |flags| {
+            match (flags.own("serve"), &flags.only) {
+                (Some(root), _) => serve(root.as_ref(), flags.own("addr").unwrap_or(ADDRESS)),
+                (None, Some(name)) => send_once(name, flags.size),
+                (None, None) => compare(flags.size, flags.json),
+            }
         })
     }
 
     fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
-        let mut report = Report::new(&format!("Sending a file of {size} bytes over TCP: what it asks of the kernel"));
+        let mut report = Report::new(&format!(
+            "Sending a file of {size} bytes over TCP: what it asks of the kernel"
+        ));
         let scratch = Scratch::new()?;
         let root = scratch.path().join("root");
         fs::create_dir(&root)?;
@@ -68,24 +73,30 @@ mod linux {
         Ok(report.finish(json))
     }
 
-    /// One way of sending, on a blocking socket: no call returns before all its bytes have left, so the counts are exact.
-    /// Returns the checksum of what arrived.
+    /// One way of sending, on a blocking socket: no call returns before all its bytes have left, so
+    /// the counts are exact. Returns the checksum of what arrived.
     fn send(report: &mut Report, name: &str, body: &Path, size: u64) -> io::Result<u64> {
         let file = File::open(body)?;
         let mut line = Loopback::new(None)?;
         // What a connection needs that sends one file: its buffer too.
-        line.transfer(size, |socket| cost::memory(report, name, || Sender::new(name)?.send(socket, &file, size)))?;
+        line.transfer(size, |socket| {
+            cost::memory(report, name, || Sender::new(name)?.send(socket, &file, size))
+        })?;
         let mut sender = Sender::new(name)?;
         line.transfer(size, |socket| {
-            cost::calls(report, name, &["sendfile", "read", "sendto"], || sender.send(socket, &file, size))
+            cost::calls(report, name, &["sendfile", "read", "sendto"], || {
+                sender.send(socket, &file, size)
+            })
         })?;
-        let ((), checksum) = line.transfer_checked(size, |socket| sender.send(socket, &file, size))?;
+        let ((), checksum) =
+            line.transfer_checked(size, |socket| sender.send(socket, &file, size))?;
         line.close()?;
         Ok(checksum)
     }
 
     // ANCHOR: changed_after_send
-    /// Sends 64 KiB to a client that is not reading yet, overwrites the file, and only then reads: how many bytes are new?
+    /// Sends 64 KiB to a client that is not reading yet, overwrites the file, and only then reads:
+    /// how many bytes are new?
     fn changed_after_send(name: &str, scratch: &Scratch) -> io::Result<Value> {
         const PIECE: usize = 64 << 10; // fits the buffers of the connection
         let path = scratch.path().join("piece");
@@ -100,8 +111,8 @@ mod linux {
     }
     // ANCHOR_END: changed_after_send
 
-    /// The server, on one GET; returns the answer. Its socket never blocks: how often it asks again for room depends on the
-    /// reader, what it copies does not.
+    /// The server, on one GET; returns the answer. Its socket never blocks: how often it asks again
+    /// for room depends on the reader, what it copies does not.
     fn serve_one(report: &mut Report, root: &Path) -> io::Result<Vec<u8>> {
         let site = Site::new(root, Limits::default())?;
         let get = "GET /body HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -109,7 +120,8 @@ mod linux {
         ask(get, |socket| cost::calls(report, "file_server", &["sendfile"], || site.serve(socket)))
     }
 
-    /// The naive version: one call on a non-blocking socket whose client does not read yet, and a path that leads out.
+    /// The naive version: one call on a non-blocking socket whose client does not read yet, and a
+    /// path that leads out.
     fn naive_versions(report: &mut Report, root: &Path) -> io::Result<()> {
         let length = 64 << 20;
         File::create_new(root.join("large"))?.set_len(length)?;
@@ -119,12 +131,18 @@ mod linux {
         let sent = naive::send_file(&socket, &large, length)?;
         drop(client);
         report.set("naive", "sent_of_64MiB", Value::Bytes(sent));
-        report.promise("one call of the naive version sends less than all of a file of 64 MiB", sent < length);
+        report.promise(
+            "one call of the naive version sends less than all of a file of 64 MiB",
+            sent < length,
+        );
 
         let secret = b"a file beside the root";
         fs::write(root.with_file_name("secret"), secret)?;
-        let outside = |answer: Vec<u8>| Value::Bytes(if answer.ends_with(secret) { secret.len() as u64 } else { 0 });
-        let answer = ask("", |socket| naive::serve_file(&socket, &root.to_string_lossy(), "../secret"))?;
+        let outside = |answer: Vec<u8>| {
+            Value::Bytes(if answer.ends_with(secret) { secret.len() as u64 } else { 0 })
+        };
+        let answer =
+            ask("", |socket| naive::serve_file(&socket, &root.to_string_lossy(), "../secret"))?;
         report.set("naive", "from_outside", outside(answer));
         let site = Site::new(root, Limits::default())?;
         let answer = ask("GET /../secret HTTP/1.0\r\n\r\n", |socket| site.serve(socket))?;
@@ -144,10 +162,11 @@ mod linux {
     /// Serves until Ctrl-C, then lets responses in flight finish.
     fn serve(root: &Path, address: &str) -> io::Result<ExitCode> {
         let interrupt = Interrupt::hold()?; // before any thread starts: all must hold it
-        let server = FileServer::start(root, address, Limits::default(), |peer, error| match peer {
-            Some(peer) => eprintln!("{peer}: {error}"),
-            None => eprintln!("accepting: {error}"),
-        })?;
+        let server =
+            FileServer::start(root, address, Limits::default(), |peer, error| match peer {
+                Some(peer) => eprintln!("{peer}: {error}"),
+                None => eprintln!("accepting: {error}"),
+            })?;
         eprintln!("serving {} at http://{}/, until Ctrl-C", root.display(), server.address());
         interrupt.wait()?;
         eprintln!("finishing what is in flight, for up to 10 seconds");

@@ -1,4 +1,5 @@
-//! Counts what two cores see of each other, and what locks, wake-ups and channels ask of the kernel and the allocator.
+//! Counts what two cores see of each other, and what locks, wake-ups and channels ask of the kernel
+//! and the allocator.
 //!
 //!     cargo run --release --example sharing
 //!     strace -f -c target/release/examples/sharing --only mutex    # two threads and a lock, counted by strace alone
@@ -44,19 +45,26 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     let kept = lost(&mut report, "fetch_add", || one_step.add(), || one_step.get());
     report.promise("the counter whose addition is one step loses nothing", kept);
 
-    // What a weaker ordering lets happen depends on the processor: arm64 forbids the first, and allows the second.
+    // What a weaker ordering lets happen depends on the processor: arm64 forbids the first, and
+    // allows the second.
     let cores = two_cores();
     let ask = |ask: fn([usize; 2], usize) -> io::Result<u64>| {
         let cores = cores.as_ref().map_err(|why| io::Error::new(why.kind(), why.to_string()))?;
         ask(*cores, RUNS)
     };
     let on_x86 = |ask: io::Result<u64>| {
-        let elsewhere =
-            || io::Error::other("what a weaker ordering lets happen here is not what it lets happen on x86-64");
+        let elsewhere = || {
+            io::Error::other(
+                "what a weaker ordering lets happen here is not what it lets happen on x86-64",
+            )
+        };
         if cfg!(target_arch = "x86_64") { ask } else { Err(elsewhere()) }
     };
     let fenced = ask(both_entered::<Needed>);
-    report.promise("with a fence between, never do both go in", !fenced.as_ref().is_ok_and(|&both| both > 0));
+    report.promise(
+        "with a fence between, never do both go in",
+        !fenced.as_ref().is_ok_and(|&both| both > 0),
+    );
     set(&mut report, "release_acquire", "both_entered", on_x86(ask(both_entered::<AnyOrder>)));
     set(&mut report, "seqcst_fence", "both_entered", fenced);
     set(&mut report, "relaxed", "old_text", on_x86(ask(old_text::<AnyOrder>)));
@@ -65,19 +73,33 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     let mutex = Mutex::new(0);
     let alone = syscalls::trace(|| (0..1_000_000).for_each(|_| *lock(&mutex) += 1));
     set(&mut report, "mutex", "futex_alone", alone.map(|((), calls)| calls.total()));
-    set(&mut report, "mutex", "futex_held", syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made));
+    set(
+        &mut report,
+        "mutex",
+        "futex_held",
+        syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made),
+    );
     let spin = TestAndSet::default();
     set(&mut report, "mutex", "cpu_ms_on_one_core", crowd(|work| work(&mut lock(&mutex))));
     set(&mut report, "spin", "cpu_ms_on_one_core", crowd(|work| spin.with(|| work(&mut 0))));
 
     let one_core = cores::allowed().map(|cores| [cores[0]; 2]);
-    let switches = one_core.and_then(|cores| threads::park_trips(cores, 1000)).map(|trips| trips.switches);
+    let switches =
+        one_core.and_then(|cores| threads::park_trips(cores, 1000)).map(|trips| trips.switches);
     set(&mut report, "park", "switches", switches);
 
     let (sender, _receiver) = channel();
-    report.set("mpsc", "allocations", count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls);
+    report.set(
+        "mpsc",
+        "allocations",
+        count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls,
+    );
     let (sender, _receiver) = sync_channel(1000);
-    report.set("sync_channel", "allocations", count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls);
+    report.set(
+        "sync_channel",
+        "allocations",
+        count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls,
+    );
     Ok(report.finish(json))
 }
 
@@ -88,14 +110,16 @@ fn set<T: Into<Value>>(report: &mut Report, name: &str, quantity: &str, found: i
 
 /// Two cores add, and how much of it is not there afterwards? Returns whether all is.
 fn lost(report: &mut Report, name: &str, add: impl Fn() + Sync, sum: impl Fn() -> usize) -> bool {
-    let done = two_cores().and_then(|cores| cores::together(&cores, |_| (0..ADDITIONS).for_each(|_| add())));
+    let done = two_cores()
+        .and_then(|cores| cores::together(&cores, |_| (0..ADDITIONS).for_each(|_| add())));
     let lost = done.map(|_| (2 * ADDITIONS - sum()) as u64);
     let kept = !lost.as_ref().is_ok_and(|&lost| lost > 0);
     set(report, name, "lost", lost);
     kept
 }
 
-/// One thread asks for a mutex that another one holds, and gets it. Returns the thread, whose end is not to be counted.
+/// One thread asks for a mutex that another one holds, and gets it. Returns the thread, whose end
+/// is not to be counted.
 fn wait_for_a_mutex() -> thread::JoinHandle<()> {
     let shared = Arc::new((Mutex::new(()), AtomicBool::new(false), AtomicBool::new(false)));
     let until = |flag: &AtomicBool| {
@@ -116,7 +140,8 @@ fn wait_for_a_mutex() -> thread::JoinHandle<()> {
     waiter
 }
 
-/// The CPU time, in milliseconds, of four threads on one core, each of which does some microseconds of work 20,000 times, alone with `alone`.
+/// The CPU time, in milliseconds, of four threads on one core, each of which does some microseconds
+/// of work 20,000 times, alone with `alone`.
 fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
     let core = cores::allowed()?[0];
     let before = cpu::process()?;

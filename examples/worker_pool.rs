@@ -1,5 +1,5 @@
-//! Cancels, overfills, leaves alone and disappoints two pools, the one that everybody writes first and the one of the chapter, and
-//! counts the jobs that are neither run nor given back.
+//! Cancels, overfills, leaves alone and disappoints two pools, the one that everybody writes first
+//! and the one of the chapter, and counts the jobs that are neither run nor given back.
 //!
 //!     cargo run --release --example worker_pool
 //!     strace -f -c target/release/examples/worker_pool --only pool    # 20,000 jobs, counted by strace alone
@@ -30,13 +30,18 @@ fn main() -> ExitCode {
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {
-    let mut report = Report::new("Two pools of two workers: which jobs are lost, which wait, which are refused");
+    let mut report =
+        Report::new("Two pools of two workers: which jobs are lost, which wait, which are refused");
     for name in Pool::NAMES {
         // A thousand jobs, and each worker is in the first of a batch when the pool is canceled.
         let canceled = probe::cancel(name, JOBS)?;
         report.set(name, "run", canceled.run);
         report.set(name, "returned", canceled.returned);
-        report.set(name, "lost", canceled.accepted.saturating_sub(canceled.run + canceled.returned));
+        report.set(
+            name,
+            "lost",
+            canceled.accepted.saturating_sub(canceled.run + canceled.returned),
+        );
         report.detail(name, "left_in_queue", canceled.left_in_queue);
         // A thousand again, every hundredth of which panics.
         report.set(name, "lost_by_panics", JOBS - probe::begun(name, JOBS)?);
@@ -52,7 +57,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     Ok(report.finish(json))
 }
 
-/// How often the submitting thread calls the allocator for a thousand jobs, after the first thousand.
+/// How often the submitting thread calls the allocator for a thousand jobs, after the first
+/// thousand.
 fn allocations(name: &str) -> io::Result<u64> {
     let pool = Pool::start(name, 4 * JOBS as usize, NEVER, |_| ())?;
     let submit_all = || (0..JOBS).for_each(|job| _ = pool.submit(job));
@@ -60,9 +66,12 @@ fn allocations(name: &str) -> io::Result<u64> {
     Ok(count(submit_all).1.calls)
 }
 
-/// How long a thousand jobs take from the moment at which they are due, 200 µs apart, until they run.
+/// How long a thousand jobs take from the moment at which they are due, 200 µs apart, until they
+/// run.
 fn latency(report: &mut Report, name: &str) -> io::Result<()> {
-    let times = Arc::new(Mutex::new(Histogram::<u64>::new_with_max(60_000_000_000, 3).map_err(io::Error::other)?));
+    let times = Arc::new(Mutex::new(
+        Histogram::<u64>::new_with_max(60_000_000_000, 3).map_err(io::Error::other)?,
+    ));
     let run = Arc::new(AtomicU64::new(0));
     let (histogram, count) = (times.clone(), run.clone());
     let start = Instant::now() + Duration::from_millis(5);
@@ -89,7 +98,9 @@ fn latency(report: &mut Report, name: &str) -> io::Result<()> {
 fn run_once(name: &str) -> io::Result<ExitCode> {
     let run = Arc::new(AtomicU64::new(0));
     let count = run.clone();
-    let pool = Pool::start(name, 20 * JOBS as usize, naive::TICK, move |_| _ = count.fetch_add(1, SeqCst))?;
+    let pool = Pool::start(name, 20 * JOBS as usize, naive::TICK, move |_| {
+        _ = count.fetch_add(1, SeqCst)
+    })?;
     (0..20 * JOBS).for_each(|job| _ = pool.submit(job));
     at_rest(&run, 20 * JOBS);
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,5 @@
-//! The arena hands out memory that nobody else has, the cap holds, blocks end where they should, and the naive version fails in the
-//! way that its documentation lists.
+//! The arena hands out memory that nobody else has, the cap holds, blocks end where they should,
+//! and the naive version fails in the way that its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::measuring::limits::two_cores;
@@ -33,7 +33,8 @@ const MIB: usize = 1 << 20;
 
 /// The same cases in each run; fewer where each takes longer.
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
+    let cases =
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -111,7 +112,8 @@ fn naive_limit_is_passed_between_two_looks_and_only_prints() {
 
 // ---------------------------------------------------------------- the arena
 
-/// What is placed: bytes, words, or values that want a page of their own; the filling is the number of the placement.
+/// What is placed: bytes, words, or values that want a page of their own; the filling is the number
+/// of the placement.
 #[derive(Clone, Debug)]
 enum Placed {
     Bytes(usize),
@@ -136,7 +138,9 @@ impl Live<'_> {
     fn place<'a>(arena: &'a Arena, placed: &Placed, filling: u8) -> Result<Live<'a>, Full> {
         Ok(match placed {
             Placed::Bytes(length) => Live::Bytes(arena.alloc_slice(&vec![!filling; *length])?),
-            Placed::Words(length) => Live::Words(arena.alloc_slice(&vec![!u64::from(filling); *length])?),
+            Placed::Words(length) => {
+                Live::Words(arena.alloc_slice(&vec![!u64::from(filling); *length])?)
+            }
             Placed::Page => Live::Page(arena.alloc(OwnPage([!filling; 64]))?),
             Placed::Nothing => Live::Nothing(arena.alloc(())?),
         })
@@ -185,7 +189,8 @@ fn placed() -> impl Strategy<Value = Placed> {
 proptest! {
     #![proptest_config(cases())]
 
-    /// Against the plainest model: what was written last is there, aligned, and shares no byte with anything else that lives.
+    /// Against the plainest model: what was written last is there, aligned, and shares no byte with
+    /// anything else that lives.
     #[test]
     fn arena_gives_each_its_own(rounds in prop::collection::vec(prop::collection::vec(placed(), 0..40), 1..4)) {
         let limit = 32 * FIRST;
@@ -234,7 +239,9 @@ proptest! {
 fn arena_fills_a_chunk_to_the_last_byte_and_then_takes_one_twice_as_large() {
     let arena = Arena::new(MIB);
     assert_eq!(arena.held(), 0);
-    for (bytes, held) in [(FIRST - 17, FIRST), (16, FIRST), (1, FIRST), (1, 3 * FIRST), (2 * FIRST - 1, 3 * FIRST)] {
+    for (bytes, held) in
+        [(FIRST - 17, FIRST), (16, FIRST), (1, FIRST), (1, 3 * FIRST), (2 * FIRST - 1, 3 * FIRST)]
+    {
         arena.alloc_slice(&vec![0_u8; bytes]).unwrap();
         assert_eq!(arena.held(), held, "{bytes} bytes");
     }
@@ -258,7 +265,11 @@ fn arena_keeps_to_its_limit_and_goes_on_after_it() {
 fn what_has_no_size_takes_no_memory() {
     let arena = Arena::new(0);
     assert_eq!(arena.alloc_slice(&[(); usize::MAX]).map(|slice| slice.len()), Ok(usize::MAX));
-    assert!(arena.alloc_slice::<OwnPage>(&[]).is_ok_and(|slice| slice.as_ptr().addr().is_multiple_of(4096)));
+    assert!(
+        arena
+            .alloc_slice::<OwnPage>(&[])
+            .is_ok_and(|slice| slice.as_ptr().addr().is_multiple_of(4096))
+    );
     assert_eq!(arena.held(), 0);
 }
 
@@ -269,13 +280,18 @@ fn blocks_have_eight_bytes_at_least_and_no_more_than_there_can_be() {
         block.set_mark(block.mark() + 1);
         assert_eq!(block.mark(), 8);
     }
-    assert!(Block::new(&System, usize::MAX, 0).is_none() && Block::new(&System, isize::MAX as usize - 7, 0).is_none());
+    assert!(
+        Block::new(&System, usize::MAX, 0).is_none()
+            && Block::new(&System, isize::MAX as usize - 7, 0).is_none()
+    );
 }
 
 #[test]
 fn arena_resets_to_its_last_chunk_and_needs_no_other() {
     let mut arena = Arena::new(MIB);
-    let fill = |arena: &Arena| (0..700).for_each(|n| assert_eq!(*arena.alloc(n as u64).unwrap(), n as u64));
+    let fill = |arena: &Arena| {
+        (0..700).for_each(|n| assert_eq!(*arena.alloc(n as u64).unwrap(), n as u64))
+    };
     fill(&arena); // 4 KiB, then one of 8 KiB
     let ((), made) = count(|| arena.reset());
     assert_eq!((made.calls, made.frees, arena.held()), (0, 1, 2 * FIRST));
@@ -298,7 +314,10 @@ fn what_would_be_forgotten_or_outlive_the_arena_does_not_compile() {
         refusals(name, &program(body)).into_iter().map(|(code, _)| code).collect()
     };
     assert_eq!(codes("arena_with_drop", "let _ = arena.alloc(String::new());"), ["E0277"]);
-    assert_eq!(codes("arena_outlived", "let one = arena.alloc(1); arena.reset(); let _ = one;"), ["E0502"]);
+    assert_eq!(
+        codes("arena_outlived", "let one = arena.alloc(1); arena.reset(); let _ = one;"),
+        ["E0502"]
+    );
 }
 
 #[test]
@@ -313,7 +332,10 @@ fn trees_hold_what_they_should() {
         assert_eq!(root.map_or(0, RefNode::sum), if levels == 0 { 0 } else { sum(levels) });
     }
     let arena = Arena::new(MIB);
-    assert!(RefNode::build(20, &mut |node| arena.alloc(node)).is_err(), "an arena that is full says so");
+    assert!(
+        RefNode::build(20, &mut |node| arena.alloc(node)).is_err(),
+        "an arena that is full says so"
+    );
 }
 
 // ---------------------------------------------------------------- the cap
@@ -331,7 +353,8 @@ impl Witness {
     }
 
     fn change(&self, old: usize, new: usize) {
-        let live = self.live.fetch_add(new.wrapping_sub(old), SeqCst).wrapping_add(new.wrapping_sub(old));
+        let live =
+            self.live.fetch_add(new.wrapping_sub(old), SeqCst).wrapping_add(new.wrapping_sub(old));
         self.most.fetch_max(live, SeqCst);
     }
 }
@@ -421,7 +444,11 @@ fn two_threads_never_pass_the_cap_and_leave_nothing() {
         work(2);
     });
     assert!(refused.load(SeqCst) > 1000, "the cap was never reached");
-    assert!((9_000..=10_000).contains(&WITNESS.most.load(SeqCst)), "{} bytes were live", WITNESS.most.load(SeqCst));
+    assert!(
+        (9_000..=10_000).contains(&WITNESS.most.load(SeqCst)),
+        "{} bytes were live",
+        WITNESS.most.load(SeqCst)
+    );
     assert_eq!((WITNESS.live.load(SeqCst), capped.budget().live()), (0, 0));
 }
 

@@ -33,8 +33,11 @@ fn every_counted_claim_holds_here() {
     }
 
     let pages = book::pages(&project).unwrap_or_else(|error| panic!("{error}"));
-    let claims: Vec<&Claim> =
-        pages.iter().flat_map(|page| page.claims()).filter(|claim| matches!(claim.proof, Proof::Counted(_))).collect();
+    let claims: Vec<&Claim> = pages
+        .iter()
+        .flat_map(|page| page.claims())
+        .filter(|claim| matches!(claim.proof, Proof::Counted(_)))
+        .collect();
     assert!(!claims.is_empty(), "no chapter counts anything");
     let mut wrong = vec![];
     for claim in claims {
@@ -48,13 +51,18 @@ fn every_counted_claim_holds_here() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// A claim that nobody has seen fail proves nothing: each one that does not rest on a clock has a break in `.ci/breaks`.
+/// A claim that nobody has seen fail proves nothing: each one that does not rest on a clock has a
+/// break in `.ci/breaks`.
 #[test]
 fn every_claim_that_a_check_can_judge_has_its_break() {
-    let breaks = fs::read_dir(root().join(".ci/breaks")).unwrap().map(|entry| entry.unwrap().path());
+    let breaks =
+        fs::read_dir(root().join(".ci/breaks")).unwrap().map(|entry| entry.unwrap().path());
     let breaks: Vec<String> = breaks.map(|path| fs::read_to_string(path).unwrap()).collect();
     let pages = book::pages(&Project::at(root())).unwrap_or_else(|error| panic!("{error}"));
-    let claims = pages.iter().flat_map(|page| page.claims()).filter(|claim| !matches!(claim.proof, Proof::Clocked(_)));
+    let claims = pages
+        .iter()
+        .flat_map(|page| page.claims())
+        .filter(|claim| !matches!(claim.proof, Proof::Clocked(_)));
     let run = |claim: &Claim| format!("run: book check --claim {}\n", claim.id);
     let unbroken: Vec<&str> = claims
         .filter(|claim| !breaks.iter().any(|text| text.starts_with(&run(claim))))
@@ -106,11 +114,21 @@ fn replace(path: &Path, from: &str, to: &str) {
 #[test]
 fn a_missing_bench_test_example_or_chapter_is_noticed() {
     let without = |path: &'static str| after(move |root| fs::remove_file(root.join(path)).unwrap());
-    assert!(without("benches/sendfile.rs").contains("examples/sendfile.rs has no benches/sendfile.rs"));
+    assert!(
+        without("benches/sendfile.rs").contains("examples/sendfile.rs has no benches/sendfile.rs")
+    );
     assert!(without("tests/sendfile.rs").contains("examples/sendfile.rs has no tests/sendfile.rs"));
-    assert!(without("examples/sendfile.rs").contains("zero-copy/sendfile.md has no examples/sendfile.rs"));
-    assert!(without("book/src/zero-copy/sendfile.md").contains("no chapter sendfile.md for examples/sendfile.rs"));
-    assert!(without("book/src/measuring/figures.md").contains("exempt as prose, but does not exist"));
+    assert!(
+        without("examples/sendfile.rs")
+            .contains("zero-copy/sendfile.md has no examples/sendfile.rs")
+    );
+    assert!(
+        without("book/src/zero-copy/sendfile.md")
+            .contains("no chapter sendfile.md for examples/sendfile.rs")
+    );
+    assert!(
+        without("book/src/measuring/figures.md").contains("exempt as prose, but does not exist")
+    );
 }
 
 #[test]
@@ -129,11 +147,15 @@ fn what_cargo_is_not_told_of_is_noticed() {
 
 #[test]
 fn a_page_that_nothing_links_is_noticed() {
-    let said = after(|root| replace(&root.join("book/src/SUMMARY.md"), "(zero-copy/sendfile.md)", "()"));
+    let said =
+        after(|root| replace(&root.join("book/src/SUMMARY.md"), "(zero-copy/sendfile.md)", "()"));
     assert!(said.contains("zero-copy/sendfile.md is not in SUMMARY.md"), "{said}");
-    let said = after(|root| replace(&root.join("README.md"), "(book/src/measuring/figures.md)", "(figures.md)"));
+    let said = after(|root| {
+        replace(&root.join("README.md"), "(book/src/measuring/figures.md)", "(figures.md)")
+    });
     assert!(said.contains("README.md links figures.md, which is not there"), "{said}");
-    let said = after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
+    let said =
+        after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
     assert!(said.contains("README.md does not list book/src/zero-copy/sendfile.md"), "{said}");
 }
 
@@ -144,7 +166,8 @@ fn a_missing_section_or_command_is_noticed() {
     assert!(said.contains("has no section \"When not to\""), "{said}");
     let said = after(|root| {
         let text = fs::read_to_string(root.join(page)).unwrap();
-        fs::write(root.join(page), text.replace("cargo bench --bench sendfile", "cargo bench")).unwrap();
+        fs::write(root.join(page), text.replace("cargo bench --bench sendfile", "cargo bench"))
+            .unwrap();
     });
     assert!(said.contains("never says `cargo bench --bench sendfile`"), "{said}");
 }

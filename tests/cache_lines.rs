@@ -1,5 +1,6 @@
-//! Values lie where the types say, the counters lose nothing, and the naive versions fail in the way that their documentation
-//! lists. Times are compared only where they are several times apart, the fastest of several.
+//! Values lie where the types say, the counters lose nothing, and the naive versions fail in the
+//! way that their documentation lists. Times are compared only where they are several times apart,
+//! the fastest of several.
 #![cfg(target_os = "linux")]
 
 use crossbeam_utils::CachePadded as Crossbeam;
@@ -82,7 +83,9 @@ fn a_sum_has_every_addition_of_the_threads_that_were_joined() {
 #[test]
 fn a_sum_wraps_as_its_cells_do() {
     let counter = ShardedCounter::<AtomicU64>::new(2);
-    [(0, u64::MAX), (0, 2), (1, u64::MAX)].into_iter().for_each(|(cell, number)| counter.add(cell, number));
+    [(0, u64::MAX), (0, 2), (1, u64::MAX)]
+        .into_iter()
+        .for_each(|(cell, number)| counter.add(cell, number));
     assert_eq!(counter.sum(), 0);
 }
 
@@ -172,7 +175,10 @@ fn naive_counters_take_several_times_as_long_on_two_cores() {
 fn naive_plain_counters_show_nothing() {
     let _alone = alone();
     let (few, many) = (fastest(|| naive::plain(1000)), fastest(|| naive::plain(1_000_000_000)));
-    assert!(many < few * 10 + Duration::from_millis(1), "a million times the work: {few:?}, {many:?}");
+    assert!(
+        many < few * 10 + Duration::from_millis(1),
+        "a million times the work: {few:?}, {many:?}"
+    );
 }
 
 #[test]
@@ -210,7 +216,10 @@ fn the_kernel_says_which_threads_are_one_core() {
     let error = cores::siblings(usize::MAX, core).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     if let Ok(size) = cores::line_size() {
-        assert!(size.is_power_of_two() && align_of::<CachePadded<u8>>().is_multiple_of(size), "{size}");
+        assert!(
+            size.is_power_of_two() && align_of::<CachePadded<u8>>().is_multiple_of(size),
+            "{size}"
+        );
     }
 }
 
@@ -226,7 +235,8 @@ fn words_are_numbered_and_their_own() {
 
 #[test]
 fn a_stride_takes_the_words_that_it_should() {
-    // The walk checks its own sum; any number of loads, so that it ends inside a pass and at its end.
+    // The walk checks its own sum; any number of loads, so that it ends inside a pass and at its
+    // end.
     for stride in [8, 16, 32, 64, 128, 4096] {
         let mut walk = Strided::new(4096, stride).unwrap();
         for loads in [0, 1, 4096 / stride as u64, 4096 / stride as u64 + 1, 1000] {
@@ -250,7 +260,10 @@ fn a_transpose_is_one_in_blocks_and_whole() {
             assert_eq!(blocks.at(row, column), from.at(column, row));
         }
         let words = (side * side) as u64;
-        assert_eq!((from.by_rows(), whole.by_columns()), (words * (words - 1) / 2, words * (words - 1) / 2));
+        assert_eq!(
+            (from.by_rows(), whole.by_columns()),
+            (words * (words - 1) / 2, words * (words - 1) / 2)
+        );
     }
     let (from, mut to) = (Matrix::new(20).unwrap(), Matrix::new(20).unwrap());
     assert!(catch_unwind(move || from.transpose(16, &mut to)).is_err());

@@ -1,4 +1,5 @@
-//! Every way brings the bytes that it says, and the naive one fails in the way that its documentation lists.
+//! Every way brings the bytes that it says, and the naive one fails in the way that its
+//! documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::allocations::{Counting, count};
@@ -28,8 +29,9 @@ fn every_way_brings_what_it_says_at_every_size() {
             }
             let mut path = Path::new(name).unwrap();
             let arrives = path.arrives(length as u64);
-            let ((), checksum) =
-                line.transfer_checked(arrives, |socket| path.go(socket, &file, length as u64)).unwrap();
+            let ((), checksum) = line
+                .transfer_checked(arrives, |socket| path.go(socket, &file, length as u64))
+                .unwrap();
             match name {
                 "read_only" => assert_eq!(arrives, 0),
                 "write_only" => {}
@@ -76,7 +78,8 @@ fn naive_holds_the_whole_file_while_its_peer_reads_nothing() {
     let (result, made) = count(|| naive::send_whole(&socket, &file));
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock, "the peer has read nothing");
     assert!(made.bytes >= 16 * MIB as u64, "{made:?}");
-    let (result, made) = count(|| Path::new("read_write_64KiB").unwrap().go(&socket, &file, 16 * MIB as u64));
+    let (result, made) =
+        count(|| Path::new("read_write_64KiB").unwrap().go(&socket, &file, 16 * MIB as u64));
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(made.bytes, BUFFER as u64);
 }
@@ -86,7 +89,8 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 64 * MIB).unwrap()).unwrap();
     let faults = |name: &'static str| {
-        // A thread of its own: the kernel counts for each thread, and other tests run beside this one.
+        // A thread of its own: the kernel counts for each thread, and other tests run beside this
+        // one.
         let file = &file;
         let counted = thread::scope(|scope| {
             let counting = scope.spawn(move || {
@@ -94,7 +98,8 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
                 let mut faults = 0;
                 for _ in 0..2 {
                     let before = Usage::of_thread().unwrap();
-                    line.transfer(64 * MIB as u64, |socket| path.go(socket, file, 64 * MIB as u64)).unwrap();
+                    line.transfer(64 * MIB as u64, |socket| path.go(socket, file, 64 * MIB as u64))
+                        .unwrap();
                     faults = (Usage::of_thread().unwrap() - before).minor_faults;
                 }
                 line.close().unwrap();

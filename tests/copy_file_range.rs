@@ -1,12 +1,14 @@
-//! A copy is whole or not there, keeps its holes, and says what happened; the naive version fails in the ways that its
-//! documentation lists.
+//! A copy is whole or not there, keeps its holes, and says what happened; the naive version fails
+//! in the ways that its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::copy_file_range::data::{Data, allocated};
 use perf_proved::zero_copy::copy_file_range::ways::Way;
-use perf_proved::zero_copy::copy_file_range::{Copied, CopyError, Durability, How, copy, copy_file_range, naive};
+use perf_proved::zero_copy::copy_file_range::{
+    Copied, CopyError, Durability, How, copy, copy_file_range, naive,
+};
 use perf_proved::zero_copy::sendfile::MAX_PER_CALL;
 use perf_proved_tests::{only, passed, signals};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -23,7 +25,8 @@ use std::{env, ptr, thread};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 /// Around every boundary: of a page, of the fallback's buffer, of a pipe, of the largest buffer.
-const SIZES: [usize; 11] = [0, 1, 4095, 4096, 4097, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB - 1, MIB, MIB + 1];
+const SIZES: [usize; 11] =
+    [0, 1, 4095, 4096, 4097, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB - 1, MIB, MIB + 1];
 
 fn cached(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     copy(from, to, Durability::Cached)
@@ -32,7 +35,8 @@ fn cached(from: &Path, to: &Path) -> Result<Copied, CopyError> {
 /// The names in a directory.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -87,7 +91,8 @@ fn every_way_copies_at_every_size_and_says_when_the_file_is_shorter() {
 fn one_call_takes_and_keeps_positions_apart() {
     let scratch = Scratch::new().unwrap();
     let mut from = File::open(scratch.file("from", 10_000).unwrap()).unwrap();
-    let mut to = OpenOptions::new().read(true).write(true).open(scratch.file("to", 10).unwrap()).unwrap();
+    let mut to =
+        OpenOptions::new().read(true).write(true).open(scratch.file("to", 10).unwrap()).unwrap();
     from.seek(SeekFrom::Start(7)).unwrap();
     to.seek(SeekFrom::Start(3)).unwrap();
     assert_eq!(copy_file_range(&from, 251, &to, 5, 5000).unwrap(), 5000);
@@ -99,12 +104,21 @@ fn one_call_takes_and_keeps_positions_apart() {
     assert_eq!(copy_file_range(&from, 9_990, &to, 0, 5000).unwrap(), 10, "up to the end");
     assert_eq!(copy_file_range(&from, 10_000, &to, 0, 1).unwrap(), 0, "at the end");
     assert_eq!(copy_file_range(&from, 20_000, &to, 0, 1).unwrap(), 0, "behind the end");
-    assert_eq!(copy_file_range(&from, u64::MAX, &to, 0, 1).unwrap_err().raw_os_error(), Some(libc::EOVERFLOW));
+    assert_eq!(
+        copy_file_range(&from, u64::MAX, &to, 0, 1).unwrap_err().raw_os_error(),
+        Some(libc::EOVERFLOW)
+    );
     // Ranges of one file may not overlap; others may be copied.
-    assert_eq!(copy_file_range(&to, 0, &to, 1, 100).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    assert_eq!(
+        copy_file_range(&to, 0, &to, 1, 100).unwrap_err().raw_os_error(),
+        Some(libc::EINVAL)
+    );
     assert_eq!(copy_file_range(&to, 0, &to, 10_000, 100).unwrap(), 100);
     let append = OpenOptions::new().append(true).open(scratch.path().join("to")).unwrap();
-    assert_eq!(copy_file_range(&from, 0, &append, 0, 1).unwrap_err().raw_os_error(), Some(libc::EBADF));
+    assert_eq!(
+        copy_file_range(&from, 0, &append, 0, 1).unwrap_err().raw_os_error(),
+        Some(libc::EBADF)
+    );
 }
 
 #[test]
@@ -136,7 +150,8 @@ fn signals_do_no_harm() {
 
 /// A file of `length` bytes with data in these pieces, of bytes that are not 0.
 fn with_holes(path: &Path, length: u64, pieces: &[(u64, usize)]) -> File {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).unwrap();
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).unwrap();
     file.set_len(length).unwrap();
     for (at, bytes) in pieces {
         file.write_all_at(&vec![7; *bytes], *at).unwrap();
@@ -167,7 +182,10 @@ fn holes_stay_holes() {
         assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap(), "{length}, {pieces:?}");
         assert!(allocated(&after).unwrap() <= allocated(&before).unwrap(), "{length}, {pieces:?}");
         let parts: Vec<_> = Data::of(&after, length).map(Result::unwrap).collect();
-        assert!(pieces.iter().all(|(at, _)| parts.iter().any(|part| part.contains(at))), "{parts:?}, {pieces:?}");
+        assert!(
+            pieces.iter().all(|(at, _)| parts.iter().any(|part| part.contains(at))),
+            "{parts:?}, {pieces:?}"
+        );
     }
 }
 
@@ -215,14 +233,20 @@ fn into_another_file_system_the_bytes_go_through_a_buffer() {
     let Some(other) = elsewhere(&scratch) else { return };
     for length in SIZES {
         let (from, to) = (scratch.file("from", length).unwrap(), other.path().join("to"));
-        assert_eq!(cached(&from, &to).unwrap(), Copied { length: length as u64, how: How::ReadWrite });
+        assert_eq!(
+            cached(&from, &to).unwrap(),
+            Copied { length: length as u64, how: How::ReadWrite }
+        );
         assert!(fs::read(&to).unwrap() == pattern(length), "{length} bytes");
     }
     let (from, to) = (scratch.path().join("holes"), other.path().join("to"));
     with_holes(&from, 16 * MIB as u64, &[(MIB as u64, 4096)]);
     cached(&from, &to).unwrap();
     assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
-    assert!(allocated(&File::open(&to).unwrap()).unwrap() <= MIB as u64, "holes are kept all the same");
+    assert!(
+        allocated(&File::open(&to).unwrap()).unwrap() <= MIB as u64,
+        "holes are kept all the same"
+    );
     let (from, to) = (File::open(from).unwrap(), File::create(to).unwrap());
     assert_eq!(copy_file_range(&from, 0, &to, 0, 1).unwrap_err().kind(), ErrorKind::CrossesDevices);
 }
@@ -297,7 +321,9 @@ fn readers_see_the_old_file_or_the_new_one_and_writers_leave_no_mixture() {
     thread::scope(|scope| {
         let copying: Vec<_> = sources
             .iter()
-            .map(|from| scope.spawn(|| (0..50).try_for_each(|_| cached(from, &to).map(|_| ())).unwrap()))
+            .map(|from| {
+                scope.spawn(|| (0..50).try_for_each(|_| cached(from, &to).map(|_| ())).unwrap())
+            })
             .collect();
         while !copying.iter().all(|thread| thread.is_finished()) {
             let seen = fs::read(&to).unwrap();
@@ -311,9 +337,14 @@ fn readers_see_the_old_file_or_the_new_one_and_writers_leave_no_mixture() {
 fn the_copy_has_the_permission_bits_and_no_others() {
     let scratch = Scratch::new().unwrap();
     let (from, to) = (scratch.file("from", 10).unwrap(), scratch.path().join("to"));
-    for (mode, expected) in
-        [(0o644, 0o644), (0o600, 0o600), (0o777, 0o777), (0o4755, 0o755), (0o2750, 0o750), (0o400, 0o400)]
-    {
+    for (mode, expected) in [
+        (0o644, 0o644),
+        (0o600, 0o600),
+        (0o777, 0o777),
+        (0o4755, 0o755),
+        (0o2750, 0o750),
+        (0o400, 0o400),
+    ] {
         fs::set_permissions(&from, Permissions::from_mode(mode)).unwrap();
         cached(&from, &to).unwrap();
         assert_eq!(to.metadata().unwrap().mode() & 0o7777, expected, "{mode:o}");
@@ -336,7 +367,10 @@ fn what_is_no_file_is_refused_and_a_target_that_cannot_be_leaves_nothing() {
     let socket = scratch.path().join("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
     assert!(matches!(cached(&socket, &to), Err(CopyError::Failed("opening the source", _))));
-    assert!(matches!(cached(&scratch.path().join("none"), &to), Err(CopyError::Failed("opening the source", _))));
+    assert!(matches!(
+        cached(&scratch.path().join("none"), &to),
+        Err(CopyError::Failed("opening the source", _))
+    ));
     let error = cached(&from, &folder).unwrap_err();
     assert_eq!(error.to_string(), "putting the copy in its place: Is a directory (os error 21)");
     assert_eq!(io::Error::from(error).kind(), ErrorKind::IsADirectory);
@@ -380,7 +414,8 @@ fn a_source_that_changes_meanwhile_is_noticed() {
     ];
     for (what, change) in changes {
         let scratch = Scratch::new().unwrap();
-        let (from, to) = (scratch.file("from", length as usize).unwrap(), scratch.path().join("to"));
+        let (from, to) =
+            (scratch.file("from", length as usize).unwrap(), scratch.path().join("to"));
         fs::write(&to, "old").unwrap();
         let file = OpenOptions::new().write(true).open(&from).unwrap();
         let done = AtomicBool::new(false);
@@ -400,7 +435,9 @@ fn a_source_that_changes_meanwhile_is_noticed() {
             said
         });
         match said {
-            Err(CopyError::Changed) => assert_eq!(fs::read(&to).unwrap(), b"old", "the source {what}"),
+            Err(CopyError::Changed) => {
+                assert_eq!(fs::read(&to).unwrap(), b"old", "the source {what}")
+            }
             Ok(Copied { how: How::Reflink, .. }) => {} // it takes no time in which the source could change
             said => panic!("the source {what}: {said:?}"),
         }
@@ -432,12 +469,19 @@ fn on_a_full_disk_nothing_is_left_that_looks_whole() {
 
 /// Mounts a tmpfs of 1 MiB that nobody else sees, as root or as the root of a user namespace.
 fn small_disk(path: &std::ffi::CStr) -> io::Result<()> {
-    let did = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    let did =
+        |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     // SAFETY: system calls on live C strings and on flags.
     unsafe {
         did(libc::unshare(libc::CLONE_NEWNS))
             .or_else(|_| did(libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)))?;
-        did(libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null()))?;
+        did(libc::mount(
+            ptr::null(),
+            c"/".as_ptr(),
+            ptr::null(),
+            libc::MS_REC | libc::MS_PRIVATE,
+            ptr::null(),
+        ))?;
         let (kind, size) = (c"tmpfs".as_ptr(), c"size=1m".as_ptr());
         did(libc::mount(kind, path.as_ptr(), kind, 0, size.cast()))
     }
@@ -491,7 +535,8 @@ fn naive_cuts_what_is_longer_than_one_call() {
 /// Bytes that a file system still has, and that the machine's memory has.
 fn room(folder: &Path) -> u64 {
     let path = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes()).unwrap();
-    // SAFETY: all-zero bytes are a valid `statvfs`, which is live and writable, as the C string is live.
+    // SAFETY: all-zero bytes are a valid `statvfs`, which is live and writable, as the C string is
+    // live.
     let stat = unsafe {
         let mut stat: libc::statvfs = std::mem::zeroed();
         assert_eq!(libc::statvfs(path.as_ptr(), &raw mut stat), 0);
@@ -528,7 +573,8 @@ fn naive_waits_at_a_fifo_until_somebody_writes() {
     assert!(!copying.is_finished());
     // What it does then is over before anything could be written.
     drop(OpenOptions::new().write(true).open(fifo).unwrap());
-    // The length of a FIFO is 0, so nothing is copied, or the kernel refuses: which one depends on its version.
+    // The length of a FIFO is 0, so nothing is copied, or the kernel refuses: which one depends on
+    // its version.
     let _ = copying.join().unwrap();
 }
 

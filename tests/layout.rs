@@ -1,5 +1,5 @@
-//! Types are as large as the chapter says, the picture shows every byte, the shapes agree, and each naive version's fault
-//! is there.
+//! Types are as large as the chapter says, the picture shows every byte, the shapes agree, and each
+//! naive version's fault is there.
 
 use perf_proved::layout;
 use perf_proved::memory::layout::naive;
@@ -47,7 +47,8 @@ fn the_chapter_shows_what_is_drawn_and_refused() {
 fn naive_packing_saves_the_hole_and_is_seldom_aligned() {
     let packed = layout!(naive::Packed { active, id, name, score, created });
     assert_eq!((packed.size, packed.align, packed.padding()), (57, 1, 0));
-    let misaligned = packed.fields.iter().filter(|(name, span)| *name != "name" && span.start % 8 != 0).count();
+    let misaligned =
+        packed.fields.iter().filter(|(name, span)| *name != "name" && span.start % 8 != 0).count();
     assert_eq!(misaligned, 3, "id, score and created, in the first of an array");
 }
 
@@ -64,14 +65,21 @@ fn naive_repr_c_keeps_the_order_that_one_thinks_in() {
 fn naive_packed_fields_cannot_be_borrowed() {
     let refused = borrowed();
     let codes: Vec<&str> = refused.iter().map(|(code, _)| code.as_str()).collect();
-    assert_eq!(codes, ["E0793", "E0793"], "the reference, and the one that println! takes: {refused:?}");
+    assert_eq!(
+        codes,
+        ["E0793", "E0793"],
+        "the reference, and the one that println! takes: {refused:?}"
+    );
     let copied = program("let at = record.at; println!(\"{at} {}\", { record.amount });");
     assert_eq!(refusals("layout_copied", &copied), []);
 }
 
 fn borrowed() -> Vec<(String, String)> {
     static REFUSED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-        refusals("layout_borrowed", &program("let at = &record.at; println!(\"{at} {}\", record.amount);"))
+        refusals(
+            "layout_borrowed",
+            &program("let at = &record.at; println!(\"{at} {}\", record.amount);"),
+        )
     });
     REFUSED.clone()
 }
@@ -112,7 +120,8 @@ fn numbers_are_read_at_every_offset() {
     for lines in 1..10 {
         let bytes: Vec<u8> = (0..lines * LINE).map(|byte| (byte * 7 + byte / 256) as u8).collect();
         for offset in 0..=LINE {
-            let number = |line| u64::from_ne_bytes(bytes[line * LINE + offset..][..8].try_into().unwrap());
+            let number =
+                |line| u64::from_ne_bytes(bytes[line * LINE + offset..][..8].try_into().unwrap());
             let expected = (0..lines - 1).map(number).fold(0, u64::wrapping_add);
             assert_eq!(numbers_at(&bytes, offset), expected, "{lines} lines, {offset}");
         }
@@ -130,7 +139,10 @@ COrder: 24 bytes, aligned to 8, padding 11
     assert_eq!(shape.picture(3), expected);
     assert_eq!(shape.picture(0).lines().count(), 2);
 
-    struct Pair(#[allow(dead_code, reason = "only its place counts")] u8, #[allow(dead_code, reason = "as above")] u8);
+    struct Pair(
+        #[allow(dead_code, reason = "only its place counts")] u8,
+        #[allow(dead_code, reason = "as above")] u8,
+    );
     assert!(layout!(Pair { 0, 1 }).picture(1).ends_with("\n     0 |Ab|"));
     struct Nothing {
         nothing: (),
@@ -147,7 +159,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Fields and holes together are the bytes of the type, each once, in whatever order the fields were listed.
+    /// Fields and holes together are the bytes of the type, each once, in whatever order the fields
+    /// were listed.
     #[test]
     fn every_byte_is_a_field_s_or_a_hole_s(parts in prop::collection::vec((0_usize..4, 0_usize..9), 1..8), tail in 0_usize..4) {
         let mut fields = vec![];
@@ -193,7 +206,9 @@ fn a_place_without_a_record_panics() {
 
 #[test]
 fn a_shape_allocates_its_bytes_and_no_more() {
-    for (name, bytes, calls) in [("c_order", 24, 1), ("rust_order", 16, 1), ("packed", 13, 1), ("columns", 13, 3)] {
+    for (name, bytes, calls) in
+        [("c_order", 24, 1), ("rust_order", 16, 1), ("packed", 13, 1), ("columns", 13, 3)]
+    {
         let (_records, made) = count(|| Records::new(name, 1000));
         assert_eq!((made.bytes, made.calls), (bytes * 1000, calls), "{name}");
     }
@@ -208,7 +223,9 @@ fn lines_are_counted_at_their_boundaries() {
 #[test]
 fn a_flag_is_a_bit() {
     let rights = flags::After(flags::After::READ.0 | flags::After::SHARE.0);
-    assert!(rights.has(flags::After::READ) && rights.has(flags::After::SHARE) && rights.has(rights));
+    assert!(
+        rights.has(flags::After::READ) && rights.has(flags::After::SHARE) && rights.has(rights)
+    );
     assert!(!rights.has(flags::After::WRITE) && !rights.has(flags::After::EXECUTE));
     assert!(!rights.has(flags::After(flags::After::READ.0 | flags::After::WRITE.0)));
 }

@@ -1,4 +1,5 @@
-//! What the tests share: the rules that hold the project's folders together, and what several of them begin with.
+//! What the tests share: the rules that hold the project's folders together, and what several of
+//! them begin with.
 
 use perf_proved::proof::loopback::hear;
 use std::collections::BTreeSet;
@@ -34,7 +35,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the project").to_owned()
 }
 
-/// Everything that breaks the rule "one word everywhere" or the shape of a chapter in the project at `root`, a sentence each.
+/// Everything that breaks the rule "one word everywhere" or the shape of a chapter in the project
+/// at `root`, a sentence each.
 pub fn problems(root: &Path) -> Vec<String> {
     let mut found = vec![];
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
@@ -49,15 +51,23 @@ pub fn problems(root: &Path) -> Vec<String> {
         let manifest = read(&format!("{folder}/Cargo.toml"));
         for name in stems(&root.join(folder), "rs").into_iter().filter(|name| name != "lib") {
             if !manifest.contains(&format!("{key}\nname = \"{name}\"\n")) {
-                found.push(format!("{folder}/{name}.rs is not listed in {folder}/Cargo.toml, so it never runs"));
+                found.push(format!(
+                    "{folder}/{name}.rs is not listed in {folder}/Cargo.toml, so it never runs"
+                ));
             }
         }
     }
 
     for document in ["README.md", "CONTRIBUTING.md"] {
         let text = read(document);
-        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-        for target in targets.filter(|target| !target.contains("://") && !root.join(target).exists()) {
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'))
+            .map(|(target, _)| target);
+        for target in
+            targets.filter(|target| !target.contains("://") && !root.join(target).exists())
+        {
             found.push(format!("{document} links {target}, which is not there"));
         }
     }
@@ -73,7 +83,9 @@ pub fn problems(root: &Path) -> Vec<String> {
         let is_technique = techniques.contains(&name);
         if PROSE.contains(&page.as_str()) {
             if is_technique {
-                found.push(format!("book/src/{page} is exempt as prose, but examples/{name}.rs exists"));
+                found.push(format!(
+                    "book/src/{page} is exempt as prose, but examples/{name}.rs exists"
+                ));
             }
         } else if !is_technique {
             found.push(format!("book/src/{page} has no examples/{name}.rs"));
@@ -90,23 +102,31 @@ pub fn problems(root: &Path) -> Vec<String> {
             }
         }
         let file = format!("{}.md", name.replace('_', "-"));
-        let Some(page) = pages.iter().find(|page| page.split_once('/').is_some_and(|(_, end)| end == file)) else {
+        let Some(page) =
+            pages.iter().find(|page| page.split_once('/').is_some_and(|(_, end)| end == file))
+        else {
             found.push(format!("no chapter {file} for examples/{name}.rs"));
             continue;
         };
         let part = page.split('/').next().unwrap_or_default().replace('-', "_");
         let module = format!("src/{part}/{name}");
-        if !root.join(format!("{module}.rs")).is_file() && !root.join(format!("{module}/mod.rs")).is_file() {
+        if !root.join(format!("{module}.rs")).is_file()
+            && !root.join(format!("{module}/mod.rs")).is_file()
+        {
             found.push(format!("book/src/{page} has no module {module}"));
         }
         let text = read(&format!("book/src/{page}"));
-        for command in [format!("cargo run --release --example {name}"), format!("cargo bench --bench {name}")] {
+        for command in
+            [format!("cargo run --release --example {name}"), format!("cargo bench --bench {name}")]
+        {
             if !text.contains(&command) {
                 found.push(format!("book/src/{page} never says `{command}`"));
             }
         }
         for section in SECTIONS {
-            if !text.lines().any(|line| line.strip_prefix("## ").is_some_and(|title| title.starts_with(section))) {
+            if !text.lines().any(|line| {
+                line.strip_prefix("## ").is_some_and(|title| title.starts_with(section))
+            }) {
                 found.push(format!("book/src/{page} has no section \"{section}\""));
             }
         }
@@ -117,13 +137,16 @@ pub fn problems(root: &Path) -> Vec<String> {
     found
 }
 
-/// What is wrong with the pieces of code that a page includes: a file or an anchor that is not there, a piece too long.
+/// What is wrong with the pieces of code that a page includes: a file or an anchor that is not
+/// there, a piece too long.
 fn pieces(root: &Path, page: &str) -> Vec<String> {
     let path = root.join("book/src").join(page);
     let text = fs::read_to_string(&path).unwrap_or_default();
     let mut found = vec![];
     for (number, line) in text.lines().enumerate() {
-        let Some(target) = line.trim().strip_prefix("{{#include ").and_then(|rest| rest.strip_suffix("}}")) else {
+        let Some(target) =
+            line.trim().strip_prefix("{{#include ").and_then(|rest| rest.strip_suffix("}}"))
+        else {
             continue;
         };
         let place = format!("book/src/{page}:{}", number + 1);
@@ -133,13 +156,19 @@ fn pieces(root: &Path, page: &str) -> Vec<String> {
         };
         let source = fs::read_to_string(path.with_file_name(file)).unwrap_or_default();
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
-        let at = |mark: &str| lines.iter().position(|line| line.ends_with(&format!("{mark}: {anchor}")));
+        let at =
+            |mark: &str| lines.iter().position(|line| line.ends_with(&format!("{mark}: {anchor}")));
         match (at("ANCHOR"), at("ANCHOR_END")) {
             (Some(start), Some(end)) if end > start => {
-                let marks = lines[start + 1..end].iter().filter(|line| line.starts_with("// ANCHOR")).count();
+                let marks = lines[start + 1..end]
+                    .iter()
+                    .filter(|line| line.starts_with("// ANCHOR"))
+                    .count();
                 let length = end - start - 1 - marks;
                 if length > LONGEST_PIECE {
-                    found.push(format!("{place}: {target} is {length} lines long, more than {LONGEST_PIECE}"));
+                    found.push(format!(
+                        "{place}: {target} is {length} lines long, more than {LONGEST_PIECE}"
+                    ));
                 }
             }
             _ => found.push(format!("{place}: {target} does not exist")),
@@ -158,7 +187,9 @@ fn pages(root: &Path) -> Vec<String> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "md") && !path.ends_with("SUMMARY.md") {
+            } else if path.extension().is_some_and(|end| end == "md")
+                && !path.ends_with("SUMMARY.md")
+            {
                 let page = path.strip_prefix(&source).unwrap_or(&path);
                 found.push(page.to_string_lossy().replace('\\', "/"));
             }
@@ -177,8 +208,8 @@ fn stems(folder: &Path, extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What the compiler says of a program that uses the library: the code of each error (`E0499`) with its message, in its order; nothing
-/// if it compiles.
+/// What the compiler says of a program that uses the library: the code of each error (`E0499`) with
+/// its message, in its order; nothing if it compiles.
 ///
 /// # Panics
 ///
@@ -194,7 +225,8 @@ pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
     fs::create_dir_all(folder.join("src")).expect("creating a crate to compile");
     fs::write(folder.join("Cargo.toml"), manifest).expect("writing its manifest");
     fs::write(folder.join("src/main.rs"), program).expect("writing its program");
-    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the versions of the workspace");
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))
+        .expect("the versions of the workspace");
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--message-format=json", "--target-dir"])
         .arg(folder.with_file_name("target"))
@@ -206,10 +238,12 @@ pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .map(|line| line["message"].clone())
         .filter(|message| {
-            message["level"] == "error" && message["spans"].as_array().is_some_and(|spans| !spans.is_empty())
+            message["level"] == "error"
+                && message["spans"].as_array().is_some_and(|spans| !spans.is_empty())
         })
         .map(|message| {
-            [&message["code"]["code"], &message["message"]].map(|text| text.as_str().unwrap_or("").to_owned())
+            [&message["code"]["code"], &message["message"]]
+                .map(|text| text.as_str().unwrap_or("").to_owned())
         })
         .map(|[code, message]| (code, message))
         .collect();
@@ -218,9 +252,10 @@ pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
     errors
 }
 
-/// Held by tests of one file that must not run side by side: because they look at the memory of the whole process, or need both
-/// cores, of which one that spins takes another's; because they trace or count page faults, since the tracer is forked from the whole
-/// process, and a forked process faults again on every page that it writes.
+/// Held by tests of one file that must not run side by side: because they look at the memory of the
+/// whole process, or need both cores, of which one that spins takes another's; because they trace
+/// or count page faults, since the tracer is forked from the whole process, and a forked process
+/// faults again on every page that it writes.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -239,7 +274,11 @@ pub fn only(test: &str) -> Command {
 ///
 /// If it did not run, or failed.
 pub fn passed(output: &Output) {
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success() && said.contains("1 passed"), "{}\n{said}", output.status);
 }
 

@@ -1,14 +1,16 @@
 //! The probes of the machine's limits do what they say, and the naive ones do not.
 //!
-//! Nothing here compares a time with a number of nanoseconds: counts are exact, and times are compared with each other,
-//! the fastest of several, with room for a busy machine.
+//! Nothing here compares a time with a number of nanoseconds: counts are exact, and times are
+//! compared with each other, the fastest of several, with room for a busy machine.
 #![cfg(target_os = "linux")]
 
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, filesystem, write_fsync};
 use perf_proved::measuring::limits::load::{Chain, Line};
 use perf_proved::measuring::limits::region::{HUGE_PAGE, Pages, Region, page_size};
-use perf_proved::measuring::limits::{addition, kernel, lines, loopback, naive, threads, two_cores};
+use perf_proved::measuring::limits::{
+    addition, kernel, lines, loopback, naive, threads, two_cores,
+};
 use perf_proved::proof::cores;
 use perf_proved::proof::report::{Report, Value};
 use perf_proved::proof::rounds::Rounds;
@@ -42,7 +44,9 @@ fn any_number_of_loads_ends_where_it_should() {
 
 #[test]
 fn a_line_is_what_the_processor_calls_one() {
-    let Ok(size) = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size") else {
+    let Ok(size) =
+        fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size")
+    else {
         return; // some virtual machines do not say
     };
     if cfg!(target_arch = "x86_64") {
@@ -61,8 +65,8 @@ fn passes_read_write_and_copy_every_word() {
     assert_eq!(block.bytes(), 1 << 16);
 }
 
-/// Held by tests that count page faults or system calls: counting calls forks, and after a fork each page that its parent
-/// writes faults once more, whichever thread writes it.
+/// Held by tests that count page faults or system calls: counting calls forks, and after a fork
+/// each page that its parent writes faults once more, whichever thread writes it.
 static COUNTING: Mutex<()> = Mutex::new(());
 
 fn counting() -> MutexGuard<'static, ()> {
@@ -96,8 +100,12 @@ fn huge_pages_are_had_and_fault_once_each_or_there_is_a_reason() {
         Err(error) => {
             assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
             assert!(error.to_string().contains("huge pages"), "{error}");
-            let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
-            assert!(enabled.is_empty() || enabled.contains("[never]"), "{error}, though enabled says {enabled}");
+            let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
+                .unwrap_or_default();
+            assert!(
+                enabled.is_empty() || enabled.contains("[never]"),
+                "{error}, though enabled says {enabled}"
+            );
         }
     }
 }
@@ -133,7 +141,10 @@ fn each_probe_makes_the_calls_that_it_times() {
     let (result, calls) = trace(|| write_fsync(folder.path(), 10)).unwrap();
     match result {
         // One of each before the clock starts.
-        Ok(_) => assert_eq!((calls.of("write").made, calls.of("fsync").made, calls.copied_out()), (11, 11, 45_056)),
+        Ok(_) => assert_eq!(
+            (calls.of("write").made, calls.of("fsync").made, calls.copied_out()),
+            (11, 11, 45_056)
+        ),
         Err(error) => assert!(error.to_string().contains("in memory"), "{error}"),
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the files have no name");
@@ -141,7 +152,11 @@ fn each_probe_makes_the_calls_that_it_times() {
     let core = cores::allowed().unwrap()[0];
     let (_, calls) = trace(|| loopback::round_trips([core; 2], 50).unwrap()).unwrap();
     // Two sends and two receives a trip, and one trip before the clock starts.
-    assert_eq!((calls.of("sendto").returned, calls.of("recvfrom").returned), (102, 102), "{calls:?}");
+    assert_eq!(
+        (calls.of("sendto").returned, calls.of("recvfrom").returned),
+        (102, 102),
+        "{calls:?}"
+    );
 }
 
 #[test]
@@ -210,9 +225,15 @@ fn the_naive_latency_is_too_short() {
 fn the_naive_additions_are_not_made() {
     const TIMES: u64 = 1000;
     let naive = [1_000_000, TIMES * 1_000_000].map(|n| fastest(9, || naive::additions(n)));
-    assert!(naive[1] < naive[0] * 10 + Duration::from_micros(1), "{TIMES} times the work: {naive:?}");
+    assert!(
+        naive[1] < naive[0] * 10 + Duration::from_micros(1),
+        "{TIMES} times the work: {naive:?}"
+    );
     let honest = [100_000, 800_000].map(|n| fastest(9, || addition::additions(n)));
-    assert!(honest[1] > honest[0] * 4 && honest[1] < honest[0] * 16, "eight times the work: {honest:?}");
+    assert!(
+        honest[1] > honest[0] * 4 && honest[1] < honest[0] * 16,
+        "eight times the work: {honest:?}"
+    );
 }
 
 #[test]
@@ -255,7 +276,10 @@ fn a_report_prints_rounds_with_one_unit() {
         r#"{"near.time":1.500,"near.time_low":1.250,"near.time_high":2.000,"far.time":1.500,"far.time_low":1.000,"far.time_high":2000.000}"#
     );
     let table = report.table();
-    assert!(table.contains("1.50 ns (1.25 to 2)") && table.contains("1.50 ns (1 ns to 2 µs)"), "{table}");
+    assert!(
+        table.contains("1.50 ns (1.25 to 2)") && table.contains("1.50 ns (1 ns to 2 µs)"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -282,8 +306,13 @@ fn the_example_has_every_number_or_its_reason_and_keeps_its_promises() {
     let mut expected = Vec::new();
     for size in ["16KiB", "256KiB", "4MiB", "64MiB", "256MiB"] {
         for pages in ["", "_huge"] {
-            expected.extend(["load_dependent", "load_independent"].map(|probe| format!("{probe}{pages}_{size}.time")));
-            expected.extend(["read", "write", "copy"].map(|probe| format!("{probe}{pages}_{size}.bandwidth")));
+            expected.extend(
+                ["load_dependent", "load_independent"]
+                    .map(|probe| format!("{probe}{pages}_{size}.time")),
+            );
+            expected.extend(
+                ["read", "write", "copy"].map(|probe| format!("{probe}{pages}_{size}.bandwidth")),
+            );
         }
     }
     let times = "addition naive_addition naive_latency_256MiB timer syscall first_touch first_touch_huge second_touch
@@ -297,8 +326,8 @@ fn the_example_has_every_number_or_its_reason_and_keeps_its_promises() {
 
     for key in &expected {
         let value = numbers.get(key).unwrap_or_else(|| panic!("no {key}"));
-        let sound =
-            value.as_f64().is_some_and(|number| number >= 0.0) || value.as_str().is_some_and(|why| !why.is_empty());
+        let sound = value.as_f64().is_some_and(|number| number >= 0.0)
+            || value.as_str().is_some_and(|why| !why.is_empty());
         assert!(sound, "{key}: {value}");
     }
     for key in numbers.keys() {

@@ -5,8 +5,8 @@
 
 use loom::model::Builder;
 
-/// Every interleaving in which threads lose their core at most so many times against their will. A loop that waits for another
-/// thread gives it away by itself.
+/// Every interleaving in which threads lose their core at most so many times against their will. A
+/// loop that waits for another thread gives it away by itself.
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(preemptions);
@@ -18,7 +18,8 @@ macro_rules! weakened {
     ($($name:ident: $field:ident = $ordering:expr;)*) => {
         $(
             struct $name;
-            // SAFETY: none. These are the models that must fail, and loom ends them before anything is read.
+            // SAFETY: none. These are the models that must fail, and loom ends them before anything
+            // is read.
             unsafe impl Orderings for $name {
                 const $field: Ordering = $ordering;
             }
@@ -85,7 +86,9 @@ mod sendfile {
             let torn_down = Arc::new(AtomicBool::new(false));
             let visitors = [(); 2].map(|()| {
                 let (gate, torn_down) = (gate.clone(), torn_down.clone());
-                thread::spawn(move || gate.visit(|| assert!(!torn_down.load(SeqCst), "inside after shutdown")))
+                thread::spawn(move || {
+                    gate.visit(|| assert!(!torn_down.load(SeqCst), "inside after shutdown"))
+                })
             });
             gate.shut_down();
             torn_down.store(true, SeqCst);
@@ -176,7 +179,8 @@ mod cache_lines {
     /// A cell's writer needs no atomic addition, because it is the only one.
     #[test]
     fn writers_lose_nothing() {
-        // loom's threads outlive a borrow, so that the writers borrow from a counter that is never dropped.
+        // loom's threads outlive a borrow, so that the writers borrow from a counter that is never
+        // dropped.
         loom::model(|| {
             let counter = Box::leak(Box::new(ShardedCounter::<AtomicU64>::new(2)));
             let (writers, total) = counter.split();
@@ -212,7 +216,8 @@ mod object_pool {
     use perf_proved::memory::object_pool::depot::Depot;
     use perf_proved::memory::object_pool::{Limits, Stats};
 
-    /// What a thread's part of a pool needs of the shared one, so that one model judges the right one and the broken one.
+    /// What a thread's part of a pool needs of the shared one, so that one model judges the right
+    /// one and the broken one.
     trait Store: Send + Sync + 'static {
         fn take(&self) -> Vec<u32>;
         /// Returns what there is no room for.
@@ -237,7 +242,8 @@ mod object_pool {
         Depot::new(Limits { largest: 1, magazine: 2, objects, bytes: usize::MAX })
     }
 
-    /// The store that one writes first to spare the others the lock: whether there is room is asked before.
+    /// The store that one writes first to spare the others the lock: whether there is room is asked
+    /// before.
     struct TwoSteps {
         objects: AtomicUsize,
         stored: Mutex<Vec<Vec<u32>>>,
@@ -285,8 +291,8 @@ mod object_pool {
         bound(|| TwoSteps { objects: AtomicUsize::new(0), stored: Mutex::new(vec![]), limit: 3 });
     }
 
-    /// Two threads take what they find, bring it back, and bring one of their own; one of them singly, as a guard does on a
-    /// thread that has no part of the pool.
+    /// Two threads take what they find, bring it back, and bring one of their own; one of them
+    /// singly, as a guard does on a thread that has no part of the pool.
     #[test]
     fn depot_gives_each_object_to_one() {
         loom::model(|| {
@@ -296,8 +302,11 @@ mod object_pool {
             let out = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
             let use_it = |depot: &Depot<u32>, out: &[AtomicUsize; 2], own: u32| {
                 let found = Store::take(depot);
-                let first: Vec<usize> = found.iter().map(|id| *id as usize - 1).filter(|id| *id < 2).collect();
-                first.iter().for_each(|id| assert_eq!(out[*id].fetch_add(1, SeqCst), 0, "two have the same object"));
+                let first: Vec<usize> =
+                    found.iter().map(|id| *id as usize - 1).filter(|id| *id < 2).collect();
+                first.iter().for_each(|id| {
+                    assert_eq!(out[*id].fetch_add(1, SeqCst), 0, "two have the same object")
+                });
                 first.iter().for_each(|id| assert_eq!(out[*id].fetch_sub(1, SeqCst), 1));
                 assert!(Store::give(depot, found).is_empty(), "there is room");
                 if own == 3 {
@@ -326,7 +335,8 @@ mod allocation {
 
     const LIMIT: usize = 10;
 
-    /// What an allocator needs of a budget, so that one model judges the right one and the broken ones.
+    /// What an allocator needs of a budget, so that one model judges the right one and the broken
+    /// ones.
     trait Counted: Send + Sync + 'static {
         fn take(&self, bytes: usize) -> bool;
         fn give_back(&self, bytes: usize);
@@ -378,7 +388,8 @@ mod allocation {
         }
     }
 
-    /// Two threads that take 6 bytes of 10 and give them back: never are 12 taken, and then all 10 are to be had.
+    /// Two threads that take 6 bytes of 10 and give them back: never are 12 taken, and then all 10
+    /// are to be had.
     fn keeps_its_limit<B: Counted>(budget: fn() -> B) {
         loom::model(move || {
             let shared = Arc::new((budget(), AtomicUsize::new(0)));
@@ -433,7 +444,9 @@ mod ring_buffer {
     use loom::sync::Arc;
     use loom::thread;
     use perf_proved::concurrency::ring_buffer::shared::{Padded, Shared};
-    use perf_proved::concurrency::ring_buffer::{AcquireRelease, Orderings, blocking, blocking_mpmc, mpmc, spsc};
+    use perf_proved::concurrency::ring_buffer::{
+        AcquireRelease, Orderings, blocking, blocking_mpmc, mpmc, spsc,
+    };
     use std::mem::ManuallyDrop;
     use std::ops::{Deref, DerefMut};
     use std::sync::atomic::Ordering::{self, AcqRel, Relaxed};
@@ -450,7 +463,8 @@ mod ring_buffer {
         SleepFence: SLEEP_FENCE = AcqRel;
     }
 
-    /// Drops what is in it, but not while a model fails: loom's types are then of no more use, and a second panic ends the process.
+    /// Drops what is in it, but not while a model fails: loom's types are then of no more use, and
+    /// a second panic ends the process.
     struct Side<T>(ManuallyDrop<T>);
 
     impl<T> Side<T> {
@@ -509,8 +523,8 @@ mod ring_buffer {
         }
     }
 
-    /// Three items through a ring of two, whose counters wrap around meanwhile: all arrive, once each, in their order, the last one
-    /// before the word that there are no more.
+    /// Three items through a ring of two, whose counters wrap around meanwhile: all arrive, once
+    /// each, in their order, the last one before the word that there are no more.
     fn spsc_stream<O: Orderings + 'static>() {
         explore(3, || {
             let (mut producer, mut consumer) = sides(spsc::ring_from::<_, O>(2, usize::MAX - 1));
@@ -529,7 +543,8 @@ mod ring_buffer {
     #[test]
     fn spsc_batches_lose_nothing() {
         explore(3, || {
-            let (mut producer, mut consumer) = sides(spsc::ring_from::<u32, AcquireRelease>(2, usize::MAX));
+            let (mut producer, mut consumer) =
+                sides(spsc::ring_from::<u32, AcquireRelease>(2, usize::MAX));
             let pushing = thread::spawn(move || {
                 let mut items = &[1, 2, 3][..];
                 while !items.is_empty() {
@@ -579,7 +594,8 @@ mod ring_buffer {
         });
     }
 
-    /// Two items through so many slots, in their order, the last one before the word that there are no more.
+    /// Two items through so many slots, in their order, the last one before the word that there are
+    /// no more.
     fn mpmc_stream<O: Orderings + 'static>(capacity: usize) {
         explore(3, move || {
             let (producer, consumer) = sides(mpmc::ring_from::<_, O>(capacity, usize::MAX));
@@ -595,9 +611,10 @@ mod ring_buffer {
         mpmc_stream::<AcquireRelease>(2);
     }
 
-    /// So many producers try to push two items each, so many consumers try to pop twice, and nobody tries again; the first producer
-    /// is the first consumer too, in one thread. What was accepted has arrived or is inside, once each, and each consumer gets
-    /// the items of one producer in their order.
+    /// So many producers try to push two items each, so many consumers try to pop twice, and nobody
+    /// tries again; the first producer is the first consumer too, in one thread. What was accepted
+    /// has arrived or is inside, once each, and each consumer gets the items of one producer in
+    /// their order.
     fn mpmc_attempts(producers: u32, consumers: u32, capacity: usize) {
         // Three threads have so many interleavings that one preemption has to do.
         let preemptions = if producers + consumers > 3 { 1 } else { 2 };
@@ -613,13 +630,16 @@ mod ring_buffer {
             };
             let pop = |_| {
                 let consumer = consumer.clone();
-                thread::spawn(move || (0..2).filter_map(|_| consumer.pop().ok()).collect::<Vec<_>>())
+                thread::spawn(move || {
+                    (0..2).filter_map(|_| consumer.pop().ok()).collect::<Vec<_>>()
+                })
             };
             let (pushing, popping): (Vec<_>, Vec<_>) =
                 ((1..producers).map(push).collect(), (1..consumers).map(pop).collect());
             let mut accepted = vec![0, 1];
             accepted.retain(|&item| producer.push(item).is_ok());
-            let mut arrived = vec![(0..2).filter_map(|_| consumer.pop().ok()).collect::<Vec<u32>>()];
+            let mut arrived =
+                vec![(0..2).filter_map(|_| consumer.pop().ok()).collect::<Vec<u32>>()];
             pushing.into_iter().for_each(|pushing| accepted.extend(pushing.join().unwrap()));
             arrived.extend(popping.into_iter().map(|popping| popping.join().unwrap()));
             drop(producer);
@@ -651,11 +671,13 @@ mod ring_buffer {
         mpmc_attempts(2, 2, 2);
     }
 
-    /// Two items each way round a ring of one, so that both sides have to sleep: a wake-up that is lost leaves nobody to run.
+    /// Two items each way round a ring of one, so that both sides have to sleep: a wake-up that is
+    /// lost leaves nobody to run.
     fn blocking_stream<O: Orderings + 'static>() {
         explore(3, || {
             let (mut producer, mut consumer) = sides(blocking::ring_with::<_, O>(1));
-            let pushing = thread::spawn(move || (0..2).for_each(|item| producer.push(item).unwrap()));
+            let pushing =
+                thread::spawn(move || (0..2).for_each(|item| producer.push(item).unwrap()));
             let mut arrived = vec![];
             arrived.extend(std::iter::from_fn(|| consumer.pop().ok()));
             assert_eq!(arrived, [0, 1], "what arrived");
@@ -684,19 +706,22 @@ mod ring_buffer {
     fn blocking_mpmc_stream<O: Orderings + 'static>() {
         explore(3, || {
             let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(1));
-            let pushing = thread::spawn(move || (0..2).for_each(|item| producer.push(item).unwrap()));
+            let pushing =
+                thread::spawn(move || (0..2).for_each(|item| producer.push(item).unwrap()));
             let arrived: Vec<u32> = std::iter::from_fn(|| consumer.pop().ok()).collect();
             assert_eq!(arrived, [0, 1], "what arrived");
             pushing.join().unwrap();
         });
     }
 
-    /// Two threads that push one item each, and two that pop one each. Where both of these sleep, the item that was pushed second
-    /// may be ready first, and wakes somebody in vain. No producer leaves before the end, which would wake everybody.
+    /// Two threads that push one item each, and two that pop one each. Where both of these sleep,
+    /// the item that was pushed second may be ready first, and wakes somebody in vain. No producer
+    /// leaves before the end, which would wake everybody.
     fn blocking_mpmc_many<O: Orderings + 'static>() {
         explore(1, || {
             let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(2));
-            let (other_producer, other_consumer) = (Side::new(producer.clone()), Side::new(consumer.clone()));
+            let (other_producer, other_consumer) =
+                (Side::new(producer.clone()), Side::new(consumer.clone()));
             let popping = thread::spawn(move || other_consumer.pop().unwrap());
             let pushing = [(producer, 0), (other_producer, 1)].map(|(producer, item)| {
                 thread::spawn(move || {
@@ -718,7 +743,8 @@ mod ring_buffer {
         explore(1, || {
             let (producer, consumer) = sides(blocking_mpmc::ring_with::<_, O>(2));
             (0..2).for_each(|item| producer.push(item).unwrap());
-            let (other_producer, other_consumer) = (Side::new(producer.clone()), Side::new(consumer.clone()));
+            let (other_producer, other_consumer) =
+                (Side::new(producer.clone()), Side::new(consumer.clone()));
             let pushing = thread::spawn(move || other_producer.push(2).unwrap());
             let popping = [consumer, other_consumer].map(|consumer| {
                 thread::spawn(move || {
@@ -742,7 +768,8 @@ mod ring_buffer {
         blocking_mpmc_many_full::<AcquireRelease>();
     }
 
-    /// Two consumers that sleep in front of an empty ring both hear that the last producer has gone.
+    /// Two consumers that sleep in front of an empty ring both hear that the last producer has
+    /// gone.
     #[test]
     fn blocking_mpmc_wakes_all_that_are_left() {
         explore(2, || {
@@ -868,7 +895,8 @@ mod sharing {
             |counter, _| (0..2).for_each(|_| counter.add()),
             |counter| assert_eq!(counter.get(), 4),
         );
-        let work = |counter: &Counter, _| (0..2).for_each(|_| assert!(counter.add_by_exchange() <= 2));
+        let work =
+            |counter: &Counter, _| (0..2).for_each(|_| assert!(counter.add_by_exchange() <= 2));
         two(Counter::<Needed>::new, work, |counter| assert_eq!(counter.get(), 4));
     }
 
@@ -912,7 +940,9 @@ mod sharing {
                 shared.1.with_mut(|value| unsafe { *value = 0 });
             }
         };
-        let after = |shared: &Shared<O>| shared.1.with(|value| assert_eq!(unsafe { *value }, 0, "nobody was last"));
+        let after = |shared: &Shared<O>| {
+            shared.1.with(|value| assert_eq!(unsafe { *value }, 0, "nobody was last"))
+        };
         two(|| Shared(Owners::<O>::new(2), UnsafeCell::new(7)), work, after);
     }
 
@@ -960,7 +990,8 @@ mod worker_pool {
         let run = std::sync::Arc::new(Mutex::new(vec![]));
         let list = run.clone();
         let settings = Settings { workers: 1, queue, batch: 2, cores: vec![] };
-        let pool = WorkerPool::start(&settings, move |job| list.lock().unwrap().push(job), drop).unwrap();
+        let pool =
+            WorkerPool::start(&settings, move |job| list.lock().unwrap().push(job), drop).unwrap();
         (Arc::new(pool), run)
     }
 
@@ -978,7 +1009,11 @@ mod worker_pool {
             let returned_jobs = pool.cancel();
             let accepted = submitting.join().unwrap();
             let run = run.lock().unwrap();
-            assert_eq!([&run[..], &returned_jobs].concat(), accepted, "run or returned, in their order");
+            assert_eq!(
+                [&run[..], &returned_jobs].concat(),
+                accepted,
+                "run or returned, in their order"
+            );
             let Metrics { submitted, returned, .. } = pool.metrics();
             assert_eq!((submitted, returned), (accepted.len() as u64, returned_jobs.len() as u64));
         });
@@ -1015,15 +1050,20 @@ mod worker_pool {
         use loom::thread;
         use perf_proved::concurrency::worker_pool::{Settings, WorkerPool};
 
-        /// Two workers take batches, one from the other's shelf too, while the pool is canceled: each job is run or returned,
-        /// once.
+        /// Two workers take batches, one from the other's shelf too, while the pool is canceled:
+        /// each job is run or returned, once.
         #[test]
         fn accounts() {
             explore(3, || {
                 let run = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
                 let list = run.clone();
                 let settings = Settings { workers: 2, queue: 8, batch: 4, cores: vec![] };
-                let pool = WorkerPool::start(&settings, move |job: u8| list.lock().unwrap().push(job), drop).unwrap();
+                let pool = WorkerPool::start(
+                    &settings,
+                    move |job: u8| list.lock().unwrap().push(job),
+                    drop,
+                )
+                .unwrap();
                 pool.submit_all(&mut (0..8).collect()).unwrap();
                 let mut jobs = pool.cancel();
                 jobs.extend(run.lock().unwrap().iter());
@@ -1032,8 +1072,8 @@ mod worker_pool {
             });
         }
 
-        /// Two jobs that wait for each other, submitted one by one and at once, before the pool is shut down, which wakes everybody:
-        /// no worker sleeps while a job waits.
+        /// Two jobs that wait for each other, submitted one by one and at once, before the pool is
+        /// shut down, which wakes everybody: no worker sleeps while a job waits.
         #[test]
         fn wakes_both() {
             for at_once in [false, true] {
@@ -1049,7 +1089,8 @@ mod worker_pool {
                         }
                     };
                     let settings = Settings { workers: 2, queue: 2, batch: 2, cores: vec![] };
-                    let pool = WorkerPool::start(&settings, move |_: u8| wait(&theirs, 1), drop).unwrap();
+                    let pool =
+                        WorkerPool::start(&settings, move |_: u8| wait(&theirs, 1), drop).unwrap();
                     if at_once {
                         pool.submit_all(&mut vec![0, 1]).unwrap();
                     } else {
@@ -1091,7 +1132,11 @@ mod worker_pool {
         /// A worker waits for the one job that is submitted.
         fn sleep(wait: fn(&Bed), submit: fn(&Bed)) {
             loom::model(move || {
-                let bed = Bed { length: AtomicUsize::new(0), asleep: Mutex::new(0), work: Condvar::new() };
+                let bed = Bed {
+                    length: AtomicUsize::new(0),
+                    asleep: Mutex::new(0),
+                    work: Condvar::new(),
+                };
                 // Not loom's, which is of no more use when a model has failed.
                 let bed = std::sync::Arc::new(bed);
                 let theirs = bed.clone();

@@ -1,5 +1,6 @@
-//! Every way of reading finds the same sum, a map that loses its pages kills a child and not this process, a sealed file keeps
-//! what it has, and the naive version fails in the way that its documentation lists.
+//! Every way of reading finds the same sum, a map that loses its pages kills a child and not this
+//! process, a sealed file keeps what it has, and the naive version fails in the way that its
+//! documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::child::{End, end_of};
@@ -65,7 +66,10 @@ fn the_sum_sees_each_byte_and_adds_up_over_pieces() {
         u64::from_le_bytes(word)
     });
     assert_eq!(sum::of_bytes(&bytes), words.fold(0, u64::wrapping_add));
-    assert_eq!(sum::of_bytes(&bytes), sum::of_bytes(&bytes[..16]).wrapping_add(sum::of_bytes(&bytes[16..])));
+    assert_eq!(
+        sum::of_bytes(&bytes),
+        sum::of_bytes(&bytes[..16]).wrapping_add(sum::of_bytes(&bytes[16..]))
+    );
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
@@ -77,7 +81,10 @@ fn the_sum_sees_each_byte_and_adds_up_over_pieces() {
 fn an_unknown_name_is_none_and_a_loop_has_no_map() {
     assert!(Reader::new("").is_err() && Reader::new("read_8KiB").is_err());
     let file = File::open("Cargo.toml").unwrap();
-    assert_eq!(Reader::new("read_64KiB").unwrap().map(&file, 1).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        Reader::new("read_64KiB").unwrap().map(&file, 1).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 #[test]
@@ -107,7 +114,10 @@ fn what_is_no_regular_file_is_refused() {
         assert_eq!(Map::whole(&file).unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(Map::new(&file, 1).unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
-    assert_eq!(Map::new(File::open("Cargo.toml").unwrap(), 0).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        Map::new(File::open("Cargo.toml").unwrap(), 0).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 #[test]
@@ -140,7 +150,8 @@ fn a_load_beyond_the_new_end_kills_and_up_to_the_end_of_its_page_reads_zeros() {
     assert_eq!(map.bytes()[page() + 1].load(Relaxed), 0, "the rest of the last page");
     assert_eq!(signal_of_load(&map, 2 * page() - 1), 0);
     assert_eq!(signal_of_load(&map, 2 * page()), libc::SIGBUS);
-    // Grown again, the page is back, with zeros: a size that is asked for later does not show what has happened between.
+    // Grown again, the page is back, with zeros: a size that is asked for later does not show what
+    // has happened between.
     file.set_len(4 * page() as u64).unwrap();
     assert_eq!(signal_of_load(&map, 2 * page()), 0);
     assert_eq!(map.bytes()[2 * page()].load(Relaxed), 0);
@@ -187,7 +198,9 @@ fn a_map_shows_what_others_write() {
 fn a_sealed_file_can_be_neither_changed_nor_cut() {
     for length in [0, 1, page(), page() + 1] {
         let map = SealedMap::new(SealedMap::seal(&pattern(length)).unwrap()).unwrap();
-        let refused = |result: std::io::Result<()>| assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EPERM));
+        let refused = |result: std::io::Result<()>| {
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EPERM))
+        };
         if length > 0 {
             refused(map.file().set_len(0));
         }
@@ -205,15 +218,29 @@ fn a_sealed_file_can_be_neither_changed_nor_cut() {
 fn a_file_that_lacks_a_seal_is_not_mapped_as_sealed() {
     let scratch = Scratch::new().unwrap();
     let error = SealedMap::new(open(&scratch.file("file", 1).unwrap())).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied), "{error}");
-    for seals in [0, libc::F_SEAL_SHRINK, libc::F_SEAL_WRITE, libc::F_SEAL_SHRINK | libc::F_SEAL_FUTURE_WRITE] {
-        // SAFETY: a C string and a flag; the new descriptor is nobody else's; a command with an integer.
+    assert!(
+        matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied),
+        "{error}"
+    );
+    for seals in [
+        0,
+        libc::F_SEAL_SHRINK,
+        libc::F_SEAL_WRITE,
+        libc::F_SEAL_SHRINK | libc::F_SEAL_FUTURE_WRITE,
+    ] {
+        // SAFETY: a C string and a flag; the new descriptor is nobody else's; a command with an
+        // integer.
         let file = unsafe {
-            let file = File::from_raw_fd(libc::memfd_create(c"test".as_ptr(), libc::MFD_ALLOW_SEALING));
+            let file =
+                File::from_raw_fd(libc::memfd_create(c"test".as_ptr(), libc::MFD_ALLOW_SEALING));
             assert_eq!(libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals), 0);
             file
         };
-        assert_eq!(SealedMap::new(file).unwrap_err().kind(), ErrorKind::PermissionDenied, "{seals:#x}");
+        assert_eq!(
+            SealedMap::new(file).unwrap_err().kind(),
+            ErrorKind::PermissionDenied,
+            "{seals:#x}"
+        );
     }
 }
 
@@ -252,7 +279,9 @@ fn naive_waits_for_somebody_to_write_to_a_pipe() {
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
     let (sender, receiver) = mpsc::channel();
     let theirs = path.clone();
-    let waiting = thread::spawn(move || sender.send(naive::count_lines(&theirs).unwrap_err().raw_os_error()).unwrap());
+    let waiting = thread::spawn(move || {
+        sender.send(naive::count_lines(&theirs).unwrap_err().raw_os_error()).unwrap()
+    });
     assert!(receiver.recv_timeout(Duration::from_millis(300)).is_err(), "it waits in open");
     drop(OpenOptions::new().write(true).open(&path).unwrap());
     assert_eq!(

@@ -1,4 +1,5 @@
-//! A buffer is the kernel's until it says otherwise: what a sender that owns it guarantees, and what the naive version breaks.
+//! A buffer is the kernel's until it says otherwise: what a sender that owns it guarantees, and
+//! what the naive version breaks.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::loopback::pair;
@@ -40,7 +41,8 @@ fn buffers(lengths: &[u32], first: u32) -> Outstanding {
 
 fn complete(outstanding: &mut Outstanding, first: u32, last: u32, copied: bool) -> Vec<(u8, bool)> {
     let mut back = vec![];
-    outstanding.complete(Completion { first, last, copied }, |it| back.push((it.buffer[0], it.copied)));
+    outstanding
+        .complete(Completion { first, last, copied }, |it| back.push((it.buffer[0], it.copied)));
     back
 }
 
@@ -52,11 +54,19 @@ fn a_buffer_is_back_when_all_its_sends_are_in_any_order_and_across_the_wrap() {
         let mut books = buffers(&[1, 3, 1], start);
         assert_eq!(complete(&mut books, at(2), at(4), false), [(2, false)]);
         assert_eq!(complete(&mut books, at(0), at(0), true), [(0, true)]);
-        assert_eq!(complete(&mut books, at(1), at(1), true), [(1, true)], "copied in one part is copied");
+        assert_eq!(
+            complete(&mut books, at(1), at(1), true),
+            [(1, true)],
+            "copied in one part is copied"
+        );
         assert!(books.is_empty());
 
         let mut books = buffers(&[1, 3, 1], start);
-        assert_eq!(complete(&mut books, at(0), at(4), false), [(0, false), (1, false), (2, false)], "coalesced");
+        assert_eq!(
+            complete(&mut books, at(0), at(4), false),
+            [(0, false), (1, false), (2, false)],
+            "coalesced"
+        );
         assert_eq!(complete(&mut books, at(0), at(4), false), [], "nobody's");
     }
 }
@@ -83,7 +93,8 @@ fn the_books_agree_with_a_model_that_marks_every_send() {
         let start = random(1 << 32) as u32;
         let sends: Vec<u32> = (0..1 + random(6)).map(|_| 1 + random(4) as u32).collect();
         let mut books = buffers(&sends, start);
-        let owner: Vec<u8> = sends.iter().enumerate().flat_map(|(who, n)| vec![who as u8; *n as usize]).collect();
+        let owner: Vec<u8> =
+            sends.iter().enumerate().flat_map(|(who, n)| vec![who as u8; *n as usize]).collect();
         let mut open: Vec<u32> = (0..owner.len() as u32).collect();
         while !open.is_empty() {
             // A run of sends that follow one another, from anywhere.
@@ -95,9 +106,11 @@ fn the_books_agree_with_a_model_that_marks_every_send() {
             let (first, last) = (open[from], open[to]);
             open.drain(from..=to);
             let touched = owner[first as usize]..=owner[last as usize];
-            let wanted: Vec<u8> =
-                touched.filter(|who| !open.iter().any(|send| owner[*send as usize] == *who)).collect();
-            let back = complete(&mut books, start.wrapping_add(first), start.wrapping_add(last), false);
+            let wanted: Vec<u8> = touched
+                .filter(|who| !open.iter().any(|send| owner[*send as usize] == *who))
+                .collect();
+            let back =
+                complete(&mut books, start.wrapping_add(first), start.wrapping_add(last), false);
             assert_eq!(back.iter().map(|(who, _)| *who).collect::<Vec<_>>(), wanted);
         }
         assert!(books.is_empty());
@@ -122,7 +135,11 @@ fn every_way_brings_every_byte_at_every_size() {
             (0..3).for_each(|_| way.send().unwrap());
             way.finish().unwrap();
             let asked = if ["send", "io_uring_send"].contains(&name) { 0 } else { 3 };
-            assert_eq!(way.back(), (asked, asked), "{name}: on loopback the kernel says that it copied");
+            assert_eq!(
+                way.back(),
+                (asked, asked),
+                "{name}: on loopback the kernel says that it copied"
+            );
             drop((way, socket));
             assert!(peer.join().unwrap() == pattern(length).repeat(3), "{name}, {length} bytes");
         }
@@ -141,7 +158,10 @@ fn a_full_socket_is_waited_for_and_a_deadline_holds() {
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(sender.under_way(), 1, "its beginning is in the send queue");
-    assert_eq!(sender.wait(Instant::now() + Duration::from_millis(20)).unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(
+        sender.wait(Instant::now() + Duration::from_millis(20)).unwrap_err().kind(),
+        ErrorKind::TimedOut
+    );
 
     // Somebody reads: it comes back, and says how much left. What is sent next has room by and by.
     let peer = reads_all(peer);
@@ -163,7 +183,8 @@ fn waiting_for_room_costs_no_core_while_completions_come() {
     let mut sender = ZeroCopySender::new(socket).unwrap();
     sender.send(vec![1; 4096], soon()).unwrap(); // its completion is there before the wait begins
     let (before, started) = (perf_proved::proof::cpu::thread().unwrap(), Instant::now());
-    let error = sender.send(vec![2; 32 * MIB], Instant::now() + Duration::from_millis(400)).unwrap_err();
+    let error =
+        sender.send(vec![2; 32 * MIB], Instant::now() + Duration::from_millis(400)).unwrap_err();
     let used = perf_proved::proof::cpu::thread().unwrap() - before;
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(used < started.elapsed() / 2, "{used:?} of {:?}", started.elapsed());
@@ -176,7 +197,10 @@ fn nothing_is_sent_and_comes_back_at_once() {
     let mut sender = ZeroCopySender::new(socket).unwrap();
     sender.send(vec![], soon()).unwrap();
     assert_eq!(sender.under_way(), 0);
-    assert_eq!(sender.take_back().unwrap(), Some(Returned { buffer: vec![], sent: 0, copied: false }));
+    assert_eq!(
+        sender.take_back().unwrap(),
+        Some(Returned { buffer: vec![], sent: 0, copied: false })
+    );
     assert_eq!(sender.wait(soon()).unwrap(), None);
 }
 
@@ -206,7 +230,8 @@ fn other_sockets_are_refused() {
 /// Small enough for the allocator to give the same memory out again.
 const PIECE: usize = 32 << 10;
 
-/// How many of the bytes that wait in a connection arrive as what the program has written into later allocations.
+/// How many of the bytes that wait in a connection arrive as what the program has written into
+/// later allocations.
 fn of_later_allocations(peer: TcpStream, socket: TcpStream) -> usize {
     let later: Vec<Vec<u8>> = (0..1000).map(|_| vec![b'b'; PIECE]).collect();
     drop(socket);
@@ -271,7 +296,9 @@ fn a_ring_gives_back_what_it_was_given_also_after_a_reset() {
     let Some(mut ring) = ring() else { return };
     let (peer, socket) = pair().unwrap();
     drop(peer);
-    let error = (0..100).find_map(|_| ring.send_zc(&socket, vec![1; 4096]).err()).expect("the peer is gone");
+    let error = (0..100)
+        .find_map(|_| ring.send_zc(&socket, vec![1; 4096]).err())
+        .expect("the peer is gone");
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     let mut last = None;
     while let Some(returned) = ring.wait().unwrap() {
@@ -303,7 +330,10 @@ fn kernel_tls_is_there_or_says_why_not() {
     match kernel_tls(&socket) {
         Ok(()) => {}
         Err(error) => {
-            assert!(error.kind() != ErrorKind::NotFound || error.to_string().contains("without TLS"), "{error}")
+            assert!(
+                error.kind() != ErrorKind::NotFound || error.to_string().contains("without TLS"),
+                "{error}"
+            )
         }
     }
     assert!(kernel_tls(UdpSocket::bind("127.0.0.1:0").unwrap()).is_err());
@@ -341,7 +371,8 @@ fn naive_changes_what_it_has_sent_when_the_buffer_is_filled_again() {
     buffer.fill(b'b');
     let arrived = received(peer, sent).unwrap();
     let kept = arrived.iter().take_while(|byte| **byte == b'a').count();
-    // What the receiving side had room for was copied when it was handed over; what waits in the send queue was not.
+    // What the receiving side had room for was copied when it was handed over; what waits in the
+    // send queue was not.
     assert!(kept > 0 && kept < sent, "{kept} of {sent}");
     assert!(arrived[kept..].iter().all(|byte| *byte == b'b'));
 }
@@ -352,7 +383,11 @@ fn naive_keeps_a_small_buffer_as_it_was_if_the_peer_has_room() {
     let mut buffer = vec![b'a'; 4096];
     assert_eq!(naive::send(&socket, &buffer).unwrap(), 4096);
     buffer.fill(b'b');
-    assert_eq!(received(peer, 4096).unwrap(), [b'a'; 4096], "which is why no test of a small message finds the fault");
+    assert_eq!(
+        received(peer, 4096).unwrap(),
+        [b'a'; 4096],
+        "which is why no test of a small message finds the fault"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The pool gives what it says at every size, keeps what it may and nothing of its users; the naive one fails in the way that its
-//! documentation lists.
+//! The pool gives what it says at every size, keeps what it may and nothing of its users; the naive
+//! one fails in the way that its documentation lists.
 
 use perf_proved::memory::object_pool::buffers::{Block, BufferPool, CLASSES, LARGEST, SMALLEST};
 use perf_proved::memory::object_pool::naive::{self, ObjectPool};
@@ -58,19 +58,25 @@ fn a_buffer_has_room_and_zeros_at_every_size() {
     let pool = BufferPool::new(16 << 20);
     let local = pool.local();
     let classes = (0..CLASSES).map(|class| SMALLEST << class);
-    let sizes: Vec<usize> = [0, 1].into_iter().chain(classes.flat_map(|size| [size - 1, size, size + 1])).collect();
+    let sizes: Vec<usize> =
+        [0, 1].into_iter().chain(classes.flat_map(|size| [size - 1, size, size + 1])).collect();
     for round in 0..2 {
         for &size in &sizes {
             let mut buffer = local.zeroed(size);
             assert_eq!(buffer.len(), size);
             assert!(buffer.iter().all(|byte| *byte == 0), "{size} bytes, round {round}");
-            let capacity = if size > LARGEST { size } else { size.next_power_of_two().max(SMALLEST) };
+            let capacity =
+                if size > LARGEST { size } else { size.next_power_of_two().max(SMALLEST) };
             assert_eq!(buffer.capacity(), capacity);
             buffer.fill(1);
         }
     }
     drop(local);
-    assert_eq!(pool.stats().misses, CLASSES as u64, "one a class, and those above the largest are nobody's");
+    assert_eq!(
+        pool.stats().misses,
+        CLASSES as u64,
+        "one a class, and those above the largest are nobody's"
+    );
 }
 
 #[test]
@@ -178,7 +184,8 @@ fn a_panic_of_the_user_discards_what_he_held() {
 #[test]
 fn a_panic_of_the_recipe_costs_one_object_at_most() {
     static BROKEN: AtomicBool = AtomicBool::new(false);
-    let pool = Pool::new(Lines(&BROKEN), Limits { largest: 1000, magazine: 4, objects: 8, bytes: 1000 });
+    let pool =
+        Pool::new(Lines(&BROKEN), Limits { largest: 1000, magazine: 4, objects: 8, bytes: 1000 });
     let local = pool.local();
     let (here, there) = (local.get(), local.get_sendable());
     let panics = |work: &mut dyn FnMut()| catch_unwind(AssertUnwindSafe(work)).is_err();
@@ -246,7 +253,10 @@ fn what_another_thread_gives_back_is_used_again() {
         });
         let stats = pool.stats();
         assert_eq!((stats.hits + stats.misses, stats.discarded), (10_000, 0));
-        assert!(stats.misses <= 8 + 2 + 4 * 32, "those on their way, and four magazines: {stats:?}");
+        assert!(
+            stats.misses <= 8 + 2 + 4 * 32,
+            "those on their way, and four magazines: {stats:?}"
+        );
     }
 }
 
@@ -273,7 +283,10 @@ fn two_threads_never_have_the_same_object() {
             1
         }
     }
-    let pool = Pool::new(Numbers(AtomicUsize::new(0)), Limits { largest: 1, magazine: 3, objects: 64, bytes: 64 });
+    let pool = Pool::new(
+        Numbers(AtomicUsize::new(0)),
+        Limits { largest: 1, magazine: 3, objects: 64, bytes: 64 },
+    );
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -315,8 +328,9 @@ fn the_compiler_refuses_use_after_return_and_double_return() {
             }}"
         )
     };
-    let codes =
-        |name, uses| -> Vec<String> { refusals(name, &program(uses)).into_iter().map(|(code, _)| code).collect() };
+    let codes = |name, uses| -> Vec<String> {
+        refusals(name, &program(uses)).into_iter().map(|(code, _)| code).collect()
+    };
     assert!(codes("pool_in_order", "drop(buffer);").is_empty());
     let twice = "let other = local.zeroed(64);
                 drop(buffer);
@@ -324,7 +338,10 @@ fn the_compiler_refuses_use_after_return_and_double_return() {
                 drop(other);
                 drop(other);";
     assert_eq!(codes("pool_twice", twice), ["E0382", "E0382"]);
-    let elsewhere = codes("pool_elsewhere", "std::thread::scope(|scope| { scope.spawn(move || drop(buffer)); });");
+    let elsewhere = codes(
+        "pool_elsewhere",
+        "std::thread::scope(|scope| { scope.spawn(move || drop(buffer)); });",
+    );
     assert!(!elsewhere.is_empty() && elsewhere.iter().all(|code| code == "E0277"), "{elsewhere:?}");
 }
 

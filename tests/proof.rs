@@ -68,7 +68,8 @@ fn threads_started_by_the_work_are_counted_and_others_are_not() {
         }
     });
     let (files, calls) = trace(|| {
-        let threads: Vec<_> = (0..4).map(|_| thread::spawn(|| File::open("/dev/zero").unwrap())).collect();
+        let threads: Vec<_> =
+            (0..4).map(|_| thread::spawn(|| File::open("/dev/zero").unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     })
     .unwrap();
@@ -149,7 +150,14 @@ fn first_touch_of_a_page_faults_once() {
     unsafe {
         let size = PAGES * page;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        let start = libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        let start = libc::mmap(
+            std::ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        );
         assert_ne!(start, libc::MAP_FAILED);
         libc::madvise(start, size, libc::MADV_NOHUGEPAGE);
         let touch = || {
@@ -189,7 +197,9 @@ fn the_process_pays_for_its_threads_and_the_thread_does_not() {
 fn kernel_threads_have_a_clock_that_advances_or_a_reason() {
     match cpu::kernel_threads() {
         Ok(before) => assert!(cpu::kernel_threads().unwrap() >= before),
-        Err(error) => assert!(error.to_string().contains("/proc shows no kernel thread"), "{error}"),
+        Err(error) => {
+            assert!(error.to_string().contains("/proc shows no kernel thread"), "{error}")
+        }
     }
 }
 
@@ -239,14 +249,16 @@ fn together_runs_once_on_each_core_or_not_at_all() {
     assert!(time >= Duration::from_millis(5));
     assert_eq!(ran.iter().map(|ran| ran.load(Ordering::Relaxed)).sum::<usize>(), two);
 
-    let error = cores::together(&[here[0], 100_000], |_| unreachable!("one core does not exist")).unwrap_err();
+    let error = cores::together(&[here[0], 100_000], |_| unreachable!("one core does not exist"))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(cores::together(&[], |_| unreachable!()).unwrap(), Duration::ZERO);
 }
 
 #[test]
 fn what_the_compiler_refuses_is_told_by_its_code() {
-    let program = |second: &str| format!("fn main() {{ let text = String::new(); drop(text); {second} }}");
+    let program =
+        |second: &str| format!("fn main() {{ let text = String::new(); drop(text); {second} }}");
     assert_eq!(refusals("proof_accepted", &program("")), []);
     let refused = refusals("proof_refused", &program("println!(\"{text}\");"));
     assert_eq!(refused.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["E0382"]);

@@ -1,8 +1,10 @@
-//! The rings hold what they say, deliver each item once and in its order, drop each once, and the naive ones fail in the way that
-//! their documentation lists.
+//! The rings hold what they say, deliver each item once and in its order, drop each once, and the
+//! naive ones fail in the way that their documentation lists.
 
 use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
-use perf_proved::concurrency::ring_buffer::{AcquireRelease, blocking, blocking_mpmc, mpmc, probe, spsc};
+use perf_proved::concurrency::ring_buffer::{
+    AcquireRelease, blocking, blocking_mpmc, mpmc, probe, spsc,
+};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved_tests::refusals;
@@ -27,15 +29,25 @@ const STARTS: [usize; 4] = [0, usize::MAX, usize::MAX - 2, usize::MAX / 2];
 fn any_capacity_from_one_is_exact() {
     for capacity in [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 1000] {
         for start in STARTS {
-            let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, start);
-            let (shared_producer, shared_consumer) = mpmc::ring_from::<_, AcquireRelease>(capacity, start);
+            let (mut producer, mut consumer) =
+                spsc::ring_from::<_, AcquireRelease>(capacity, start);
+            let (shared_producer, shared_consumer) =
+                mpmc::ring_from::<_, AcquireRelease>(capacity, start);
             for lap in 0..3 {
                 for item in 0..capacity {
                     assert_eq!(producer.push((lap, item)), Ok(()));
                     assert_eq!(shared_producer.push((lap, item)), Ok(()));
                 }
-                assert_eq!(producer.push((9, 9)), Err(TrySendError::Full((9, 9))), "{capacity} from {start}");
-                assert_eq!(shared_producer.push((9, 9)), Err(TrySendError::Full((9, 9))), "{capacity} from {start}");
+                assert_eq!(
+                    producer.push((9, 9)),
+                    Err(TrySendError::Full((9, 9))),
+                    "{capacity} from {start}"
+                );
+                assert_eq!(
+                    shared_producer.push((9, 9)),
+                    Err(TrySendError::Full((9, 9))),
+                    "{capacity} from {start}"
+                );
                 for item in 0..capacity {
                     assert_eq!(consumer.pop(), Ok((lap, item)));
                     assert_eq!(shared_consumer.pop(), Ok((lap, item)));
@@ -103,7 +115,11 @@ fn whoever_is_left_hears_of_it_after_the_last_item() {
 }
 
 /// Counts itself out. The box is for valgrind, which sees it freed twice or never.
-struct Counted<'a>(&'a AtomicU64, bool, #[expect(dead_code, reason = "it is only dropped")] Box<u8>);
+struct Counted<'a>(
+    &'a AtomicU64,
+    bool,
+    #[expect(dead_code, reason = "it is only dropped")] Box<u8>,
+);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
@@ -265,7 +281,8 @@ proptest! {
 
 const ITEMS: u64 = 1_000_000;
 
-/// What the items `0..items` look like, once each and in any order: how many, their sum, the sum of their squares.
+/// What the items `0..items` look like, once each and in any order: how many, their sum, the sum of
+/// their squares.
 fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
     items.into_iter().fold([0; 3], |[count, sum, squares], item| {
         [count + 1, sum.wrapping_add(item), squares.wrapping_add(item.wrapping_mul(item))]
@@ -275,7 +292,8 @@ fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
 #[test]
 fn spsc_delivers_a_million_items_in_their_order() {
     for capacity in [3, 1024] {
-        let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, usize::MAX - 1000);
+        let (mut producer, mut consumer) =
+            spsc::ring_from::<_, AcquireRelease>(capacity, usize::MAX - 1000);
         thread::scope(|scope| {
             scope.spawn(move || {
                 for mut item in 0..ITEMS {
@@ -303,7 +321,8 @@ fn spsc_delivers_a_million_items_in_their_order() {
 
 #[test]
 fn spsc_delivers_a_million_items_in_batches() {
-    let (mut producer, mut consumer) = spsc::ring_from::<u64, AcquireRelease>(100, usize::MAX - 1000);
+    let (mut producer, mut consumer) =
+        spsc::ring_from::<u64, AcquireRelease>(100, usize::MAX - 1000);
     thread::scope(|scope| {
         scope.spawn(move || {
             let mut pushed = 0;
@@ -351,7 +370,10 @@ fn mpmc_delivers_a_million_items_once_each() {
                                 match consumer.pop() {
                                     Ok(item) => {
                                         let last = &mut last[(item / share) as usize];
-                                        assert!(*last < Some(item), "one producer's items in their order");
+                                        assert!(
+                                            *last < Some(item),
+                                            "one producer's items in their order"
+                                        );
                                         *last = Some(item);
                                         return Some(item);
                                     }
@@ -367,7 +389,9 @@ fn mpmc_delivers_a_million_items_once_each() {
             popping
                 .into_iter()
                 .map(|popping| popping.join().unwrap())
-                .fold([0_u64; 3], |sum, part| [0, 1, 2].map(|place| sum[place].wrapping_add(part[place])))
+                .fold([0_u64; 3], |sum, part| {
+                    [0, 1, 2].map(|place| sum[place].wrapping_add(part[place]))
+                })
         });
         assert_eq!(arrived, checksum(0..ITEMS), "{producers} and {consumers}");
     }
@@ -421,20 +445,23 @@ fn blocking_mpmc_delivers_what_it_has_to_wait_for() {
                 scope.spawn(move || half.for_each(|item| producer.push(item).unwrap()));
             }
             drop(producer);
-            let popping = [consumer.clone(), consumer]
-                .map(|consumer| scope.spawn(move || iter::from_fn(|| consumer.pop().ok()).collect::<Vec<u64>>()));
+            let popping = [consumer.clone(), consumer].map(|consumer| {
+                scope.spawn(move || iter::from_fn(|| consumer.pop().ok()).collect::<Vec<u64>>())
+            });
             popping.map(|popping| popping.join().unwrap()).concat()
         });
         assert_eq!(checksum(arrived), checksum(0..40_000), "{capacity} slots");
     }
 }
 
-/// More than one may sleep on either side, and all of them hear that nobody is left on the other one.
+/// More than one may sleep on either side, and all of them hear that nobody is left on the other
+/// one.
 #[test]
 fn blocking_mpmc_wakes_all_that_are_left() {
     let (producer, consumer) = blocking_mpmc::ring::<u64>(1);
     thread::scope(|scope| {
-        let popping = [0; 3].map(|_| consumer.clone()).map(|consumer| scope.spawn(move || consumer.pop()));
+        let popping =
+            [0; 3].map(|_| consumer.clone()).map(|consumer| scope.spawn(move || consumer.pop()));
         let other = producer.clone();
         thread::sleep(Duration::from_millis(20));
         drop(producer);
@@ -484,8 +511,8 @@ fn naive_drops_what_it_has_no_room_for() {
     assert_eq!(Rc::strong_count(&item), 2);
 }
 
-/// Two threads push a million items and pop what they can: some are lost or come twice, if not at every try. The ring for many
-/// loses nothing in the same experiment.
+/// Two threads push a million items and pop what they can: some are lost or come twice, if not at
+/// every try. The ring for many loses nothing in the same experiment.
 #[test]
 fn naive_loses_items_with_two_producers() {
     let Ok(cores) = two_cores() else { return };
@@ -499,14 +526,16 @@ fn naive_loses_items_with_two_producers() {
     assert!(tries.any(|losses| losses != probe::Losses::default()), "a minute, and all well");
 
     let (producer, consumer) = mpmc::ring(1024);
-    let losses = probe::losses(cores, ITEMS, |item| producer.push(item).is_ok(), || consumer.pop().ok());
+    let losses =
+        probe::losses(cores, ITEMS, |item| producer.push(item).is_ok(), || consumer.pop().ok());
     assert_eq!(losses.unwrap(), probe::Losses::default());
 }
 
 #[test]
 fn trips_are_as_many_as_were_asked_for() {
     let Ok(cores) = two_cores() else { return };
-    let ((mut there, mut arriving), (mut back, mut returning)) = (blocking::ring(1), blocking::ring(1));
+    let ((mut there, mut arriving), (mut back, mut returning)) =
+        (blocking::ring(1), blocking::ring(1));
     let ping = || assert_eq!((there.push(1).is_ok(), returning.pop()), (true, Ok(2)));
     let pong = || assert_eq!((arriving.pop(), back.push(2).is_ok()), (Ok(1), true));
     let times = probe::trips(cores, 100, ping, pong).unwrap();
@@ -519,7 +548,9 @@ fn trips_are_as_many_as_were_asked_for() {
 #[test]
 fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
     let codes = |name: &str, program: &str| {
-        let program = format!("use perf_proved::concurrency::ring_buffer::{{naive, spsc}};\nfn main() {{ {program} }}");
+        let program = format!(
+            "use perf_proved::concurrency::ring_buffer::{{naive, spsc}};\nfn main() {{ {program} }}"
+        );
         refusals(name, &program).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
     };
     // It compiles as one producer and one consumer, each in its thread.
@@ -529,7 +560,8 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
             scope.spawn(move || consumer.pop());
         });";
     assert_eq!(codes("ring_buffer_well", well), [""; 0]);
-    let cloned = "let (producer, _consumer) = spsc::ring::<u64>(4); let _second = producer.clone();";
+    let cloned =
+        "let (producer, _consumer) = spsc::ring::<u64>(4); let _second = producer.clone();";
     assert_eq!(codes("ring_buffer_cloned", cloned), ["E0599"]);
     let shared = "let (_producer, mut consumer) = spsc::ring::<u64>(4);
         std::thread::scope(|scope| {
@@ -545,8 +577,8 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
     assert_eq!(codes("ring_buffer_naive", naive), ["E0499"]);
 }
 
-/// One ordering weaker than it must be, each. These pass on a processor that orders such accesses by itself, and under
-/// ThreadSanitizer they must be reported: `.ci/race` runs them.
+/// One ordering weaker than it must be, each. These pass on a processor that orders such accesses
+/// by itself, and under ThreadSanitizer they must be reported: `.ci/race` runs them.
 mod weakened {
     use super::*;
     use perf_proved::concurrency::ring_buffer::Orderings;

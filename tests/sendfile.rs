@@ -1,4 +1,5 @@
-//! `sendfile` sends what it was asked for or says how much left, and the file server keeps its bounds and its root.
+//! `sendfile` sends what it was asked for or says how much left, and the file server keeps its
+//! bounds and its root.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::loopback::pair;
@@ -7,7 +8,9 @@ use perf_proved::zero_copy::sendfile::head::{self, Part};
 use perf_proved::zero_copy::sendfile::path::Root;
 use perf_proved::zero_copy::sendfile::senders::Sender;
 use perf_proved::zero_copy::sendfile::server::{Counts, FileServer, Limits, Site};
-use perf_proved::zero_copy::sendfile::{MAX_PER_CALL, naive, send_range, send_range_with, sendfile};
+use perf_proved::zero_copy::sendfile::{
+    MAX_PER_CALL, naive, send_range, send_range_with, sendfile,
+};
 use perf_proved_tests::{PATIENCE, only, passed, reads_all, signals, soon};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -41,7 +44,10 @@ fn exactly_the_range_arrives_and_the_descriptor_stays_where_it_was() {
                 let peer = reads_all(peer);
                 send_range(&socket, &file, start as u64..(start + length) as u64, soon()).unwrap();
                 drop(socket);
-                assert!(peer.join().unwrap() == whole[start..start + length], "{length} bytes from {start}");
+                assert!(
+                    peer.join().unwrap() == whole[start..start + length],
+                    "{length} bytes from {start}"
+                );
             }
         }
     }
@@ -102,11 +108,19 @@ fn a_deadline_holds_and_says_how_much_left() {
     let file = sparse(&scratch, "file", 64 << 20);
     let (mut peer, socket) = pair().unwrap();
     socket.set_nonblocking(true).unwrap();
-    let error = send_range(&socket, &file, 0..64 << 20, Instant::now() + Duration::from_millis(50)).unwrap_err();
+    let error = send_range(&socket, &file, 0..64 << 20, Instant::now() + Duration::from_millis(50))
+        .unwrap_err();
     assert_eq!((error.cause.kind(), error.of), (ErrorKind::TimedOut, 64 << 20));
-    assert!(error.to_string().starts_with(&format!("sent {} of 67108864 bytes", error.sent)), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("sent {} of 67108864 bytes", error.sent)),
+        "{error}"
+    );
     drop(socket);
-    assert_eq!(peer.read_to_end(&mut Vec::new()).unwrap() as u64, error.sent, "the peer reads what left, and no more");
+    assert_eq!(
+        peer.read_to_end(&mut Vec::new()).unwrap() as u64,
+        error.sent,
+        "the peer reads what left, and no more"
+    );
 }
 
 #[test]
@@ -145,7 +159,10 @@ fn a_reset_is_an_error() {
         let peer = thread::spawn(move || peer.read_exact(&mut vec![0; MIB]).unwrap()); // and closes with bytes unread
         let error = send_range(&socket, &file, 0..64 << 20, soon()).unwrap_err();
         peer.join().unwrap();
-        assert!(matches!(error.cause.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+        assert!(
+            matches!(error.cause.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+            "{error}"
+        );
         assert!(error.sent < error.of);
     }
 }
@@ -159,7 +176,8 @@ fn a_file_that_shrinks_is_an_error_and_one_that_grows_is_not() {
         socket.set_nonblocking(true).unwrap();
         let mut reader = None;
         let result = send_range_with(&socket, &file, 0..64 << 20, || {
-            // The first time the socket is full: now the file changes, and only then somebody reads.
+            // The first time the socket is full: now the file changes, and only then somebody
+            // reads.
             reader.get_or_insert_with(|| {
                 file.set_len(becomes).unwrap();
                 reads_all(peer.try_clone().unwrap())
@@ -184,11 +202,16 @@ fn a_file_that_shrinks_is_an_error_and_one_that_grows_is_not() {
 fn beyond_two_gibibytes() {
     let length = (2_u64 << 30) + 1;
     // SAFETY: the name ends in NUL; the descriptor is new and nobody else's.
-    let file = unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
+    let file =
+        unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
     file.set_len(length).unwrap();
     let null = OpenOptions::new().write(true).open("/dev/null").unwrap();
     let mut at = 0;
-    assert_eq!(sendfile(&null, &file, &mut at, length as usize).unwrap(), MAX_PER_CALL, "one call has a limit");
+    assert_eq!(
+        sendfile(&null, &file, &mut at, length as usize).unwrap(),
+        MAX_PER_CALL,
+        "one call has a limit"
+    );
     assert_eq!(at, MAX_PER_CALL as u64);
     send_range(&null, &file, 0..length, soon()).unwrap();
     let error = send_range(&null, &file, 1..length + 7, soon()).unwrap_err();
@@ -216,7 +239,8 @@ fn naive_one_call_sends_a_part_and_has_promised_all() {
 #[test]
 fn naive_one_call_stops_short_of_two_gibibytes_on_a_blocking_socket() {
     // SAFETY: as above.
-    let file = unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
+    let file =
+        unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
     let length = (2 << 30) + 1;
     file.set_len(length).unwrap();
     let (mut peer, socket) = pair().unwrap();
@@ -288,13 +312,17 @@ fn ranges_agree_with_a_model_that_looks_at_every_byte() {
                 (None, None) => true,
             })
             .collect();
-        let invalid = matches!((first, last), (None, None)) || matches!((first, last), (Some(a), Some(b)) if a > b);
+        let invalid = matches!((first, last), (None, None))
+            || matches!((first, last), (Some(a), Some(b)) if a > b);
         let empty_suffix = size == 0 && first.is_none() && last > Some(0);
         match head::part(&field, size) {
             Part::Whole => assert!(invalid || empty_suffix, "{field} of {size}"),
             Part::Unsatisfiable => assert!(!invalid && wanted.is_empty(), "{field} of {size}"),
             Part::Range(range) => {
-                assert!(!invalid && !range.is_empty() && range.clone().eq(wanted), "{field} of {size}: {range:?}");
+                assert!(
+                    !invalid && !range.is_empty() && range.clone().eq(wanted),
+                    "{field} of {size}: {range:?}"
+                );
             }
         }
     }
@@ -315,7 +343,10 @@ fn ranges_agree_with_a_model_that_looks_at_every_byte() {
     assert_eq!(head::part("BYTES=0-99999999999999999999999999", 10), Part::Range(0..10));
     assert_eq!(head::part("bytes=-99999999999999999999999999", 10), Part::Range(0..10));
     assert_eq!(head::part("bytes=99999999999999999999999999-", 10), Part::Unsatisfiable);
-    assert_eq!(head::part("bytes=18446744073709551615-18446744073709551615", u64::MAX), Part::Unsatisfiable);
+    assert_eq!(
+        head::part("bytes=18446744073709551615-18446744073709551615", u64::MAX),
+        Part::Unsatisfiable
+    );
 }
 
 #[test]
@@ -375,7 +406,8 @@ fn no_bytes_make_the_parser_panic() {
         b" HTTP/1.0\r\n",
     ];
     for _ in 0..20_000 {
-        let bytes: Vec<u8> = (0..random.below(9)).flat_map(|_| pieces[random.below(16) as usize]).copied().collect();
+        let bytes: Vec<u8> =
+            (0..random.below(9)).flat_map(|_| pieces[random.below(16) as usize]).copied().collect();
         if let head::Parsed::Request(request, length) = head::parse(&bytes) {
             assert!(length <= bytes.len() && request.path.starts_with('/'));
             head::percent_decode(&request.path);
@@ -542,8 +574,16 @@ fn statuses() {
         ("HEAD /ten HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Content-Length: 10\r\n"),
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200, "Content-Type: text/html; charset=utf-8\r\n"),
         ("GET /with%20index/ HTTP/1.1\r\nHost: a\r\n\r\n", 200, "inner"),
-        ("GET /with%20index?q=1 HTTP/1.1\r\nHost: a\r\n\r\n", 301, "Location: /with%20index/?q=1\r\n"),
-        ("GET /a%20b%25.txt HTTP/1.1\r\nHost: a\r\n\r\n", 200, "X-Content-Type-Options: nosniff\r\n"),
+        (
+            "GET /with%20index?q=1 HTTP/1.1\r\nHost: a\r\n\r\n",
+            301,
+            "Location: /with%20index/?q=1\r\n",
+        ),
+        (
+            "GET /a%20b%25.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+            200,
+            "X-Content-Type-Options: nosniff\r\n",
+        ),
         ("GET /inside HTTP/1.1\r\nHost: a\r\n\r\n", 200, "0123456789"),
         ("GET /directory/inside HTTP/1.1\r\nHost: a\r\n\r\n", 200, "0123456789"),
         ("GET /directory/../ten HTTP/1.1\r\nHost: a\r\n\r\n", 200, "0123456789"),
@@ -555,7 +595,11 @@ fn statuses() {
         ("HEAD /nothing HTTP/1.1\r\nHost: a\r\n\r\n", 404, "Content-Length: 14\r\n"),
         ("GET /loop HTTP/1.1\r\nHost: a\r\n\r\n", 404, ""),
         ("GET /empty HTTP/1.1\r\nHost: a\r\n\r\n", locked, ""),
-        ("POST /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", 405, "Allow: GET, HEAD\r\n"),
+        (
+            "POST /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+            405,
+            "Allow: GET, HEAD\r\n",
+        ),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 405, "Connection: close\r\n"),
         ("BREW /ten HTTP/1.1\r\nHost: a\r\n\r\n", 501, "Connection: close\r\n"),
         ("GET /ten HTTP/2.0\r\nHost: a\r\n\r\n", 505, "Connection: close\r\n"),
@@ -565,10 +609,18 @@ fn statuses() {
         ("GET /ten\r\n\r\n", 400, ""),
         ("nonsense\r\n\r\n", 400, ""),
         ("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "Connection: keep-alive\r\n"),
-        ("GET /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", 400, "Connection: close\r\n"),
+        (
+            "GET /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+            400,
+            "Connection: close\r\n",
+        ),
         ("GET /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 200, "0123456789"),
         ("GET /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 4\r\n\r\n", 400, ""),
-        ("GET /ten HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501, "Connection: close\r\n"),
+        (
+            "GET /ten HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            501,
+            "Connection: close\r\n",
+        ),
         ("GET /ten HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, ""),
         (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414, ""),
         (&format!("GET /ten HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431, ""),
@@ -585,7 +637,10 @@ fn statuses() {
             assert!(text.ends_with("\r\n\r\n"));
         }
     }
-    assert!(exchange(&server, "GET /ten HT").is_empty(), "half a request and the end: nobody to answer");
+    assert!(
+        exchange(&server, "GET /ten HT").is_empty(),
+        "half a request and the end: nobody to answer"
+    );
     assert_eq!(server.shutdown(PATIENCE).cut_off, 0);
     assert!(troubles.lock().unwrap().is_empty(), "{troubles:?}");
 }
@@ -629,8 +684,15 @@ fn ranges_and_conditions() {
         (format!("If-Unmodified-Since: {past}"), 412, "", "412 Precondition Failed\n"),
         (format!("If-Unmodified-Since: {modified}"), 200, "", "0123456789"),
     ] {
-        let reply = client.send(format!("GET /ten HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n")).reply(false).unwrap();
-        let got = (reply.status, reply.field("Content-Range").unwrap_or(""), str::from_utf8(&reply.body).unwrap());
+        let reply = client
+            .send(format!("GET /ten HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"))
+            .reply(false)
+            .unwrap();
+        let got = (
+            reply.status,
+            reply.field("Content-Range").unwrap_or(""),
+            str::from_utf8(&reply.body).unwrap(),
+        );
         assert_eq!(got, (status, range, body), "{fields}");
         if status < 400 {
             assert_eq!(reply.field("ETag"), Some(tag));
@@ -645,10 +707,20 @@ fn ranges_and_conditions() {
         assert_eq!(reply.field("Content-Type"), kind, "{fields}");
     }
     for (fields, status) in [("Range: bytes=0-0", 200), ("Range: bytes=99-", 200)] {
-        let head = client.send(format!("HEAD /ten HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n")).reply(true).unwrap();
-        assert_eq!((head.status, head.field("Content-Length")), (status, Some("10")), "a range is for GET");
+        let head = client
+            .send(format!("HEAD /ten HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"))
+            .reply(true)
+            .unwrap();
+        assert_eq!(
+            (head.status, head.field("Content-Length")),
+            (status, Some("10")),
+            "a range is for GET"
+        );
     }
-    let empty = client.send("GET /empty HTTP/1.1\r\nHost: a\r\nRange: bytes=0-\r\n\r\n").reply(false).unwrap();
+    let empty = client
+        .send("GET /empty HTTP/1.1\r\nHost: a\r\nRange: bytes=0-\r\n\r\n")
+        .reply(false)
+        .unwrap();
     assert_eq!((empty.status, empty.field("Content-Range")), (416, Some("bytes */0")));
     fs::write(site.root().join("ten"), "9876543210").unwrap();
     assert_ne!(client.get("/ten").field("ETag"), Some(tag), "same size, another time");
@@ -666,16 +738,18 @@ fn keep_alive_and_pipelining() {
     }
     assert_eq!(client.reply(false).unwrap().body, b"0123456789", "in the smallest pieces");
 
-    // Twenty requests in one write, large and small, a refused path among them, and the beginning of one more.
+    // Twenty requests in one write, large and small, a refused path among them, and the beginning
+    // of one more.
     let mut client = Client::new(&server);
     let paths = ["/ten", "/large", "/nothing", "/empty", "/"];
     let all: String = (0..20).map(|i| one(paths[i % 5])).collect();
-    client
-        .send(all + "GET /te")
-        .send("n HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /ten HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(all + "GET /te").send(
+        "n HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /ten HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
     for i in 0..20 {
         let reply = client.reply(false).unwrap();
-        let expected = [&b"0123456789"[..], &pattern(3 * MIB + 1), b"404 Not Found\n", b"", b"start"];
+        let expected =
+            [&b"0123456789"[..], &pattern(3 * MIB + 1), b"404 Not Found\n", b"", b"start"];
         assert!(reply.body == expected[i % 5], "{i}: {}", reply.head);
     }
     let last = client.reply(false).unwrap();
@@ -683,9 +757,13 @@ fn keep_alive_and_pipelining() {
     assert!(client.closed(), "and what came after `close` is not answered");
 
     let mut client = Client::new(&server);
-    let old = client.send("GET /ten HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").reply(false).unwrap();
+    let old =
+        client.send("GET /ten HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").reply(false).unwrap();
     assert_eq!(old.field("Connection"), Some("keep-alive"));
-    assert_eq!(client.send("GET /ten HTTP/1.0\r\n\r\n").reply(false).unwrap().field("Connection"), Some("close"));
+    assert_eq!(
+        client.send("GET /ten HTTP/1.0\r\n\r\n").reply(false).unwrap().field("Connection"),
+        Some("close")
+    );
     assert!(client.closed());
 
     // A body would be taken for a request by one of two readers. It is not read at all.
@@ -775,14 +853,19 @@ fn no_path_leads_outside() {
     );
     for path in paths {
         let shown = String::from_utf8_lossy(&path).into_owned();
-        let answer = exchange(&server, [b"GET ", &path[..], b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
+        let answer =
+            exchange(&server, [b"GET ", &path[..], b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat());
         let text = String::from_utf8_lossy(&answer);
         assert!(!text.contains(SECRET) && !text.contains("root:"), "{shown}:\n{text}");
         if shown != "/?/../../secret" && shown != "http://../secret" && shown != "/ten/." {
             assert!(matches!(status(&answer), 400 | 404 | 414 | 431), "{shown}:\n{text}");
         }
     }
-    assert_eq!(exchange(&server, "GET /ten HTTP/1.0\r\n\r\n")[9..12], *b"200", "and it still serves");
+    assert_eq!(
+        exchange(&server, "GET /ten HTTP/1.0\r\n\r\n")[9..12],
+        *b"200",
+        "and it still serves"
+    );
 }
 
 #[test]
@@ -791,13 +874,24 @@ fn devices_and_magic_links_are_not_files() {
         ("/dev", &["/null", "/zero", "/full", "/tty", "/random", "/stdin", "/fd/0"][..]),
         (
             "/proc/self",
-            &["/root/etc/passwd", "/exe", "/cwd/Cargo.toml", "/fd/0", "/task/../root/etc/passwd", "/ns/net"][..],
+            &[
+                "/root/etc/passwd",
+                "/exe",
+                "/cwd/Cargo.toml",
+                "/fd/0",
+                "/task/../root/etc/passwd",
+                "/ns/net",
+            ][..],
         ),
     ] {
         let (server, _) = start(root.as_ref(), calm());
         for path in paths {
             let answer = exchange(&server, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-            assert!(matches!(status(&answer), 403 | 404), "{root}{path}: {}", String::from_utf8_lossy(&answer[..80]));
+            assert!(
+                matches!(status(&answer), 403 | 404),
+                "{root}{path}: {}",
+                String::from_utf8_lossy(&answer[..80])
+            );
         }
     }
     let missing = Root::open("/no/such/directory".as_ref()).err().unwrap();
@@ -808,14 +902,16 @@ fn devices_and_magic_links_are_not_files() {
 #[test]
 fn a_slow_head_and_an_idle_client_are_let_go() {
     let site = site();
-    let limits = Limits { head: Duration::from_millis(200), idle: Duration::from_millis(400), ..calm() };
+    let limits =
+        Limits { head: Duration::from_millis(200), idle: Duration::from_millis(400), ..calm() };
     let (server, troubles) = start(&site.root(), limits);
     let mut slow = Client::new(&server);
     slow.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let (begun, deadline) = (Instant::now(), soon());
     // A byte every 20 ms, for as long as the server listens.
     for byte in b"GET /ten HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x')) {
-        if slow.0.write_all(&[*byte]).is_err() || slow.0.peek(&mut [0]).is_ok_and(|count| count > 0) {
+        if slow.0.write_all(&[*byte]).is_err() || slow.0.peek(&mut [0]).is_ok_and(|count| count > 0)
+        {
             break;
         }
         assert!(Instant::now() < deadline, "still listening");
@@ -844,19 +940,29 @@ fn a_reader_that_stalls_is_reset_and_its_place_is_free() {
     assert_eq!(first_200(&server), b"0123456789");
     let mut rest = Vec::new();
     let end = reader.0.read_to_end(&mut rest);
-    assert!(end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset) && rest.len() < 64 << 20);
+    assert!(
+        end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset) && rest.len() < 64 << 20
+    );
 }
 
 #[test]
 fn a_little_progress_does_not_extend_the_limit() {
     let place = site();
-    let site = Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() }).unwrap();
+    let site =
+        Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
+            .unwrap();
     let (mut client, socket) = pair().unwrap();
-    // With the usual buffers the kernel wakes the server for about a MiB at a time, with these for some 64 KiB.
+    // With the usual buffers the kernel wakes the server for about a MiB at a time, with these for
+    // some 64 KiB.
     let set = |fd: libc::c_int, option, bytes: libc::c_int| {
         let size = size_of_val(&bytes) as libc::socklen_t;
         // SAFETY: the socket is open, `bytes` is live and its size true.
-        assert_eq!(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size) }, 0);
+        assert_eq!(
+            unsafe {
+                libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
+            },
+            0
+        );
     };
     set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
     set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);
@@ -898,7 +1004,9 @@ fn one_too_many_is_told_so_at_once() {
     let refused = third.reply(false).unwrap();
     assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")));
     assert!(third.closed());
-    inside.iter_mut().for_each(|client| assert_eq!(client.get("/ten").status, 200, "those inside notice nothing"));
+    inside.iter_mut().for_each(|client| {
+        assert_eq!(client.get("/ten").status, 200, "those inside notice nothing")
+    });
     drop(inside);
     assert_eq!(first_200(&server), b"0123456789");
     assert!(server.counts().refused >= 1);
@@ -935,7 +1043,11 @@ fn shutdown_finishes_what_is_in_flight() {
     busy.0.read_exact(&mut vec![0; 64 << 20]).unwrap();
     drop(busy);
     let counts = shutdown.join().unwrap();
-    assert_eq!((counts.accepted, counts.responses, counts.cut_off, counts.failed), (2, 2, 0, 0), "{troubles:?}");
+    assert_eq!(
+        (counts.accepted, counts.responses, counts.cut_off, counts.failed),
+        (2, 2, 0, 0),
+        "{troubles:?}"
+    );
     assert!(TcpStream::connect(address).is_err(), "nobody listens");
 }
 
@@ -959,7 +1071,8 @@ fn shutdown_does_not_wait_for_ever() {
 
 // ---------------------------------------------------------------- in a process of their own
 
-/// Whether this is the process in which the rest of the test runs, alone. If not, starts it and passes on how it ended.
+/// Whether this is the process in which the rest of the test runs, alone. If not, starts it and
+/// passes on how it ended.
 fn in_a_process(test: &str) -> bool {
     if env::var_os("PERF_PROVED_ALONE").is_some() {
         return true;
@@ -1027,10 +1140,16 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
         // One looks for the secret.
         scope.spawn(move || {
             while !stop.load(SeqCst) {
-                for path in
-                    ["/../secret", "/%2e%2e/secret", "/out", "/outdirectory/secret", "/fifo", "/magic/etc/passwd"]
-                {
-                    let answer = exchange(server, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+                for path in [
+                    "/../secret",
+                    "/%2e%2e/secret",
+                    "/out",
+                    "/outdirectory/secret",
+                    "/fifo",
+                    "/magic/etc/passwd",
+                ] {
+                    let answer =
+                        exchange(server, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
                     assert_eq!(status(&answer), 404);
                 }
                 thread::sleep(Duration::from_millis(2));
@@ -1066,8 +1185,12 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
     assert_eq!(outcome.refused, 0);
     assert_eq!(server.shutdown(PATIENCE).cut_off, 0);
     for (kind, says) in troubles.lock().unwrap().iter() {
-        let known =
-            [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof, ErrorKind::NotConnected];
+        let known = [
+            ErrorKind::ConnectionReset,
+            ErrorKind::BrokenPipe,
+            ErrorKind::UnexpectedEof,
+            ErrorKind::NotConnected,
+        ];
         assert!(known.contains(kind), "{says}");
     }
     assert_eq!(entries("/proc/self/fd"), before.0, "no descriptor is left");
@@ -1106,10 +1229,14 @@ fn out_of_descriptors_it_rests_and_recovers() {
     assert!((1..200).contains(&failed), "{failed} errors in half a second: it rests, and says so");
     assert_eq!(client.get("/ten").status, 503, "a file needs a descriptor too");
     drop(hoard);
-    // The place of the one that was sent away may have gone to the one that waits, too early for its file.
+    // The place of the one that was sent away may have gone to the one that waits, too early for
+    // its file.
     assert!(matches!(waiting.reply(false).unwrap().status, 200 | 503), "nobody was lost");
     assert_eq!(first_200(&server), b"0123456789");
-    assert!(troubles.lock().unwrap().iter().all(|(_, says)| says.contains("Too many open files")), "{troubles:?}");
+    assert!(
+        troubles.lock().unwrap().iter().all(|(_, says)| says.contains("Too many open files")),
+        "{troubles:?}"
+    );
 }
 
 #[test]
@@ -1132,7 +1259,12 @@ fn a_reset_does_not_kill_where_sigpipe_would() {
 }
 
 fn sparse(scratch: &Scratch, name: &str, length: u64) -> File {
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(scratch.path().join(name)).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(scratch.path().join(name))
+        .unwrap();
     file.set_len(length).unwrap();
     file
 }

@@ -1,5 +1,6 @@
-//! The pieces do what their documentation says, one thread at a time and two at once, and the naive ones fail in the way that it lists.
-//! What every interleaving may do is the models' to say (`tests/loom.rs`).
+//! The pieces do what their documentation says, one thread at a time and two at once, and the naive
+//! ones fail in the way that it lists. What every interleaving may do is the models' to say
+//! (`tests/loom.rs`).
 
 use perf_proved::concurrency::sharing::counter::Counter;
 use perf_proved::concurrency::sharing::doors::Doors;
@@ -199,7 +200,10 @@ fn a_flag_before_the_letter_is_seen() {
         (0..25).for_each(|_| std::hint::spin_loop());
         letter[1].load(Ordering::SeqCst) == 1 && letter[0].load(Ordering::SeqCst) == 0
     };
-    assert!(asked(|cores| count(cores, 100_000, Default::default, send, read)).is_none_or(|found| found > 0));
+    assert!(
+        asked(|cores| count(cores, 100_000, Default::default, send, read))
+            .is_none_or(|found| found > 0)
+    );
 }
 
 // What the naive ones do.

@@ -1,4 +1,5 @@
-//! A relay by `splice` loses nothing, tells each side when the other has said all, and never gives one connection's bytes to another.
+//! A relay by `splice` loses nothing, tells each side when the other has said all, and never gives
+//! one connection's bytes to another.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::loopback::{FNV_START, fnv1a, pair};
@@ -22,7 +23,10 @@ use std::time::{Duration, Instant};
 const PIPE: usize = 64 << 10;
 
 /// A client and a server with a relay between them, on a thread of its own.
-fn proxied(name: &'static str, idle: Duration) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
+fn proxied(
+    name: &'static str,
+    idle: Duration,
+) -> (TcpStream, TcpStream, JoinHandle<Result<Moved, RelayError>>) {
     let (client, first) = pair().unwrap();
     let (server, second) = pair().unwrap();
     for end in [&client, &server] {
@@ -49,7 +53,10 @@ fn both_directions_at_once_at_every_size() {
         let (client, server, relaying) = proxied(name, PATIENCE);
         let (up, mut down) = (pattern(length), pattern(length));
         down.reverse();
-        let speaking = [says(client.try_clone().unwrap(), up.clone()), says(server.try_clone().unwrap(), down.clone())];
+        let speaking = [
+            says(client.try_clone().unwrap(), up.clone()),
+            says(server.try_clone().unwrap(), down.clone()),
+        ];
         let hearing = thread::spawn(move || hears(&server));
         assert!(hears(&client) == down, "{name}, {length} bytes back");
         assert!(hearing.join().unwrap() == up, "{name}, {length} bytes forward");
@@ -72,7 +79,8 @@ fn a_file_larger_than_two_gibibytes_goes_through_a_pipe_and_the_relay() {
     let sending = thread::spawn(move || {
         let file = File::open(path).unwrap();
         let mut pipe = Pipe::new().unwrap();
-        send_range_with(&mut pipe, &client, &file, 0..length, || unreachable!("the socket blocks")).unwrap();
+        send_range_with(&mut pipe, &client, &file, 0..length, || unreachable!("the socket blocks"))
+            .unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         client
     });
@@ -82,8 +90,13 @@ fn a_file_larger_than_two_gibibytes_goes_through_a_pipe_and_the_relay() {
         if count == 0 {
             break;
         }
-        let zeros = if last == b'!' { 0 } else { count - usize::from(all + count as u64 == length) };
-        assert!(buffer[..zeros].iter().all(|byte| *byte == 0), "before byte {}", all + count as u64);
+        let zeros =
+            if last == b'!' { 0 } else { count - usize::from(all + count as u64 == length) };
+        assert!(
+            buffer[..zeros].iter().all(|byte| *byte == 0),
+            "before byte {}",
+            all + count as u64
+        );
         all += count as u64;
         last = buffer[count - 1];
     }
@@ -100,12 +113,17 @@ fn a_half_that_closes_is_passed_on_and_the_other_half_goes_on() {
         let (mut asks, mut answers) = if swapped { (server, client) } else { (client, server) };
         asks.write_all(b"question").unwrap();
         asks.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(hears(&answers), b"question", "the end of it arrives while nothing was answered");
+        assert_eq!(
+            hears(&answers),
+            b"question",
+            "the end of it arrives while nothing was answered"
+        );
         answers.write_all(b"an answer").unwrap();
         answers.shutdown(Shutdown::Write).unwrap();
         assert_eq!(hears(&asks), b"an answer");
         let moved = relaying.join().unwrap().unwrap();
-        let (question, answer) = if swapped { (moved.back, moved.forward) } else { (moved.forward, moved.back) };
+        let (question, answer) =
+            if swapped { (moved.back, moved.forward) } else { (moved.forward, moved.back) };
         assert_eq!((question, answer), (8, 9));
     }
 }
@@ -135,7 +153,9 @@ fn when_the_output_stalls_the_rest_is_named() {
     while !relaying.is_finished() {
         match (&client).write(&[7; 64 << 10]) {
             Ok(count) => said += count as u64,
-            Err(stalled) if stalled.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(5)),
+            Err(stalled) if stalled.kind() == ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(5))
+            }
             Err(gone) => {
                 error = Some(gone);
                 break;
@@ -146,7 +166,11 @@ fn when_the_output_stalls_the_rest_is_named() {
     assert_eq!(stalled.cause.kind(), ErrorKind::TimedOut, "{stalled}");
     assert!(stalled.held.forward > 0 && stalled.held.forward <= PIPE as u64, "{stalled}");
     assert!(stalled.moved.forward + stalled.held.forward <= said, "{stalled}, {error:?}");
-    assert!(stalled.to_string().contains(&format!("{} and 0 more were under way", stalled.held.forward)));
+    assert!(
+        stalled
+            .to_string()
+            .contains(&format!("{} and 0 more were under way", stalled.held.forward))
+    );
     drop(server);
 }
 
@@ -159,7 +183,8 @@ fn a_file_arrives_whole_and_leaves_the_pipe_empty() {
         let reading = thread::spawn(move || hears(&peer));
         let mut pipe = Pipe::with_capacity(PIPE).unwrap();
         let range = 1..length as u64 + 1;
-        send_range_with(&mut pipe, &socket, &file, range, || unreachable!("the socket blocks")).unwrap();
+        send_range_with(&mut pipe, &socket, &file, range, || unreachable!("the socket blocks"))
+            .unwrap();
         assert_eq!(pipe.held(), 0);
         drop(socket);
         assert!(reading.join().unwrap() == pattern(length + 1)[1..], "{length} bytes");
@@ -173,9 +198,16 @@ fn a_file_that_has_become_shorter_ends_the_transfer_and_all_that_it_had_has_arri
     let (peer, socket) = pair().unwrap();
     let reading = thread::spawn(move || hears(&peer));
     let mut pipe = Pipe::with_capacity(PIPE).unwrap();
-    let error = send_range_with(&mut pipe, &socket, &file, 0..1 << 20, || unreachable!()).unwrap_err();
-    assert_eq!((error.sent, error.of, error.cause.kind()), (PIPE as u64 + 10, 1 << 20, ErrorKind::UnexpectedEof));
-    assert_eq!(error.to_string(), "sent 65546 of 1048576 bytes of the file: the file has become shorter");
+    let error =
+        send_range_with(&mut pipe, &socket, &file, 0..1 << 20, || unreachable!()).unwrap_err();
+    assert_eq!(
+        (error.sent, error.of, error.cause.kind()),
+        (PIPE as u64 + 10, 1 << 20, ErrorKind::UnexpectedEof)
+    );
+    assert_eq!(
+        error.to_string(),
+        "sent 65546 of 1048576 bytes of the file: the file has become shorter"
+    );
     drop(socket);
     assert!(reading.join().unwrap() == pattern(PIPE + 10));
 }
@@ -213,7 +245,11 @@ fn a_full_socket_is_waited_for_and_what_was_sent_is_known_when_the_wait_ends() {
             let error = outcome.unwrap_err();
             assert_eq!((error.cause.kind(), waits), (ErrorKind::TimedOut, 1));
             drop(socket);
-            assert_eq!(hears(&peer).len() as u64, error.sent, "what the error says was sent, and no more, arrives");
+            assert_eq!(
+                hears(&peer).len() as u64,
+                error.sent,
+                "what the error says was sent, and no more, arrives"
+            );
         }
     }
 }
@@ -228,8 +264,15 @@ fn what_is_left_in_the_pipe_can_be_drained_later() {
     while at < PIPE as u64 {
         assert!(pipe.fill(&file, Some(&mut at), PIPE).unwrap() > 0);
     }
-    assert_eq!((pipe.held(), pipe.fill(&file, Some(&mut 0), 1).unwrap_err().kind()), (PIPE, ErrorKind::WouldBlock));
-    assert_eq!(Pipe::new().unwrap().fill(&file, Some(&mut at), 1).unwrap(), 0, "the end of the file");
+    assert_eq!(
+        (pipe.held(), pipe.fill(&file, Some(&mut 0), 1).unwrap_err().kind()),
+        (PIPE, ErrorKind::WouldBlock)
+    );
+    assert_eq!(
+        Pipe::new().unwrap().fill(&file, Some(&mut at), 1).unwrap(),
+        0,
+        "the end of the file"
+    );
 
     // A socket that is full takes nothing, and the bytes stay.
     let (peer, socket) = pair().unwrap();
@@ -257,7 +300,9 @@ fn what_is_left_in_the_pipe_can_be_drained_later() {
 
 #[test]
 fn a_short_drain_keeps_count_of_the_rest() {
-    let Ok(mut pipe) = Pipe::with_capacity(1 << 20) else { panic!("a pipe of 1 MiB, the largest for every user") };
+    let Ok(mut pipe) = Pipe::with_capacity(1 << 20) else {
+        panic!("a pipe of 1 MiB, the largest for every user")
+    };
     let scratch = Scratch::new().unwrap();
     let whole = pattern(1 << 20);
     let file = File::open(scratch.file("file", whole.len()).unwrap()).unwrap();
@@ -267,9 +312,12 @@ fn a_short_drain_keeps_count_of_the_rest() {
     }
     let (peer, socket) = pair().unwrap();
     let small: libc::c_int = 16 << 10;
-    let (level, name, size) = (libc::SOL_SOCKET, libc::SO_SNDBUF, size_of::<libc::c_int>() as libc::socklen_t);
+    let (level, name, size) =
+        (libc::SOL_SOCKET, libc::SO_SNDBUF, size_of::<libc::c_int>() as libc::socklen_t);
     // SAFETY: an open socket, and an option whose value is the live integer `small`.
-    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const small).cast(), size) };
+    let set = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const small).cast(), size)
+    };
     assert_eq!(set, 0);
     socket.set_nonblocking(true).unwrap();
     let mut left = whole.len();
@@ -299,11 +347,16 @@ fn what_cannot_be_spliced_to_is_an_error_and_the_bytes_stay() {
 
 #[test]
 fn a_pipe_has_the_capacity_that_the_kernel_grants() {
-    for (asked, granted) in [(0, 4096), (1, 4096), (4096, 4096), (4097, 8192), (PIPE, PIPE), (1 << 20, 1 << 20)] {
+    for (asked, granted) in
+        [(0, 4096), (1, 4096), (4096, 4096), (4097, 8192), (PIPE, PIPE), (1 << 20, 1 << 20)]
+    {
         match Pipe::with_capacity(asked) {
             Ok(pipe) => assert_eq!(pipe.capacity(), granted, "asked for {asked}"),
             // A user whose pipes hold the soft limit already gets no larger ones.
-            Err(error) => assert!(asked > PIPE && error.kind() == ErrorKind::PermissionDenied, "{asked}: {error}"),
+            Err(error) => assert!(
+                asked > PIPE && error.kind() == ErrorKind::PermissionDenied,
+                "{asked}: {error}"
+            ),
         }
     }
     assert_eq!(Pipe::with_capacity(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -318,7 +371,8 @@ fn privileged() -> bool {
 
 #[test]
 fn more_than_the_user_may_have_is_refused_or_made_do_with() {
-    let most: usize = fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap().trim().parse().unwrap();
+    let most: usize =
+        fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap().trim().parse().unwrap();
     let asked = Pipe::with_capacity(2 * most);
     let granted = Pipe::up_to(2 * most).unwrap().capacity();
     if privileged() {
@@ -334,7 +388,8 @@ fn more_than_the_user_may_have_is_refused_or_made_do_with() {
 fn tee_leaves_the_bytes_and_copies_what_the_other_pipe_has_room_for() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 4 * 4096).unwrap()).unwrap();
-    let (mut pipe, mut small) = (Pipe::with_capacity(PIPE).unwrap(), Pipe::with_capacity(4096).unwrap());
+    let (mut pipe, mut small) =
+        (Pipe::with_capacity(PIPE).unwrap(), Pipe::with_capacity(4096).unwrap());
     assert_eq!(pipe.tee(&mut small).unwrap(), 0, "nothing to copy");
     let mut at = 0;
     while pipe.held() < 4 * 4096 {
@@ -358,7 +413,11 @@ fn lent_memory_arrives_and_a_full_pipe_says_so() {
     static LENT: [AtomicU8; 1000] = [const { AtomicU8::new(7) }; 1000];
     let mut pipe = Pipe::with_capacity(4096).unwrap();
     assert_eq!((pipe.lend(&LENT).unwrap(), pipe.held()), (1000, 1000));
-    assert_eq!(pipe.lend(&LENT).unwrap_err().kind(), ErrorKind::WouldBlock, "one reference fills a pipe of one page");
+    assert_eq!(
+        pipe.lend(&LENT).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "one reference fills a pipe of one page"
+    );
     let (peer, socket) = pair().unwrap();
     while pipe.held() > 0 {
         pipe.drain(&socket, false).unwrap();
@@ -367,7 +426,8 @@ fn lent_memory_arrives_and_a_full_pipe_says_so() {
     assert_eq!(hears(&peer), [LENT[0].load(Ordering::Relaxed); 1000]);
 }
 
-/// Runs a proxy before `to` while `talk` talks to it; returns what it reported, sorted, and why it ended.
+/// Runs a proxy before `to` while `talk` talks to it; returns what it reported, sorted, and why it
+/// ended.
 fn with_proxy(
     to: &TcpListener,
     connections: usize,
@@ -379,10 +439,9 @@ fn with_proxy(
     let ended = thread::scope(|scope| {
         let running = scope.spawn(|| {
             proxy.run(&listener, |_, ended| {
-                reports
-                    .lock()
-                    .unwrap()
-                    .push(ended.map_or_else(|error| error.to_string(), |moved| format!("{moved:?}")));
+                reports.lock().unwrap().push(
+                    ended.map_or_else(|error| error.to_string(), |moved| format!("{moved:?}")),
+                );
             })
         });
         talk(listener.local_addr().unwrap());
@@ -414,7 +473,10 @@ fn the_proxy_relays_clients_side_by_side_and_says_how_each_ended() {
             assert_eq!(hears(client), vec![b'q'; number * 100_000]);
         }
     });
-    assert_eq!(reports, ["Moved { forward: 1, back: 100000 }", "Moved { forward: 2, back: 200000 }"]);
+    assert_eq!(
+        reports,
+        ["Moved { forward: 1, back: 100000 }", "Moved { forward: 2, back: 200000 }"]
+    );
     assert_eq!(ended.raw_os_error(), Some(libc::EINVAL));
 }
 
@@ -477,7 +539,10 @@ fn naive_cuts_a_file_short_and_says_nothing() {
     let (peer, socket) = pair().unwrap();
     naive::send_file(&socket, &file, 1 << 20).unwrap();
     drop(socket);
-    assert!(hears(&peer) == pattern(1 << 20)[..Pipe::new().unwrap().capacity()], "as much as a pipe holds");
+    assert!(
+        hears(&peer) == pattern(1 << 20)[..Pipe::new().unwrap().capacity()],
+        "as much as a pipe holds"
+    );
 }
 
 #[test]

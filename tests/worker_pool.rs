@@ -55,9 +55,11 @@ fn until(mut ready: impl FnMut() -> bool) {
 
 #[test]
 fn nothing_is_no_number() {
-    for (settings, what) in
-        [(settings(0, 1, 1), "workers = 0"), (settings(1, 0, 1), "queue = 0"), (settings(1, 1, 0), "batch = 0")]
-    {
+    for (settings, what) in [
+        (settings(0, 1, 1), "workers = 0"),
+        (settings(1, 0, 1), "queue = 0"),
+        (settings(1, 1, 0), "batch = 0"),
+    ] {
         let error = WorkerPool::start(&settings, |_: u8| (), drop).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains(what), "{error}");
@@ -76,7 +78,8 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
     pinned.cores = vec![core];
     let (deliver, results) = mpsc::channel();
     let work = |_: u8| perf_proved::proof::cores::allowed().unwrap();
-    let pool = WorkerPool::start(&pinned, work, move |cores| deliver.send(cores.unwrap()).unwrap()).unwrap();
+    let pool = WorkerPool::start(&pinned, work, move |cores| deliver.send(cores.unwrap()).unwrap())
+        .unwrap();
     (0..4).for_each(|job| pool.submit(job).unwrap());
     pool.shutdown();
     assert_eq!(results.iter().collect::<Vec<_>>(), vec![vec![core]; 4]);
@@ -87,10 +90,17 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
 fn a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped() {
     const ALONE: &str = "PERF_PROVED_ALONE";
     if env::var_os(ALONE).is_none() {
-        // In a process of its own, with large stacks and address space for a few. (With small ones the last thread might find no
-        // room for what the standard library needs to begin it, and ends the process.)
+        // In a process of its own, with large stacks and address space for a few. (With small ones
+        // the last thread might find no room for what the standard library needs to begin it, and
+        // ends the process.)
         let test = "a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped";
-        return passed(&only(test).env(ALONE, "1").env("RUST_MIN_STACK", (256 << 20).to_string()).output().unwrap());
+        return passed(
+            &only(test)
+                .env(ALONE, "1")
+                .env("RUST_MIN_STACK", (256 << 20).to_string())
+                .output()
+                .unwrap(),
+        );
     }
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     let before = threads();
@@ -106,19 +116,29 @@ fn a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped() {
 fn a_lone_job_is_run_at_once() {
     // No clock has to strike: it is delivered while nothing else is submitted, whatever the batch.
     let (deliver, results) = mpsc::channel();
-    let pool = WorkerPool::start(&settings(2, 1024, 64), |job: u8| job, move |r| drop(deliver.send(r))).unwrap();
+    let pool =
+        WorkerPool::start(&settings(2, 1024, 64), |job: u8| job, move |r| drop(deliver.send(r)))
+            .unwrap();
     for job in 0..10 {
         pool.submit(job).unwrap();
         assert_eq!(results.recv().unwrap().unwrap(), job);
         let metrics = pool.metrics();
-        assert_eq!((metrics.run, metrics.queued), (u64::from(job) + 1, 0), "counted before it is delivered");
-        assert!(metrics.last_processed.is_some() && metrics.latency.samples() == 1 + u64::from(job) / 13);
+        assert_eq!(
+            (metrics.run, metrics.queued),
+            (u64::from(job) + 1, 0),
+            "counted before it is delivered"
+        );
+        assert!(
+            metrics.last_processed.is_some()
+                && metrics.latency.samples() == 1 + u64::from(job) / 13
+        );
     }
 }
 
 #[test]
 fn a_batch_is_no_hiding_place() {
-    // One worker takes a batch of 32 and begins the first; the other one, free again, gets at all that lie behind it.
+    // One worker takes a batch of 32 and begins the first; the other one, free again, gets at all
+    // that lie behind it.
     let gated = gated(&settings(2, 64, 64));
     gated.pool.submit_all(&mut (0..64).collect()).unwrap();
     let stuck = gated.begun.recv().unwrap();
@@ -175,7 +195,8 @@ fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
                 (pool.submit_all(&mut jobs), jobs)
             });
             thread::sleep(Duration::from_millis(20)); // so that they wait; if they don't yet, the answers are the same
-            let end = scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
+            let end =
+                scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
             assert_eq!(one.join().unwrap().unwrap_err().0, 7);
             assert_eq!(within.join().unwrap(), Err(TrySendError::Disconnected(8)));
             let (refused, jobs) = all.join().unwrap();
@@ -211,11 +232,17 @@ fn cancel_returns_what_was_not_begun_batches_too() {
 fn a_panic_is_counted_and_delivered_and_the_worker_goes_on() {
     let (deliver, results) = mpsc::channel();
     let work = |job: u32| if job.is_multiple_of(3) { resume_unwind(Box::new(job)) } else { job };
-    let pool = WorkerPool::start(&settings(1, 8, 4), work, move |result| drop(deliver.send(result))).unwrap();
+    let pool =
+        WorkerPool::start(&settings(1, 8, 4), work, move |result| drop(deliver.send(result)))
+            .unwrap();
     (0..30).for_each(|job| pool.submit(job).unwrap());
     pool.shutdown();
-    let results: Vec<_> = results.iter().map(|r| r.map_err(|panic| *panic.downcast::<u32>().unwrap())).collect();
-    assert_eq!(results, (0..30).map(|job| if job % 3 == 0 { Err(job) } else { Ok(job) }).collect::<Vec<_>>());
+    let results: Vec<_> =
+        results.iter().map(|r| r.map_err(|panic| *panic.downcast::<u32>().unwrap())).collect();
+    assert_eq!(
+        results,
+        (0..30).map(|job| if job % 3 == 0 { Err(job) } else { Ok(job) }).collect::<Vec<_>>()
+    );
     assert_eq!((pool.metrics().run, pool.metrics().failed), (20, 10));
 }
 
@@ -259,7 +286,8 @@ fn jobs_submit_to_their_own_pool_however_full_it_is() {
             }
         };
         let (done, results) = mpsc::channel();
-        let started = WorkerPool::start(&settings(2, 1, 4), work, move |r| done.send(r).unwrap()).unwrap();
+        let started =
+            WorkerPool::start(&settings(2, 1, 4), work, move |r| done.send(r).unwrap()).unwrap();
         let pool = Arc::new(started);
         assert!(own.set(pool.clone()).is_ok());
         pool.submit(10).unwrap();
@@ -300,7 +328,8 @@ fn a_job_may_end_its_pool() {
 #[test]
 fn several_threads_may_end_a_pool_at_once() {
     for _ in 0..50 {
-        let pool = WorkerPool::start(&settings(2, 64, 8), |_: u64| thread::yield_now(), drop).unwrap();
+        let pool =
+            WorkerPool::start(&settings(2, 64, 8), |_: u64| thread::yield_now(), drop).unwrap();
         pool.submit_all(&mut (0..64).collect()).unwrap();
         let start = Barrier::new(4);
         let returned: u64 = thread::scope(|scope| {
@@ -308,12 +337,18 @@ fn several_threads_may_end_a_pool_at_once() {
                 let (pool, start) = (&pool, &start);
                 scope.spawn(move || {
                     start.wait();
-                    let returned = if number == 0 { pool.cancel() } else { (pool.shutdown(), vec![]).1 };
+                    let returned =
+                        if number == 0 { pool.cancel() } else { (pool.shutdown(), vec![]).1 };
                     accounted(&pool.metrics()); // it has ended for each of them
                     returned.len() as u64
                 })
             };
-            (0..4).map(end).collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).sum()
+            (0..4)
+                .map(end)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!(returned, pool.metrics().returned);
     }
@@ -333,7 +368,9 @@ fn a_handle_gets_the_result_or_why_there_is_none() {
     };
     let pool = HandlePool::start(&settings(1, 8, 8), work).unwrap();
     let panicked = pool.submit(1).unwrap();
-    assert!(matches!(panicked.wait(), Err(Lost::Panicked(with)) if with.downcast_ref() == Some(&"one")));
+    assert!(
+        matches!(panicked.wait(), Err(Lost::Panicked(with)) if with.downcast_ref() == Some(&"one"))
+    );
     let first = pool.submit(0).unwrap();
     begun.wait();
     let (second, dropped) = (pool.submit(2).unwrap(), pool.submit(3).unwrap());
@@ -357,7 +394,8 @@ fn metrics_are_of_one_moment_while_jobs_run() {
         let submitter = scope.spawn(|| (0..100_000).for_each(|job| pool.submit(job).unwrap()));
         while !submitter.is_finished() {
             let now = pool.metrics();
-            let running = now.submitted.checked_sub(now.run + now.failed + now.returned + now.queued);
+            let running =
+                now.submitted.checked_sub(now.run + now.failed + now.returned + now.queued);
             assert!(running.is_some_and(|running| running <= 2), "{now:?}");
         }
     });
@@ -454,7 +492,9 @@ fn millions_of_jobs_arrive() {
         };
         let pool = WorkerPool::start(&settings(workers, 256, 64), |job| job, deliver).unwrap();
         thread::scope(|scope| {
-            (0..submitters).for_each(|_| drop(scope.spawn(|| (0..JOBS).for_each(|job| pool.submit(job).unwrap()))));
+            (0..submitters).for_each(|_| {
+                drop(scope.spawn(|| (0..JOBS).for_each(|job| pool.submit(job).unwrap())))
+            });
         });
         pool.shutdown();
         accounted(&pool.metrics());
@@ -474,7 +514,9 @@ fn the_compiler_refuses_a_job_that_must_not_change_threads() {
              }}"
         )
     };
-    let codes = |name, job| refusals(name, &program(job)).into_iter().map(|(code, _)| code).collect::<Vec<_>>();
+    let codes = |name, job| {
+        refusals(name, &program(job)).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
     assert!(codes("pool_sends", "std::sync::Arc::new(1)").is_empty());
     assert!(codes("pool_refuses", "std::rc::Rc::new(1)").contains(&"E0277".to_owned()));
 }
@@ -493,7 +535,12 @@ mod naive {
     const STILL: Duration = Duration::from_millis(100);
 
     /// A pool whose jobs count themselves.
-    fn counting(workers: usize, queue: usize, batch: usize, tick: Duration) -> (Pool<u64, u64>, Arc<AtomicU64>) {
+    fn counting(
+        workers: usize,
+        queue: usize,
+        batch: usize,
+        tick: Duration,
+    ) -> (Pool<u64, u64>, Arc<AtomicU64>) {
         let count = Arc::new(AtomicU64::new(0));
         let theirs = count.clone();
         let work = move |job| {
@@ -558,7 +605,11 @@ mod naive {
             thread::yield_now();
         }
         thread::sleep(STILL);
-        assert_eq!(count.load(SeqCst), 4 + 2, "four in the channel, and one in each worker's hands");
+        assert_eq!(
+            count.load(SeqCst),
+            4 + 2,
+            "four in the channel, and one in each worker's hands"
+        );
         let mut results: Vec<_> = (0..10).map(|_| pool.result(Duration::MAX).unwrap()).collect();
         results.sort_unstable();
         assert_eq!(results, (0..10).collect::<Vec<_>>());
@@ -575,7 +626,11 @@ mod naive {
         (0..8).for_each(|job| pool.submit(job).unwrap());
         assert_eq!(pool.result(Duration::MAX), Some(0));
         assert_eq!(pool.result(STILL), None);
-        assert_eq!(pool.end(), 4, "two of the first four vanish with it, and four are never looked at");
+        assert_eq!(
+            pool.end(),
+            4,
+            "two of the first four vanish with it, and four are never looked at"
+        );
     }
 
     #[test]
@@ -589,7 +644,8 @@ mod naive {
             thread::yield_now();
         }
         let metrics = pool.metrics();
-        for never in [&metrics.average_duration, &metrics.last_processed_at, &metrics.queue_length] {
+        for never in [&metrics.average_duration, &metrics.last_processed_at, &metrics.queue_length]
+        {
             assert_eq!(never.load(SeqCst), 0);
         }
     }

@@ -1,7 +1,9 @@
-//! What the benches share: clocks that count CPU time, and a way to say that something cannot be measured here.
+//! What the benches share: clocks that count CPU time, and a way to say that something cannot be
+//! measured here.
 //!
-//! A bench has one criterion group a figure, its functions in the order in which the chapter meets them, and the group
-//! `NAME_aa` with the functions `first` and `second`, which run the same code: what differs between those two is noise.
+//! A bench has one criterion group a figure, its functions in the order in which the chapter meets
+//! them, and the group `NAME_aa` with the functions `first` and `second`, which run the same code:
+//! what differs between those two is noise.
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
@@ -45,31 +47,34 @@ macro_rules! measure_by {
     };
 }
 
-/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, where criterion's own clock measures
-/// what passes on the wall. Threads that help it are not counted.
+/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, where
+/// criterion's own clock measures what passes on the wall. Threads that help it are not counted.
 pub struct ThreadTime;
 measure_by!(ThreadTime, cpu::thread);
 
-/// Measures the CPU time of the whole process: what the kernel's workers and the other end of a connection do for a sender too.
+/// Measures the CPU time of the whole process: what the kernel's workers and the other end of a
+/// connection do for a sender too.
 pub struct ProcessTime;
 measure_by!(ProcessTime, cpu::process);
 
-/// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the reason beside
-/// criterion's results, where the book finds it.
+/// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the
+/// reason beside criterion's results, where the book finds it.
 ///
 /// # Errors
 ///
 /// If the file cannot be written.
 pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     eprintln!("{id}: not possible here: {reason}");
-    let home = env::var_os("CRITERION_HOME").map_or_else(|| target_dir().join("criterion"), PathBuf::from);
+    let home =
+        env::var_os("CRITERION_HOME").map_or_else(|| target_dir().join("criterion"), PathBuf::from);
     let folder = home.join(id.replace('/', "_"));
     fs::create_dir_all(&folder)?;
     let json = serde_json::json!({ "id": id, "reason": reason }).to_string();
     fs::write(folder.join("not_possible.json"), json)
 }
 
-/// Runs a bench, or a part of one, with what it needs: two cores, most often. Where that cannot be had, says why of each of `ids`.
+/// Runs a bench, or a part of one, with what it needs: two cores, most often. Where that cannot be
+/// had, says why of each of `ids`.
 ///
 /// # Errors
 ///
@@ -85,8 +90,8 @@ pub fn with<T>(
     }
 }
 
-/// Stands where a bench is built for Linux only, and is never called: on other systems threads are not pinned, so there are no two
-/// cores to run [`with`].
+/// Stands where a bench is built for Linux only, and is never called: on other systems threads are
+/// not pinned, so there are no two cores to run [`with`].
 #[cfg(not(target_os = "linux"))]
 pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
     unreachable!("there is a reason not to")
@@ -94,8 +99,10 @@ pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
 
 /// Where cargo builds to: `CARGO_TARGET_DIR`, or `target` of the workspace.
 fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from)
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+        PathBuf::from,
+    )
 }
 
 /// A parameter with its unit, as the figures print it: `64KiB`, `1MiB`.

@@ -1,4 +1,5 @@
-//! Part "Concurrency": work and data between threads, what they wait for, and what they may assume of each other.
+//! Part "Concurrency": work and data between threads, what they wait for, and what they may assume
+//! of each other.
 
 pub mod ring_buffer;
 pub mod sharing;

@@ -1,4 +1,5 @@
-//! Part "Memory": what an object takes, where it lies, who else writes beside it, and who gives it back.
+//! Part "Memory": what an object takes, where it lies, who else writes beside it, and who gives it
+//! back.
 
 pub mod allocation;
 pub mod cache_lines;

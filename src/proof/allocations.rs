@@ -1,7 +1,8 @@
 //! Counting heap allocations, with the allocator as the witness.
 //!
-//! A program that wants to count installs [`Counting`] as its global allocator; [`count`] then reports what one piece of
-//! code allocated on the calling thread. Other threads keep their own counts, so nothing needs to stand still.
+//! A program that wants to count installs [`Counting`] as its global allocator; [`count`] then
+//! reports what one piece of code allocated on the calling thread. Other threads keep their own
+//! counts, so nothing needs to stand still.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -30,10 +31,11 @@ pub struct Allocations {
     pub bytes: u64,
     /// Blocks given back; a `realloc` is none.
     pub frees: u64,
-    /// The most bytes that this thread held at once, beyond what it held before. What another thread frees for it, it
-    /// still seems to hold.
+    /// The most bytes that this thread held at once, beyond what it held before. What another
+    /// thread frees for it, it still seems to hold.
     pub peak: u64,
-    /// Bytes that this thread holds now beyond what it held before; below zero if it has freed more than it allocated.
+    /// Bytes that this thread holds now beyond what it held before; below zero if it has freed more
+    /// than it allocated.
     pub held: i64,
 }
 
@@ -70,7 +72,8 @@ fn record(old: usize, new: usize) {
     });
 }
 
-// SAFETY: every method hands its arguments to `System` unchanged, and counting neither allocates nor panics.
+// SAFETY: every method hands its arguments to `System` unchanged, and counting neither allocates
+// nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         record(0, layout.size());
@@ -80,7 +83,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         record(0, layout.size());
-        // SAFETY: as in `alloc`. Forwarded, not left to the default, so that large zeroed blocks stay lazily zeroed.
+        // SAFETY: as in `alloc`. Forwarded, not left to the default, so that large zeroed blocks
+        // stay lazily zeroed.
         unsafe { System.alloc_zeroed(layout) }
     }
 

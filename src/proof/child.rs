@@ -16,8 +16,8 @@ pub enum End {
     Signal(i32),
 }
 
-/// Forks, has the child run `work` and exit with what it returns, and says how the child ended. A signal that kills leaves no
-/// core file behind.
+/// Forks, has the child run `work` and exit with what it returns, and says how the child ended. A
+/// signal that kills leaves no core file behind.
 ///
 /// # Errors
 ///
@@ -25,11 +25,11 @@ pub enum End {
 ///
 /// # Safety
 ///
-/// `work` calls async-signal-safe functions only (`signal-safety(7)`): other threads of this process may have held any lock
-/// when it was forked. It does not allocate and does not panic.
+/// `work` calls async-signal-safe functions only (`signal-safety(7)`): other threads of this
+/// process may have held any lock when it was forked. It does not allocate and does not panic.
 pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
-    // SAFETY: the child does what the caller vouches for, makes one more bare system call, and exits without running anything
-    // that belongs to the parent.
+    // SAFETY: the child does what the caller vouches for, makes one more bare system call, and
+    // exits without running anything that belongs to the parent.
     let child = cvt(unsafe {
         match libc::fork() {
             0 => {
@@ -51,9 +51,10 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     }
 }
 
-/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and reports the numbers that
-/// [`print()`] has printed there: those of `columns` as bytes in the row `variant`, the others in JSON and under the table. A signal that ended it is one
-/// of them, `signal`; one that found nothing says why. Returns how it ended.
+/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and
+/// reports the numbers that [`print()`] has printed there: those of `columns` as bytes in the row
+/// `variant`, the others in JSON and under the table. A signal that ended it is one of them,
+/// `signal`; one that found nothing says why. Returns how it ended.
 ///
 /// # Errors
 ///
@@ -88,7 +89,8 @@ pub fn print(found: &[(&str, u64)]) {
     found.iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
 }
 
-/// Returns how it ended and what it wrote to standard output and to standard error. A signal that kills leaves no core file behind.
+/// Returns how it ended and what it wrote to standard output and to standard error. A signal that
+/// kills leaves no core file behind.
 fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["--only", variant]);
@@ -99,7 +101,10 @@ fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
         Some(signal) => End::Signal(signal),
         None => End::Exit(output.status.code().unwrap_or_default()),
     };
-    Ok((end, [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())))
+    Ok((
+        end,
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()),
+    ))
 }
 
 /// Makes one bare system call, so a process that was just forked may call it.

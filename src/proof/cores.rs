@@ -20,22 +20,29 @@ pub fn allowed() -> io::Result<Vec<usize>> {
         // SAFETY: `set` is live and writable, and its true size is given. Thread 0 is the caller.
         super::cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
         // SAFETY: every index is below CPU_SETSIZE, the number of bits in the set.
-        Ok((0..libc::CPU_SETSIZE as usize).filter(|&core| unsafe { libc::CPU_ISSET(core, &set) }).collect())
+        Ok((0..libc::CPU_SETSIZE as usize)
+            .filter(|&core| unsafe { libc::CPU_ISSET(core, &set) })
+            .collect())
     }
     #[cfg(not(target_os = "linux"))]
     Err(super::unsupported("this book pins threads on Linux only"))
 }
 
-/// Keeps the calling thread on one core, until it is pinned elsewhere. Threads that it starts inherit this.
+/// Keeps the calling thread on one core, until it is pinned elsewhere. Threads that it starts
+/// inherit this.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; `InvalidInput` for a core that does not exist or is not allowed here.
+/// `Unsupported` outside Linux; `InvalidInput` for a core that does not exist or is not allowed
+/// here.
 pub fn pin(core: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         if core >= libc::CPU_SETSIZE as usize {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("there is no core {core}")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("there is no core {core}"),
+            ));
         }
         // SAFETY: all-zero bytes are a valid `cpu_set_t`.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -65,17 +72,21 @@ pub fn pair() -> io::Result<Option<(usize, usize)>> {
     })
 }
 
-/// Whether two cores, by the kernel's numbers, are threads of one physical core: then they share its first cache. In a virtual
-/// machine this is what the host tells its guest.
+/// Whether two cores, by the kernel's numbers, are threads of one physical core: then they share
+/// its first cache. In a virtual machine this is what the host tells its guest.
 ///
 /// # Errors
 ///
-/// Where the kernel does not say, or not in a way that can be read: what `/sys/devices/system/cpu` reports, `InvalidData`.
+/// Where the kernel does not say, or not in a way that can be read: what `/sys/devices/system/cpu`
+/// reports, `InvalidData`.
 pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
     let path = format!("/sys/devices/system/cpu/cpu{a}/topology/thread_siblings_list");
-    let list = fs::read_to_string(&path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+    let list = fs::read_to_string(&path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
     let cores = numbers(&list).filter(|ranges| ranges.iter().any(|range| range.contains(&a)));
-    let cores = cores.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path} says {list:?}")))?;
+    let cores = cores.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{path} says {list:?}"))
+    })?;
     Ok(cores.iter().any(|range| range.contains(&b)))
 }
 
@@ -98,15 +109,19 @@ pub fn line_size() -> io::Result<usize> {
     let told = told.ok().and_then(|text| text.trim().parse().ok());
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: asks for a constant of the system.
-    let told = told.or_else(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_LEVEL1_DCACHE_LINESIZE) }).ok());
-    told.filter(|size: &usize| size.is_power_of_two() && (16..=1024).contains(size))
-        .ok_or_else(|| super::unsupported("neither the kernel nor the C library says how long a cache line is"))
+    let told = told.or_else(|| {
+        usize::try_from(unsafe { libc::sysconf(libc::_SC_LEVEL1_DCACHE_LINESIZE) }).ok()
+    });
+    told.filter(|size: &usize| size.is_power_of_two() && (16..=1024).contains(size)).ok_or_else(
+        || super::unsupported("neither the kernel nor the C library says how long a cache line is"),
+    )
 }
 
-/// Runs `work` on each of these cores at once, with the place of its core in the list, and returns how long it took from when
-/// all were ready to when the last was done.
+/// Runs `work` on each of these cores at once, with the place of its core in the list, and returns
+/// how long it took from when all were ready to when the last was done.
 ///
-/// They wait for each other by spinning, so that none has to be woken. Two threads on one core would wait long.
+/// They wait for each other by spinning, so that none has to be woken. Two threads on one core
+/// would wait long.
 ///
 /// # Errors
 ///
@@ -197,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_list_of_cores_is_read_and_nonsense_is_none() {
-        let has = |list: &str, core| numbers(list).unwrap().iter().any(|range| range.contains(&core));
+        let has =
+            |list: &str, core| numbers(list).unwrap().iter().any(|range| range.contains(&core));
         for (list, core, is_in) in [
             ("0\n", 0, true),
             ("0\n", 1, false),

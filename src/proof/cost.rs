@@ -1,7 +1,7 @@
 //! What a piece of work costs, in everything that can be counted, as a row of a [`Report`].
 //!
-//! Count memory and calls in two runs: the helper that traces a thread is forked from its process, and a forked process
-//! faults again on every page that it writes.
+//! Count memory and calls in two runs: the helper that traces a thread is forked from its process,
+//! and a forked process faults again on every page that it writes.
 
 use super::allocations::count;
 use super::report::{Report, Value};
@@ -9,7 +9,8 @@ use super::syscalls::trace;
 use super::usage;
 use std::io;
 
-/// Does the work, and sets `heap` (bytes allocated by this thread) and `page_faults` in the row `variant`.
+/// Does the work, and sets `heap` (bytes allocated by this thread) and `page_faults` in the row
+/// `variant`.
 ///
 /// # Errors
 ///
@@ -18,16 +19,20 @@ use std::io;
 /// # Panics
 ///
 /// As [`count`].
-pub fn memory<T>(report: &mut Report, variant: &str, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub fn memory<T>(
+    report: &mut Report,
+    variant: &str,
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
     let ((result, made), used) = usage::count(|| Ok(count(work)))?;
     report.set(variant, "heap", Value::Bytes(made.bytes));
     report.set(variant, "page_faults", used.minor_faults + used.major_faults);
     result
 }
 
-/// Does the work, and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`; in JSON also each call by its name,
-/// those of `always` also when there was none. Where calls cannot be counted, the work is done all the same, and the row
-/// says why.
+/// Does the work, and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`; in JSON
+/// also each call by its name, those of `always` also when there was none. Where calls cannot be
+/// counted, the work is done all the same, and the row says why.
 ///
 /// # Errors
 ///
@@ -48,7 +53,8 @@ pub fn calls<T>(
     report.set(variant, "copied_out", Value::Bytes(calls.copied_out()));
     always.iter().for_each(|name| report.detail(variant, name, calls.of(name).made));
     calls.iter().for_each(|(name, call)| report.detail(variant, name, call.made));
-    let names: Vec<String> = calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
+    let names: Vec<String> =
+        calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
     report.note(&format!("{variant}: {}", names.join(", ")));
     result
 }
@@ -56,5 +62,7 @@ pub fn calls<T>(
 /// Sets what [`calls`] would set in the row `variant` to the reason why there is nothing to count.
 pub fn no_calls(report: &mut Report, variant: &str, always: &[&str], reason: &str) {
     report.not_possible(variant, &["syscalls", "copied_in", "copied_out"], reason);
-    always.iter().for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_owned())));
+    always
+        .iter()
+        .for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_owned())));
 }

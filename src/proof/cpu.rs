@@ -1,13 +1,15 @@
 //! CPU time: the calling thread's, the process's, and that of the kernel's own threads.
 //!
-//! A technique that hands its work to the kernel's threads looks free on the caller's clock. Add all three clocks before
-//! you call it cheap: [`thread`] for what the caller pays, [`process`] for its helpers (io_uring's workers among them), and
-//! [`kernel_threads`] for what ran outside the process.
+//! A technique that hands its work to the kernel's threads looks free on the caller's clock. Add
+//! all three clocks before you call it cheap: [`thread`] for what the caller pays, [`process`] for
+//! its helpers (io_uring's workers among them), and [`kernel_threads`] for what ran outside the
+//! process.
 
 use std::io;
 use std::time::Duration;
 
-/// CPU time that the calling thread has used, in user space and in the kernel (`CLOCK_THREAD_CPUTIME_ID`).
+/// CPU time that the calling thread has used, in user space and in the kernel
+/// (`CLOCK_THREAD_CPUTIME_ID`).
 ///
 /// # Errors
 ///
@@ -71,11 +73,13 @@ fn read(clock: libc::clockid_t) -> io::Result<Duration> {
 }
 
 /// CPU time of all the kernel's threads (`kworker`, `ksoftirqd` and so on) since they started, from
-/// `/proc/PID/schedstat`. It belongs to the whole machine: take it as a bound on what was moved out of the process.
+/// `/proc/PID/schedstat`. It belongs to the whole machine: take it as a bound on what was moved out
+/// of the process.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux, and where `/proc` shows no kernel thread, as inside most containers.
+/// `Unsupported` outside Linux, and where `/proc` shows no kernel thread, as inside most
+/// containers.
 pub fn kernel_threads() -> io::Result<Duration> {
     #[cfg(target_os = "linux")]
     {
@@ -92,13 +96,17 @@ pub fn kernel_threads() -> io::Result<Duration> {
                 continue;
             }
             let Ok(schedstat) = std::fs::read_to_string(path.join("schedstat")) else { continue };
-            if let Some(time) = schedstat.split(' ').next().and_then(|field| field.parse::<u64>().ok()) {
+            if let Some(time) =
+                schedstat.split(' ').next().and_then(|field| field.parse::<u64>().ok())
+            {
                 seen = true;
                 nanoseconds += time;
             }
         }
         if !seen {
-            return Err(super::unsupported("/proc shows no kernel thread here, as inside a container"));
+            return Err(super::unsupported(
+                "/proc shows no kernel thread here, as inside a container",
+            ));
         }
         Ok(Duration::from_nanos(nanoseconds))
     }
@@ -106,8 +114,9 @@ pub fn kernel_threads() -> io::Result<Duration> {
     Err(super::unsupported("kernel threads are listed by Linux's /proc only"))
 }
 
-/// Whether a line of `/proc/PID/stat` is a kernel thread's: its `flags`, the seventh field behind the name, hold
-/// `PF_KTHREAD`. The name stands in parentheses and may itself hold spaces and parentheses.
+/// Whether a line of `/proc/PID/stat` is a kernel thread's: its `flags`, the seventh field behind
+/// the name, hold `PF_KTHREAD`. The name stands in parentheses and may itself hold spaces and
+/// parentheses.
 #[cfg(target_os = "linux")]
 fn is_kernel_thread(stat: &str) -> bool {
     const PF_KTHREAD: u64 = 0x0020_0000;

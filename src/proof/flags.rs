@@ -1,4 +1,5 @@
-//! The flags that the examples take: `--json`, `--only VARIANT`, `--size`, and what an example has of its own.
+//! The flags that the examples take: `--json`, `--only VARIANT`, `--size`, and what an example has
+//! of its own.
 
 use super::size;
 use std::process::ExitCode;
@@ -19,7 +20,8 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The value of one of the example's own flags, empty if it takes none; `None` if it was not given.
+    /// The value of one of the example's own flags, empty if it takes none; `None` if it was not
+    /// given.
     pub fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
@@ -30,8 +32,13 @@ impl Flags {
     ///
     /// If the value is none. Return it from the example's work: the arguments make no sense then.
     pub fn own_as<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> io::Result<Option<T>> {
-        let read = |value: &str| value.parse().map_err(|error| Nonsense(format!("--{name} {value}: {error}")));
-        self.own(name).map(read).transpose().map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))
+        let read = |value: &str| {
+            value.parse().map_err(|error| Nonsense(format!("--{name} {value}: {error}")))
+        };
+        self.own(name)
+            .map(read)
+            .transpose()
+            .map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))
     }
 }
 
@@ -47,12 +54,18 @@ impl fmt::Display for Nonsense {
 
 impl error::Error for Nonsense {}
 
-/// A flag of one example alone: its name, and a value as the usage shows it, or nothing if it takes none.
+/// A flag of one example alone: its name, and a value as the usage shows it, or nothing if it takes
+/// none.
 pub type Own = (&'static str, &'static str);
 
-/// Runs an example with the flags of the command line: `only` must be one of `variants`, and an example with no size (`None`)
-/// has no `--size`. Returns what `work` returns, 1 with its error, or 2 if the arguments make no sense.
-pub fn run(variants: &[&str], size: Option<usize>, work: impl FnOnce(Flags) -> io::Result<ExitCode>) -> ExitCode {
+/// Runs an example with the flags of the command line: `only` must be one of `variants`, and an
+/// example with no size (`None`) has no `--size`. Returns what `work` returns, 1 with its error, or
+/// 2 if the arguments make no sense.
+pub fn run(
+    variants: &[&str],
+    size: Option<usize>,
+    work: impl FnOnce(Flags) -> io::Result<ExitCode>,
+) -> ExitCode {
     run_with(variants, size, &[], work)
 }
 
@@ -73,7 +86,9 @@ pub fn run_with(
     };
     match work(flags) {
         Ok(code) => code,
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Nonsense>()) => refused(&error),
+        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Nonsense>()) => {
+            refused(&error)
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -85,7 +100,12 @@ fn usage(variants: &[&str], size: Option<usize>, own: &[Own]) -> String {
     let size = size.map(|_| "--size 1MiB".to_owned());
     let only = (!variants.is_empty()).then(|| "--only VARIANT".to_owned());
     let own = own.iter().map(|(name, value)| format!("--{name} {value}").trim_end().to_owned());
-    size.into_iter().chain(["--json".to_owned()]).chain(only).chain(own).collect::<Vec<_>>().join(", ")
+    size.into_iter()
+        .chain(["--json".to_owned()])
+        .chain(only)
+        .chain(own)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn read(
@@ -98,7 +118,9 @@ fn read(
     let mut flags = Flags { size: size.unwrap_or(0), json: false, only: None, own: vec![] };
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("size") if size.is_some() => flags.size = parser.value()?.parse_with(size::parse)?,
+            Long("size") if size.is_some() => {
+                flags.size = parser.value()?.parse_with(size::parse)?
+            }
             Long("json") => flags.json = true,
             Long("only") if !variants.is_empty() => {
                 let name = parser.value()?.string()?;
@@ -124,7 +146,8 @@ mod tests {
 
     fn flags(arguments: &[&str], size: Option<usize>) -> Result<Flags, String> {
         let parser = lexopt::Parser::from_args(arguments);
-        read(parser, &["one", "two"], size, &[("quick", ""), ("to", "HOST")]).map_err(|error| error.to_string())
+        read(parser, &["one", "two"], size, &[("quick", ""), ("to", "HOST")])
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -14,7 +14,8 @@ impl Interrupt {
     /// What `pthread_sigmask(3)` reports.
     pub fn hold() -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
-        // SAFETY: `sigemptyset` initialises the set before anything reads it; a null old set is allowed.
+        // SAFETY: `sigemptyset` initialises the set before anything reads it; a null old set is
+        // allowed.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGINT);

@@ -3,8 +3,9 @@
 use super::cvt;
 use std::io;
 
-/// Does the work while files of this process may not grow beyond `bytes`: writing more fails with `EFBIG`, after what there was
-/// room for. The signal that would end the process is ignored from then on.
+/// Does the work while files of this process may not grow beyond `bytes`: writing more fails with
+/// `EFBIG`, after what there was room for. The signal that would end the process is ignored from
+/// then on.
 ///
 /// # Errors
 ///

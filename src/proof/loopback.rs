@@ -1,8 +1,9 @@
 //! A TCP connection to a reader on a core of its own: what the variants of a technique send over.
 //!
-//! The reader reads every byte into a buffer, as a real one does. `recv` with `MSG_TRUNC` would throw the bytes away inside
-//! the kernel, without a copy; no client does that, so this one does not either. On loopback its copying is part of the wall
-//! time, and it is often the slower end: what the sender saved then shows on the sender's CPU clock only.
+//! The reader reads every byte into a buffer, as a real one does. `recv` with `MSG_TRUNC` would
+//! throw the bytes away inside the kernel, without a copy; no client does that, so this one does
+//! not either. On loopback its copying is part of the wall time, and it is often the slower end:
+//! what the sender saved then shows on the sender's CPU clock only.
 
 use super::cores;
 use std::io::{self, Read, Write};
@@ -12,11 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// The reader's buffer, in bytes. One that stays in the core's own cache makes a quick reader. With a large one the reader is the
-/// slower end, and the wall clock then shows the same for every way of sending.
+/// The reader's buffer, in bytes. One that stays in the core's own cache makes a quick reader. With
+/// a large one the reader is the slower end, and the wall clock then shows the same for every way
+/// of sending.
 const BUFFER: usize = 64 << 10;
 
-/// How long to wait for a confirmation. A variant that sends too little must not hang the experiment.
+/// How long to wait for a confirmation. A variant that sends too little must not hang the
+/// experiment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connected pair: the end that sends, and a thread that reads the other end until it is closed.
@@ -47,7 +50,10 @@ impl Loopback {
             end.set_nodelay(true)?;
         }
         sender.set_read_timeout(Some(PATIENCE))?;
-        let orders = Arc::new(Orders { confirm_at: AtomicU64::new(u64::MAX), checksum: AtomicBool::new(false) });
+        let orders = Arc::new(Orders {
+            confirm_at: AtomicU64::new(u64::MAX),
+            checksum: AtomicBool::new(false),
+        });
         let theirs = Arc::clone(&orders);
         let reader = thread::Builder::new().name("reader".into()).spawn(move || {
             if let Some(core) = core {
@@ -58,13 +64,18 @@ impl Loopback {
         Ok(Self { sender, orders, expected: 0, reader: Some(reader) })
     }
 
-    /// Has `send` write `bytes` bytes into the connection, and waits until all of them were read at the other end. Returns once
-    /// the reader has confirmed it: one answer, however many calls `send` makes; at once, if `bytes` is 0.
+    /// Has `send` write `bytes` bytes into the connection, and waits until all of them were read at
+    /// the other end. Returns once the reader has confirmed it: one answer, however many calls
+    /// `send` makes; at once, if `bytes` is 0.
     ///
     /// # Errors
     ///
     /// What `send` or the connection reports.
-    pub fn transfer<T>(&mut self, bytes: u64, send: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
+    pub fn transfer<T>(
+        &mut self,
+        bytes: u64,
+        send: impl FnOnce(&TcpStream) -> io::Result<T>,
+    ) -> io::Result<T> {
         Ok(self.exchange(bytes, false, send)?.0)
     }
 
@@ -89,7 +100,8 @@ impl Loopback {
     ) -> io::Result<(T, u64)> {
         self.expected += bytes;
         self.orders.checksum.store(checksum, Ordering::Relaxed); // published with the order below
-        // Release: pairs with the load in `read_all`. The order stands before the first byte can arrive.
+        // Release: pairs with the load in `read_all`. The order stands before the first byte can
+        // arrive.
         self.orders.confirm_at.store(self.expected, Ordering::Release);
         let result = send(&self.sender)?;
         if bytes == 0 {
@@ -138,8 +150,8 @@ pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
     Ok((client, listener.accept()?.0))
 }
 
-/// Sends `request` and says that nothing follows, lets `server` answer and close on this thread, and returns the answer, read on
-/// another.
+/// Sends `request` and says that nothing follows, lets `server` answer and close on this thread,
+/// and returns the answer, read on another.
 ///
 /// # Errors
 ///
@@ -163,8 +175,9 @@ pub fn hear(mut end: impl Read) -> io::Result<Vec<u8>> {
     end.read_to_end(&mut all).map(|_| all)
 }
 
-/// A client asks and a server answers, each on a thread of its own, while `relay` passes on between them on this thread, with a
-/// connection to each. Returns its result, and whether client and server heard what the other said and no more.
+/// A client asks and a server answers, each on a thread of its own, while `relay` passes on between
+/// them on this thread, with a connection to each. Returns its result, and whether client and
+/// server heard what the other said and no more.
 ///
 /// # Errors
 ///
@@ -205,7 +218,9 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
         arrived += count as u64;
         let confirm_at = orders.confirm_at.load(Ordering::Acquire); // pairs with the store in `exchange`
         if arrived > confirm_at {
-            return Err(io::Error::other(format!("{arrived} bytes arrived where {confirm_at} were announced")));
+            return Err(io::Error::other(format!(
+                "{arrived} bytes arrived where {confirm_at} were announced"
+            )));
         }
         if orders.checksum.load(Ordering::Relaxed) {
             hash = fnv1a(hash, &buffer[..count]);
@@ -222,5 +237,7 @@ pub const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The FNV-1a checksum of `bytes`, continuing `hash`.
 pub fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

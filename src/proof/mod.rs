@@ -13,9 +13,11 @@
 //! | on which core? | [`cores`] | `sched_setaffinity` |
 //! | how long, in rounds? | [`rounds::Rounds`] | the clock |
 //!
-//! [`cost`] puts calls, allocations and page faults into a row of a report. None of them asks the code under test to count itself.
-//! [`report::Report`] prints what they found, as a table for people or as JSON for programs, and [`flags`] reads what the examples
-//! are asked for. [`loopback`] and [`scratch`] give an experiment its connection and its files, [`limit`] how large those may grow.
+//! [`cost`] puts calls, allocations and page faults into a row of a report. None of them asks the
+//! code under test to count itself. [`report::Report`] prints what they found, as a table for
+//! people or as JSON for programs, and [`flags`] reads what the examples are asked for.
+//! [`loopback`] and [`scratch`] give an experiment its connection and its files, [`limit`] how
+//! large those may grow.
 
 pub mod allocations;
 #[cfg(unix)]
@@ -60,7 +62,8 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not one of {}", known.join(", ")))
 }
 
-/// The error of a facility that this platform lacks, `what` being a whole sentence without its full stop.
+/// The error of a facility that this platform lacks, `what` being a whole sentence without its full
+/// stop.
 #[allow(dead_code, reason = "Linux, which has everything, never calls it")]
 pub(crate) fn unsupported(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, what)

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 
 const WORD: usize = size_of::<u64>();
 
-/// How many bytes this word still takes in memory that the process can write and that is no file's, at addresses divisible
-/// by 8. The main thread's stack is left out: a copy may lie there that somebody computed with.
+/// How many bytes this word still takes in memory that the process can write and that is no file's,
+/// at addresses divisible by 8. The main thread's stack is left out: a copy may lie there that
+/// somebody computed with.
 ///
 /// ```
 /// use perf_proved::proof::remains;
@@ -34,7 +35,9 @@ pub fn of(word: u64) -> io::Result<u64> {
             let length = piece.len().min((end - at) as usize);
             memory.read_exact_at(&mut piece[..length], at)?;
             let words = piece[..length].chunks_exact(WORD).zip((at..).step_by(WORD));
-            found += words.filter(|(bytes, at)| *bytes == word.to_ne_bytes() && !own.contains(at)).count();
+            found += words
+                .filter(|(bytes, at)| *bytes == word.to_ne_bytes() && !own.contains(at))
+                .count();
             at += length as u64;
         }
     }

@@ -1,4 +1,5 @@
-//! What an example prints: a table for people, one flat JSON object for programs, and whether it kept its promises.
+//! What an example prints: a table for people, one flat JSON object for programs, and whether it
+//! kept its promises.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -18,8 +19,8 @@ pub enum Value {
     Nanoseconds(f64),
     /// So many bytes a second.
     BytesPerSecond(f64),
-    /// The median of several rounds, the lowest and the highest of them. In JSON three members: the quantity's own, and with
-    /// `_low` and `_high` appended to it.
+    /// The median of several rounds, the lowest and the highest of them. In JSON three members: the
+    /// quantity's own, and with `_low` and `_high` appended to it.
     Rounds(Box<[Value; 3]>),
     /// No number can be had on this machine, for this reason.
     NotPossible(String),
@@ -43,7 +44,8 @@ impl From<io::Error> for Value {
     }
 }
 
-/// The numbers of one example: a row a variant, a column a quantity, both in the order in which they were first set.
+/// The numbers of one example: a row a variant, a column a quantity, both in the order in which
+/// they were first set.
 ///
 /// ```
 /// use perf_proved::proof::report::{Report, Value};
@@ -98,7 +100,9 @@ impl Report {
     ///
     /// As [`set`](Self::set).
     pub fn not_possible(&mut self, variant: &str, quantities: &[&str], reason: &str) {
-        quantities.iter().for_each(|quantity| self.set(variant, quantity, Value::NotPossible(reason.to_owned())));
+        quantities.iter().for_each(|quantity| {
+            self.set(variant, quantity, Value::NotPossible(reason.to_owned()))
+        });
     }
 
     /// Sets a number that has no place in the table, only in the JSON.
@@ -117,25 +121,28 @@ impl Report {
         self.notes.push(line.to_owned());
     }
 
-    /// States something that must hold for the numbers to mean anything. A broken promise is printed, and the example
-    /// exits with 1.
+    /// States something that must hold for the numbers to mean anything. A broken promise is
+    /// printed, and the example exits with 1.
     pub fn promise(&mut self, says: &str, kept: bool) {
         self.promises.push((says.to_owned(), kept));
     }
 
-    /// The numbers as one flat JSON object, `"variant.quantity": number`: counts, bytes, nanoseconds, bytes a second. Where
-    /// there is no number, the reason stands as a string.
+    /// The numbers as one flat JSON object, `"variant.quantity": number`: counts, bytes,
+    /// nanoseconds, bytes a second. Where there is no number, the reason stands as a string.
     pub fn json(&self) -> String {
         let cells = self
             .cells
             .iter()
-            .map(|(row, column, value)| (key(&self.variants[*row], &self.quantities[*column]), value))
+            .map(|(row, column, value)| {
+                (key(&self.variants[*row], &self.quantities[*column]), value)
+            })
             .chain(self.details.iter().map(|(key, value)| (key.clone(), value)));
         let members: Vec<String> = cells
             .map(|(key, value)| match value {
                 Value::Rounds(rounds) => {
                     let keys = [key.clone(), key.clone() + "_low", key + "_high"];
-                    let members = keys.iter().zip(rounds.iter()).map(|(key, value)| member(key, value));
+                    let members =
+                        keys.iter().zip(rounds.iter()).map(|(key, value)| member(key, value));
                     members.collect::<Vec<_>>().join(",")
                 }
                 value => member(&key, value),
@@ -152,7 +159,11 @@ impl Report {
         for (row, variant) in self.variants.iter().enumerate() {
             let mut line = vec![variant.clone()];
             for column in 0..self.quantities.len() {
-                let value = self.cells.iter().find(|(r, c, _)| (*r, *c) == (row, column)).map(|(_, _, value)| value);
+                let value = self
+                    .cells
+                    .iter()
+                    .find(|(r, c, _)| (*r, *c) == (row, column))
+                    .map(|(_, _, value)| value);
                 if let Some(Value::NotPossible(reason)) = value {
                     reasons.push(format!("{variant}: {reason}"));
                 }
@@ -160,7 +171,8 @@ impl Report {
             }
             rows.push(line);
         }
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.quantities.len()).map(width).collect();
 
         let mut out = format!("{}\n\n", self.title);
@@ -189,8 +201,8 @@ impl Report {
         out
     }
 
-    /// Prints the report, as JSON or as a table, and returns what `main` should: 1 if a promise is broken. With JSON, broken
-    /// promises go to standard error.
+    /// Prints the report, as JSON or as a table, and returns what `main` should: 1 if a promise is
+    /// broken. With JSON, broken promises go to standard error.
     pub fn finish(&self, json: bool) -> ExitCode {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {
@@ -216,7 +228,10 @@ impl Report {
 ///
 /// If a name holds a full stop.
 fn key(variant: &str, quantity: &str) -> String {
-    assert!(!variant.contains('.') && !quantity.contains('.'), "a full stop in `{variant}` or `{quantity}`");
+    assert!(
+        !variant.contains('.') && !quantity.contains('.'),
+        "a full stop in `{variant}` or `{quantity}`"
+    );
     format!("{variant}.{quantity}")
 }
 
@@ -281,8 +296,10 @@ fn text(value: &Value) -> String {
 }
 
 fn scaled(value: f64, units: &[(f64, &str)]) -> String {
-    let &(size, unit) = units.iter().find(|(size, _)| value >= *size).unwrap_or(&units[units.len() - 1]);
+    let &(size, unit) =
+        units.iter().find(|(size, _)| value >= *size).unwrap_or(&units[units.len() - 1]);
     let value = value / size;
-    let decimals = if value.fract() == 0.0 || value >= 100.0 { 0 } else { usize::from(value < 10.0) + 1 };
+    let decimals =
+        if value.fract() == 0.0 || value >= 100.0 { 0 } else { usize::from(value < 10.0) + 1 };
     format!("{value:.decimals$} {unit}")
 }

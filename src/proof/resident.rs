@@ -14,7 +14,8 @@ pub fn now() -> io::Result<u64> {
     status("VmRSS:")
 }
 
-/// The most bytes that were resident at once, since the program was started or since [`reset_peak`] (`VmHWM`).
+/// The most bytes that were resident at once, since the program was started or since [`reset_peak`]
+/// (`VmHWM`).
 ///
 /// # Errors
 ///
@@ -23,7 +24,8 @@ pub fn peak() -> io::Result<u64> {
     status("VmHWM:")
 }
 
-/// Lets [`peak`] begin again at what is resident now, by [`clear_refs`](https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html).
+/// Lets [`peak`] begin again at what is resident now, by
+/// [`clear_refs`](https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html).
 ///
 /// # Errors
 ///
@@ -34,7 +36,10 @@ pub fn reset_peak() -> io::Result<()> {
 
 fn status(field: &str) -> io::Result<u64> {
     let table = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = table.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10)
-        .ok_or_else(|| super::unsupported("this kernel does not say how much of a process is resident"))
+    let kib = table
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map(|kib| kib << 10).ok_or_else(|| {
+        super::unsupported("this kernel does not say how much of a process is resident")
+    })
 }

@@ -1,6 +1,8 @@
-//! Timing several things in turns, for examples: what the machine does meanwhile then happens to all of them alike.
+//! Timing several things in turns, for examples: what the machine does meanwhile then happens to
+//! all of them alike.
 //!
-//! A few short rounds show what is large. To prove a small difference, use the bench, and `cargo book record`.
+//! A few short rounds show what is large. To prove a small difference, use the bench, and `cargo
+//! book record`.
 
 use super::report::Value;
 use std::io;
@@ -42,11 +44,16 @@ pub struct Times {
 
 impl<'a> Rounds<'a> {
     /// Adds a probe, which does something as often as it is told and returns how long that took.
-    pub fn add(&mut self, name: impl Into<String>, probe: impl FnMut(u64) -> io::Result<Duration> + 'a) {
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        probe: impl FnMut(u64) -> io::Result<Duration> + 'a,
+    ) {
         self.0.push((name.into(), Box::new(probe)));
     }
 
-    /// Runs all probes in turns, so many rounds, each probe for about `budget` a round but at least once.
+    /// Runs all probes in turns, so many rounds, each probe for about `budget` a round but at least
+    /// once.
     ///
     /// A probe that fails is not run again; its error stands in its place.
     pub fn run(self, rounds: usize, budget: Duration) -> Vec<(String, io::Result<Times>)> {
@@ -67,7 +74,10 @@ impl<'a> Rounds<'a> {
                 }
             }
         }
-        probes.into_iter().map(|(name, _, times, taken)| (name, times.map(|_| Times::of(taken)))).collect()
+        probes
+            .into_iter()
+            .map(|(name, _, times, taken)| (name, times.map(|_| Times::of(taken))))
+            .collect()
     }
 }
 
@@ -77,9 +87,11 @@ fn calibrate(probe: &mut Probe<'_>, budget: Duration) -> io::Result<u64> {
     loop {
         let start = Instant::now();
         let time = probe(n)?;
-        // What a probe sets up is not in its time, but in ours. The last condition stops at a probe that takes no time.
+        // What a probe sets up is not in its time, but in ours. The last condition stops at a probe
+        // that takes no time.
         if time >= budget / 8 || start.elapsed() >= budget || n >= 1 << 40 {
-            let fits = n as f64 * budget.as_secs_f64() / time.max(Duration::from_nanos(1)).as_secs_f64();
+            let fits =
+                n as f64 * budget.as_secs_f64() / time.max(Duration::from_nanos(1)).as_secs_f64();
             return Ok((fits as u64).clamp(1, n.saturating_mul(16)));
         }
         n = n.saturating_mul(4);

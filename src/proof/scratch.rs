@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, io, process};
 
-/// A new directory, in the system's temporary directory unless told otherwise. Dropping it removes it.
+/// A new directory, in the system's temporary directory unless told otherwise. Dropping it removes
+/// it.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -25,13 +26,20 @@ impl Scratch {
     pub fn within(folder: &Path) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
-            // Relaxed: only the numbers must differ. Left over from a process of the same id: take the next number.
-            let name = format!("perf-proved-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            // Relaxed: only the numbers must differ. Left over from a process of the same id: take
+            // the next number.
+            let name =
+                format!("perf-proved-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = folder.join(name);
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(Self(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(io::Error::new(error.kind(), format!("making {}: {error}", path.display()))),
+                Err(error) => {
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("making {}: {error}", path.display()),
+                    ));
+                }
             }
         }
     }
@@ -41,7 +49,8 @@ impl Scratch {
         &self.0
     }
 
-    /// Writes a file of `length` bytes, whose content repeats at no power of two, and returns where it is.
+    /// Writes a file of `length` bytes, whose content repeats at no power of two, and returns where
+    /// it is.
     ///
     /// # Errors
     ///
@@ -52,8 +61,8 @@ impl Scratch {
         Ok(path)
     }
 
-    /// As [`file`](Self::file), but writes `piece` bytes at a time. A file system with large folios keeps in the page cache as one what
-    /// was written as one.
+    /// As [`file`](Self::file), but writes `piece` bytes at a time. A file system with large folios
+    /// keeps in the page cache as one what was written as one.
     ///
     /// # Errors
     ///
@@ -61,7 +70,9 @@ impl Scratch {
     pub fn file_in_pieces(&self, name: &str, length: usize, piece: usize) -> io::Result<PathBuf> {
         let path = self.0.join(name);
         let mut file = fs::File::create(&path)?;
-        pattern(length).chunks(piece).try_for_each(|piece| io::Write::write_all(&mut file, piece))?;
+        pattern(length)
+            .chunks(piece)
+            .try_for_each(|piece| io::Write::write_all(&mut file, piece))?;
         Ok(path)
     }
 }
@@ -73,8 +84,8 @@ impl Drop for Scratch {
     }
 }
 
-/// The first bytes of a sequence with a period of 251: a piece that is lost, doubled or moved shows, unless it is a multiple
-/// of that long.
+/// The first bytes of a sequence with a period of 251: a piece that is lost, doubled or moved
+/// shows, unless it is a multiple of that long.
 pub fn pattern(length: usize) -> Vec<u8> {
     (0..=250).cycle().take(length).collect()
 }

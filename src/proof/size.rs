@@ -19,5 +19,7 @@ pub fn parse(text: &str) -> Result<usize, String> {
         _ => (text, 0),
     };
     let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.filter(|bytes| (1..=1 << 30).contains(bytes)).ok_or_else(|| "not a size from 1 to 1024MiB".to_owned())
+    bytes
+        .filter(|bytes| (1..=1 << 30).contains(bytes))
+        .ok_or_else(|| "not a size from 1 to 1024MiB".to_owned())
 }

@@ -1,14 +1,15 @@
 //! Counting system calls, with the kernel as the witness.
 //!
-//! [`trace`] forks a helper, and the helper attaches to the calling thread as a debugger would (`ptrace(2)`). From then on
-//! the kernel stops the thread at the entry and at the exit of every system call and tells the helper its number and
-//! its result, which the helper adds up in memory that both share. The code under test runs where it always runs, in its own
-//! process with its own sockets, files and threads, and cannot miscount itself.
+//! [`trace`] forks a helper, and the helper attaches to the calling thread as a debugger would
+//! (`ptrace(2)`). From then on the kernel stops the thread at the entry and at the exit of every
+//! system call and tells the helper its number and its result, which the helper adds up in memory
+//! that both share. The code under test runs where it always runs, in its own process with its own
+//! sockets, files and threads, and cannot miscount itself.
 //!
-//! Tracing makes each call take microseconds more, and after the fork every page that the process writes faults once again:
-//! count calls with it, and neither time nor page faults. It needs no privilege. It fails
-//! where `ptrace` is forbidden (Yama's scopes 2 and 3, some containers) and for a thread that is being traced already,
-//! under `strace -f` for example.
+//! Tracing makes each call take microseconds more, and after the fork every page that the process
+//! writes faults once again: count calls with it, and neither time nor page faults. It needs no
+//! privilege. It fails where `ptrace` is forbidden (Yama's scopes 2 and 3, some containers) and for
+//! a thread that is being traced already, under `strace -f` for example.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,7 +32,8 @@ pub struct Call {
 /// The calls that copy bytes from the kernel into the caller's memory.
 const COPY_IN: [&str; 7] = ["read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg"];
 /// The calls that copy bytes from the caller's memory into the kernel.
-const COPY_OUT: [&str; 7] = ["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg"];
+const COPY_OUT: [&str; 7] =
+    ["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg"];
 
 impl Calls {
     /// The calls of that name; all zero if there were none.
@@ -49,7 +51,8 @@ impl Calls {
         COPY_IN.iter().map(|name| self.of(name).returned).sum()
     }
 
-    /// Bytes that the kernel copied out of the caller's memory by `write`, `send` and their variants.
+    /// Bytes that the kernel copied out of the caller's memory by `write`, `send` and their
+    /// variants.
     pub fn copied_out(&self) -> u64 {
         COPY_OUT.iter().map(|name| self.of(name).returned).sum()
     }
@@ -60,8 +63,8 @@ impl Calls {
     }
 }
 
-/// Runs `work` and returns its result with every system call that the calling thread, and each thread started by
-/// `work`, made in the meantime.
+/// Runs `work` and returns its result with every system call that the calling thread, and each
+/// thread started by `work`, made in the meantime.
 ///
 /// ```
 /// # #[cfg(target_os = "linux")]
@@ -78,8 +81,8 @@ impl Calls {
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux on x86-64 and arm64. Otherwise what `ptrace(2)` reports, in a sentence; `work` has then not
-/// run.
+/// `Unsupported` outside Linux on x86-64 and arm64. Otherwise what `ptrace(2)` reports, in a
+/// sentence; `work` has then not run.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
     linux::trace(work)
@@ -109,12 +112,13 @@ mod linux {
     /// Threads that may be inside a system call at the same moment.
     const THREADS: usize = 256;
 
-    /// `prctl` options that the kernel does not know. It refuses them without an effect; the helper sees them pass and
-    /// takes them as "count from here" and "up to here".
+    /// `prctl` options that the kernel does not know. It refuses them without an effect; the helper
+    /// sees them pass and takes them as "count from here" and "up to here".
     const BEGIN: libc::c_int = 0x7072_6f31;
     const END: libc::c_int = 0x7072_6f32;
 
-    /// Where the helper is: `WAITING` until it may attach, then `ATTACHED`, or the negative errno of what failed.
+    /// Where the helper is: `WAITING` until it may attach, then `ATTACHED`, or the negative errno
+    /// of what failed.
     const WAITING: i32 = 0;
     const MAY_ATTACH: i32 = 1;
     const ATTACHED: i32 = 2;
@@ -125,7 +129,8 @@ mod linux {
         numbers: [Number; NUMBERS],
     }
 
-    /// Written by the helper alone, with Relaxed: the thread reads it only after the helper was reaped.
+    /// Written by the helper alone, with Relaxed: the thread reads it only after the helper was
+    /// reaped.
     struct Number {
         made: AtomicU64,
         failed: AtomicU64,
@@ -148,11 +153,16 @@ mod linux {
                     0,
                 )
             };
-            if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self(address.cast())) }
+            if address == libc::MAP_FAILED {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(Self(address.cast()))
+            }
         }
 
         fn shared(&self) -> &Shared {
-            // SAFETY: mapped until `self` is dropped, page-aligned, and zero is a valid value of every atomic in it.
+            // SAFETY: mapped until `self` is dropped, page-aligned, and zero is a valid value of
+            // every atomic in it.
             unsafe { &*self.0 }
         }
     }
@@ -170,9 +180,10 @@ mod linux {
         // SAFETY: no arguments; returns the caller's thread id.
         let thread = unsafe { libc::gettid() };
 
-        // CLONE_FILES: the helper must not hold copies of our descriptors, or a socket that `work` closes would stay open.
-        // SAFETY: without CLONE_VM this is `fork`. The child may call async-signal-safe functions only, because other threads
-        // may have held any lock at this moment; `helper` makes bare system calls and touches `shared`, then exits.
+        // CLONE_FILES: the helper must not hold copies of our descriptors, or a socket that `work`
+        // closes would stay open. SAFETY: without CLONE_VM this is `fork`. The child may call
+        // async-signal-safe functions only, because other threads may have held any lock at this
+        // moment; `helper` makes bare system calls and touches `shared`, then exits.
         let helper = unsafe {
             match libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) {
                 -1 => return Err(io::Error::last_os_error()),
@@ -181,8 +192,8 @@ mod linux {
             }
         };
 
-        // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere this fails harmlessly.
-        // SAFETY: takes a process id, changes only who may attach.
+        // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere
+        // this fails harmlessly. SAFETY: takes a process id, changes only who may attach.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, helper as libc::c_ulong, 0, 0, 0) };
         shared.state.store(MAY_ATTACH, Ordering::Release); // pairs with the helper's first load
         let attached = loop {
@@ -195,7 +206,10 @@ mod linux {
         };
         if let Err(error) = attached {
             reap(helper)?;
-            return Err(io::Error::new(error.kind(), format!("counting system calls with ptrace: {error}")));
+            return Err(io::Error::new(
+                error.kind(),
+                format!("counting system calls with ptrace: {error}"),
+            ));
         }
 
         marker(BEGIN);
@@ -204,7 +218,9 @@ mod linux {
         reap(helper)?;
         let result = result.unwrap_or_else(|panic| resume_unwind(panic));
         if shared.state.load(Ordering::Acquire) != ATTACHED {
-            return Err(io::Error::other(format!("counting system calls in more than {THREADS} threads at once")));
+            return Err(io::Error::other(format!(
+                "counting system calls in more than {THREADS} threads at once"
+            )));
         }
 
         let mut calls = Calls::default();
@@ -240,7 +256,8 @@ mod linux {
         }
     }
 
-    /// What the forked helper does: attach, count between the markers, exit. Exiting detaches from every traced thread.
+    /// What the forked helper does: attach, count between the markers, exit. Exiting detaches from
+    /// every traced thread.
     ///
     /// # Safety
     ///
@@ -267,7 +284,8 @@ mod linux {
         // SAFETY: reads a thread-local integer.
         let errno = || unsafe { *libc::__errno_location() };
         let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
-        // SAFETY: ptrace requests on integers; a thread that we may not trace or that has ended is refused with an error.
+        // SAFETY: ptrace requests on integers; a thread that we may not trace or that has ended is
+        // refused with an error.
         unsafe {
             if libc::ptrace(libc::PTRACE_SEIZE, thread, 0, options) == -1
                 || libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) == -1
@@ -281,7 +299,8 @@ mod linux {
         let mut counting = false;
         loop {
             let mut status = 0;
-            // SAFETY: waits for any traced thread; `status` is writable. __WALL: they are not our children.
+            // SAFETY: waits for any traced thread; `status` is writable. __WALL: they are not our
+            // children.
             let stopped = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
             if stopped == -1 {
                 if errno() == libc::EINTR {
@@ -291,18 +310,24 @@ mod linux {
             }
             if !libc::WIFSTOPPED(status) {
                 // The thread has ended; its place is free.
-                inside.iter_mut().filter(|(tid, _)| *tid == stopped).for_each(|place| *place = (0, 0));
+                inside
+                    .iter_mut()
+                    .filter(|(tid, _)| *tid == stopped)
+                    .for_each(|place| *place = (0, 0));
                 continue;
             }
             let signal = libc::WSTOPSIG(status);
             let mut deliver = 0;
             if signal == libc::SIGTRAP | 0x80 {
                 match syscall_stop(stopped) {
-                    Stop::Entry(libc::SYS_prctl, option) if option == BEGIN as u64 => counting = true,
+                    Stop::Entry(libc::SYS_prctl, option) if option == BEGIN as u64 => {
+                        counting = true
+                    }
                     Stop::Entry(libc::SYS_prctl, option) if option == END as u64 => return Ok(()),
                     Stop::Entry(number, _) if counting => {
                         let of = |wanted| inside.iter().position(|&(tid, _)| tid == wanted);
-                        inside[of(stopped).or_else(|| of(0)).ok_or(libc::EAGAIN)?] = (stopped, number);
+                        inside[of(stopped).or_else(|| of(0)).ok_or(libc::EAGAIN)?] =
+                            (stopped, number);
                         if let Some(count) = slot(shared, number) {
                             count.made.fetch_add(1, Ordering::Relaxed);
                         }
@@ -312,7 +337,9 @@ mod linux {
                         if let Some(place) = inside.iter_mut().find(|(tid, _)| *tid == stopped) {
                             if let Some(count) = slot(shared, place.1) {
                                 match u64::try_from(result) {
-                                    Ok(result) => count.returned.fetch_add(result, Ordering::Relaxed),
+                                    Ok(result) => {
+                                        count.returned.fetch_add(result, Ordering::Relaxed)
+                                    }
                                     Err(_) => count.failed.fetch_add(1, Ordering::Relaxed),
                                 };
                             }
@@ -326,7 +353,8 @@ mod linux {
             } else if shared.state.load(Ordering::Relaxed) == MAY_ATTACH {
                 shared.state.store(ATTACHED, Ordering::Release); // stopped by our INTERRUPT; pairs with the load in `trace`
             }
-            // SAFETY: `stopped` is in a ptrace stop. If it was killed meanwhile, the call fails and the next wait tells.
+            // SAFETY: `stopped` is in a ptrace stop. If it was killed meanwhile, the call fails and
+            // the next wait tells.
             unsafe { libc::ptrace(libc::PTRACE_SYSCALL, stopped, 0, deliver) };
         }
     }
@@ -343,10 +371,11 @@ mod linux {
         Other,
     }
 
-    /// Asks the kernel what the stopped thread is about to call or has just called (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3).
+    /// Asks the kernel what the stopped thread is about to call or has just called
+    /// (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3).
     fn syscall_stop(thread: libc::pid_t) -> Stop {
-        // SAFETY: all-zero bytes are a valid value of this struct and of its union of integers; the kernel writes at most
-        // the size given.
+        // SAFETY: all-zero bytes are a valid value of this struct and of its union of integers; the
+        // kernel writes at most the size given.
         let info = unsafe {
             let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
             let size = size_of_val(&info);
@@ -358,7 +387,9 @@ mod linux {
         // SAFETY: `op` says which member of the union the kernel filled in.
         unsafe {
             match info.op {
-                libc::PTRACE_SYSCALL_INFO_ENTRY => Stop::Entry(info.u.entry.nr as libc::c_long, info.u.entry.args[0]),
+                libc::PTRACE_SYSCALL_INFO_ENTRY => {
+                    Stop::Entry(info.u.entry.nr as libc::c_long, info.u.entry.args[0])
+                }
                 libc::PTRACE_SYSCALL_INFO_EXIT => Stop::Exit(info.u.exit.sval),
                 _ => Stop::Other,
             }

@@ -54,8 +54,8 @@ pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> 
     Ok((result, Usage::of_thread()? - before))
 }
 
-/// How often a core has made another one drop translations of addresses, since the machine was started and by whatever program:
-/// the row `TLB` of `/proc/interrupts`.
+/// How often a core has made another one drop translations of addresses, since the machine was
+/// started and by whatever program: the row `TLB` of `/proc/interrupts`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Part "Zero-copy": moving bytes between files and sockets without carrying them through user space.
+//! Part "Zero-copy": moving bytes between files and sockets without carrying them through user
+//! space.
 
 pub mod copies;
 pub mod copy_file_range;

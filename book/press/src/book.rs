@@ -1,8 +1,10 @@
-//! The whole book: its pages with their blocks and references, and the machines that they are judged on.
+//! The whole book: its pages with their blocks and references, and the machines that they are
+//! judged on.
 
 use crate::machine::{Known, Machine};
 use crate::model::{
-    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof, Spanned, YAxis,
+    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
+    Spanned, YAxis,
 };
 use crate::project::{Project, owner};
 use crate::{claims, inline, judge, lint};
@@ -52,7 +54,8 @@ pub struct Judged<'a> {
     pub here: Judgement,
 }
 
-/// Reads the whole book and checks every reference in it. All problems of all pages come in one error.
+/// Reads the whole book and checks every reference in it. All problems of all pages come in one
+/// error.
 pub fn load(project: &Project) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
@@ -60,13 +63,15 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         pages,
         here: Machine::here(project)?,
         machines: Machine::all(project)?,
-        reference: Machine::load(&project.machine("reference"))?.unwrap_or_else(|| Machine::new("reference")),
+        reference: Machine::load(&project.machine("reference"))?
+            .unwrap_or_else(|| Machine::new("reference")),
     };
     let problems = References::new(project, &book.reference, &book.pages).check(&book.pages);
     if problems.is_empty() { Ok(book) } else { Err(Error::Book(problems)) }
 }
 
-/// Gives clocked claims the command that runs their bench: which bench a group belongs to, the files in benches/ say.
+/// Gives clocked claims the command that runs their bench: which bench a group belongs to, the
+/// files in benches/ say.
 fn name_benches(project: &Project, pages: &mut [Page]) {
     let benches = project.benches();
     for block in pages.iter_mut().flat_map(|page| &mut page.blocks) {
@@ -82,7 +87,8 @@ fn name_benches(project: &Project, pages: &mut [Page]) {
 /// Reads the pages only: what they say is well-formed, whether it exists is not looked into.
 pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
     let read = |path: &Path| {
-        fs::read_to_string(path).map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
+        fs::read_to_string(path)
+            .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
     };
     let mut pages = Vec::new();
     let mut problems = Vec::new();
@@ -94,8 +100,9 @@ pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
     if problems.is_empty() { Ok(pages) } else { Err(Error::Book(problems)) }
 }
 
-/// Reads one page from its source; `path` as in [`Page::path`]. Finds malformed blocks and references, and numbers
-/// typed by hand; whether what is referred to exists is [`load`]'s to check.
+/// Reads one page from its source; `path` as in [`Page::path`]. Finds malformed blocks and
+/// references, and numbers typed by hand; whether what is referred to exists is [`load`]'s to
+/// check.
 pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     let named = Path::new("book/src").join(path);
     let (blocks, mut problems) = claims::blocks(&named, markdown);
@@ -103,8 +110,13 @@ pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     problems.extend(more);
     problems.extend(lint::typed_numbers(&named, markdown));
     problems.sort();
-    let page =
-        Page { path: path.to_path_buf(), title: title.to_string(), markdown: markdown.to_string(), blocks, inlines };
+    let page = Page {
+        path: path.to_path_buf(),
+        title: title.to_string(),
+        markdown: markdown.to_string(),
+        blocks,
+        inlines,
+    };
     (page, problems)
 }
 
@@ -155,8 +167,8 @@ impl Book {
     }
 }
 
-/// Checks that what pages refer to exists: as a file always, in the reference recordings where there are any. What
-/// nobody has recorded yet is no problem, it is printed as not measured.
+/// Checks that what pages refer to exists: as a file always, in the reference recordings where
+/// there are any. What nobody has recorded yet is no problem, it is printed as not measured.
 struct References<'a> {
     project: &'a Project,
     reference: &'a Machine,
@@ -187,13 +199,17 @@ impl<'a> References<'a> {
                     }
                     Block::Figure(figure) => (&figure.place, self.figure(figure)),
                 };
-                problems.extend(wrong.into_iter().map(|message| Problem { place: place.clone(), message }));
+                problems.extend(
+                    wrong.into_iter().map(|message| Problem { place: place.clone(), message }),
+                );
             }
             for inline in &page.inlines {
                 let line = page.markdown[..inline.range.start].matches('\n').count() + 1;
                 let place = Place { page: Path::new("book/src").join(&page.path), line };
                 let wrong = self.inline(&inline.item);
-                problems.extend(wrong.into_iter().map(|message| Problem { place: place.clone(), message }));
+                problems.extend(
+                    wrong.into_iter().map(|message| Problem { place: place.clone(), message }),
+                );
             }
         }
         problems.sort();
@@ -202,8 +218,11 @@ impl<'a> References<'a> {
 
     fn proof(&self, proof: &Proof) -> Vec<String> {
         match proof {
-            Proof::Compiled { file, anchor } => self.anchor(file, anchor).err().into_iter().collect(),
-            // Whether there is such a model, only the run of it tells: `check` takes none for a failure.
+            Proof::Compiled { file, anchor } => {
+                self.anchor(file, anchor).err().into_iter().collect()
+            }
+            // Whether there is such a model, only the run of it tells: `check` takes none for a
+            // failure.
             Proof::Explored { .. } => Vec::new(),
             Proof::Clocked(Clocked { subject, than, .. }) => self.all_ids(&[subject, than]),
             Proof::Counted(counts) => counts
@@ -237,7 +256,8 @@ impl<'a> References<'a> {
         }
         if figure.y == YAxis::Throughput
             && let Some((id, _)) = members.iter().find(|(_, member)| {
-                let shown = |name: &String| figure.series.is_empty() || figure.series.contains(name);
+                let shown =
+                    |name: &String| figure.series.is_empty() || figure.series.contains(name);
                 member.function.as_ref().is_some_and(shown)
                     && member.throughput_bytes.or(member.throughput_elements).is_none()
             })
@@ -256,7 +276,9 @@ impl<'a> References<'a> {
                 }
                 wrong
             }
-            Inline::Counted { example, key } => self.count(example, key).err().into_iter().collect(),
+            Inline::Counted { example, key } => {
+                self.count(example, key).err().into_iter().collect()
+            }
             Inline::Ratio { a, b } => self.all_ids(&[a, b]),
             Inline::Percent { a, b } => {
                 let mut wrong = self.all_ids(&[a, b]);
@@ -307,13 +329,16 @@ impl<'a> References<'a> {
             .collect()
     }
 
-    /// The problem with what the reference machine's recording of a bench does not have; none without a recording, or
-    /// where the machine has a reason.
+    /// The problem with what the reference machine's recording of a bench does not have; none
+    /// without a recording, or where the machine has a reason.
     fn missing(&self, id: &str) -> Option<String> {
         let recording = self.reference.recording(id)?;
         match recording.why_not(id) {
             Some(_) => None,
-            None => Some(format!("unknown: the reference recording of {} has no `{id}`", recording.date)),
+            None => Some(format!(
+                "unknown: the reference recording of {} has no `{id}`",
+                recording.date
+            )),
         }
     }
 
@@ -339,9 +364,9 @@ impl<'a> References<'a> {
             return Err(format!("unknown: there is no examples/{example}.rs"));
         }
         match self.reference.counts.get(example) {
-            Some(counts) if !counts.values.contains_key(key) => {
-                Err(format!("unknown: the example `{example}` had no `{key}` when the reference was recorded"))
-            }
+            Some(counts) if !counts.values.contains_key(key) => Err(format!(
+                "unknown: the example `{example}` had no `{key}` when the reference was recorded"
+            )),
             _ => Ok(()),
         }
     }
@@ -351,11 +376,15 @@ impl<'a> References<'a> {
         let text = fs::read_to_string(self.project.root().join(file))
             .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
         let name = |line: &str, word: &str| {
-            line.trim().strip_prefix("//").is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
+            line.trim()
+                .strip_prefix("//")
+                .is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
         };
         let begin = text.lines().position(|line| name(line, "ANCHOR"));
         let end = text.lines().position(|line| name(line, "ANCHOR_END"));
-        let (Some(begin), Some(end)) = (begin, end.filter(|end| begin.is_some_and(|begin| begin < *end))) else {
+        let (Some(begin), Some(end)) =
+            (begin, end.filter(|end| begin.is_some_and(|begin| begin < *end)))
+        else {
             return Err(format!("{} has no anchor `{anchor}` with its end", file.display()));
         };
         let asserts = text.lines().take(end).skip(begin + 1).any(|line| {
@@ -370,7 +399,8 @@ impl<'a> References<'a> {
                 "assert_obj_safe",
                 "assert_fields",
             ];
-            let constant = code.starts_with("const _: () = assert") || code.starts_with("const { assert");
+            let constant =
+                code.starts_with("const _: () = assert") || code.starts_with("const { assert");
             let called = code.strip_prefix("static_assertions::").unwrap_or(code);
             constant || macros.iter().any(|name| called.starts_with(name)) && called.contains('!')
         });

@@ -1,12 +1,13 @@
 //! Charts as SVG, and the same numbers as tables.
 //!
-//! A figure shows one or two machines as panels that share their scales. A parameter sweep is drawn as lines over two
-//! logarithmic axes; named cases are drawn as bars from zero, or as points on a logarithmic axis where the values lie
-//! too far apart for bars. Every point carries its interval.
+//! A figure shows one or two machines as panels that share their scales. A parameter sweep is drawn
+//! as lines over two logarithmic axes; named cases are drawn as bars from zero, or as points on a
+//! logarithmic axis where the values lie too far apart for bars. Every point carries its interval.
 //!
-//! Colours come from the theme by class (`s0` … `s7`), and series differ in marker and dash as well. The SVG holds no
-//! ids, because the page that prints the whole book at once renames duplicates without their references; and no text
-//! that the table below it does not repeat, because it is one image to a screen reader.
+//! Colours come from the theme by class (`s0` … `s7`), and series differ in marker and dash as
+//! well. The SVG holds no ids, because the page that prints the whole book at once renames
+//! duplicates without their references; and no text that the table below it does not repeat,
+//! because it is one image to a screen reader.
 
 mod bars;
 mod scale;
@@ -64,7 +65,8 @@ pub struct Point {
     pub value: Result<Estimate, String>,
 }
 
-/// Widths a panel is drawn for, in CSS pixels: text keeps its size, so a phone gets a drawing of its own.
+/// Widths a panel is drawn for, in CSS pixels: text keeps its size, so a phone gets a drawing of
+/// its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     /// The whole text column of a wide screen; labels stand beside the lines.
@@ -107,7 +109,8 @@ impl Chart {
                 let _ = writeln!(out, "<p class=\"machine\">{}</p>", escape(&panel.machine));
             }
             if panel.values().next().is_none() {
-                let _ = writeln!(out, "<p class=\"placeholder\">{}</p>", escape(&panel.why_empty()));
+                let _ =
+                    writeln!(out, "<p class=\"placeholder\">{}</p>", escape(&panel.why_empty()));
             } else if both {
                 out += &self.draw(panel, Room::Narrow);
             } else {
@@ -148,8 +151,9 @@ impl Chart {
     /// The sentence that stands for the drawing.
     fn aria(&self, panel: &Panel, kind: &str) -> String {
         let names: Vec<&str> = panel.series.iter().map(|s| s.name.as_str()).collect();
-        let (low, high) =
-            panel.values().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| (l.min(e.value), h.max(e.value)));
+        let (low, high) = panel
+            .values()
+            .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| (l.min(e.value), h.max(e.value)));
         format!(
             "{kind}: {}. {} of {}, from {} to {}, on {}. The table below holds every value.",
             self.title,
@@ -163,7 +167,9 @@ impl Chart {
 
     fn legend(&self, when: &str) -> String {
         let mut out = format!("<ul class=\"legend {when}\">\n");
-        let drawn = |s: &&Series| self.panels.iter().flat_map(|p| &p.series).any(|t| t.name == s.name && t.has_value());
+        let drawn = |s: &&Series| {
+            self.panels.iter().flat_map(|p| &p.series).any(|t| t.name == s.name && t.has_value())
+        };
         for series in self.panels[0].series.iter().filter(drawn) {
             let _ = writeln!(
                 out,
@@ -183,7 +189,8 @@ impl Panel {
         self.series.iter().flat_map(|s| &s.points).filter_map(|p| p.value.as_ref().ok())
     }
 
-    /// A note on the series that have no value here, unless there is none at all, which the placeholder says.
+    /// A note on the series that have no value here, unless there is none at all, which the
+    /// placeholder says.
     fn not_drawn(&self) -> String {
         let absent: Vec<String> = self
             .series

@@ -28,11 +28,13 @@ pub struct Options {
     pub recorded: bool,
 }
 
-/// Prints every claim with its verdicts; `true` when nothing speaks against them: here, no claim fails and every
-/// example and model ran; with `recorded`, every clocked and counted claim holds on the reference machine.
+/// Prints every claim with its verdicts; `true` when nothing speaks against them: here, no claim
+/// fails and every example and model ran; with `recorded`, every clocked and counted claim holds on
+/// the reference machine.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
-    let mut wanted: Vec<Claim> = book.pages.iter().flat_map(|page| page.claims()).cloned().collect();
+    let mut wanted: Vec<Claim> =
+        book.pages.iter().flat_map(|page| page.claims()).cloned().collect();
     if let Some(id) = options.claims.iter().find(|id| wanted.iter().all(|claim| claim.id != **id)) {
         return Err(Error::Usage(format!("no chapter makes a claim `{id}`")));
     }
@@ -51,7 +53,8 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut claims = book.claims();
     claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
     let mut out = io::stdout().lock();
-    let text = if options.json { print_json(&claims) } else { print_list(&claims, options.recorded) };
+    let text =
+        if options.json { print_json(&claims) } else { print_list(&claims, options.recorded) };
     writeln!(out, "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))?;
     for trouble in &troubles {
         eprintln!("{trouble}");
@@ -65,18 +68,23 @@ fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     match judged.claim.proof {
         _ if !recorded => judged.here.verdict == Verdict::Fails,
         Proof::Clocked(_) | Proof::Counted(_) => judged.reference.verdict != Verdict::Holds,
-        Proof::Compiled { .. } | Proof::Explored { .. } => judged.reference.verdict == Verdict::Fails,
+        Proof::Compiled { .. } | Proof::Explored { .. } => {
+            judged.reference.verdict == Verdict::Fails
+        }
     }
 }
 
-/// Runs the examples, the build and the models that the claims name, and with `all` every other example too. What went
-/// wrong comes beside what was found.
+/// Runs the examples, the build and the models that the claims name, and with `all` every other
+/// example too. What went wrong comes beside what was found.
 fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>) {
     let mut proved = Machine::new("counts");
     let mut troubles = Vec::new();
     let named: BTreeSet<&str> = claims.iter().flat_map(|claim| claim.proof.examples()).collect();
-    let examples: Vec<String> =
-        project.examples().into_iter().filter(|example| all || named.contains(example.as_str())).collect();
+    let examples: Vec<String> = project
+        .examples()
+        .into_iter()
+        .filter(|example| all || named.contains(example.as_str()))
+        .collect();
     let count = examples.len();
     for (number, example) in (1..).zip(examples) {
         eprintln!("running the example {example} ({number} of {count})");
@@ -94,9 +102,12 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>
     (proved, troubles)
 }
 
-/// Builds the library for the compiled claims and runs the models of the explored ones. An error is a program that
-/// cannot be run at all; whatever ran has an outcome.
-pub(crate) fn proofs(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, ProofRun>, Error> {
+/// Builds the library for the compiled claims and runs the models of the explored ones. An error is
+/// a program that cannot be run at all; whatever ran has an outcome.
+pub(crate) fn proofs(
+    project: &Project,
+    claims: &[&Claim],
+) -> Result<BTreeMap<String, ProofRun>, Error> {
     let mut outcomes = BTreeMap::new();
     let mut build = None;
     let commit = environment::commit(project).0;
@@ -131,7 +142,8 @@ fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
     })
 }
 
-/// The library built, and this file is part of it: an assertion in a file that no module names is never looked at.
+/// The library built, and this file is part of it: an assertion in a file that no module names is
+/// never looked at.
 fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool, String) {
     if let Err(why) = built {
         return (false, why);
@@ -139,8 +151,12 @@ fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool,
     let sources = project.target().join("debug").join("libperf_proved.d");
     match fs::read_to_string(&sources) {
         Err(e) => (false, format!("cannot read {}: {e}", sources.display())),
-        Ok(list) if lists(&list, &project.root().join(file)) => (true, "the library builds".to_string()),
-        Ok(_) => (false, format!("{} is not part of the library as it is built here", file.display())),
+        Ok(list) if lists(&list, &project.root().join(file)) => {
+            (true, "the library builds".to_string())
+        }
+        Ok(_) => {
+            (false, format!("{} is not part of the library as it is built here", file.display()))
+        }
     }
 }
 
@@ -150,7 +166,8 @@ fn lists(dep_info: &str, file: &Path) -> bool {
     dep_info.lines().any(|line| {
         line.match_indices(&wanted).any(|(at, _)| {
             let bounded = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == ':');
-            bounded(line[..at].chars().next_back()) && bounded(line[at + wanted.len()..].chars().next())
+            bounded(line[..at].chars().next_back())
+                && bounded(line[at + wanted.len()..].chars().next())
         })
     })
 }
@@ -181,8 +198,8 @@ fn passed(stdout: &str) -> usize {
     results.filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok()).sum()
 }
 
-/// The array that programs read: one object a claim. `value` and `interval` are this machine's, or the reference's
-/// where this one has none; `measured` says which.
+/// The array that programs read: one object a claim. `value` and `interval` are this machine's, or
+/// the reference's where this one has none; `measured` says which.
 fn print_json(claims: &[Judged<'_>]) -> String {
     let objects: Vec<Value> = claims
         .iter()
@@ -222,10 +239,19 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     for judged in claims {
         if page != Some(&judged.page.path) {
             page = Some(&judged.page.path);
-            lines.push(format!("{}{}", if lines.is_empty() { "" } else { "\n" }, slashed(&judged.page.path)));
+            lines.push(format!(
+                "{}{}",
+                if lines.is_empty() { "" } else { "\n" },
+                slashed(&judged.page.path)
+            ));
         }
         let shown = if recorded { &judged.reference } else { &judged.here };
-        lines.push(format!("  {:<17} {} ({})", shown.verdict.words(), judged.claim.says, judged.claim.id));
+        lines.push(format!(
+            "  {:<17} {} ({})",
+            shown.verdict.words(),
+            judged.claim.says,
+            judged.claim.id
+        ));
         let reference = match recorded {
             true => String::new(),
             false => format!("; reference: {}", judged.reference.verdict.words()),
@@ -235,9 +261,9 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
             lines.push(format!("  {:<17} prove it: {}", "", judged.claim.command()));
         }
     }
-    let verdicts = claims
-        .iter()
-        .map(|judged| if recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() });
+    let verdicts = claims.iter().map(|judged| {
+        if recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() }
+    });
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for verdict in verdicts {
         match totals.iter_mut().find(|(words, _)| *words == verdict) {

@@ -3,7 +3,8 @@
 use crate::lint;
 use crate::markdown::Source;
 use crate::model::{
-    Block, Claim, Clocked, Count, CountBound, Figure, Place, Problem, Proof, RatioBound, Spanned, YAxis,
+    Block, Claim, Clocked, Count, CountBound, Figure, Place, Problem, Proof, RatioBound, Spanned,
+    YAxis,
 };
 use crate::units::{Quantity, number};
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
@@ -13,8 +14,9 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// The blocks of one page in order, and what is wrong with the others. A range covers the whole fenced block, fences
-/// included. `page` is the path that problems name. That ids are unique in the book is [`crate::book::load`]'s to check.
+/// The blocks of one page in order, and what is wrong with the others. A range covers the whole
+/// fenced block, fences included. `page` is the path that problems name. That ids are unique in the
+/// book is [`crate::book::load`]'s to check.
 pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>) {
     let source = Source::new(page, markdown);
     let mut blocks = Vec::new();
@@ -26,7 +28,8 @@ pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>
                 let word = info.split([' ', ',']).next().unwrap_or_default();
                 if word == "claim" || word == "figure" {
                     let place = source.place(range.start);
-                    let block = Fenced { info: &info, word, depth, source: &markdown[range.clone()] };
+                    let block =
+                        Fenced { info: &info, word, depth, source: &markdown[range.clone()] };
                     match block.read(&place) {
                         Ok(item) => blocks.push(Spanned { range, item }),
                         Err(Fault { line, message }) => {
@@ -68,14 +71,21 @@ impl Fenced<'_> {
     fn read(&self, place: &Place) -> Result<Block, Fault> {
         let word = self.word;
         if self.info.trim() != word {
-            return Err(format!("a {word} block takes nothing behind its name, not `{}`", self.info).into());
+            return Err(format!(
+                "a {word} block takes nothing behind its name, not `{}`",
+                self.info
+            )
+            .into());
         }
         if self.depth > 0 {
-            return Err(format!("a {word} block stands by itself, not in a list, a quote or a note").into());
+            return Err(format!(
+                "a {word} block stands by itself, not in a list, a quote or a note"
+            )
+            .into());
         }
         let lines: Vec<&str> = self.source.trim_end().lines().collect();
-        let closed =
-            lines.len() > 1 && lines.last().is_some_and(|line| line.trim().trim_matches(['`', '~']).is_empty());
+        let closed = lines.len() > 1
+            && lines.last().is_some_and(|line| line.trim().trim_matches(['`', '~']).is_empty());
         if !closed {
             return Err(format!("this {word} block is never closed").into());
         }
@@ -128,7 +138,10 @@ struct RawCount {
 
 fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     if !kebab(&raw.id) {
-        return Err(format!("the id `{}` is not in kebab case (a-z, 0-9 and single hyphens)", raw.id));
+        return Err(format!(
+            "the id `{}` is not in kebab case (a-z, 0-9 and single hyphens)",
+            raw.id
+        ));
     }
     let proofs = [
         ("compiled", raw.compiled.is_some()),
@@ -137,14 +150,18 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         ("faster", raw.faster.is_some()),
         ("like", raw.like.is_some()),
     ];
-    let given: Vec<&str> = proofs.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    let given: Vec<&str> =
+        proofs.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     let [kind] = given[..] else {
         return Err(match given.is_empty() {
-            true => "no proof: one of `compiled`, `counted`, `explored`, `faster` or `like`".to_string(),
+            true => {
+                "no proof: one of `compiled`, `counted`, `explored`, `faster` or `like`".to_string()
+            }
             false => format!("one claim, one proof, not {}", given.join(" and ")),
         });
     };
-    // Keys that are read with this proof; any other would be ignored, and a bound that is ignored is a claim unchecked.
+    // Keys that are read with this proof; any other would be ignored, and a bound that is ignored
+    // is a claim unchecked.
     let allowed: &[&str] = match kind {
         "counted" => &["than", "by", "equals", "at_most", "at_least"],
         "faster" => &["than", "by"],
@@ -159,7 +176,8 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         ("at_most", raw.at_most.is_some()),
         ("at_least", raw.at_least.is_some()),
     ];
-    if let Some((stray, _)) = bounds.iter().find(|(name, given)| *given && !allowed.contains(name)) {
+    if let Some((stray, _)) = bounds.iter().find(|(name, given)| *given && !allowed.contains(name))
+    {
         return Err(format!("`{stray}` means nothing beside `{kind}`"));
     }
     let proof = if let Some(anchor) = &raw.compiled {
@@ -176,11 +194,19 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         let by = if raw.faster.is_some() { ("by", raw.by) } else { ("within", raw.within) };
         clocked(raw.faster.or(raw.like), raw.than, by)?
     };
-    Ok(Claim { id: raw.id, says: says(&raw.says, &proof)?, proof, command: raw.command, place: place.clone() })
+    Ok(Claim {
+        id: raw.id,
+        says: says(&raw.says, &proof)?,
+        proof,
+        command: raw.command,
+        place: place.clone(),
+    })
 }
 
 fn compiled(text: &str) -> Result<Proof, String> {
-    let shape = || format!("`compiled` names an anchor of the library as `src/path.rs#anchor`, not `{text}`");
+    let shape = || {
+        format!("`compiled` names an anchor of the library as `src/path.rs#anchor`, not `{text}`")
+    };
     let (file, anchor) = text.split_once('#').ok_or_else(shape)?;
     let below_src = file.starts_with("src/") && file.ends_with(".rs") && !file.contains("..");
     if !below_src || anchor.is_empty() {
@@ -190,7 +216,10 @@ fn compiled(text: &str) -> Result<Proof, String> {
 }
 
 fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
-    let outside = || [raw.equals, raw.at_most, raw.at_least, raw.by].iter().any(Option::is_some) || raw.than.is_some();
+    let outside = || {
+        [raw.equals, raw.at_most, raw.at_least, raw.by].iter().any(Option::is_some)
+            || raw.than.is_some()
+    };
     let counts = match of {
         toml::Value::String(of) => vec![count(RawCount {
             of: of.clone(),
@@ -205,7 +234,9 @@ fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
         }
         toml::Value::Array(entries) => entries
             .iter()
-            .map(|entry| count(entry.clone().try_into().map_err(|e| format!("`counted`: {}", e.message()))?))
+            .map(|entry| {
+                count(entry.clone().try_into().map_err(|e| format!("`counted`: {}", e.message()))?)
+            })
             .collect::<Result<_, String>>()?,
         _ => return Err("`counted` is a text or a list of tables".to_string()),
     };
@@ -232,10 +263,15 @@ fn count(raw: RawCount) -> Result<Count, String> {
     ];
     let mut given = given.into_iter().flatten();
     let (Some(bound), None) = (given.next(), given.next()) else {
-        return Err(format!("`{}` needs one bound: `equals`, `at_most`, `at_least`, or `than` with `by`", raw.of));
+        return Err(format!(
+            "`{}` needs one bound: `equals`, `at_most`, `at_least`, or `than` with `by`",
+            raw.of
+        ));
     };
     match bound {
-        CountBound::Equals(n) | CountBound::AtMost(n) | CountBound::AtLeast(n) if !n.is_finite() || n < 0.0 => {
+        CountBound::Equals(n) | CountBound::AtMost(n) | CountBound::AtLeast(n)
+            if !n.is_finite() || n < 0.0 =>
+        {
             Err(format!("the bound {n} is no count"))
         }
         CountBound::AtLeast(0.0) => Err("`at_least = 0` cannot fail".to_string()),
@@ -243,7 +279,11 @@ fn count(raw: RawCount) -> Result<Count, String> {
     }
 }
 
-fn clocked(subject: Option<String>, than: Option<String>, (name, by): (&str, Option<f64>)) -> Result<Proof, String> {
+fn clocked(
+    subject: Option<String>,
+    than: Option<String>,
+    (name, by): (&str, Option<f64>),
+) -> Result<Proof, String> {
     let subject = subject.unwrap_or_default();
     let than = than.ok_or("what is it compared with? `than` is missing")?;
     for id in [&subject, &than] {
@@ -269,7 +309,9 @@ fn factor(name: &str, factor: f64) -> Result<f64, String> {
 /// `example/variant.quantity` in its two parts.
 pub(crate) fn count_key(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
-        Some((example, key)) if identifier(example) && key.contains('.') => Ok((example.to_string(), key.to_string())),
+        Some((example, key)) if identifier(example) && key.contains('.') => {
+            Ok((example.to_string(), key.to_string()))
+        }
         _ => Err(format!("a count is named `example/variant.quantity`, not `{text}`")),
     }
 }
@@ -282,11 +324,12 @@ pub(crate) fn benchmark_id(id: &str) -> Result<(), String> {
     Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
 }
 
-/// The sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name; where several counts have
-/// one, `{{at_most 2}}` is the second count's.
+/// The sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name; where
+/// several counts have one, `{{at_most 2}}` is the second count's.
 fn says(template: &str, proof: &Proof) -> Result<String, String> {
-    static PLACEHOLDER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant"));
+    static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant")
+    });
     if template.trim().is_empty() {
         return Err("`says` is empty".to_string());
     }
@@ -316,7 +359,9 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
     let filled = PLACEHOLDER.replace_all(template, |found: &regex::Captures<'_>| {
         let name = &found[1];
         let value = match found.get(2).map(|n| n.as_str().parse::<usize>()) {
-            Some(Ok(n)) => n.checked_sub(1).and_then(|n| bounds.get(n)).filter(|(has, _)| *has == name),
+            Some(Ok(n)) => {
+                n.checked_sub(1).and_then(|n| bounds.get(n)).filter(|(has, _)| *has == name)
+            }
             Some(Err(_)) => None,
             None => {
                 let mut named = bounds.iter().filter(|(has, _)| *has == name);
@@ -395,7 +440,9 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
 }
 
 pub(crate) fn kebab(id: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
     id.split('-').all(part)
 }
 
@@ -446,7 +493,8 @@ mod tests {
 
     #[test]
     fn a_block_inside_a_code_block_is_an_example() {
-        let (blocks, problems) = read("````text\n```claim\nid = 1\n```\n````\n\n    ```claim\n    x\n    ```\n");
+        let (blocks, problems) =
+            read("````text\n```claim\nid = 1\n```\n````\n\n    ```claim\n    x\n    ```\n");
         assert!(blocks.is_empty() && problems.is_empty(), "{problems:?}");
     }
 
@@ -458,9 +506,16 @@ mod tests {
         );
         let claim = only_claim("says = 'S'\nexplored = 'ring::loss'");
         assert_eq!(claim.command(), "cargo explore --exact ring::loss");
-        let claim = only_claim("says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5");
-        assert_eq!((claim.says.as_str(), claim.command().as_str()), ("1.5 times as fast", "cargo bench --bench g"));
-        let claim = only_claim("says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'");
+        let claim = only_claim(
+            "says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5",
+        );
+        assert_eq!(
+            (claim.says.as_str(), claim.command().as_str()),
+            ("1.5 times as fast", "cargo bench --bench g")
+        );
+        let claim = only_claim(
+            "says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'",
+        );
         assert!(matches!(&claim.proof, Proof::Clocked(c) if c.bound == RatioBound::Within(1.25)));
         assert_eq!(claim.command(), "make");
     }
@@ -489,30 +544,66 @@ mod tests {
             ("says = 'S'", "1: no proof"),
             ("says = 'S'\nexplored = 'a::b'\nextra = 1", "5: unknown field `extra`"),
             ("says = ", "3: "),
-            ("says = 'S'\nexplored = 'a::b'\nfaster = 'g/a'", "1: one claim, one proof, not explored and faster"),
+            (
+                "says = 'S'\nexplored = 'a::b'\nfaster = 'g/a'",
+                "1: one claim, one proof, not explored and faster",
+            ),
             ("says = 'S'\nexplored = 'a::b'\nby = 2", "1: `by` means nothing beside `explored`"),
             ("says = 'S'\nexplored = 'ab'", "1: `explored` names a test"),
-            ("says = 'S'\ncompiled = 'tests/a.rs#x'", "1: `compiled` names an anchor of the library"),
-            ("says = 'S'\ncompiled = 'src/../a.rs#x'", "1: `compiled` names an anchor of the library"),
+            (
+                "says = 'S'\ncompiled = 'tests/a.rs#x'",
+                "1: `compiled` names an anchor of the library",
+            ),
+            (
+                "says = 'S'\ncompiled = 'src/../a.rs#x'",
+                "1: `compiled` names an anchor of the library",
+            ),
             ("says = 'S'\ncounted = 'e/v.q'", "1: `e/v.q` needs one bound"),
-            ("says = 'S'\ncounted = 'e/v.q'\nequals = 1\nat_most = 2", "1: `e/v.q` needs one bound"),
+            (
+                "says = 'S'\ncounted = 'e/v.q'\nequals = 1\nat_most = 2",
+                "1: `e/v.q` needs one bound",
+            ),
             ("says = 'S'\ncounted = 'e/v.q'\nat_least = 0", "1: `at_least = 0` cannot fail"),
             ("says = 'S'\ncounted = 'e/v.q'\nat_most = nan", "1: the bound NaN is no count"),
             ("says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'", "1: `than` and `by` come together"),
-            ("says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'\nby = 1", "1: `by` is a factor above 1"),
+            (
+                "says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'\nby = 1",
+                "1: `by` is a factor above 1",
+            ),
             ("says = 'S'\ncounted = 'v.q'\nequals = 1", "1: a count is named"),
             ("says = 'S'\ncounted = []", "1: `counted` is empty"),
-            ("says = 'S'\ncounted = [{ of = 'e/v.q', equal = 1 }]", "1: `counted`: unknown field `equal`"),
+            (
+                "says = 'S'\ncounted = [{ of = 'e/v.q', equal = 1 }]",
+                "1: `counted`: unknown field `equal`",
+            ),
             ("says = 'S'\ncounted = [{ of = 'e/v.q', equals = 1 }]\nequals = 1", "1: with a list"),
             ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'", "1: `by` is missing"),
             ("says = 'S'\nfaster = 'g/a'\nby = 2", "1: what is it compared with?"),
-            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/a'\nby = 2", "1: `g/a` is compared with itself"),
-            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = 1.0", "1: `by` is a factor above 1, not 1; for"),
-            ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = inf", "1: `by` is a factor above 1, not inf"),
-            ("says = 'S'\nlike = 'g/a'\nthan = 'g/b'\nby = 2", "1: `by` means nothing beside `like`"),
+            (
+                "says = 'S'\nfaster = 'g/a'\nthan = 'g/a'\nby = 2",
+                "1: `g/a` is compared with itself",
+            ),
+            (
+                "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = 1.0",
+                "1: `by` is a factor above 1, not 1; for",
+            ),
+            (
+                "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = inf",
+                "1: `by` is a factor above 1, not inf",
+            ),
+            (
+                "says = 'S'\nlike = 'g/a'\nthan = 'g/b'\nby = 2",
+                "1: `by` means nothing beside `like`",
+            ),
             ("says = 'S'\nlike = 'g/a'\nthan = 'g'\nwithin = 2", "1: a benchmark is named"),
-            ("says = '1.5 times'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has a number typed by hand"),
-            ("says = '{{within}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has {{within}}"),
+            (
+                "says = '1.5 times'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2",
+                "1: `says` has a number typed by hand",
+            ),
+            (
+                "says = '{{within}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2",
+                "1: `says` has {{within}}",
+            ),
             ("says = '{{BY}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has braces"),
             ("says = ' '\nexplored = 'a::b'", "1: `says` is empty"),
         ] {
@@ -529,12 +620,21 @@ mod tests {
             ("```claim\nid = 'a'\n", "1: this claim block is never closed"),
             ("```claim", "1: this claim block is never closed"),
             ("```claim, wide\nid = 'a'\n```\n", "1: a claim block takes nothing behind its name"),
-            ("```claim\nid = 'A_b'\nsays='S'\nexplored='a::b'\n```\n", "1: the id `A_b` is not in kebab case"),
+            (
+                "```claim\nid = 'A_b'\nsays='S'\nexplored='a::b'\n```\n",
+                "1: the id `A_b` is not in kebab case",
+            ),
             ("```figure\ngroup = 'g'\ny = 'size'\n```\n", "3: unknown variant `size`"),
             ("```figure\ngroup = 'g'\ny = 'ratio'\n```\n", "1: a ratio needs a `baseline`"),
-            ("```figure\ngroup = 'g'\ny = 'time'\nbaseline = 'a'\n```\n", "1: `baseline` means nothing"),
+            (
+                "```figure\ngroup = 'g'\ny = 'time'\nbaseline = 'a'\n```\n",
+                "1: `baseline` means nothing",
+            ),
             ("```figure\ngroup = 'g/a'\ny = 'time'\n```\n", "1: `group` is a criterion group"),
-            ("```figure\ngroup = 'g'\ny = 'time'\ntitle = '3x faster'\n```\n", "1: a number typed by hand"),
+            (
+                "```figure\ngroup = 'g'\ny = 'time'\ntitle = '3x faster'\n```\n",
+                "1: a number typed by hand",
+            ),
         ] {
             let (blocks, problems) = read(page);
             assert!(blocks.is_empty() && problems.len() == 1, "{page}: {problems:?}");

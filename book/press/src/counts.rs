@@ -15,8 +15,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// However long a build takes, it is cargo's to say when it is stuck.
 pub(crate) const BUILD: Duration = Duration::from_secs(3600);
 
-/// Runs `cargo run --release --example NAME -- --json` and reads the object that it prints. An error names the example
-/// and ends with the tail of what it wrote to stderr.
+/// Runs `cargo run --release --example NAME -- --json` and reads the object that it prints. An
+/// error names the example and ends with the tail of what it wrote to stderr.
 pub fn run(project: &Project, example: &str) -> Result<Counts, Error> {
     run_within(project, example, LIMIT)
 }
@@ -35,18 +35,22 @@ fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Count
     if !run.success() {
         return Err(run.failure(&name, limit));
     }
-    let values =
-        parse(&run.stdout).map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
+    let values = parse(&run.stdout)
+        .map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
     Ok(Counts { date: date::now(), commit: environment::commit(project).0, values })
 }
 
-/// One flat object of numbers, or of reasons why a number cannot be had. A sentence in its place is the reason why none can.
+/// One flat object of numbers, or of reasons why a number cannot be had. A sentence in its place is
+/// the reason why none can.
 fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
     let sentence = stdout.trim();
     if sentence.is_empty() {
         return Err("printed nothing".to_string());
     }
-    if sentence.starts_with(char::is_alphabetic) && sentence.ends_with('.') && sentence.lines().count() == 1 {
+    if sentence.starts_with(char::is_alphabetic)
+        && sentence.ends_with('.')
+        && sentence.lines().count() == 1
+    {
         return Ok(IndexMap::from([(ALL.to_string(), Value::from(sentence))]));
     }
     let values: IndexMap<String, Value> =
@@ -71,7 +75,8 @@ mod tests {
 
     #[test]
     fn an_object_of_numbers_and_reasons_is_read_in_order() {
-        let values = parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
+        let values =
+            parse("{ \"b.n\": 1, \"a.n\": 2.5, \"c.n\": \"io_uring is forbidden\" }\n").unwrap();
         assert_eq!(values.keys().collect::<Vec<_>>(), ["b.n", "a.n", "c.n"]);
     }
 
@@ -106,9 +111,15 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("Cargo.toml", "[workspace]\n[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+        write(
+            "Cargo.toml",
+            "[workspace]\n[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+        );
         write("src/lib.rs", "");
-        write("examples/hang.rs", "fn main() { eprintln!(\"waiting\"); loop { std::thread::park() } }");
+        write(
+            "examples/hang.rs",
+            "fn main() { eprintln!(\"waiting\"); loop { std::thread::park() } }",
+        );
         write("examples/bad.rs", "fn main() {");
         let project = Project::at(folder.path());
         let error = run_within(&project, "hang", Duration::from_secs(3)).unwrap_err().to_string();

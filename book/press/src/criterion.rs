@@ -1,9 +1,10 @@
-//! Reads what criterion 0.8.2 leaves in its output folder. The format is private to criterion, hence the exact version
-//! in `benches/Cargo.toml` and the sample in this crate's tests.
+//! Reads what criterion 0.8.2 leaves in its output folder. The format is private to criterion,
+//! hence the exact version in `benches/Cargo.toml` and the sample in this crate's tests.
 //!
-//! A benchmark is a folder with `new/benchmark.json` (its id) and `new/estimates.json` (its times in ns). The folder's
-//! name is not the id: criterion replaces characters in it and cuts it at 64 bytes. Beside them, a bench that cannot
-//! run leaves a `not_possible.json`: `{"id": "group/function", "reason": "…"}`, for that id and all below it.
+//! A benchmark is a folder with `new/benchmark.json` (its id) and `new/estimates.json` (its times
+//! in ns). The folder's name is not the id: criterion replaces characters in it and cuts it at 64
+//! bytes. Beside them, a bench that cannot run leaves a `not_possible.json`: `{"id":
+//! "group/function", "reason": "…"}`, for that id and all below it.
 
 use crate::machine::{Benchmark, Round};
 use crate::model::Error;
@@ -60,8 +61,9 @@ pub fn covers(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Reads everything below `home`. A folder that is not there is an empty run; a damaged file is an error that names it.
-/// Results stay when a bench no longer runs, so what it refused later outweighs them.
+/// Reads everything below `home`. A folder that is not there is an empty run; a damaged file is an
+/// error that names it. Results stay when a bench no longer runs, so what it refused later
+/// outweighs them.
 pub fn read(home: &Path) -> Result<Run, Error> {
     let mut finished = Vec::new();
     let mut run = Run::default();
@@ -77,7 +79,9 @@ pub fn read(home: &Path) -> Result<Run, Error> {
         }
     }
     finished.retain(|(id, finished)| {
-        let outdated = |(prefix, refused): (&String, &Refused)| covers(prefix, id) && refused.when > finished.when;
+        let outdated = |(prefix, refused): (&String, &Refused)| {
+            covers(prefix, id) && refused.when > finished.when
+        };
         !run.not_possible.iter().any(outdated)
     });
     finished.sort_by(|(a, one), (b, other)| one.when.cmp(&other.when).then_with(|| a.cmp(b)));
@@ -104,7 +108,8 @@ enum Throughput {
     ElementsAndBytes { elements: u64, bytes: u64 },
 }
 
-/// `new/estimates.json`, as far as it is read: the median is there in every sampling mode, the slope is not.
+/// `new/estimates.json`, as far as it is read: the median is there in every sampling mode, the
+/// slope is not.
 #[derive(Deserialize)]
 struct Estimates {
     median: Median,
@@ -154,10 +159,11 @@ fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
     Ok((id.full_id, Finished { benchmark, when: written(path)? }))
 }
 
-/// The files below `folder` that matter: those in a folder `new` (`base` and `change` are of earlier runs), and the
-/// refusals, wherever they lie.
+/// The files below `folder` that matter: those in a folder `new` (`base` and `change` are of
+/// earlier runs), and the refusals, wherever they lie.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));
+    let failed =
+        |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -180,9 +186,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(path).map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))?;
-    serde_json::from_str(&text)
-        .map_err(|e| Error::Failed(format!("{}: not what criterion {VERSION} writes: {e}", path.display())))
+    let text = fs::read_to_string(path)
+        .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))?;
+    serde_json::from_str(&text).map_err(|e| {
+        Error::Failed(format!("{}: not what criterion {VERSION} writes: {e}", path.display()))
+    })
 }
 
 fn written(path: &Path) -> Result<SystemTime, Error> {

@@ -42,15 +42,16 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Whether two recordings may be compared: the same machine with the same compiler and settings. What changes from run to
-    /// run by nature, load and stolen time, is left out.
+    /// Whether two recordings may be compared: the same machine with the same compiler and
+    /// settings. What changes from run to run by nature, load and stolen time, is left out.
     pub fn is_like(&self, other: &Environment) -> bool {
-        let lasting = |of: &Environment| Environment { stolen_share: None, load_before: None, ..of.clone() };
+        let lasting =
+            |of: &Environment| Environment { stolen_share: None, load_before: None, ..of.clone() };
         lasting(self) == lasting(other)
     }
 
-    /// What can be read of this machine now. `load_before` is the load at this moment; `criterion`, `settings` and
-    /// `stolen_share` are for whoever measures to fill in.
+    /// What can be read of this machine now. `load_before` is the load at this moment; `criterion`,
+    /// `settings` and `stolen_share` are for whoever measures to fill in.
     pub fn read(project: &Project) -> Environment {
         let memory = read("/proc/meminfo").and_then(|text| {
             let kib: u64 = field(&text, "MemTotal")?.trim_end_matches("kB").trim().parse().ok()?;
@@ -70,13 +71,15 @@ impl Environment {
             criterion: None,
             settings: None,
             stolen_share: None,
-            load_before: read("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()),
+            load_before: read("/proc/loadavg")
+                .and_then(|text| text.split(' ').next()?.parse().ok()),
         }
     }
 
     /// The fields that a page shows, in order, with labels in words; what is not known says so.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
-        let memory = self.memory_bytes.map(|b| format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64));
+        let memory =
+            self.memory_bytes.map(|b| format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64));
         let stolen = self.stolen_share.map(|share| format!("{:.1} %", share * 100.0));
         let rows = [
             ("Processor", self.cpu.clone()),
@@ -94,7 +97,9 @@ impl Environment {
             ("CPU time stolen by the hypervisor", stolen),
             ("Load before it began", self.load_before.map(|load| format!("{load:.2}"))),
         ];
-        rows.into_iter().map(|(label, value)| (label, value.unwrap_or_else(|| "not known".to_string()))).collect()
+        rows.into_iter()
+            .map(|(label, value)| (label, value.unwrap_or_else(|| "not known".to_string())))
+            .collect()
     }
 }
 
@@ -123,8 +128,10 @@ impl CpuTime {
 
     fn parse(stat: &str) -> Option<CpuTime> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
-        // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is part of user and nice.
-        let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|t| t.parse().ok()).collect();
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is part of user and
+        // nice.
+        let ticks: Vec<u64> =
+            line.split_whitespace().take(8).map_while(|t| t.parse().ok()).collect();
         (ticks.len() == 8).then(|| CpuTime { stolen: ticks[7], total: ticks.iter().sum() })
     }
 
@@ -163,7 +170,11 @@ fn caches(folder: &Path) -> Option<String> {
             };
             let size = of("size")?;
             let kib: u64 = size.strip_suffix('K')?.parse().ok()?;
-            let size = if kib.is_multiple_of(1024) { format!("{} MiB", kib / 1024) } else { format!("{kib} KiB") };
+            let size = if kib.is_multiple_of(1024) {
+                format!("{} MiB", kib / 1024)
+            } else {
+                format!("{kib} KiB")
+            };
             Some(format!("L{}{kind} {size}", of("level")?))
         })
         .collect();
@@ -171,7 +182,8 @@ fn caches(folder: &Path) -> Option<String> {
     (!caches.is_empty()).then(|| caches.join(", "))
 }
 
-/// The hypervisor's name where one is told; "none" only where the processor would have said otherwise.
+/// The hypervisor's name where one is told; "none" only where the processor would have said
+/// otherwise.
 fn virtualisation() -> Option<String> {
     let flags = field(&read("/proc/cpuinfo")?, "flags")?;
     if !flags.split(' ').any(|flag| flag == "hypervisor") {
@@ -182,7 +194,11 @@ fn virtualisation() -> Option<String> {
         .filter_map(|name| read(format!("/sys/class/dmi/id/{name}")))
         .collect::<Vec<_>>()
         .join(" ");
-    Some(if told.is_empty() { "virtual machine".to_string() } else { format!("virtual machine ({told})") })
+    Some(if told.is_empty() {
+        "virtual machine".to_string()
+    } else {
+        format!("virtual machine ({told})")
+    })
 }
 
 /// The type of the file system that holds `path`, or the nearest folder above it that exists.
@@ -214,7 +230,8 @@ fn flags() -> String {
 
 /// What a program says on one line, if it is there and succeeds.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
-    let out = Command::new(program).args(arguments).output().ok().filter(|out| out.status.success())?;
+    let out =
+        Command::new(program).args(arguments).output().ok().filter(|out| out.status.success())?;
     let text = String::from_utf8(out.stdout).ok()?.trim().to_string();
     (!text.is_empty()).then_some(text)
 }

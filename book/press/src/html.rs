@@ -1,11 +1,14 @@
 //! Claims, figures and references as HTML.
 //!
-//! Everything here is one HTML block without blank lines, which is what Markdown passes through untouched.
+//! Everything here is one HTML block without blank lines, which is what Markdown passes through
+//! untouched.
 
 use crate::book::{Book, Judged};
 use crate::chart::{Chart, Panel, Point, Series, escape, spaced};
 use crate::machine::{Known, Machine};
-use crate::model::{Estimate, Figure, Inline, Judgement, Proof, Verdict, YAxis, bench_of, group_of};
+use crate::model::{
+    Estimate, Figure, Inline, Judgement, Proof, Verdict, YAxis, bench_of, group_of,
+};
 use crate::project::owner;
 use crate::stats;
 use crate::units::{self, Quantity};
@@ -66,7 +69,8 @@ fn row(machine: &str, judgement: &Judgement, note: &str) -> String {
     out + "</dd></div>\n"
 }
 
-/// How a ratio was come by: rounds, what the interval covers, the bench's noise floor. Empty for other proofs.
+/// How a ratio was come by: rounds, what the interval covers, the bench's noise floor. Empty for
+/// other proofs.
 fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
     let Proof::Clocked(clocked) = &judged.claim.proof else {
         return String::new();
@@ -94,8 +98,12 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
 /// The number of rounds in words, and how far the interval can be trusted when they are few.
 fn rounds(n: usize) -> String {
     match n {
-        1 => "one round only: the interval covers this run's noise, not the difference to the next".to_owned(),
-        2..6 => format!("{n} rounds, whose range covers {:.0}\u{a0}% of cases", stats::coverage(n) * 100.0),
+        1 => "one round only: the interval covers this run's noise, not the difference to the next"
+            .to_owned(),
+        2..6 => format!(
+            "{n} rounds, whose range covers {:.0}\u{a0}% of cases",
+            stats::coverage(n) * 100.0
+        ),
         n => format!("{n} rounds"),
     }
 }
@@ -103,7 +111,12 @@ fn rounds(n: usize) -> String {
 /// A verdict as a word and a symbol; the colour only repeats them.
 #[must_use]
 pub fn verdict(verdict: &Verdict) -> String {
-    let mut out = format!("<span class=\"verdict {}\">{} {}</span>", class(verdict), symbol(verdict), verdict.words());
+    let mut out = format!(
+        "<span class=\"verdict {}\">{} {}</span>",
+        class(verdict),
+        symbol(verdict),
+        verdict.words()
+    );
     if let Verdict::NotPossible(reason) = verdict {
         let _ = write!(out, ": {}", sentence(reason));
     }
@@ -145,7 +158,10 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
         Inline::Counted { example, key } => match machine.count(example, key) {
             Known::Measured(n) => {
                 let exact = Estimate { value: n, low: n, high: n, rounds: 1 };
-                format!("<span class=\"measured\">{}</span>", escape(&units::text(exact, Quantity::Count).value))
+                format!(
+                    "<span class=\"measured\">{}</span>",
+                    escape(&units::text(exact, Quantity::Count).value)
+                )
             }
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
@@ -155,7 +171,8 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
         Inline::Noise { bench } => known(machine.noise(bench), Quantity::Ratio),
         Inline::Crossover { group, a, b } => match machine.crossover(group, a, b) {
             Known::Measured(Some(crossover)) => {
-                let (from, earliest) = (escape(&spaced(&crossover.from)), escape(&spaced(&crossover.earliest)));
+                let (from, earliest) =
+                    (escape(&spaced(&crossover.from)), escape(&spaced(&crossover.earliest)));
                 let interval = if from == earliest {
                     String::new()
                 } else {
@@ -163,13 +180,16 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
                 };
                 format!("<span class=\"measured\">{from}{interval}</span>")
             }
-            Known::Measured(None) => "<span class=\"measured\">at no size measured</span>".to_owned(),
+            Known::Measured(None) => {
+                "<span class=\"measured\">at no size measured</span>".to_owned()
+            }
             Known::NotPossible(why) => impossible(&why),
             Known::NotMeasured => missing(),
         },
-        Inline::Claim { id } => {
-            claims.iter().find(|judged| judged.claim.id == *id).map_or_else(missing, |judged| cell(judged, page))
-        }
+        Inline::Claim { id } => claims
+            .iter()
+            .find(|judged| judged.claim.id == *id)
+            .map_or_else(missing, |judged| cell(judged, page)),
         Inline::Quoted { text, url } => format!(
             "<span class=\"quoted\">{} (<a href=\"{}\">{}</a>)</span>",
             escape(text),
@@ -179,7 +199,8 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
     }
 }
 
-/// A claim in a word: the reference machine's number and verdict, linked to the card; the reader's too, where there is one.
+/// A claim in a word: the reference machine's number and verdict, linked to the card; the reader's
+/// too, where there is one.
 fn cell(judged: &Judged<'_>, page: &Path) -> String {
     let card = format!(
         "{}{}#claim-{}",
@@ -192,7 +213,10 @@ fn cell(judged: &Judged<'_>, page: &Path) -> String {
         let value = value.map(|value| number(value, Quantity::Ratio) + " ").unwrap_or_default();
         let word = judgement.verdict.words();
         let class = class(&judgement.verdict);
-        format!("{value}<a class=\"verdict {class}\" href=\"{card}\">{} {word}</a>", symbol(&judgement.verdict))
+        format!(
+            "{value}<a class=\"verdict {class}\" href=\"{card}\">{} {word}</a>",
+            symbol(&judgement.verdict)
+        )
     };
     let here = match judged.here.verdict {
         Verdict::NotMeasured => String::new(),
@@ -224,7 +248,10 @@ fn missing() -> String {
 }
 
 fn impossible(why: &str) -> String {
-    format!("<span class=\"measured missing\">not possible on the reference machine: {}</span>", sentence(why))
+    format!(
+        "<span class=\"measured missing\">not possible on the reference machine: {}</span>",
+        sentence(why)
+    )
 }
 
 /// Who says it, of a source's address.
@@ -260,11 +287,15 @@ pub fn sentence(text: &str) -> String {
 pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
     let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
     let bench = bench(&figure.group, book);
-    let machines: Vec<(&str, &Machine)> = [("Reference machine", &book.reference), ("Your machine", &book.here)]
-        .into_iter()
-        .filter(|(_, machine)| knows(machine, &figure.group))
-        .collect();
-    let mut out = format!("<figure class=\"measurement\">\n<figcaption><strong>{}</strong>", sentence(&title));
+    let machines: Vec<(&str, &Machine)> =
+        [("Reference machine", &book.reference), ("Your machine", &book.here)]
+            .into_iter()
+            .filter(|(_, machine)| knows(machine, &figure.group))
+            .collect();
+    let mut out = format!(
+        "<figure class=\"measurement\">\n<figcaption><strong>{}</strong>",
+        sentence(&title)
+    );
     for (name, machine) in &machines {
         if let Some(recording) = machine.recording(&figure.group) {
             let day = recording.date.split('T').next().unwrap_or_default();
@@ -273,7 +304,11 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
                 "\n<span class=\"origin\"><a href=\"{}{}\">{name}</a>: {}, {}</span>",
                 up(page),
                 machine_page(&machine.name),
-                if recording.rounds == 1 { "one round only".to_owned() } else { rounds(recording.rounds) },
+                if recording.rounds == 1 {
+                    "one round only".to_owned()
+                } else {
+                    rounds(recording.rounds)
+                },
                 escape(day)
             );
         }
@@ -297,7 +332,8 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
 /// Whether a machine has measured anything of a group, or said why it cannot.
 fn knows(machine: &Machine, group: &str) -> bool {
     let cannot = |id: &String| group_of(id) == group;
-    !machine.group(group).is_empty() || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
+    !machine.group(group).is_empty()
+        || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
 fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
@@ -350,9 +386,10 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
     let (what, better) = match figure.y {
         YAxis::Time => ("Time".to_owned(), "lower is better"),
         YAxis::Throughput => ("Throughput".to_owned(), "higher is better"),
-        YAxis::Ratio => {
-            (format!("Speed relative to {}", figure.baseline.as_deref().unwrap_or_default()), "higher is better")
-        }
+        YAxis::Ratio => (
+            format!("Speed relative to {}", figure.baseline.as_deref().unwrap_or_default()),
+            "higher is better",
+        ),
     };
     Chart {
         quantity,
@@ -369,8 +406,8 @@ fn bench(group: &str, book: &Book) -> String {
     owner(group, recorded.map(String::as_str)).unwrap_or_else(|| bench_of(group)).to_owned()
 }
 
-/// The functions of a whole bench in one order, the one that it is named for first: a function then looks the same in
-/// all of its figures, whichever others they show.
+/// The functions of a whole bench in one order, the one that it is named for first: a function then
+/// looks the same in all of its figures, whichever others they show.
 fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
     let mut all = vec![bench.to_owned()];
     for recording in machines.iter().filter_map(|(_, machine)| machine.recording(group)) {
@@ -386,14 +423,18 @@ fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String
 
 fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
     let mut id = group.to_owned();
-    for part in [Some(function).filter(|f| *f != group || parameter.is_some()), parameter].into_iter().flatten() {
+    for part in [Some(function).filter(|f| *f != group || parameter.is_some()), parameter]
+        .into_iter()
+        .flatten()
+    {
         id.push('/');
         id += part;
     }
     id
 }
 
-/// The functions shown: those that the figure names, or all that any machine has measured or says it cannot.
+/// The functions shown: those that the figure names, or all that any machine has measured or says
+/// it cannot.
 fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
     if !figure.series.is_empty() {
         return figure.series.clone();
@@ -406,7 +447,8 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
             .map(|(_, b)| b.function.clone().unwrap_or_else(|| figure.group.clone()));
         let recording = machine.recording(&figure.group);
         let cannot = recording.into_iter().flat_map(|r| r.not_possible.keys());
-        let cannot = cannot.filter(|id| group_of(id) == figure.group).filter_map(|id| id.split('/').nth(1));
+        let cannot =
+            cannot.filter(|id| group_of(id) == figure.group).filter_map(|id| id.split('/').nth(1));
         for name in measured.chain(cannot.map(str::to_owned)) {
             if !all.contains(&name) {
                 all.push(name);
@@ -416,15 +458,17 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
     all
 }
 
-/// The parameters of a function that any machine has measured, in the machines' order; those of the whole group for a
-/// function that nobody has.
+/// The parameters of a function that any machine has measured, in the machines' order; those of the
+/// whole group for a function that nobody has.
 fn parameters(group: &str, function: &str, machines: &[(&str, &Machine)]) -> Vec<Option<String>> {
     let (mut own, mut all) = (Vec::new(), Vec::new());
     for (_, benchmark) in machines.iter().flat_map(|(_, machine)| machine.group(group)) {
         if !all.contains(&benchmark.parameter) {
             all.push(benchmark.parameter.clone());
         }
-        if benchmark.function.as_deref().unwrap_or(group) == function && !own.contains(&benchmark.parameter) {
+        if benchmark.function.as_deref().unwrap_or(group) == function
+            && !own.contains(&benchmark.parameter)
+        {
             own.push(benchmark.parameter.clone());
         }
     }

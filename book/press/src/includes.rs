@@ -1,4 +1,5 @@
-//! Checks that the code that chapters include is there: mdBook prints a warning and the bare reference when it is not.
+//! Checks that the code that chapters include is there: mdBook prints a warning and the bare
+//! reference when it is not.
 
 use crate::model::{Place, Problem};
 use crate::project::Project;
@@ -49,7 +50,8 @@ fn missing(line: &str, page: &Path) -> Vec<String> {
         };
         let lines = anchor.split(':').all(|part| part.is_empty() || part.parse::<usize>().is_ok());
         if !lines && !has_anchor(&source, anchor) {
-            messages.push(format!("includes {name}, which has no anchor `{anchor}`, or an empty one"));
+            messages
+                .push(format!("includes {name}, which has no anchor `{anchor}`, or an empty one"));
         }
     }
     messages
@@ -58,10 +60,12 @@ fn missing(line: &str, page: &Path) -> Vec<String> {
 /// Whether there is at least one line between the anchor's two marks.
 fn has_anchor(source: &str, anchor: &str) -> bool {
     let is = |line: &str, mark: &str| {
-        line.split_once(mark).is_some_and(|(_, rest)| rest.split_whitespace().next() == Some(anchor))
+        line.split_once(mark)
+            .is_some_and(|(_, rest)| rest.split_whitespace().next() == Some(anchor))
     };
     let mut lines = source.lines().skip_while(|line| !is(line, "ANCHOR:"));
-    lines.next().is_some() && lines.take_while(|line| !is(line, "ANCHOR_END:")).any(|line| !line.trim().is_empty())
+    lines.next().is_some()
+        && lines.take_while(|line| !is(line, "ANCHOR_END:")).any(|line| !line.trim().is_empty())
 }
 
 fn markdown_below(folder: &Path) -> Vec<PathBuf> {
@@ -86,10 +90,16 @@ mod tests {
     fn a_file_or_an_anchor_that_is_not_there_is_found() {
         let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/page.md"));
         assert!(missing("{{#include includes.rs}}", page).is_empty());
-        assert!(missing("{{#include includes.rs:1:3}} {{#rustdoc_include includes.rs:2:}}", page).is_empty());
+        assert!(
+            missing("{{#include includes.rs:1:3}} {{#rustdoc_include includes.rs:2:}}", page)
+                .is_empty()
+        );
         assert!(missing(r"\{{#include nothing.rs}}", page).is_empty());
         assert_eq!(missing("{{#include nothing.rs}}", page).len(), 1);
-        assert_eq!(missing("{{#include includes.rs:no_such}} {{ #include nothing.rs:a }}", page).len(), 2);
+        assert_eq!(
+            missing("{{#include includes.rs:no_such}} {{ #include nothing.rs:a }}", page).len(),
+            2
+        );
     }
 
     #[test]

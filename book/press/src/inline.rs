@@ -7,11 +7,13 @@ use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The references of one page in order, and what is wrong with the others. Code spans and code blocks are left alone;
-/// so is every `{{word …}}` whose word is not one of ours (mdBook has its own).
+/// The references of one page in order, and what is wrong with the others. Code spans and code
+/// blocks are left alone; so is every `{{word …}}` whose word is not one of ours (mdBook has its
+/// own).
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|claim|noise|quoted)\b").expect("a constant")
+        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|claim|noise|quoted)\b")
+            .expect("a constant")
     });
     let source = Source::new(page, markdown);
     let code = source.code();
@@ -24,7 +26,9 @@ pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Pro
         }
         let rest = &markdown[whole.end()..];
         // A reference may be broken over two lines, not over a paragraph, and holds no other.
-        let end = rest.find("}}").filter(|end| !rest[..*end].contains("{{") && !rest[..*end].contains("\n\n"));
+        let end = rest
+            .find("}}")
+            .filter(|end| !rest[..*end].contains("{{") && !rest[..*end].contains("\n\n"));
         let read = match end {
             Some(end) => arguments(&rest[..end]).and_then(|arguments| inline(word, &arguments)),
             None => Err("it is never closed with }}".to_string()),
@@ -34,10 +38,10 @@ pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Pro
                 references.push(Spanned { range: whole.start()..whole.end() + end + 2, item });
             }
             (Ok(_), None) => {}
-            (Err(message), _) => problems
-                .push(Problem {
-                    place: source.place(whole.start()), message: format!("{{{{{word} …}}}}: {message}")
-                }),
+            (Err(message), _) => problems.push(Problem {
+                place: source.place(whole.start()),
+                message: format!("{{{{{word} …}}}}: {message}"),
+            }),
         }
     }
     (references, problems)
@@ -68,10 +72,14 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
             };
             Ok(Inline::Measured { id: id(&text)?, throughput })
         }
-        ("counted", [text]) => count_key(text).map(|(example, key)| Inline::Counted { example, key }),
+        ("counted", [text]) => {
+            count_key(text).map(|(example, key)| Inline::Counted { example, key })
+        }
         ("ratio", [a, b]) => Ok(Inline::Ratio { a: id(a)?, b: id(b)? }),
         ("percent", [a, b]) => Ok(Inline::Percent { a: id(a)?, b: id(b)? }),
-        ("crossover", [group, a, b]) => Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() }),
+        ("crossover", [group, a, b]) => {
+            Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() })
+        }
         ("claim", [id]) if kebab(id) => Ok(Inline::Claim { id: id.clone() }),
         ("noise", [bench]) if identifier(bench) => Ok(Inline::Noise { bench: bench.clone() }),
         ("quoted", [text, url]) if url.starts_with("https://") || url.starts_with("http://") => {
@@ -113,12 +121,24 @@ mod tests {
     #[test]
     fn every_reference_is_read() {
         let s = str::to_string;
-        assert_eq!(one("{{measured g/f/1MiB}}"), Inline::Measured { id: s("g/f/1MiB"), throughput: false });
-        assert_eq!(one("{{measured g/f/1MiB.throughput}}"), Inline::Measured { id: s("g/f/1MiB"), throughput: true });
+        assert_eq!(
+            one("{{measured g/f/1MiB}}"),
+            Inline::Measured { id: s("g/f/1MiB"), throughput: false }
+        );
+        assert_eq!(
+            one("{{measured g/f/1MiB.throughput}}"),
+            Inline::Measured { id: s("g/f/1MiB"), throughput: true }
+        );
         assert_eq!(one("{{counted e/v.q}}"), Inline::Counted { example: s("e"), key: s("v.q") });
         assert_eq!(one("{{ratio g/a\n  g/b}}"), Inline::Ratio { a: s("g/a"), b: s("g/b") });
-        assert_eq!(one("{{percent \"g/a b\" g/b}}"), Inline::Percent { a: s("g/a b"), b: s("g/b") });
-        assert_eq!(one("{{ crossover g a b }}"), Inline::Crossover { group: s("g"), a: s("a"), b: s("b") });
+        assert_eq!(
+            one("{{percent \"g/a b\" g/b}}"),
+            Inline::Percent { a: s("g/a b"), b: s("g/b") }
+        );
+        assert_eq!(
+            one("{{ crossover g a b }}"),
+            Inline::Crossover { group: s("g"), a: s("a"), b: s("b") }
+        );
         assert_eq!(one("{{claim a-b-1}}"), Inline::Claim { id: s("a-b-1") });
         assert_eq!(one("{{noise g}}"), Inline::Noise { bench: s("g") });
         assert_eq!(
@@ -130,7 +150,8 @@ mod tests {
     #[test]
     fn ranges_cover_exactly_the_reference() {
         let page = "One {{noise a}}, |\n\n| a | {{ratio g/_a_ g/_b_}} |\n";
-        let found: Vec<&str> = read(page).0.iter().map(|reference| &page[reference.range.clone()]).collect();
+        let found: Vec<&str> =
+            read(page).0.iter().map(|reference| &page[reference.range.clone()]).collect();
         assert_eq!(found, ["{{noise a}}", "{{ratio g/_a_ g/_b_}}"]);
     }
 
@@ -160,7 +181,10 @@ mod tests {
             ("{{noise g\n\nNext }}", "{{noise …}}: it is never closed"),
         ] {
             let (references, problems) = read(&format!("One\n\n{text}\n"));
-            assert!(references.is_empty() && problems.len() == 1, "{text}: {references:?} {problems:?}");
+            assert!(
+                references.is_empty() && problems.len() == 1,
+                "{text}: {references:?} {problems:?}"
+            );
             assert!(problems[0].starts_with(&format!("a.md:3: {expected}")), "{problems:?}");
         }
         assert_eq!(read("{{noise a {{noise b}}").0.len(), 1, "the second is whole");

@@ -1,13 +1,15 @@
 //! Draws verdicts: a claim and what one machine knows go in, a judgement comes out.
 
 use crate::machine::{Known, Machine, ProofRun};
-use crate::model::{Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict};
+use crate::model::{
+    Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict,
+};
 use crate::stats;
 use crate::units::{Quantity, number, text};
 use std::path::Path;
 
-/// The verdict on `claim` by what `machine` knows. A number that is missing, not finite, or a time that is not above
-/// zero never makes a claim hold.
+/// The verdict on `claim` by what `machine` knows. A number that is missing, not finite, or a time
+/// that is not above zero never makes a claim hold.
 pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
     match &claim.proof {
         Proof::Compiled { file, anchor } => ran(machine.proofs.get(&compiled_key(file, anchor))),
@@ -29,8 +31,8 @@ pub fn explored_key(model: &str) -> String {
     format!("explored:{model}")
 }
 
-/// The interval of a ratio, against its bound. Source of the rule: a claim holds when nothing in the interval
-/// contradicts it, and fails when nothing in it agrees.
+/// The interval of a ratio, against its bound. Source of the rule: a claim holds when nothing in
+/// the interval contradicts it, and fails when nothing in it agrees.
 pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
     let ratio = match ratio {
         Known::Measured(ratio) => ratio,
@@ -81,7 +83,8 @@ fn ran(run: Option<&ProofRun>) -> Judgement {
 }
 
 fn counted(counts: &[Count], machine: &Machine) -> Judgement {
-    let mut judged: Vec<Judgement> = counts.iter().map(|count| judge_count(count, machine)).collect();
+    let mut judged: Vec<Judgement> =
+        counts.iter().map(|count| judge_count(count, machine)).collect();
     if judged.len() == 1
         && let Some(only) = judged.pop()
     {
@@ -127,13 +130,15 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
             };
             found = format!("{found}, {key} = {}", print(other));
             shown = other / value;
-            // Less than nothing is not fewer: with a comparison that did no work the claim shows nothing.
+            // Less than nothing is not fewer: with a comparison that did no work the claim shows
+            // nothing.
             other.is_finite() && other > 0.0 && value * by <= other
         }
     };
     // A count below zero is a fault of whatever counted, and no bound may take it for a good one.
     let holds = holds && value.is_finite() && value >= 0.0;
-    let value = shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
+    let value =
+        shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
     Judgement { verdict: if holds { Verdict::Holds } else { Verdict::Fails }, value, found }
 }
 
@@ -165,7 +170,8 @@ mod tests {
     }
 
     fn benchmark(function: &str, medians: &[f64]) -> (String, Benchmark) {
-        let rounds = medians.iter().map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01 }).collect();
+        let rounds =
+            medians.iter().map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01 }).collect();
         let benchmark = Benchmark {
             group: "g".into(),
             function: Some(function.into()),
@@ -221,7 +227,11 @@ mod tests {
         assert_eq!(verdict(within, 1.2, 1.3), Verdict::Undecided);
         assert_eq!(verdict(within, 1.26, 1.3), Verdict::Fails);
         assert_eq!(verdict(within, 0.5, 0.79), Verdict::Fails);
-        assert_eq!(verdict(within, 0.5, 2.0), Verdict::Undecided, "wider than the bounds on both sides");
+        assert_eq!(
+            verdict(within, 0.5, 2.0),
+            Verdict::Undecided,
+            "wider than the bounds on both sides"
+        );
     }
 
     #[test]
@@ -236,7 +246,11 @@ mod tests {
                 (2.0, 3.0, 1.0),
             ] {
                 let ratio = Known::Measured(Estimate { value, low, high, rounds: 9 });
-                assert_eq!(judge_ratio(bound, ratio).verdict, Verdict::NotMeasured, "{value} {low} {high}");
+                assert_eq!(
+                    judge_ratio(bound, ratio).verdict,
+                    Verdict::NotMeasured,
+                    "{value} {low} {high}"
+                );
             }
         }
     }
@@ -262,9 +276,21 @@ mod tests {
         let claim = clocked(RatioBound::Faster(1.5));
         assert_eq!(judge(&claim, &Machine::new("m")).verdict, Verdict::NotMeasured);
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(judge(&claim, &clocks(&[bad], &[200.0])).verdict, Verdict::NotMeasured, "{bad}");
-            assert_eq!(judge(&claim, &clocks(&[1.0, bad], &[2.0, 2.0])).verdict, Verdict::NotMeasured, "{bad}");
-            assert_eq!(judge(&claim, &clocks(&[1.0], &[bad])).verdict, Verdict::NotMeasured, "{bad}");
+            assert_eq!(
+                judge(&claim, &clocks(&[bad], &[200.0])).verdict,
+                Verdict::NotMeasured,
+                "{bad}"
+            );
+            assert_eq!(
+                judge(&claim, &clocks(&[1.0, bad], &[2.0, 2.0])).verdict,
+                Verdict::NotMeasured,
+                "{bad}"
+            );
+            assert_eq!(
+                judge(&claim, &clocks(&[1.0], &[bad])).verdict,
+                Verdict::NotMeasured,
+                "{bad}"
+            );
         }
         assert_eq!(judge(&claim, &clocks(&[], &[])).verdict, Verdict::NotMeasured);
         let mut half = clocks(&[1.0], &[2.0]);
@@ -277,9 +303,14 @@ mod tests {
 
     #[test]
     fn counts_are_judged_by_their_bounds() {
-        let machine = counts(json!({ "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true }));
-        let verdict = |key: &str, bound| judge(&claim(Proof::Counted(vec![count(key, bound)])), &machine).verdict;
-        let than = |key: &str, by| CountBound::FewerThan { example: "e".into(), key: key.into(), by };
+        let machine = counts(
+            json!({ "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true }),
+        );
+        let verdict = |key: &str, bound| {
+            judge(&claim(Proof::Counted(vec![count(key, bound)])), &machine).verdict
+        };
+        let than =
+            |key: &str, by| CountBound::FewerThan { example: "e".into(), key: key.into(), by };
         assert_eq!(verdict("a.n", CountBound::Equals(1.0)), Verdict::Holds);
         assert_eq!(verdict("a.n", CountBound::Equals(2.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", CountBound::AtMost(1.0)), Verdict::Holds);
@@ -289,10 +320,17 @@ mod tests {
         assert_eq!(verdict("a.n", than("b.n", 32.0)), Verdict::Holds);
         assert_eq!(verdict("a.n", than("b.n", 33.0)), Verdict::Fails);
         assert_eq!(verdict("z.n", than("b.n", 2.0)), Verdict::Holds);
-        assert_eq!(verdict("z.n", than("z.n", 2.0)), Verdict::Fails, "nothing compared with nothing");
+        assert_eq!(
+            verdict("z.n", than("z.n", 2.0)),
+            Verdict::Fails,
+            "nothing compared with nothing"
+        );
         assert_eq!(verdict("neg.n", CountBound::AtMost(1.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", than("neg.n", 2.0)), Verdict::Fails);
-        assert_eq!(verdict("no.n", CountBound::Equals(1.0)), Verdict::NotPossible("forbidden".into()));
+        assert_eq!(
+            verdict("no.n", CountBound::Equals(1.0)),
+            Verdict::NotPossible("forbidden".into())
+        );
         assert_eq!(verdict("a.n", than("no.n", 2.0)), Verdict::NotPossible("forbidden".into()));
         assert_eq!(verdict("a.n", than("missing.n", 2.0)), Verdict::NotMeasured);
         assert_eq!(verdict("missing.n", CountBound::AtMost(1.0)), Verdict::NotMeasured);
@@ -309,14 +347,18 @@ mod tests {
         assert_eq!(verdict(&[("a.n", 1.0), ("b.n", 2.0)]), Verdict::Holds);
         assert_eq!(verdict(&[("a.n", 1.0), ("b.n", 3.0)]), Verdict::Fails);
         assert_eq!(verdict(&[("a.n", 1.0), ("c.n", 3.0)]), Verdict::NotMeasured);
-        assert_eq!(verdict(&[("a.n", 1.0), ("no.n", 3.0)]), Verdict::NotPossible("forbidden".into()));
+        assert_eq!(
+            verdict(&[("a.n", 1.0), ("no.n", 3.0)]),
+            Verdict::NotPossible("forbidden".into())
+        );
         assert_eq!(verdict(&[("a.n", 2.0), ("no.n", 3.0)]), Verdict::Fails);
         assert_eq!(verdict(&[]), Verdict::NotMeasured);
     }
 
     #[test]
     fn builds_and_models_are_judged_by_their_outcome() {
-        let compiled = claim(Proof::Compiled { file: PathBuf::from("src/a.rs"), anchor: "size".into() });
+        let compiled =
+            claim(Proof::Compiled { file: PathBuf::from("src/a.rs"), anchor: "size".into() });
         let explored = claim(Proof::Explored { model: "a::b".into() });
         let mut machine = Machine::new("m");
         assert_eq!(judge(&compiled, &machine).verdict, Verdict::NotMeasured);

@@ -1,5 +1,5 @@
-//! The press: reads claims and figures from the book's chapters, measurements from `book/machines` and criterion, and
-//! prints, serves, checks and records.
+//! The press: reads claims and figures from the book's chapters, measurements from `book/machines`
+//! and criterion, and prints, serves, checks and records.
 
 pub mod book;
 pub mod chart;

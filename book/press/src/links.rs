@@ -1,10 +1,13 @@
-//! Checks a printed book: every internal link, anchor and image leads somewhere, and no page has an id twice.
+//! Checks a printed book: every internal link, anchor and image leads somewhere, and no page has an
+//! id twice.
 //!
-//! Addresses on other sites are not asked for: whether they answer is not this book's state, and a build must not depend
-//! on it.
+//! Addresses on other sites are not asked for: whether they answer is not this book's state, and a
+//! build must not depend on it.
 
 use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
+use html5ever::tokenizer::{
+    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,7 +36,9 @@ pub fn check(folder: &Path) -> io::Result<Report> {
     let mut report = Report { pages: pages.len(), ..Report::default() };
     for (path, page) in &pages {
         let name = path.display();
-        report.problems.extend(page.twice.iter().map(|id| format!("{name}: the id `{id}` is there twice")));
+        report
+            .problems
+            .extend(page.twice.iter().map(|id| format!("{name}: the id `{id}` is there twice")));
         for reference in &page.references {
             let Some((target, fragment)) = resolve(path, page.at_root, reference) else {
                 continue;
@@ -43,11 +48,15 @@ pub fn check(folder: &Path) -> io::Result<Report> {
                 report.problems.push(format!("{name}: `{reference}` leads to no file"));
                 continue;
             };
-            let file = if folder.join(&target).is_dir() { target.join("index.html") } else { target };
+            let file =
+                if folder.join(&target).is_dir() { target.join("index.html") } else { target };
             if let (Some(fragment), Some(page)) = (fragment, pages.get(&file))
                 && !page.ids.contains(&fragment)
             {
-                report.problems.push(format!("{name}: `{reference}` names an anchor that {} lacks", file.display()));
+                report.problems.push(format!(
+                    "{name}: `{reference}` names an anchor that {} lacks",
+                    file.display()
+                ));
             }
         }
     }
@@ -65,7 +74,8 @@ struct Page {
     ids: BTreeSet<String>,
     twice: BTreeSet<String>,
     references: BTreeSet<String>,
-    /// Whether `<base>` says that links start at the site's root, wherever the page is: the 404 page does.
+    /// Whether `<base>` says that links start at the site's root, wherever the page is: the 404
+    /// page does.
     at_root: bool,
 }
 
@@ -135,9 +145,13 @@ fn attribute(tag: &Tag, name: &str) -> Option<String> {
     tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.to_string())
 }
 
-/// The file below the root, and the anchor in it, that a reference on `page` leads to; `None` when it leads to another
-/// site, and `Some(None)` inside when it leaves the book by `..`.
-fn resolve(page: &Path, at_root: bool, reference: &str) -> Option<(Option<PathBuf>, Option<String>)> {
+/// The file below the root, and the anchor in it, that a reference on `page` leads to; `None` when
+/// it leads to another site, and `Some(None)` inside when it leaves the book by `..`.
+fn resolve(
+    page: &Path,
+    at_root: bool,
+    reference: &str,
+) -> Option<(Option<PathBuf>, Option<String>)> {
     let scheme = reference.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
     if scheme || reference.starts_with("//") {
         return None;
@@ -182,7 +196,8 @@ mod tests {
     use super::*;
 
     fn site(name: &str, files: &[(&str, &str)]) -> Report {
-        let folder = std::env::temp_dir().join(format!("press-links-{name}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("press-links-{name}-{}", std::process::id()));
         for (path, content) in files {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

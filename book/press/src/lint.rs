@@ -1,7 +1,8 @@
 //! Finds measured numbers that somebody typed by hand.
 //!
-//! A number with a unit of measurement in prose is either measured here, and then a reference prints it, or somebody
-//! else's, and then `{{quoted …}}` names the source. Sizes in KiB, MiB, GiB and bytes are parameters, not measurements.
+//! A number with a unit of measurement in prose is either measured here, and then a reference
+//! prints it, or somebody else's, and then `{{quoted …}}` names the source. Sizes in KiB, MiB, GiB
+//! and bytes are parameters, not measurements.
 
 use crate::inline;
 use crate::markdown::{self, Source, ends_a_block};
@@ -14,13 +15,14 @@ use std::sync::LazyLock;
 /// Stands for what is not prose: no unit and no digit.
 const GAP: char = '\u{fffc}';
 
-/// One problem for every number with a unit of measurement in the page's prose: text, headings, tables, HTML. Code,
-/// blocks, link targets and references are not prose.
+/// One problem for every number with a unit of measurement in the page's prose: text, headings,
+/// tables, HTML. Code, blocks, link targets and references are not prose.
 pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
     let source = Source::new(page, markdown);
     let mut blanked = markdown.to_string();
     for reference in inline::references(page, markdown).0 {
-        // As many bytes, so that places stay what they are; no asterisks or underscores that would mean something.
+        // As many bytes, so that places stay what they are; no asterisks or underscores that would
+        // mean something.
         let gap = "\u{1}".repeat(reference.range.len());
         blanked.replace_range(reference.range, &gap);
     }
@@ -43,11 +45,14 @@ pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
 pub fn typed_in(sentence: &str) -> Vec<String> {
     prose(sentence)
         .iter()
-        .flat_map(|passage| typed(&passage.text).into_iter().map(|range| passage.text[range].to_string()))
+        .flat_map(|passage| {
+            typed(&passage.text).into_iter().map(|range| passage.text[range].to_string())
+        })
         .collect()
 }
 
-/// The running text of one paragraph, heading, cell or item, markup taken out, and where its pieces come from.
+/// The running text of one paragraph, heading, cell or item, markup taken out, and where its pieces
+/// come from.
 #[derive(Default)]
 struct Passage {
     text: String,
@@ -76,7 +81,9 @@ fn prose(markdown: &str) -> Vec<Passage> {
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
             Event::End(TagEnd::CodeBlock) => in_code = false,
             Event::Text(text) if !in_code => passages[last].push(&text, range.start),
-            Event::Code(_) | Event::InlineMath(_) => passages[last].push(&GAP.to_string(), range.start),
+            Event::Code(_) | Event::InlineMath(_) => {
+                passages[last].push(&GAP.to_string(), range.start)
+            }
             Event::InlineHtml(tag) => in_code = opens_code(&tag).unwrap_or(in_code),
             Event::SoftBreak | Event::HardBreak => passages[last].push(" ", range.start),
             Event::Start(Tag::HtmlBlock) => {
@@ -91,7 +98,8 @@ fn prose(markdown: &str) -> Vec<Passage> {
     passages
 }
 
-/// Whether an HTML tag in running text begins or ends what is not prose; `None` when it does neither.
+/// Whether an HTML tag in running text begins or ends what is not prose; `None` when it does
+/// neither.
 fn opens_code(tag: &str) -> Option<bool> {
     let (name, opens) = match tag.strip_prefix("</") {
         Some(rest) => (rest, false),
@@ -107,7 +115,9 @@ fn html_text(html: &str) -> String {
         Regex::new(r"(?is)<!--.*?-->|<style\b.*?</style\s*>|<script\b.*?</script\s*>|<(?:pre|code)\b.*?</(?:pre|code)\s*>|<[^>]*>")
             .expect("a constant")
     });
-    NOT_TEXT.replace_all(html, |found: &regex::Captures<'_>| " ".repeat(found[0].len())).into_owned()
+    NOT_TEXT
+        .replace_all(html, |found: &regex::Captures<'_>| " ".repeat(found[0].len()))
+        .into_owned()
 }
 
 /// Where a text has a number with a unit of measurement.
@@ -138,9 +148,10 @@ fn typed(text: &str) -> Vec<std::ops::Range<usize>> {
         .filter(|found| {
             let before = text[..found.start()].chars().next_back();
             let after = text[found.end()..].trim_start().chars().next();
-            let name =
-                before.is_some_and(|c| c.is_alphanumeric() || c == '_') || part_of_a_name(&text[..found.start()]);
-            let product = found.as_str().ends_with(sign) && after.is_some_and(|c| c.is_ascii_digit())
+            let name = before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                || part_of_a_name(&text[..found.start()]);
+            let product = found.as_str().ends_with(sign)
+                && after.is_some_and(|c| c.is_ascii_digit())
                 || found.as_str().starts_with(sign)
                     && text[..found.start()].trim_end().ends_with(|c: char| c.is_ascii_digit());
             !name && !product && !decade(found.as_str())

@@ -18,7 +18,8 @@ pub use crate::environment::Environment;
 /// The version of the file format that this press reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// Among an example's values: why it could count nothing at all, as on a system that lacks the technique.
+/// Among an example's values: why it could count nothing at all, as on a system that lacks the
+/// technique.
 pub const ALL: &str = "*";
 
 /// Everything measured on one machine.
@@ -152,7 +153,9 @@ impl<T> Known<T> {
     pub fn and<U>(self, other: Known<U>) -> Known<(T, U)> {
         match (self, other) {
             (Known::Measured(a), Known::Measured(b)) => Known::Measured((a, b)),
-            (Known::NotPossible(reason), _) | (_, Known::NotPossible(reason)) => Known::NotPossible(reason),
+            (Known::NotPossible(reason), _) | (_, Known::NotPossible(reason)) => {
+                Known::NotPossible(reason)
+            }
             _ => Known::NotMeasured,
         }
     }
@@ -179,7 +182,8 @@ impl Machine {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(bad(format!("cannot read: {e}"))),
         };
-        let value: Value = serde_json::from_str(&text).map_err(|e| bad(format!("damaged, not JSON: {e}")))?;
+        let value: Value =
+            serde_json::from_str(&text).map_err(|e| bad(format!("damaged, not JSON: {e}")))?;
         match value.get("format").and_then(Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}
             Some(format) => {
@@ -188,7 +192,8 @@ impl Machine {
             None => return Err(bad("damaged, it names no format".to_string())),
         }
         // From the text again, for the line of what is wrong.
-        let mut machine: Machine = serde_json::from_str(&text).map_err(|e| bad(format!("damaged: {e}")))?;
+        let mut machine: Machine =
+            serde_json::from_str(&text).map_err(|e| bad(format!("damaged: {e}")))?;
         if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
             machine.name = stem.to_string();
         }
@@ -199,9 +204,11 @@ impl Machine {
     pub fn store(&self, path: &Path) -> Result<(), Error> {
         let failed = |e: io::Error| Error::Failed(format!("cannot write {}: {e}", path.display()));
         let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
-        // A round a line: a recording has a thousand of them, and people read the difference of two.
+        // A round a line: a recording has a thousand of them, and people read the difference of
+        // two.
         static ROUND: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#).expect("a constant")
+            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#)
+                .expect("a constant")
         });
         let mut text = ROUND.replace_all(&text, "{ $1 $2 $3 }").into_owned();
         text.push('\n');
@@ -215,10 +222,12 @@ impl Machine {
         })
     }
 
-    /// The reader's machine: per bench the newer of `book/machines/here.json` and criterion's last results, and the
-    /// counts and proofs of the last `check`. Nothing measured is an empty machine.
+    /// The reader's machine: per bench the newer of `book/machines/here.json` and criterion's last
+    /// results, and the counts and proofs of the last `check`. Nothing measured is an empty
+    /// machine.
     pub fn here(project: &Project) -> Result<Machine, Error> {
-        let mut here = Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
+        let mut here =
+            Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
         if let Some(proved) = Machine::load(&project.proved())? {
             for (example, counts) in proved.counts {
                 if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
@@ -236,8 +245,10 @@ impl Machine {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
                 // Of the load when `cargo bench` began, nobody has kept a record.
-                let environment =
-                    environment.get_or_insert_with(|| Environment { load_before: None, ..Environment::read(project) });
+                let environment = environment.get_or_insert_with(|| Environment {
+                    load_before: None,
+                    ..Environment::read(project)
+                });
                 here.recordings.insert(bench, one_round(run, date, environment.clone()));
             }
         }
@@ -251,8 +262,8 @@ impl Machine {
         };
         let mut machines = Vec::new();
         for path in entries.flatten().map(|entry| entry.path()) {
-            let is_machine =
-                path.extension().is_some_and(|e| e == "json") && path.file_stem().is_some_and(|stem| stem != "here");
+            let is_machine = path.extension().is_some_and(|e| e == "json")
+                && path.file_stem().is_some_and(|stem| stem != "here");
             if is_machine {
                 machines.extend(Machine::load(&path)?);
             }
@@ -283,11 +294,14 @@ impl Machine {
         };
         match recording.benchmarks.get(id) {
             Some(benchmark) => Known::Measured(benchmark),
-            None => recording.why_not(id).map_or(Known::NotMeasured, |reason| Known::NotPossible(reason.to_string())),
+            None => recording
+                .why_not(id)
+                .map_or(Known::NotMeasured, |reason| Known::NotPossible(reason.to_string())),
         }
     }
 
-    /// The benchmarks of a group with their ids: functions in the order in which they ran, parameters by size.
+    /// The benchmarks of a group with their ids: functions in the order in which they ran,
+    /// parameters by size.
     pub fn group(&self, group: &str) -> Vec<(&str, &Benchmark)> {
         let Some(recording) = self.recording(group) else {
             return Vec::new();
@@ -304,8 +318,11 @@ impl Machine {
                 functions.push(&benchmark.function);
             }
         }
-        let place = |benchmark: &Benchmark| functions.iter().position(|function| **function == benchmark.function);
-        members.sort_by(|(_, a), (_, b)| place(a).cmp(&place(b)).then(a.size().total_cmp(&b.size())));
+        let place = |benchmark: &Benchmark| {
+            functions.iter().position(|function| **function == benchmark.function)
+        };
+        members
+            .sort_by(|(_, a), (_, b)| place(a).cmp(&place(b)).then(a.size().total_cmp(&b.size())));
         members
     }
 
@@ -319,18 +336,24 @@ impl Machine {
         self.benchmark(id).and_then(Benchmark::throughput)
     }
 
-    /// time(a) / time(b): inside the rounds when one recording has both, otherwise as wide as both intervals allow. Two
-    /// recordings from different environments are not compared at all.
+    /// time(a) / time(b): inside the rounds when one recording has both, otherwise as wide as both
+    /// intervals allow. Two recordings from different environments are not compared at all.
     pub fn ratio(&self, a: &str, b: &str) -> Known<Estimate> {
         let together = match (self.recording(a), self.recording(b)) {
             (Some(of_a), Some(of_b)) if !of_a.environment.is_like(&of_b.environment) => {
-                return Known::NotPossible("the two were measured in different environments".to_owned());
+                return Known::NotPossible(
+                    "the two were measured in different environments".to_owned(),
+                );
             }
             (Some(of_a), Some(of_b)) => std::ptr::eq(of_a, of_b),
             _ => false,
         };
         self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
-            if together { stats::ratio(&a.rounds, &b.rounds) } else { stats::quotient(a.time()?, b.time()?) }
+            if together {
+                stats::ratio(&a.rounds, &b.rounds)
+            } else {
+                stats::quotient(a.time()?, b.time()?)
+            }
         })
     }
 
@@ -351,8 +374,9 @@ impl Machine {
         })
     }
 
-    /// The smallest parameter from which on function `a` beats function `b` at every size that both were measured at;
-    /// `None` inside when there is no such. To beat is to have the whole interval of time(b) / time(a) above 1.
+    /// The smallest parameter from which on function `a` beats function `b` at every size that both
+    /// were measured at; `None` inside when there is no such. To beat is to have the whole interval
+    /// of time(b) / time(a) above 1.
     pub fn crossover(&self, group: &str, a: &str, b: &str) -> Known<Option<Crossover>> {
         let of = |function: &str| -> Vec<(&str, &Benchmark)> {
             let mut members = self.group(group);
@@ -362,7 +386,9 @@ impl Machine {
         let (of_a, of_b) = (of(a), of(b));
         if let Some(recording) = self.recording(group) {
             for (function, members) in [(a, &of_a), (b, &of_b)] {
-                if let (true, Some(reason)) = (members.is_empty(), recording.why_not(&format!("{group}/{function}"))) {
+                if let (true, Some(reason)) =
+                    (members.is_empty(), recording.why_not(&format!("{group}/{function}")))
+                {
                     return Known::NotPossible(reason.to_string());
                 }
             }
@@ -375,10 +401,15 @@ impl Machine {
                 continue;
             };
             compared += 1;
-            let (Known::Measured(ratio), Some(size)) = (self.ratio(id_b, id_a), &one.parameter) else { break };
+            let (Known::Measured(ratio), Some(size)) = (self.ratio(id_b, id_a), &one.parameter)
+            else {
+                break;
+            };
             beaten_so_far &= ratio.low > 1.0;
             match &mut found {
-                _ if beaten_so_far => found = Some(Crossover { from: size.clone(), earliest: size.clone() }),
+                _ if beaten_so_far => {
+                    found = Some(Crossover { from: size.clone(), earliest: size.clone() })
+                }
                 Some(crossover) if ratio.high >= 1.0 => crossover.earliest.clone_from(size),
                 _ => break,
             }
@@ -386,8 +417,8 @@ impl Machine {
         if compared == 0 { Known::NotMeasured } else { Known::Measured(found) }
     }
 
-    /// The ratio first / second of the A/A pair in the group `NAME_aa`; with several, the one whose interval reaches
-    /// furthest from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
+    /// The ratio first / second of the A/A pair in the group `NAME_aa`; with several, the one whose
+    /// interval reaches furthest from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
     pub fn noise(&self, name: &str) -> Known<Estimate> {
         let group = format!("{name}_aa");
         let reach = |ratio: &Estimate| ratio.low.ln().abs().max(ratio.high.ln().abs());
@@ -417,7 +448,9 @@ impl Machine {
     pub fn count(&self, example: &str, key: &str) -> Known<f64> {
         let values = self.counts.get(example).map(|counts| &counts.values);
         match values.and_then(|values| values.get(key).or_else(|| values.get(ALL))) {
-            Some(Value::Number(number)) => number.as_f64().map_or(Known::NotMeasured, Known::Measured),
+            Some(Value::Number(number)) => {
+                number.as_f64().map_or(Known::NotMeasured, Known::Measured)
+            }
             Some(Value::String(reason)) => Known::NotPossible(reason.clone()),
             _ => Known::NotMeasured,
         }
@@ -427,7 +460,10 @@ impl Machine {
 impl Recording {
     /// Why this machine could not measure an id, a function or a group.
     pub fn why_not(&self, id: &str) -> Option<&str> {
-        self.not_possible.iter().find(|(prefix, _)| criterion::covers(prefix, id)).map(|(_, reason)| reason.as_str())
+        self.not_possible
+            .iter()
+            .find(|(prefix, _)| criterion::covers(prefix, id))
+            .map(|(_, reason)| reason.as_str())
     }
 }
 
@@ -442,8 +478,12 @@ impl Benchmark {
         let time = self.time()?;
         let (work, unit) = self.work()?;
         let rate = |ns: f64| work * 1e9 / ns;
-        let estimate =
-            Estimate { value: rate(time.value), low: rate(time.high), high: rate(time.low), rounds: time.rounds };
+        let estimate = Estimate {
+            value: rate(time.value),
+            low: rate(time.high),
+            high: rate(time.low),
+            rounds: time.rounds,
+        };
         Some((estimate, unit))
     }
 
@@ -461,7 +501,8 @@ impl Benchmark {
     }
 }
 
-/// criterion's results apart by the bench that they come from. What belongs to no bench any more is left out.
+/// criterion's results apart by the bench that they come from. What belongs to no bench any more is
+/// left out.
 fn by_bench(project: &Project, run: criterion::Run) -> BTreeMap<String, criterion::Run> {
     let benches = project.benches();
     let bench_of = |id: &str| owner(id, benches.iter().map(String::as_str)).map(str::to_string);
@@ -479,8 +520,8 @@ fn by_bench(project: &Project, run: criterion::Run) -> BTreeMap<String, criterio
     parts
 }
 
-/// What `cargo bench` left, as a recording of one round. criterion notes neither commit nor environment; that the
-/// results are this machine's is all that is known.
+/// What `cargo bench` left, as a recording of one round. criterion notes neither commit nor
+/// environment; that the results are this machine's is all that is known.
 fn one_round(run: criterion::Run, date: String, environment: Environment) -> Recording {
     Recording {
         date,

@@ -94,14 +94,26 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Value(word), Command::Preprocess(words)) => words.push(word.string()?),
             (Long("open"), Command::Serve(options)) => options.open = true,
-            (Long("port"), Command::Serve(options)) => options.port = Some(arguments.value()?.parse()?),
-            (Long("claim"), Command::Check(options)) => options.claims.push(arguments.value()?.string()?),
+            (Long("port"), Command::Serve(options)) => {
+                options.port = Some(arguments.value()?.parse()?)
+            }
+            (Long("claim"), Command::Check(options)) => {
+                options.claims.push(arguments.value()?.string()?)
+            }
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
-            (Long("bench"), Command::Record(options)) => options.benches.push(arguments.value()?.string()?),
-            (Long("rounds"), Command::Record(options)) => options.rounds = arguments.value()?.parse()?,
-            (Long("machine"), Command::Record(options)) => options.machine = arguments.value()?.string()?,
-            (Long("about"), Command::Record(options)) => options.about = Some(arguments.value()?.string()?),
+            (Long("bench"), Command::Record(options)) => {
+                options.benches.push(arguments.value()?.string()?)
+            }
+            (Long("rounds"), Command::Record(options)) => {
+                options.rounds = arguments.value()?.parse()?
+            }
+            (Long("machine"), Command::Record(options)) => {
+                options.machine = arguments.value()?.string()?
+            }
+            (Long("about"), Command::Record(options)) => {
+                options.about = Some(arguments.value()?.string()?)
+            }
             (Long("replace"), Command::Record(options)) => options.replace = true,
             (Long("counts"), Command::Record(options)) => options.counts = true,
             (argument, _) => return Err(argument.unexpected()),

@@ -29,7 +29,8 @@ impl<'a> Source<'a> {
         events(self.text)
     }
 
-    /// The bytes that are code or HTML comments, where nothing is replaced and nothing is read as prose.
+    /// The bytes that are code or HTML comments, where nothing is replaced and nothing is read as
+    /// prose.
     pub fn code(&self) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         for (event, range) in self.events() {
@@ -61,5 +62,8 @@ pub(crate) fn events(text: &str) -> impl Iterator<Item = (Event<'_>, Range<usize
 
 /// Whether text on either side of this end belongs to different sentences.
 pub(crate) fn ends_a_block(end: TagEnd) -> bool {
-    !matches!(end, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
+    !matches!(
+        end,
+        TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image
+    )
 }

@@ -1,13 +1,15 @@
 //! What the rest of the press talks about: claims, figures, estimates and verdicts.
 //!
-//! Nothing here reads a file or prints a page. `claims` and `inline` fill these types from chapters, `machine` and
-//! `criterion` fill them from measurements, `judge` brings the two together, and `html` prints the outcome.
+//! Nothing here reads a file or prints a page. `claims` and `inline` fill these types from
+//! chapters, `machine` and `criterion` fill them from measurements, `judge` brings the two
+//! together, and `html` prints the outcome.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Where a block or a reference stands: the page's path as `book/src/…` and the line, counted from 1.
+/// Where a block or a reference stands: the page's path as `book/src/…` and the line, counted from
+/// 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Path from the project's root.
@@ -146,7 +148,8 @@ pub enum Inline {
 pub struct Crossover {
     /// From here on, and at every larger parameter, the first function beats the other.
     pub from: String,
-    /// The smallest parameter from which on nothing contradicts that: behind the last one at which the other wins.
+    /// The smallest parameter from which on nothing contradicts that: behind the last one at which
+    /// the other wins.
     pub earliest: String,
 }
 
@@ -270,7 +273,8 @@ pub enum Verdict {
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// The measured number: a ratio for a clocked claim, a count for a counted one with a single number.
+    /// The measured number: a ratio for a clocked claim, a count for a counted one with a single
+    /// number.
     pub value: Option<Estimate>,
     /// In words, what was found (`"sendfile.syscalls = 1"`), or why there is nothing.
     pub found: String,
@@ -323,8 +327,8 @@ impl Proof {
 }
 
 impl Claim {
-    /// The command that proves this claim, as a reader types it. For a clocked claim whose group is not named like its
-    /// bench, [`crate::book::load`] has set it.
+    /// The command that proves this claim, as a reader types it. For a clocked claim whose group is
+    /// not named like its bench, [`crate::book::load`] has set it.
     pub fn command(&self) -> String {
         if let Some(command) = &self.command {
             return command.clone();
@@ -371,8 +375,9 @@ pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
-/// The bench that a group or a full id belongs to, by its name alone; [`crate::machine::Machine::bench_of`] and
-/// [`crate::project::Project::bench_of`] know the benches that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
+/// The bench that a group or a full id belongs to, by its name alone;
+/// [`crate::machine::Machine::bench_of`] and [`crate::project::Project::bench_of`] know the benches
+/// that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
 pub fn bench_of(id: &str) -> &str {
     let mut name = group_of(id);
     while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {

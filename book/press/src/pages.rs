@@ -61,7 +61,12 @@ fn claims(claims: &[Judged<'_>]) -> Generated {
             );
         }
         let claim = judged.claim;
-        let link = format!("{}{}#claim-{}", up(&path), judged.page.path.with_extension("html").display(), claim.id);
+        let link = format!(
+            "{}{}#claim-{}",
+            up(&path),
+            judged.page.path.with_extension("html").display(),
+            claim.id
+        );
         let _ = writeln!(
             out,
             "<tr><td><a href=\"{}\">{}</a><br><code class=\"command\">{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>",
@@ -121,7 +126,8 @@ fn machine(machine: &Machine) -> Generated {
     impossible(machine, &mut out);
     for (example, counts) in &machine.counts {
         let _ = writeln!(out, "## Counted by `{example}`\n");
-        let commit = counts.commit.as_deref().map_or(String::new(), |c| format!(", commit {}", short(c)));
+        let commit =
+            counts.commit.as_deref().map_or(String::new(), |c| format!(", commit {}", short(c)));
         let _ = writeln!(out, "{}{commit}.\n", day(&counts.date));
         let rows = counts.values.iter().map(|(key, value)| {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -135,7 +141,11 @@ fn machine(machine: &Machine) -> Generated {
             let outcome = if run.holds { "went through" } else { "failed" };
             vec![name.clone(), outcome.to_owned(), run.found.clone(), day(&run.date).to_owned()]
         });
-        out += &table("Proofs by the compiler and by loom", &["Proof", "Outcome", "Found", "Date"], rows);
+        out += &table(
+            "Proofs by the compiler and by loom",
+            &["Proof", "Outcome", "Found", "Date"],
+            rows,
+        );
     }
     let path = PathBuf::from(machine_page(&machine.name)).with_extension("md");
     Generated { title, path, markdown: out }
@@ -155,8 +165,10 @@ fn recorded(machine: &Machine) -> String {
             Known::NotPossible(why) => format!("not possible: {why}"),
             Known::NotMeasured => "not measured".to_owned(),
         };
-        let steal =
-            recording.environment.stolen_share.map_or("not known".to_owned(), |s| format!("{:.1}\u{a0}%", s * 100.0));
+        let steal = recording
+            .environment
+            .stolen_share
+            .map_or("not known".to_owned(), |s| format!("{:.1}\u{a0}%", s * 100.0));
         vec![
             bench.clone(),
             day(&recording.date).to_owned(),
@@ -165,12 +177,24 @@ fn recorded(machine: &Machine) -> String {
             recording.benchmarks.len().to_string(),
             noise,
             steal,
-            recording.environment.load_before.map_or("not known".to_owned(), |load| format!("{load:.2}")),
+            recording
+                .environment
+                .load_before
+                .map_or("not known".to_owned(), |load| format!("{load:.2}")),
         ]
     });
     let intro = "## What was clocked\n\nThe noise floor is what the bench found between two measurements of the same \
                  code: a difference below it means nothing.\n\n";
-    let head = ["Bench", "Date", "Commit", "Rounds", "Benchmarks", "Noise floor", "CPU time stolen", "Load before"];
+    let head = [
+        "Bench",
+        "Date",
+        "Commit",
+        "Rounds",
+        "Benchmarks",
+        "Noise floor",
+        "CPU time stolen",
+        "Load before",
+    ];
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
@@ -186,12 +210,20 @@ fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     all
 }
 
-/// The rows of an environment that do not change from run to run by nature; those that do stand with the recordings.
+/// The rows of an environment that do not change from run to run by nature; those that do stand
+/// with the recordings.
 fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
-    let passing = Environment { stolen_share: Some(0.5), load_before: Some(0.5), ..Environment::default() };
+    let passing =
+        Environment { stolen_share: Some(0.5), load_before: Some(0.5), ..Environment::default() };
     let changes: Vec<bool> =
         passing.rows().iter().zip(Environment::default().rows()).map(|(a, b)| a.1 != b.1).collect();
-    environment.rows().into_iter().zip(changes).filter(|(_, changes)| !changes).map(|(row, _)| row).collect()
+    environment
+        .rows()
+        .into_iter()
+        .zip(changes)
+        .filter(|(_, changes)| !changes)
+        .map(|(row, _)| row)
+        .collect()
 }
 
 fn impossible(machine: &Machine, out: &mut String) {
@@ -239,7 +271,11 @@ fn table(label: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) ->
         for (i, cell) in row.iter().enumerate() {
             // A blank line inside would end the HTML block.
             let cell = sentence(&cell.replace('\n', " "));
-            let _ = if i == 0 { write!(out, "<th scope=\"row\">{cell}</th>") } else { write!(out, "<td>{cell}</td>") };
+            let _ = if i == 0 {
+                write!(out, "<th scope=\"row\">{cell}</th>")
+            } else {
+                write!(out, "<td>{cell}</td>")
+            };
         }
         out += "</tr>\n";
     }

@@ -1,6 +1,7 @@
 //! `cargo book build`, and the preprocessor that does the same for mdbook's own command.
 //!
-//! Both ways run the same preprocessor: the first inside this process, the second over mdbook's protocol, JSON on stdin and stdout.
+//! Both ways run the same preprocessor: the first inside this process, the second over mdbook's
+//! protocol, JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged, Page};
 use crate::html;
@@ -21,8 +22,8 @@ const NAME: &str = "press";
 ///
 /// # Errors
 ///
-/// [`Error::Book`] with everything that is wrong in the pages; the pages printed before stay. [`Error::Failed`] when
-/// mdBook cannot read or write what it needs.
+/// [`Error::Book`] with everything that is wrong in the pages; the pages printed before stay.
+/// [`Error::Failed`] when mdBook cannot read or write what it needs.
 pub fn build(project: &Project) -> Result<(), Error> {
     build_to(project, &project.book().join("book"))
 }
@@ -33,18 +34,20 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
-    // Before mdBook empties the folder with the old pages, and to keep our errors apart from its own.
+    // Before mdBook empties the folder with the old pages, and to keep our errors apart from its
+    // own.
     let book = load(project)?;
-    let mut printer = MDBook::load(project.book()).map_err(|e| failed("reading book/book.toml and the pages", &e))?;
+    let mut printer = MDBook::load(project.book())
+        .map_err(|e| failed("reading book/book.toml and the pages", &e))?;
     // mdBook takes a relative one to be below the book.
-    printer.config.build.build_dir =
-        path::absolute(folder).map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
+    printer.config.build.build_dir = path::absolute(folder)
+        .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book });
     printer.build().map_err(|e| failed("printing the book", &e))
 }
 
-/// What mdbook calls, with the arguments after `preprocess`: none, or `supports RENDERER`. `false` means "not
-/// supported", as exit code 1.
+/// What mdbook calls, with the arguments after `preprocess`: none, or `supports RENDERER`. `false`
+/// means "not supported", as exit code 1.
 ///
 /// # Errors
 ///
@@ -65,16 +68,26 @@ pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error
 /// # Errors
 ///
 /// As [`build`].
-pub fn over_protocol(project: &Project, from: impl io::Read, to: impl io::Write) -> Result<(), Error> {
-    let (context, chapters) = parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
+pub fn over_protocol(
+    project: &Project,
+    from: impl io::Read,
+    to: impl io::Write,
+) -> Result<(), Error> {
+    let (context, chapters) =
+        parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let book = load(&of(&context, project))?;
-    let printed = Press { book }.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
-    serde_json::to_writer(to, &printed).map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
+    let printed =
+        Press { book }.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
+    serde_json::to_writer(to, &printed)
+        .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
 }
 
-/// The project whose book mdbook prints: it may have been called on another one than this process was started for.
+/// The project whose book mdbook prints: it may have been called on another one than this process
+/// was started for.
 fn of(context: &PreprocessorContext, project: &Project) -> Project {
-    let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a));
+    let same = |a: &Path, b: &Path| {
+        a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
+    };
     match context.root.parent() {
         Some(root) if !same(&context.root, &project.book()) => Project::at(root),
         _ => project.clone(),
@@ -113,7 +126,11 @@ impl Preprocessor for Press {
         Ok(renderer == "html")
     }
 
-    fn run(&self, _: &PreprocessorContext, mut chapters: Chapters) -> mdbook_preprocessor::errors::Result<Chapters> {
+    fn run(
+        &self,
+        _: &PreprocessorContext,
+        mut chapters: Chapters,
+    ) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
         let claims = self.book.claims();
         chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
@@ -160,11 +177,15 @@ impl Press {
                     judged.map_or_else(String::new, |judged| html::card(judged, &self.book))
                 }
             };
-            // Blank lines around it, whatever the source has: HTML must neither join a paragraph nor swallow one.
+            // Blank lines around it, whatever the source has: HTML must neither join a paragraph
+            // nor swallow one.
             pieces.push((block.range.clone(), format!("\n{}\n\n", without_blank_lines(&html))));
         }
         for reference in &page.inlines {
-            pieces.push((reference.range.clone(), html::inline(&reference.item, &self.book, &page.path, claims)));
+            pieces.push((
+                reference.range.clone(),
+                html::inline(&reference.item, &self.book, &page.path, claims),
+            ));
         }
         splice(&page.markdown, pieces)
     }

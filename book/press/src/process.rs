@@ -33,7 +33,8 @@ impl Outcome {
 /// The last lines of what a program wrote, as the end of a message.
 pub(crate) fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last: Vec<String> = lines[lines.len().saturating_sub(8)..].iter().map(|line| format!("\n    {line}")).collect();
+    let last: Vec<String> =
+        lines[lines.len().saturating_sub(8)..].iter().map(|line| format!("\n    {line}")).collect();
     if last.is_empty() { String::new() } else { format!(":{}", last.concat()) }
 }
 
@@ -41,8 +42,12 @@ pub(crate) fn tail(output: &str) -> String {
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |e: io::Error| Error::Failed(format!("cannot run {program}: {e}"));
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let started = Instant::now();
@@ -55,9 +60,14 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Err
             break None;
         }
         // Seldom once it is clear that it takes long: a bench should have the machine to itself.
-        thread::sleep(Duration::from_millis(if started.elapsed().as_secs() < 1 { 10 } else { 100 }));
+        thread::sleep(Duration::from_millis(if started.elapsed().as_secs() < 1 {
+            10
+        } else {
+            100
+        }));
     };
-    // A program that left a child behind may hold the pipes open for good: what came until now is enough.
+    // A program that left a child behind may hold the pipes open for good: what came until now is
+    // enough.
     let finish = |receiver: mpsc::Receiver<Vec<u8>>| {
         let mut bytes = Vec::new();
         while let Ok(more) = receiver.recv_timeout(Duration::from_secs(1)) {
@@ -84,13 +94,16 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
     receiver
 }
 
-/// cargo, the one that runs this process where there is one. What cargo told this process about the press's own package
-/// is none of the child's business.
+/// cargo, the one that runs this process where there is one. What cargo told this process about the
+/// press's own package is none of the child's business.
 pub(crate) fn cargo(project: &crate::project::Project) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(project.root()).env("CARGO_TARGET_DIR", project.target());
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR") {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
+        {
             command.env_remove(&name);
         }
     }
@@ -111,14 +124,20 @@ mod tests {
         assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("out\n", "err\n"));
         let Error::Failed(message) = outcome.failure("the thing", Duration::ZERO) else { panic!() };
         assert_eq!(message, "the thing failed (exit status: 3):\n    err");
-        assert_eq!(sh("head -c 300000 /dev/zero", 10_000).stdout.len(), 300_000, "more than a pipe holds");
+        assert_eq!(
+            sh("head -c 300000 /dev/zero", 10_000).stdout.len(),
+            300_000,
+            "more than a pipe holds"
+        );
     }
 
     #[test]
     fn what_hangs_is_stopped() {
         let outcome = sh("echo before >&2; exec sleep 600", 200);
         assert!(outcome.status.is_none() && !outcome.success());
-        let Error::Failed(message) = outcome.failure("the thing", Duration::from_secs(120)) else { panic!() };
+        let Error::Failed(message) = outcome.failure("the thing", Duration::from_secs(120)) else {
+            panic!()
+        };
         assert_eq!(message, "the thing was stopped after 120 seconds:\n    before");
     }
 

@@ -13,17 +13,21 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project that this process was started for: the nearest folder with a `book/book.toml`, upwards from the
-    /// crate that cargo runs, otherwise from the current folder. `CARGO_TARGET_DIR` and `CRITERION_HOME` are heeded.
+    /// The project that this process was started for: the nearest folder with a `book/book.toml`,
+    /// upwards from the crate that cargo runs, otherwise from the current folder.
+    /// `CARGO_TARGET_DIR` and `CRITERION_HOME` are heeded.
     pub fn find() -> Result<Project, Error> {
-        let current = env::current_dir().map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
+        let current = env::current_dir()
+            .map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
         let starts = [env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from), Some(current.clone())];
         let root = starts
             .iter()
             .flatten()
             .flat_map(|start| start.ancestors())
             .find(|folder| folder.join("book").join("book.toml").is_file())
-            .ok_or_else(|| Error::Failed(format!("no book/book.toml in {} or above it", current.display())))?;
+            .ok_or_else(|| {
+                Error::Failed(format!("no book/book.toml in {} or above it", current.display()))
+            })?;
         let mut project = Project::at(root);
         if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
             project.target = current.join(target);
@@ -93,8 +97,8 @@ impl Project {
         sources(&self.root.join("examples"))
     }
 
-    /// The bench that a group or a full id belongs to: the one named like the group, or like its start up to an
-    /// underscore (`sendfile_cpu` belongs to `sendfile`).
+    /// The bench that a group or a full id belongs to: the one named like the group, or like its
+    /// start up to an underscore (`sendfile_cpu` belongs to `sendfile`).
     pub fn bench_of(&self, id: &str) -> Option<String> {
         let benches = self.benches();
         owner(id, benches.iter().map(String::as_str)).map(str::to_string)
@@ -105,7 +109,9 @@ impl Project {
 pub(crate) fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let group = crate::model::group_of(id);
     names
-        .filter(|name| group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+        .filter(|name| {
+            group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
         .max_by_key(|name| name.len())
 }
 

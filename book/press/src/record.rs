@@ -1,8 +1,9 @@
 //! `cargo book record`: measures, in rounds.
 //!
-//! A round runs every bench once, each in a fresh process with an output folder of its own; then comes the next round.
-//! So whatever slows the machine down for some minutes hits all benches in the same rounds, and the ratios taken inside
-//! a round stay what they are. The benches are built once before, and the same programs run in every round.
+//! A round runs every bench once, each in a fresh process with an output folder of its own; then
+//! comes the next round. So whatever slows the machine down for some minutes hits all benches in
+//! the same rounds, and the ratios taken inside a round stay what they are. The benches are built
+//! once before, and the same programs run in every round.
 
 use crate::book;
 use crate::counts::{self, BUILD};
@@ -20,8 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What criterion is told: many short rounds say more than one long one, because what varies is the machine.
-const SETTINGS: [&str; 7] = ["--noplot", "--warm-up-time", "0.1", "--measurement-time", "0.4", "--sample-size", "10"];
+/// What criterion is told: many short rounds say more than one long one, because what varies is the
+/// machine.
+const SETTINGS: [&str; 7] =
+    ["--noplot", "--warm-up-time", "0.1", "--measurement-time", "0.4", "--sample-size", "10"];
 
 /// What to measure, and into which file.
 #[derive(Clone, Debug)]
@@ -36,7 +39,8 @@ pub struct Options {
     pub about: Option<String>,
     /// Whether an existing recording may be replaced.
     pub replace: bool,
-    /// Measure nothing: count and prove again what `check` would, in place of what was counted before.
+    /// Measure nothing: count and prove again what `check` would, in place of what was counted
+    /// before.
     pub counts: bool,
 }
 
@@ -53,8 +57,9 @@ impl Default for Options {
     }
 }
 
-/// Measures and writes the machine's file, at the end and at once: whatever stops it before leaves the file as it was.
-/// A bench or an example that fails is an error in the end; the others are recorded all the same.
+/// Measures and writes the machine's file, at the end and at once: whatever stops it before leaves
+/// the file as it was. A bench or an example that fails is an error in the end; the others are
+/// recorded all the same.
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let benches = selection(project, options)?;
     let file = project.machine(&options.machine);
@@ -79,7 +84,8 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     for (bench, rounds) in taken.drain(..) {
         let failed = rounds.trouble.is_some();
         troubles.extend(rounds.trouble);
-        // A recording that broke off is better than none, and worse than the whole one that it would replace.
+        // A recording that broke off is better than none, and worse than the whole one that it
+        // would replace.
         if rounds.done == 0 || failed && machine.recordings.contains_key(&bench) {
             continue;
         }
@@ -112,8 +118,12 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
 /// The benches to run, by their files; also everything that is wrong with the arguments.
 fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error> {
     let name = &options.machine;
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err(Error::Usage(format!("a machine's name is made of a-z, 0-9 and hyphens, not `{name}`")));
+    if name.is_empty()
+        || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
+        return Err(Error::Usage(format!(
+            "a machine's name is made of a-z, 0-9 and hyphens, not `{name}`"
+        )));
     }
     if options.rounds == 0 {
         return Err(Error::Usage("no rounds, no measurement: --rounds is at least 1".to_string()));
@@ -122,23 +132,35 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
     if options.counts {
         return match options.benches.is_empty() {
             true => Ok(Vec::new()),
-            false => Err(Error::Usage("--counts measures nothing, so it takes no --bench".to_string())),
+            false => {
+                Err(Error::Usage("--counts measures nothing, so it takes no --bench".to_string()))
+            }
         };
     }
     if there.is_empty() {
-        return Err(Error::Failed(format!("no benches in {}", project.root().join("benches").display())));
+        return Err(Error::Failed(format!(
+            "no benches in {}",
+            project.root().join("benches").display()
+        )));
     }
     if options.benches.is_empty() {
         return Ok(there);
     }
     match options.benches.iter().find(|bench| !there.contains(bench)) {
-        Some(bench) => Err(Error::Usage(format!("no bench `{bench}`; there are: {}", there.join(", ")))),
+        Some(bench) => {
+            Err(Error::Usage(format!("no bench `{bench}`; there are: {}", there.join(", "))))
+        }
         None => Ok(there.into_iter().filter(|bench| options.benches.contains(bench)).collect()),
     }
 }
 
-fn refuse_to_replace(machine: &Machine, benches: &[String], options: &Options) -> Result<(), Error> {
-    let mut taken = benches.iter().filter_map(|bench| Some((bench, machine.recordings.get(bench)?)));
+fn refuse_to_replace(
+    machine: &Machine,
+    benches: &[String],
+    options: &Options,
+) -> Result<(), Error> {
+    let mut taken =
+        benches.iter().filter_map(|bench| Some((bench, machine.recordings.get(bench)?)));
     match taken.next() {
         Some((bench, recording)) if !options.replace => Err(Error::Failed(format!(
             "`{bench}` is already recorded for the machine `{}`, on {}; --replace replaces it",
@@ -163,7 +185,8 @@ fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>
         return Err(Error::Failed(format!("the benches do not build ({})", out.status)));
     }
     let stdout = String::from_utf8_lossy(&out.stdout);
-    let artifacts: Vec<Value> = stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let artifacts: Vec<Value> =
+        stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     benches
         .iter()
         .map(|bench| {
@@ -172,8 +195,9 @@ fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>
                 let is_it = target["name"] == bench.as_str() && target["kind"][0] == "bench";
                 is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
             });
-            let program =
-                program.ok_or_else(|| Error::Failed(format!("cargo built no program for the bench `{bench}`")))?;
+            let program = program.ok_or_else(|| {
+                Error::Failed(format!("cargo built no program for the bench `{bench}`"))
+            })?;
             Ok((bench.clone(), program))
         })
         .collect()
@@ -189,9 +213,11 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Adds a round. Ratios are taken inside rounds, so a benchmark that is missing from one is of no use, and says why.
+    /// Adds a round. Ratios are taken inside rounds, so a benchmark that is missing from one is of
+    /// no use, and says why.
     fn add(&mut self, run: Run) {
-        self.not_possible.extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
+        self.not_possible
+            .extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
         let round = self.done + 1;
         let mut fresh = run.benchmarks;
         self.benchmarks.retain(|id, benchmark| match fresh.shift_remove(id) {
@@ -200,7 +226,9 @@ impl Rounds {
                 true
             }
             None => {
-                self.not_possible.entry(id.clone()).or_insert(format!("round {round} measured nothing"));
+                self.not_possible
+                    .entry(id.clone())
+                    .or_insert(format!("round {round} measured nothing"));
                 false
             }
         });
@@ -216,7 +244,11 @@ impl Rounds {
 }
 
 /// Runs all rounds. A bench that fails runs no further; what it brought until then stays.
-fn measure(project: &Project, programs: &[(String, PathBuf)], rounds: usize) -> Vec<(String, Rounds)> {
+fn measure(
+    project: &Project,
+    programs: &[(String, PathBuf)],
+    rounds: usize,
+) -> Vec<(String, Rounds)> {
     let scratch = project.target().join("proved").join(format!("rounds-{}", std::process::id()));
     let mut taken: Vec<(String, Rounds)> =
         programs.iter().map(|(bench, _)| (bench.clone(), Rounds::default())).collect();
@@ -244,7 +276,8 @@ fn measure(project: &Project, programs: &[(String, PathBuf)], rounds: usize) -> 
 }
 
 fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Result<Run, Error> {
-    fs::create_dir_all(home).map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
+    fs::create_dir_all(home)
+        .map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
     let package = project.root().join("benches");
     let mut command = Command::new(program);
     // As cargo runs it: in its package, with `--bench`.
@@ -279,14 +312,15 @@ impl Clock {
         self.last[bench] = Some(time);
     }
 
-    /// The time left as the end of a line, with this bench and `rounds` rounds of it to go; nothing before one round of
-    /// every bench is known.
+    /// The time left as the end of a line, with this bench and `rounds` rounds of it to go; nothing
+    /// before one round of every bench is known.
     fn left(&self, bench: usize, rounds: usize) -> String {
         let Some(known) = self.last.iter().copied().collect::<Option<Vec<Duration>>>() else {
             return String::new();
         };
-        let to_go =
-            |(i, time): (usize, &Duration)| time.as_secs_f64() * (if i < bench { rounds - 1 } else { rounds }) as f64;
+        let to_go = |(i, time): (usize, &Duration)| {
+            time.as_secs_f64() * (if i < bench { rounds - 1 } else { rounds }) as f64
+        };
         let seconds: f64 = known.iter().enumerate().map(to_go).sum();
         match seconds {
             0.0..90.0 => format!(", about {seconds:.0} s left"),
@@ -340,7 +374,8 @@ mod tests {
                 throughput_elements: None,
                 rounds: vec![Round { median: *median, low: *median, high: *median }],
             };
-            run.benchmarks.insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });
+            run.benchmarks
+                .insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });
         }
         run
     }

@@ -1,4 +1,5 @@
-//! `cargo book`: prints the book, serves it on this computer only, and prints it again when something changes.
+//! `cargo book`: prints the book, serves it on this computer only, and prints it again when
+//! something changes.
 
 mod http;
 mod watch;
@@ -29,16 +30,19 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// When there is no port to be had, or the book cannot be printed at first. A later failure to print is reported, and
-/// the pages stay as they were.
+/// When there is no port to be had, or the book cannot be printed at first. A later failure to
+/// print is reported, and the pages stay as they were.
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     // The port first: somebody whose port is taken should not wait for the book to learn it.
     let listener = listen(options.port)?;
-    let address = listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
+    let address =
+        listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
     print::build(project)?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
-    println!("The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends.");
+    println!(
+        "The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends."
+    );
     if options.open {
         open(&url);
     }
@@ -51,7 +55,8 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
 /// Binds the port asked for; without one, the default or one of the ten after it.
 fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
     if let Some(port) = port {
-        let taken = |e: &io::Error| failed(&format!("listening on 127.0.0.1:{port}, the port given"), e);
+        let taken =
+            |e: &io::Error| failed(&format!("listening on 127.0.0.1:{port}, the port given"), e);
         return TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|e| taken(&e));
     }
     for port in PORT..=PORT + 10 {
@@ -66,7 +71,10 @@ fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
             Err(e) => return Err(failed(&format!("listening on 127.0.0.1:{port}"), &e)),
         }
     }
-    Err(Error::Failed(format!("ports {PORT} to {} are all taken; choose one with --port", PORT + 10)))
+    Err(Error::Failed(format!(
+        "ports {PORT} to {} are all taken; choose one with --port",
+        PORT + 10
+    )))
 }
 
 fn failed(tried: &str, error: &io::Error) -> Error {

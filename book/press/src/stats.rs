@@ -1,7 +1,8 @@
 //! Medians, intervals and ratios.
 //!
-//! An interval is a pair of order statistics: it covers the median of whatever distribution the rounds come from, with
-//! a probability that depends on their number only. (David and Nagaraja, *Order Statistics*, 3rd ed., section 7.1.)
+//! An interval is a pair of order statistics: it covers the median of whatever distribution the
+//! rounds come from, with a probability that depends on their number only. (David and Nagaraja,
+//! *Order Statistics*, 3rd ed., section 7.1.)
 
 use crate::machine::Round;
 use crate::model::Estimate;
@@ -13,17 +14,21 @@ const CONFIDENCE: f64 = 0.95;
 pub fn median(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values)?;
     let middle = sorted.len() / 2;
-    Some(if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 })
+    Some(if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    })
 }
 
-/// The chance that the interval that [`interval`] takes over `n` values covers the true median, whatever the
-/// distribution: 0.961 for nine, 0.5 for two, 0 for one.
+/// The chance that the interval that [`interval`] takes over `n` values covers the true median,
+/// whatever the distribution: 0.961 for nine, 0.5 for two, 0 for one.
 pub fn coverage(n: usize) -> f64 {
     covers(n, rank(n))
 }
 
-/// The tightest pair of order statistics, equally far from both ends, that covers the median with at least 95 %; the
-/// smallest and the largest value when there are too few (below six) for that.
+/// The tightest pair of order statistics, equally far from both ends, that covers the median with
+/// at least 95 %; the smallest and the largest value when there are too few (below six) for that.
 pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let sorted = sorted(values)?;
     let rank = rank(sorted.len());
@@ -35,8 +40,8 @@ fn rank(n: usize) -> usize {
     (1..=n.div_ceil(2)).take_while(|&rank| covers(n, rank) >= CONFIDENCE).last().unwrap_or(1)
 }
 
-/// The chance that the true median lies between the `rank`-th smallest and the `rank`-th largest of `n` values: not
-/// fewer than `rank` of them on either side, each side being a fair coin's toss.
+/// The chance that the true median lies between the `rank`-th smallest and the `rank`-th largest of
+/// `n` values: not fewer than `rank` of them on either side, each side being a fair coin's toss.
 fn covers(n: usize, rank: usize) -> f64 {
     let mut term = 0.5f64.powi(n as i32);
     let mut below = 0.0;
@@ -56,8 +61,8 @@ fn estimate(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { value: median(values)?, low, high, rounds: values.len() })
 }
 
-/// A benchmark's time in ns: the median of the rounds' medians. One round brings criterion's own interval. `None` when
-/// there is no round, or one with a time that is not a number above zero.
+/// A benchmark's time in ns: the median of the rounds' medians. One round brings criterion's own
+/// interval. `None` when there is no round, or one with a time that is not a number above zero.
 pub fn time(rounds: &[Round]) -> Option<Estimate> {
     if let [only] = rounds {
         return spread(only.median, only.low, only.high, 1);
@@ -65,8 +70,9 @@ pub fn time(rounds: &[Round]) -> Option<Estimate> {
     estimate(&rounds.iter().map(|round| round.median).collect::<Vec<_>>())
 }
 
-/// time(a) / time(b), taken inside each round, so that a machine that slows down for a while slows both. One round
-/// brings the quotient of the two intervals' far ends; so do two benchmarks with different numbers of rounds.
+/// time(a) / time(b), taken inside each round, so that a machine that slows down for a while slows
+/// both. One round brings the quotient of the two intervals' far ends; so do two benchmarks with
+/// different numbers of rounds.
 pub fn ratio(a: &[Round], b: &[Round]) -> Option<Estimate> {
     if a.len() != b.len() || a.len() == 1 {
         return quotient(time(a)?, time(b)?);
@@ -114,7 +120,10 @@ mod tests {
     use super::*;
 
     fn rounds(medians: &[f64]) -> Vec<Round> {
-        medians.iter().map(|&median| Round { median, low: median * 0.9, high: median * 1.1 }).collect()
+        medians
+            .iter()
+            .map(|&median| Round { median, low: median * 0.9, high: median * 1.1 })
+            .collect()
     }
 
     /// A small deterministic generator (Marsaglia's xorshift64*), enough to draw test data.
@@ -173,8 +182,13 @@ mod tests {
                 })
                 .count();
             let share = covered as f64 / draws as f64;
-            // Four standard errors of a share near 0.95 over 20,000 draws, and more of one near 0.5.
-            assert!((share - coverage(n)).abs() < 0.014, "{n} rounds: {share} against {}", coverage(n));
+            // Four standard errors of a share near 0.95 over 20,000 draws, and more of one near
+            // 0.5.
+            assert!(
+                (share - coverage(n)).abs() < 0.014,
+                "{n} rounds: {share} against {}",
+                coverage(n)
+            );
         }
     }
 
@@ -192,7 +206,9 @@ mod tests {
     fn one_round_keeps_the_far_ends() {
         let ratio = ratio(&rounds(&[200.0]), &rounds(&[100.0])).unwrap();
         assert_eq!(ratio.rounds, 1);
-        assert!((ratio.low - 180.0 / 110.0).abs() < 1e-12 && (ratio.high - 220.0 / 90.0).abs() < 1e-12);
+        assert!(
+            (ratio.low - 180.0 / 110.0).abs() < 1e-12 && (ratio.high - 220.0 / 90.0).abs() < 1e-12
+        );
     }
 
     #[test]
@@ -203,7 +219,11 @@ mod tests {
             assert_eq!(ratio(&rounds(&[1.0, 1.0]), &rounds(&[1.0, bad])), None, "{bad}");
             assert_eq!(ratio(&rounds(&[bad]), &rounds(&[1.0])), None, "{bad}");
         }
-        assert_eq!(ratio(&rounds(&[-2.0, -2.0]), &rounds(&[-1.0, -1.0])), None, "two wrongs make no ratio");
+        assert_eq!(
+            ratio(&rounds(&[-2.0, -2.0]), &rounds(&[-1.0, -1.0])),
+            None,
+            "two wrongs make no ratio"
+        );
         assert_eq!(time(&[]), None);
         assert_eq!(ratio(&[], &[]), None);
     }

@@ -28,8 +28,9 @@ pub struct Text {
     pub interval: String,
 }
 
-/// The estimate in words: two significant digits, or three where the interval is narrow enough for the third to mean
-/// something. The interval's ends are rounded outwards, so that it never looks narrower than it is.
+/// The estimate in words: two significant digits, or three where the interval is narrow enough for
+/// the third to mean something. The interval's ends are rounded outwards, so that it never looks
+/// narrower than it is.
 pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
     let Estimate { value, low, high, .. } = estimate;
     if quantity == Quantity::Count {
@@ -45,8 +46,8 @@ pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
     }
 }
 
-/// One number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`, `4.2 GiB/s`. A count is
-/// printed as it is.
+/// One number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`, `4.2
+/// GiB/s`. A count is printed as it is.
 pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
     if quantity == Quantity::Count {
         return count(value);
@@ -55,8 +56,8 @@ pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
     format!("{}{suffix}", print(value * scale, step(value * scale, digits), f64::round))
 }
 
-/// A parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8, `10ms` is 10,000,000 (ns).
-/// Another word behind the number is ignored (`8threads` is 8).
+/// A parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8, `10ms`
+/// is 10,000,000 (ns). Another word behind the number is ignored (`8threads` is 8).
 pub fn parameter(text: &str) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
@@ -72,8 +73,8 @@ pub fn parameter(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// Significant digits that the interval supports: up to the place of its half-width's first digit, two at least, three
-/// at most.
+/// Significant digits that the interval supports: up to the place of its half-width's first digit,
+/// two at least, three at most.
 fn digits(estimate: Estimate) -> usize {
     let half = (estimate.high - estimate.low) / 2.0;
     if half <= 0.0 || !half.is_finite() {
@@ -111,8 +112,8 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
     *units.iter().find(|(factor, _)| fits(*factor)).unwrap_or(&units[units.len() - 1])
 }
 
-/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three. A number that rounds up to the next
-/// power of ten has its digits from there on.
+/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three. A number that
+/// rounds up to the next power of ten has its digits from there on.
 fn step(value: f64, digits: usize) -> f64 {
     let digits = digits.max(1) as i32;
     let step = 10f64.powi(magnitude(value) - digits + 1);
@@ -129,7 +130,11 @@ fn magnitude(value: f64) -> i32 {
 fn print(value: f64, step: f64, round: fn(f64) -> f64) -> String {
     let steps = value / step;
     // A multiple of the step that is off by the last bit is still that multiple.
-    let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() { steps.round() } else { round(steps) };
+    let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() {
+        steps.round()
+    } else {
+        round(steps)
+    };
     let decimals = (-step.log10().round()).max(0.0) as usize;
     thousands(&format!("{:.decimals$}", steps * step))
 }
@@ -188,7 +193,11 @@ mod tests {
         ];
         for (value, low, high, quantity, expected, between) in table {
             let text = text(estimate(value, low, high), quantity);
-            assert_eq!((text.value.as_str(), text.interval.as_str()), (expected, between), "{value}");
+            assert_eq!(
+                (text.value.as_str(), text.interval.as_str()),
+                (expected, between),
+                "{value}"
+            );
         }
     }
 

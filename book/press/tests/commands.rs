@@ -22,7 +22,10 @@ struct Said {
 impl Miniature {
     fn new() -> Miniature {
         let miniature = Miniature { folder: TempDir::new().unwrap() };
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/project"), miniature.folder.path());
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/project"),
+            miniature.folder.path(),
+        );
         miniature
     }
 
@@ -125,34 +128,50 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let (before, after) = text.split_once("```claim\nid = \"copy-ring\"").unwrap();
     fs::write(&page, format!("{before}{}", after.split_once("```\n").unwrap().1)).unwrap();
     miniature.press("check --recorded").exits(0, "5 claims on the reference machine: 5 holds");
-    miniature.press("check --recorded --claim copy-faster").exits(0, "1 claim on the reference machine: 1 holds");
+    miniature
+        .press("check --recorded --claim copy-faster")
+        .exits(0, "1 claim on the reference machine: 1 holds");
     miniature.press("check --claim copy-sad").exits(2, "no chapter makes a claim `copy-sad`");
     miniature
         .with("book/src/part/copy.md", "by = 1.5", "by = 1e6", "check --recorded")
         .exits(1, "fails             A whole copy is at least 1,000,000 times as fast.");
 
     let whole = fs::read_to_string(&file).unwrap();
-    miniature.press("record --machine reference --bench copy").exits(1, "`copy` is already recorded");
+    miniature
+        .press("record --machine reference --bench copy")
+        .exits(1, "`copy` is already recorded");
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
     miniature
-        .with("book/machines/reference.json", "\"format\": 1", "\"format\": 7", "record --machine reference --replace")
+        .with(
+            "book/machines/reference.json",
+            "\"format\": 1",
+            "\"format\": 7",
+            "record --machine reference --replace",
+        )
         .exits(1, "reference.json: format 7");
 
-    // A bench that breaks off keeps the whole recording that it would have replaced; the other is recorded.
-    let fail =
-        "fn main() {\n    if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") { panic!(\"wrong answer\") }";
-    let said =
-        miniature.with("benches/copy.rs", "fn main() {", fail, "record --machine reference --rounds 2 --replace");
+    // A bench that breaks off keeps the whole recording that it would have replaced; the other is
+    // recorded.
+    let fail = "fn main() {\n    if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") { panic!(\"wrong answer\") }";
+    let said = miniature.with(
+        "benches/copy.rs",
+        "fn main() {",
+        fail,
+        "record --machine reference --rounds 2 --replace",
+    );
     said.exits(1, "round 2: the bench `copy` failed");
     said.exits(1, "wrong answer");
     let recorded: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(recorded["recordings"]["copy"]["rounds"], 3);
     assert_eq!(recorded["recordings"]["other"]["rounds"], 2);
     // Where there is nothing to lose, the rounds that went through are kept.
-    let said = miniature.with("benches/copy.rs", "fn main() {", fail, "record --bench copy --rounds 3");
+    let said =
+        miniature.with("benches/copy.rs", "fn main() {", fail, "record --bench copy --rounds 3");
     said.exits(1, "round 2: the bench `copy` failed");
-    let here: Value =
-        serde_json::from_str(&fs::read_to_string(miniature.path("book/machines/here.json")).unwrap()).unwrap();
+    let here: Value = serde_json::from_str(
+        &fs::read_to_string(miniature.path("book/machines/here.json")).unwrap(),
+    )
+    .unwrap();
     assert_eq!(here["recordings"]["copy"]["rounds"], 1);
     miniature
         .with("benches/other.rs", "fn main() {", "fn main() { return;", "record --bench other")
@@ -210,7 +229,12 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "copy(&from, AT_ONCE / 32)",
         "fails             A whole copy takes 1 call. (copy-calls)",
     );
-    broken("src/copy.rs", "[u8; 60]", "[u8; 61]", "fails             A chunk is a cache line. (copy-size)");
+    broken(
+        "src/copy.rs",
+        "[u8; 60]",
+        "[u8; 61]",
+        "fails             A chunk is a cache line. (copy-size)",
+    );
     broken(
         "book/src/part/copy.md",
         "src/copy.rs#size",

@@ -13,14 +13,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The fixture in a folder of its own, with the real book's configuration and theme; removed at the end.
+/// The fixture in a folder of its own, with the real book's configuration and theme; removed at the
+/// end.
 struct Site {
     root: PathBuf,
 }
 
 impl Site {
     fn new(name: &str) -> Site {
-        let root = std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
+        let root =
+            std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&here.join("tests/data/site"), &root);
         copy(&here.join("../theme"), &root.join("book/theme"));
@@ -79,7 +81,10 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
         for (machine, verdict) in [("Reference", reference), ("Your machine", here)] {
             let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>")).unwrap();
             let (found, _) = rest.split_once("</dd>").unwrap();
-            assert!(found.contains(&format!("</span> {verdict}</span>")), "{id} on {machine}: {found}");
+            assert!(
+                found.contains(&format!("</span> {verdict}</span>")),
+                "{id} on {machine}: {found}"
+            );
         }
     }
     assert!(card(&page, "sendfile-1mib").contains("<code>cargo bench --bench sendfile</code>"));
@@ -99,9 +104,16 @@ fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
         rest.split_once("</tr>").unwrap().0.to_owned()
     };
     let both = cell("a claim");
-    assert_eq!(both.matches("href=\"../part/blocks.html#claim-sendfile-1mib\"").count(), 2, "{both}");
+    assert_eq!(
+        both.matches("href=\"../part/blocks.html#claim-sendfile-1mib\"").count(),
+        2,
+        "{both}"
+    );
     assert_eq!(both.matches("</span> holds</a>").count(), 2, "{both}");
-    assert!(both.contains("yours: <span class=\"measured\">") && both.contains("class=\"interval\""), "{both}");
+    assert!(
+        both.contains("yours: <span class=\"measured\">") && both.contains("class=\"interval\""),
+        "{both}"
+    );
     let reference = cell("one not measured here");
     assert!(reference.contains("</span> holds</a>") && !reference.contains("yours"), "{reference}");
 }
@@ -113,10 +125,20 @@ fn figures_show_both_machines_or_say_who_has_not_measured() {
     let page = site.page("part/blocks.html");
     let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
     assert_eq!(figures.len(), 5);
-    assert!(figures[0].contains("panels two") && figures[0].contains("Your machine</a>: one round only"));
-    assert!(figures[0].contains("Not drawn: <code>io_uring_splice</code> (not possible: io_uring is forbidden"));
+    assert!(
+        figures[0].contains("panels two")
+            && figures[0].contains("Your machine</a>: one round only")
+    );
+    assert!(
+        figures[0].contains(
+            "Not drawn: <code>io_uring_splice</code> (not possible: io_uring is forbidden"
+        )
+    );
     assert!(figures[0].contains("not measured</td>"), "the gap in the fixture");
-    assert!(figures[1].contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)"));
+    assert!(
+        figures[1]
+            .contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)")
+    );
     assert!(figures[3].contains("Dot chart, logarithmic"));
     assert!(figures[4].contains("Bar chart"));
 }
@@ -152,7 +174,8 @@ fn every_link_anchor_and_image_leads_somewhere() {
 /// The same for the book itself.
 #[test]
 fn every_link_of_the_book_leads_somewhere() {
-    let project = Project::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap());
+    let project =
+        Project::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap());
     let folder = std::env::temp_dir().join(format!("press-printing-book-{}", std::process::id()));
     let report = print::build_to(&project, &folder).map(|()| links::check(&folder));
     let _ = fs::remove_dir_all(&folder);
@@ -167,7 +190,13 @@ fn the_appendix_lists_every_claim_and_machine() {
     assert_eq!(claims.matches("part/blocks.html#claim-").count(), 9);
     assert!(claims.contains("cargo bench --bench sendfile"));
     let machine = site.page("machines/reference.html");
-    for found in ["Example CPU 3000", "io_uring is forbidden on this machine", "0123456789", "limits", "Noise floor"] {
+    for found in [
+        "Example CPU 3000",
+        "io_uring is forbidden on this machine",
+        "0123456789",
+        "limits",
+        "Noise floor",
+    ] {
         assert!(machine.contains(found), "{found}");
     }
     assert!(site.page("machines/here.html").contains("Example Laptop 9"));
@@ -179,8 +208,8 @@ fn mdbooks_own_command_prints_the_same_bytes() {
     site.print().unwrap();
     let ours = files(&site.root.join("book/book"));
 
-    // mdBook's library calls a preprocessor exactly as its command line does: a process of its own, asked whether it
-    // supports the renderer, then given the chapters as JSON.
+    // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
+    // asked whether it supports the renderer, then given the chapters as JSON.
     let mut printer = MDBook::load(site.root.join("book")).unwrap();
     let command = format!("'{}' preprocess", env!("CARGO_BIN_EXE_press"));
     printer.config.set("preprocessor.press.command", &command).unwrap();
@@ -213,7 +242,9 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn only_pages_are_printed() {
     let supports = |renderer: &str| {
-        let press = Command::new(env!("CARGO_BIN_EXE_press")).args(["preprocess", "supports", renderer]).status();
+        let press = Command::new(env!("CARGO_BIN_EXE_press"))
+            .args(["preprocess", "supports", renderer])
+            .status();
         press.unwrap().code()
     };
     assert_eq!(supports("html"), Some(0));
@@ -225,7 +256,11 @@ fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
     let site = Site::new("mistakes");
     site.print().unwrap();
     let before = site.page("part/below.html");
-    site.edit("book/src/part/below.md", "No number at all", "It takes 12 µs, which nobody measured");
+    site.edit(
+        "book/src/part/below.md",
+        "No number at all",
+        "It takes 12 µs, which nobody measured",
+    );
     site.edit(
         "book/src/part/blocks.md",
         "{{#include ../../../src/layout.rs:padded}}",
@@ -234,7 +269,14 @@ fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
     let error = site.print().unwrap_err().to_string();
     assert!(error.contains("book/src/part/below.md:3: "), "{error}");
     assert_eq!(site.page("part/below.html"), before);
-    site.edit("book/src/part/below.md", "It takes 12 µs, which nobody measured", "No number at all");
+    site.edit(
+        "book/src/part/below.md",
+        "It takes 12 µs, which nobody measured",
+        "No number at all",
+    );
     let error = site.print().unwrap_err().to_string();
-    assert!(error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"), "{error}");
+    assert!(
+        error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"),
+        "{error}"
+    );
 }

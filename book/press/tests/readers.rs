@@ -1,4 +1,5 @@
-//! The readers of files: criterion's output as it really is, machines' files whole and damaged, the book's pages.
+//! The readers of files: criterion's output as it really is, machines' files whole and damaged, the
+//! book's pages.
 
 mod common;
 
@@ -27,7 +28,8 @@ fn miniature() -> (TempDir, Project) {
 /// A recording of the miniature's bench, with numbers that need no machine.
 fn reference() -> String {
     let benchmark = |group: &str, function: &str, medians: [f64; 3]| {
-        let rounds: Vec<String> = medians.iter().map(|m| format!(r#"{{"median":{m},"low":{m},"high":{m}}}"#)).collect();
+        let rounds: Vec<String> =
+            medians.iter().map(|m| format!(r#"{{"median":{m},"low":{m},"high":{m}}}"#)).collect();
         format!(
             r#""{group}/{function}/1MiB": {{"group":"{group}","function":"{function}","parameter":"1MiB",
                "throughput_bytes":1048576,"throughput_elements":null,"rounds":[{}]}}"#,
@@ -60,13 +62,17 @@ fn criterions_own_files_are_read() {
     let run = criterion::read(&data("criterion")).unwrap();
     let mut ids: Vec<&str> = run.benchmarks.keys().map(String::as_str).collect();
     ids.sort();
-    let long = "copy_flat/a function whose name is longer than the sixty-four bytes: criterion cuts it";
+    let long =
+        "copy_flat/a function whose name is longer than the sixty-four bytes: criterion cuts it";
     assert_eq!(ids, ["copy/iterator/4KiB", "copy/slice/4KiB", "copy/slice/64KiB", long]);
     let slice = &run.benchmarks["copy/slice/4KiB"].benchmark;
     assert_eq!((slice.group.as_str(), slice.function.as_deref()), ("copy", Some("slice")));
     assert_eq!((slice.parameter.as_deref(), slice.throughput_bytes), (Some("4KiB"), Some(4096)));
     let round = slice.rounds[0];
-    assert_eq!((round.median, round.low, round.high), (150.90543130457968, 120.7453836410906, 157.95936187587495));
+    assert_eq!(
+        (round.median, round.low, round.high),
+        (150.90543130457968, 120.7453836410906, 157.95936187587495)
+    );
     let flat = &run.benchmarks[long].benchmark;
     assert_eq!((flat.parameter.as_deref(), flat.throughput_elements), (None, Some(7)));
     assert_eq!(flat.throughput().unwrap().1, Quantity::Elements);
@@ -80,7 +86,11 @@ fn criterions_files_may_be_missing_damaged_or_outdated() {
     assert!(nothing.benchmarks.is_empty() && nothing.not_possible.is_empty());
     copy(&data("criterion"), &home);
     let refuse = |id: &str| {
-        fs::write(home.join("not_possible.json"), format!(r#"{{"id":"{id}","reason":"forbidden"}}"#)).unwrap();
+        fs::write(
+            home.join("not_possible.json"),
+            format!(r#"{{"id":"{id}","reason":"forbidden"}}"#),
+        )
+        .unwrap();
         criterion::read(&home).unwrap()
     };
     assert_eq!(refuse("copy/slice").benchmarks.len(), 2, "refused after they were measured");
@@ -102,7 +112,11 @@ fn a_machines_file_survives_being_written_and_read() {
     machine.store(&path).unwrap();
     let again = Machine::load(&path).unwrap().unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&machine).unwrap());
-    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1,
+        "nothing is left beside it"
+    );
 }
 
 #[test]
@@ -110,7 +124,10 @@ fn a_damaged_machines_file_is_named() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("laptop.json");
     for (text, expected) in [
-        (reference().replace("\"format\": 1", "\"format\": 2"), "format 2, and this press reads format 1"),
+        (
+            reference().replace("\"format\": 1", "\"format\": 2"),
+            "format 2, and this press reads format 1",
+        ),
         (reference().replace("\"format\": 1,", ""), "damaged, it names no format"),
         (reference()[..400].to_string(), "damaged, not JSON"),
         (reference().replace("\"median\":100,", ""), "damaged: missing field `median`"),
@@ -120,7 +137,10 @@ fn a_damaged_machines_file_is_named() {
     ] {
         fs::write(&path, text).unwrap();
         let error = Machine::load(&path).unwrap_err().to_string();
-        assert!(error.contains("laptop.json: ") && error.contains(expected), "{error}\nnot {expected}");
+        assert!(
+            error.contains("laptop.json: ") && error.contains(expected),
+            "{error}\nnot {expected}"
+        );
     }
 }
 
@@ -131,12 +151,22 @@ fn a_machine_answers_for_its_numbers() {
     let ratio = machine.ratio("copy/bytes/1MiB", "copy/whole/1MiB").measured().unwrap();
     assert_eq!((ratio.low, ratio.rounds), (2.0, 3));
     let (rate, unit) = machine.throughput("copy/whole/1MiB").measured().unwrap();
-    assert!((rate.value - 1048576e9 / 110.0).abs() < 1.0 && unit == Quantity::Bytes && rate.low < rate.high);
+    assert!(
+        (rate.value - 1048576e9 / 110.0).abs() < 1.0
+            && unit == Quantity::Bytes
+            && rate.low < rate.high
+    );
     let percent = machine.percent("copy/bytes/1MiB", "copy/whole/1MiB").measured().unwrap();
     assert!(percent.value < 0.5 && percent.high <= 0.5, "{percent:?}");
-    assert_eq!(machine.crossover("copy", "whole", "bytes"), Known::Measured(Some(crossover("1MiB", "1MiB"))));
+    assert_eq!(
+        machine.crossover("copy", "whole", "bytes"),
+        Known::Measured(Some(crossover("1MiB", "1MiB")))
+    );
     assert_eq!(machine.crossover("copy", "bytes", "whole"), Known::Measured(None));
-    assert_eq!(machine.crossover("copy", "ring", "whole"), Known::NotPossible("no ring".to_string()));
+    assert_eq!(
+        machine.crossover("copy", "ring", "whole"),
+        Known::NotPossible("no ring".to_string())
+    );
     assert_eq!(machine.crossover("copy", "none", "whole"), Known::NotMeasured);
     assert!(machine.noise("copy").measured().unwrap().high < 1.02);
     assert_eq!(machine.noise("other"), Known::NotMeasured);
@@ -151,7 +181,10 @@ fn a_machine_answers_for_its_numbers() {
 fn what_was_measured_in_two_environments_is_not_compared() {
     let mut machine: Machine = serde_json::from_str(&reference()).unwrap();
     let mut other = machine.recordings["copy"].clone();
-    let renamed = other.benchmarks.drain(..).map(|(id, benchmark)| (id.replacen("copy", "other", 1), benchmark));
+    let renamed = other
+        .benchmarks
+        .drain(..)
+        .map(|(id, benchmark)| (id.replacen("copy", "other", 1), benchmark));
     other.benchmarks = renamed.collect();
     other.environment.load_before = Some(7.0);
     machine.recordings.insert("other".to_string(), other.clone());
@@ -159,7 +192,10 @@ fn what_was_measured_in_two_environments_is_not_compared() {
     assert!(ratio(&machine).measured().is_some(), "load is no other environment");
     other.environment.caches = Some("L2 1 MiB".to_string());
     machine.recordings.insert("other".to_string(), other);
-    assert_eq!(ratio(&machine), Known::NotPossible("the two were measured in different environments".to_string()));
+    assert_eq!(
+        ratio(&machine),
+        Known::NotPossible("the two were measured in different environments".to_string())
+    );
 }
 
 fn crossover(from: &str, earliest: &str) -> Crossover {
@@ -181,7 +217,11 @@ fn the_crossover_needs_every_larger_size_to_be_won() {
                 benchmark.function = Some(function.to_string());
                 benchmark.parameter = Some(size.to_string());
                 let swings = [-swing, 0.0, swing];
-                benchmark.rounds.iter_mut().zip(swings).for_each(|(round, swing)| round.median = time + swing);
+                benchmark
+                    .rounds
+                    .iter_mut()
+                    .zip(swings)
+                    .for_each(|(round, swing)| round.median = time + swing);
                 recording.benchmarks.insert(format!("copy/{function}/{size}"), benchmark);
             }
         }
@@ -218,11 +258,16 @@ fn the_miniature_is_a_good_book_with_and_without_measurements() {
     let book = book::load(&project).unwrap();
     let names: Vec<&str> = book.machines.iter().map(|machine| machine.name.as_str()).collect();
     assert_eq!(names, ["reference", "laptop"]);
-    let verdicts: Vec<&str> = book.claims().iter().map(|judged| judged.reference.verdict.words()).collect();
-    assert_eq!(verdicts, ["not measured", "holds", "holds", "not measured", "holds", "not possible here"]);
+    let verdicts: Vec<&str> =
+        book.claims().iter().map(|judged| judged.reference.verdict.words()).collect();
+    assert_eq!(
+        verdicts,
+        ["not measured", "holds", "holds", "not measured", "holds", "not possible here"]
+    );
 
     // The recording of the whole bench away: not measured, and nothing breaks.
-    let none = reference().replace("\"copy\": {\n             \"date\"", "\"other\": {\n             \"date\"");
+    let none = reference()
+        .replace("\"copy\": {\n             \"date\"", "\"other\": {\n             \"date\"");
     fs::write(project.machine("reference"), none).unwrap();
     assert_eq!(problems(&project), Vec::<String>::new());
 }
@@ -243,7 +288,10 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
             "{{measured copy/hole/1MiB}}",
             "unknown: the reference recording of 2026-01-01T00:00:00Z has no `copy/hole/1MiB`",
         ),
-        ("{{measured paste/whole/1MiB}}", "unknown: no bench in benches/ has the group of `paste/whole/1MiB`"),
+        (
+            "{{measured paste/whole/1MiB}}",
+            "unknown: no bench in benches/ has the group of `paste/whole/1MiB`",
+        ),
         ("{{ratio copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
         ("{{percent copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
         ("{{counted copy/whole.cells}}", "unknown: the example `copy` had no `whole.cells`"),
@@ -256,25 +304,47 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
         ("{{noise paste}}", "unknown: no bench"),
         ("```figure\ngroup = \"paste\"\ny = \"time\"\n```", "unknown: no bench"),
         ("```figure\ngroup = \"copy_cpu\"\ny = \"time\"\n```", "unknown: the reference recording"),
-        ("```figure\ngroup = \"copy\"\ny = \"time\"\nseries = [\"part\"]\n```", "unknown: the reference recording"),
-        (&claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 2"), "unknown: the reference recording"),
-        (&claim("counted = \"copy/whole.cells\"\nequals = 1"), "unknown: the example `copy` had no"),
+        (
+            "```figure\ngroup = \"copy\"\ny = \"time\"\nseries = [\"part\"]\n```",
+            "unknown: the reference recording",
+        ),
+        (
+            &claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 2"),
+            "unknown: the reference recording",
+        ),
+        (
+            &claim("counted = \"copy/whole.cells\"\nequals = 1"),
+            "unknown: the example `copy` had no",
+        ),
         (
             &claim("counted = \"copy/whole.calls\"\nthan = \"copy/old.calls\"\nby = 2"),
             "unknown: the example `copy` had no",
         ),
-        (&claim("compiled = \"src/copy.rs#sizes\""), "src/copy.rs has no anchor `sizes` with its end"),
+        (
+            &claim("compiled = \"src/copy.rs#sizes\""),
+            "src/copy.rs has no anchor `sizes` with its end",
+        ),
         (&claim("compiled = \"src/none.rs#size\""), "cannot read src/none.rs"),
-        (&claim("compiled = \"src/copy.rs#unproved\""), "nothing at `unproved` in src/copy.rs is asserted"),
+        (
+            &claim("compiled = \"src/copy.rs#unproved\""),
+            "nothing at `unproved` in src/copy.rs is asserted",
+        ),
         ("It takes 60 ns.", "a number typed by hand, `60 ns`"),
     ] {
         let found = say(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
-        assert!(found[0].starts_with(&format!("book/src/intro.md:3: {expected}")), "{text}\n  gave {}", found[0]);
+        assert!(
+            found[0].starts_with(&format!("book/src/intro.md:3: {expected}")),
+            "{text}\n  gave {}",
+            found[0]
+        );
     }
-    for good in
-        ["{{measured copy/ring/1MiB}}", "{{crossover copy ring whole}}", "{{noise other}}", "{{measured other/x}}"]
-    {
+    for good in [
+        "{{measured copy/ring/1MiB}}",
+        "{{crossover copy ring whole}}",
+        "{{noise other}}",
+        "{{measured other/x}}",
+    ] {
         assert_eq!(say(good), Vec::<String>::new(), "{good}");
     }
     say(&claim("faster = \"other_big/a\"\nthan = \"other_big/b\"\nby = 2"));
@@ -283,7 +353,10 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
     let malformed = say("{{noise}}\n\nIt takes 60 ns.\n\n```claim\nid = 1\n```");
     assert_eq!(malformed.len(), 3, "{malformed:?}");
     let twice = say("```claim\nid = \"copy-size\"\nsays = \"S\"\nexplored = \"a::b\"\n```");
-    assert_eq!(twice, ["book/src/part/copy.md:7: the id `copy-size` is taken: book/src/intro.md:3"]);
+    assert_eq!(
+        twice,
+        ["book/src/part/copy.md:7: the id `copy-size` is taken: book/src/intro.md:3"]
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Where threads sleep until there is something for them to do: one bed for the producers of a ring, one for its consumers.
+//! Where threads sleep until there is something for them to do: one bed for the producers of a
+//! ring, one for its consumers.
 
 use super::Orderings;
 use crate::concurrency::sync::{AtomicUsize, Condvar, Mutex, fence};
@@ -21,8 +22,8 @@ impl<O: Orderings> Beds<O> {
 
 /// Where any number of threads sleep until others wake them.
 pub(super) struct Bed<O> {
-    /// At least as many as sleep here and were not called: one that wakes by itself is counted twice, and then somebody calls
-    /// in vain. Written only under the lock.
+    /// At least as many as sleep here and were not called: one that wakes by itself is counted
+    /// twice, and then somebody calls in vain. Written only under the lock.
     asleep: AtomicUsize,
     /// Held from before a last look at the ring until asleep, so that nobody calls in between.
     lock: Mutex<()>,
@@ -56,7 +57,8 @@ impl<O: Orderings> Bed<O> {
     }
     // ANCHOR_END: bed
 
-    /// Wakes another one that sleeps here if `ready`, for one that has slept itself and took only a part of what was ready.
+    /// Wakes another one that sleeps here if `ready`, for one that has slept itself and took only a
+    /// part of what was ready.
     pub(super) fn pass_on(&self, ready: impl FnOnce() -> bool) {
         fence(O::SLEEP_FENCE); // pairs with the one in `wake`: `ready` sees what was told before it
         if ready() {
@@ -72,7 +74,8 @@ impl<O: Orderings> Bed<O> {
         }
     }
 
-    /// Calls so many, and crosses them off, so that the next ones are called only if there are more.
+    /// Calls so many, and crosses them off, so that the next ones are called only if there are
+    /// more.
     #[cold]
     fn call(&self, number: usize, notify: fn(&Condvar)) {
         let lock = self.lock.lock(); // poisoned or not: they sleep now, or have seen that they need not
@@ -82,6 +85,11 @@ impl<O: Orderings> Bed<O> {
     }
 
     fn new() -> Self {
-        Self { asleep: AtomicUsize::new(0), lock: Mutex::new(()), called: Condvar::new(), orderings: PhantomData }
+        Self {
+            asleep: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            called: Condvar::new(),
+            orderings: PhantomData,
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! One producer, one consumer, and whoever has nothing to do sleeps.
 //!
-//! Sleeping needs one thing that spinning does not. Each side writes something and then reads what the other one wrote: the
-//! producer `tail` and whether the consumer sleeps, the consumer that it sleeps and `tail`. With release and acquire alone both
-//! may read the old value, and then one sleeps and nobody wakes it. A sequentially consistent fence on each side forbids that, and
-//! has to be paid for with every item: so this is a type of its own.
+//! Sleeping needs one thing that spinning does not. Each side writes something and then reads what
+//! the other one wrote: the producer `tail` and whether the consumer sleeps, the consumer that it
+//! sleeps and `tail`. With release and acquire alone both may read the old value, and then one
+//! sleeps and nobody wakes it. A sequentially consistent fence on each side forbids that, and has
+//! to be paid for with every item: so this is a type of its own.
 
 use super::bed::Beds;
 use super::{AcquireRelease, Orderings, spsc};
@@ -50,7 +51,8 @@ pub struct Consumer<T, O: Orderings = AcquireRelease> {
 }
 
 impl<T, O: Orderings> Producer<T, O> {
-    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to wake the consumer.
+    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to
+    /// wake the consumer.
     ///
     /// # Errors
     ///
@@ -72,7 +74,8 @@ impl<T, O: Orderings> Producer<T, O> {
 }
 
 impl<T, O: Orderings> Consumer<T, O> {
-    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep, or to wake the producer.
+    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep,
+    /// or to wake the producer.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Any number of producers and consumers, and whoever has nothing to do sleeps.
 //!
-//! One push wakes one consumer. That is not enough by itself: items can become ready out of order, and only the first one's
-//! producer wakes somebody with success. So whoever has slept looks, when it has taken its item, whether there is another one,
-//! and wakes the next sleeper for it.
+//! One push wakes one consumer. That is not enough by itself: items can become ready out of order,
+//! and only the first one's producer wakes somebody with success. So whoever has slept looks, when
+//! it has taken its item, whether there is another one, and wakes the next sleeper for it.
 
 use super::bed::Beds;
 use super::{AcquireRelease, Orderings, mpmc};
@@ -46,7 +46,8 @@ pub fn ring_with<T, O: Orderings>(capacity: usize) -> (Producer<T, O>, Consumer<
 /// A side that pushes. There may be several.
 pub struct Producer<T, O: Orderings = AcquireRelease> {
     ring: mpmc::Producer<T, O>,
-    /// After `ring`, so that it is dropped after it: whoever is woken sees that this producer has gone.
+    /// After `ring`, so that it is dropped after it: whoever is woken sees that this producer has
+    /// gone.
     beds: WakesConsumers<O>,
 }
 
@@ -63,7 +64,8 @@ struct WakesProducers<O: Orderings>(Arc<Beds<O>>);
 
 impl<T, O: Orderings> Producer<T, O> {
     // ANCHOR: push
-    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to wake somebody.
+    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to
+    /// wake somebody.
     ///
     /// # Errors
     ///
@@ -90,7 +92,8 @@ impl<T, O: Orderings> Producer<T, O> {
 }
 
 impl<T, O: Orderings> Consumer<T, O> {
-    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep, or to wake somebody.
+    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep,
+    /// or to wake somebody.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! A bounded queue between threads, without a lock, in steps: from the version that everybody writes first to one that is sound
-//! and fast, and why each step was taken.
+//! A bounded queue between threads, without a lock, in steps: from the version that everybody
+//! writes first to one that is sound and fast, and why each step was taken.
 //!
 //! | step | what is new |
 //! | --- | --- |
@@ -11,8 +11,9 @@
 //! | [`blocking`] | [`spsc`] for those who would rather sleep than spin |
 //! | [`blocking_mpmc`] | [`mpmc`] for them: any number of sleepers on either side |
 //!
-//! A ring's indices are free-running counters: `tail` counts what was pushed, `head` what was popped, both wrap around, and their
-//! difference is the number of items inside. So a ring holds exactly as many items as its capacity says, from 1 on.
+//! A ring's indices are free-running counters: `tail` counts what was pushed, `head` what was
+//! popped, both wrap around, and their difference is the number of items inside. So a ring holds
+//! exactly as many items as its capacity says, from 1 on.
 
 mod bed;
 pub mod blocking;
@@ -26,13 +27,16 @@ pub mod spsc;
 use std::sync::atomic::Ordering;
 
 // ANCHOR: orderings
-/// The memory orderings of a ring, each named for the event that it tells of and for the side that tells or hears it.
+/// The memory orderings of a ring, each named for the event that it tells of and for the side that
+/// tells or hears it.
 ///
-/// They are a parameter so that a model can weaken one at a time and be seen to fail; [`AcquireRelease`] is the one to use.
+/// They are a parameter so that a model can weaken one at a time and be seen to fail;
+/// [`AcquireRelease`] is the one to use.
 ///
 /// # Safety
 ///
-/// A load is `Acquire` or `SeqCst`, a store `Release` or `SeqCst`, the fence `SeqCst`. With less, safe code has data races.
+/// A load is `Acquire` or `SeqCst`, a store `Release` or `SeqCst`, the fence `SeqCst`. With less,
+/// safe code has data races.
 pub unsafe trait Orderings {
     /// `push` tells that an item is in its slot. Pairs with [`WRITTEN_LOAD`](Self::WRITTEN_LOAD).
     const WRITTEN_STORE: Ordering = Ordering::Release;
@@ -46,8 +50,9 @@ pub unsafe trait Orderings {
     const GONE_STORE: Ordering = Ordering::Release;
     /// `pop` hears of it: whatever the producer pushed before can be seen now.
     const GONE_LOAD: Ordering = Ordering::Acquire;
-    /// Between telling the other side something and looking whether it sleeps, and between going to sleep and a last look at what
-    /// it has told. Pairs with itself on the other side. Only [`blocking`] and [`blocking_mpmc`] have it.
+    /// Between telling the other side something and looking whether it sleeps, and between going to
+    /// sleep and a last look at what it has told. Pairs with itself on the other side. Only
+    /// [`blocking`] and [`blocking_mpmc`] have it.
     const SLEEP_FENCE: Ordering = Ordering::SeqCst;
 }
 // ANCHOR_END: orderings
@@ -58,7 +63,8 @@ pub struct AcquireRelease;
 // SAFETY: the trait's own values.
 unsafe impl Orderings for AcquireRelease {}
 
-/// Everything in one order that all threads agree on: what one writes when one has not thought about it.
+/// Everything in one order that all threads agree on: what one writes when one has not thought
+/// about it.
 pub struct SequentiallyConsistent;
 
 // SAFETY: stronger than what is asked for.
@@ -71,8 +77,8 @@ unsafe impl Orderings for SequentiallyConsistent {
     const GONE_LOAD: Ordering = Ordering::SeqCst;
 }
 
-/// How many slots a ring of that capacity has: a power of two, so that finding an item's slot is one `and`, and so that the
-/// counters may wrap around.
+/// How many slots a ring of that capacity has: a power of two, so that finding an item's slot is
+/// one `and`, and so that the counters may wrap around.
 ///
 /// # Panics
 ///

@@ -1,9 +1,10 @@
-//! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue][vyukov]: each slot has a stamp that says whose turn
-//! it is.
+//! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue][vyukov]: each slot
+//! has a stamp that says whose turn it is.
 //!
-//! A position counts laps in its upper bits and the slot in its lower ones. A slot's stamp is the position of the push that it
-//! waits for, and one more while it holds that push's item. `pop` makes it the same slot's position one lap on. So full and
-//! empty never look alike, and any capacity from 1 is exact.
+//! A position counts laps in its upper bits and the slot in its lower ones. A slot's stamp is the
+//! position of the push that it waits for, and one more while it holds that push's item. `pop`
+//! makes it the same slot's position one lap on. So full and empty never look alike, and any
+//! capacity from 1 is exact.
 //!
 //! [vyukov]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 
@@ -37,19 +38,27 @@ pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     ring_from(capacity, 0)
 }
 
-/// As [`ring`], with orderings to choose, and beginning in a lap: for tests, which cannot wait for the positions to wrap around.
+/// As [`ring`], with orderings to choose, and beginning in a lap: for tests, which cannot wait for
+/// the positions to wrap around.
 #[doc(hidden)]
-pub fn ring_from<T, O: Orderings>(capacity: usize, laps: usize) -> (Producer<T, O>, Consumer<T, O>) {
+pub fn ring_from<T, O: Orderings>(
+    capacity: usize,
+    laps: usize,
+) -> (Producer<T, O>, Consumer<T, O>) {
     ring_with(capacity, laps)
 }
 
 /// As [`ring_from`], and how a thread comes back that has lost its turn.
 #[doc(hidden)]
-pub fn ring_with<T, O: Orderings, R: Retry>(capacity: usize, laps: usize) -> (Producer<T, O, R>, Consumer<T, O, R>) {
+pub fn ring_with<T, O: Orderings, R: Retry>(
+    capacity: usize,
+    laps: usize,
+) -> (Producer<T, O, R>, Consumer<T, O, R>) {
     // Two slots at least, so that a stamp that says "item" is not the next lap's "empty".
     let lap = slots_for(capacity).max(2);
     let start = laps.wrapping_mul(lap);
-    let slot = |index| Stamped { stamp: AtomicUsize::new(start.wrapping_add(index)), slot: Slot::empty() };
+    let slot =
+        |index| Stamped { stamp: AtomicUsize::new(start.wrapping_add(index)), slot: Slot::empty() };
     let ring = Arc::new(Ring {
         slots: (0..capacity).map(slot).collect(),
         lap,
@@ -63,7 +72,8 @@ pub fn ring_with<T, O: Orderings, R: Retry>(capacity: usize, laps: usize) -> (Pr
 }
 
 // ANCHOR: retry
-/// What a thread does before it tries again, when another one was faster. A parameter, so that the bench can leave it out.
+/// What a thread does before it tries again, when another one was faster. A parameter, so that the
+/// bench can leave it out.
 pub trait Retry: Default {
     /// Waits, or does not.
     fn wait(&mut self);
@@ -76,7 +86,8 @@ pub trait Retry: Default {
     }
 }
 
-/// Waits, each time twice as long: while one thread stays away, the other one has all lines to itself.
+/// Waits, each time twice as long: while one thread stays away, the other one has all lines to
+/// itself.
 #[derive(Default)]
 pub struct BackOff(u32);
 
@@ -99,7 +110,8 @@ impl Retry for AtOnce {
 }
 
 struct Stamped<T> {
-    /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop of that item `p + lap`.
+    /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop
+    /// of that item `p + lap`.
     stamp: AtomicUsize,
     slot: Slot<T>,
 }
@@ -128,8 +140,8 @@ impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
     ///
     /// # Errors
     ///
-    /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is being taken out at this moment;
-    /// in `Disconnected` if besides no consumer is left.
+    /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is
+    /// being taken out at this moment; in `Disconnected` if besides no consumer is left.
     #[inline]
     pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
         self.0.push(item).map_err(|item| self.0.refused(item))
@@ -145,8 +157,9 @@ impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
     ///
     /// # Errors
     ///
-    /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the middle of a push holds up the
-    /// items behind its own. `Disconnected` if nothing is inside and all producers are gone.
+    /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the
+    /// middle of a push holds up the items behind its own. `Disconnected` if nothing is inside and
+    /// all producers are gone.
     #[inline]
     pub fn pop(&self) -> Result<T, TryRecvError> {
         self.0.pop().map_or_else(|| self.0.nothing(), Ok)
@@ -161,15 +174,22 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
     #[inline]
     // ANCHOR: push
     fn push(&self, item: T) -> Result<(), T> {
-        // Relaxed, here and below: `tail` only deals out turns. What is read and written, the stamps order.
+        // Relaxed, here and below: `tail` only deals out turns. What is read and written, the
+        // stamps order.
         let (mut tail, mut retry) = (self.tail.0.load(Relaxed), R::default());
         loop {
             let slot = &self.slots[tail & (self.lap - 1)];
             tail = match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
                 // The slot waits for this push. Whoever advances `tail` may write it.
-                0 => match self.tail.0.compare_exchange_weak(tail, self.after(tail), Relaxed, Relaxed) {
+                0 => match self.tail.0.compare_exchange_weak(
+                    tail,
+                    self.after(tail),
+                    Relaxed,
+                    Relaxed,
+                ) {
                     Ok(_) => {
-                        // SAFETY: its item was taken, and the load of the stamp saw that; nobody else has this turn.
+                        // SAFETY: its item was taken, and the load of the stamp saw that; nobody
+                        // else has this turn.
                         unsafe { slot.slot.write(item) };
                         slot.stamp.store(tail.wrapping_add(1), O::WRITTEN_STORE);
                         return Ok(());
@@ -200,7 +220,8 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
         if self.producers.load(O::GONE_LOAD) > 0 {
             return Err(TryRecvError::Empty);
         }
-        // The last one may have pushed between the look at the slot and its going. Now nothing more can come.
+        // The last one may have pushed between the look at the slot and its going. Now nothing more
+        // can come.
         self.pop().ok_or(TryRecvError::Disconnected)
     }
 
@@ -209,10 +230,21 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
         let (mut head, mut retry) = (self.head.0.load(Relaxed), R::default()); // as in `push`
         loop {
             let slot = &self.slots[head & (self.lap - 1)];
-            head = match slot.stamp.load(O::WRITTEN_LOAD).wrapping_sub(head.wrapping_add(1)).cast_signed() {
-                0 => match self.head.0.compare_exchange_weak(head, self.after(head), Relaxed, Relaxed) {
+            head = match slot
+                .stamp
+                .load(O::WRITTEN_LOAD)
+                .wrapping_sub(head.wrapping_add(1))
+                .cast_signed()
+            {
+                0 => match self.head.0.compare_exchange_weak(
+                    head,
+                    self.after(head),
+                    Relaxed,
+                    Relaxed,
+                ) {
                     Ok(_) => {
-                        // SAFETY: an item is in it, and the load of the stamp saw it written; nobody else has this turn.
+                        // SAFETY: an item is in it, and the load of the stamp saw it written;
+                        // nobody else has this turn.
                         let item = unsafe { slot.slot.take() };
                         slot.stamp.store(head.wrapping_add(self.lap), O::TAKEN_STORE);
                         return Some(item);
@@ -234,13 +266,22 @@ impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
     /// Whether a pop would find an item, unless another thread is faster.
     fn has_item(&self) -> bool {
         let head = self.head.0.load(Relaxed);
-        self.slots[head & (self.lap - 1)].stamp.load(Relaxed).wrapping_sub(head.wrapping_add(1)).cast_signed() >= 0
+        self.slots[head & (self.lap - 1)]
+            .stamp
+            .load(Relaxed)
+            .wrapping_sub(head.wrapping_add(1))
+            .cast_signed()
+            >= 0
     }
 
     /// The position after this one: the next slot, or the first one of the next lap.
     fn after(&self, position: usize) -> usize {
         let slot = position & (self.lap - 1);
-        if slot + 1 < self.slots.len() { position + 1 } else { (position - slot).wrapping_add(self.lap) }
+        if slot + 1 < self.slots.len() {
+            position + 1
+        } else {
+            (position - slot).wrapping_add(self.lap)
+        }
     }
 }
 
@@ -276,10 +317,13 @@ impl<T, O, R> Drop for Ring<T, O, R> {
         let lap = self.lap;
         let mut slots = self.slots.iter().enumerate();
         drop_each(|| {
-            // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered what the others did before. No
-            // push or pop is half done.
-            let full = |&(index, slot): &(usize, &Stamped<T>)| slot.stamp.load(Relaxed) & (lap - 1) != index;
-            // SAFETY: a stamp that is not the slot's position in any lap is one more: the slot holds an item. It is passed once.
+            // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered
+            // what the others did before. No push or pop is half done.
+            let full = |&(index, slot): &(usize, &Stamped<T>)| {
+                slot.stamp.load(Relaxed) & (lap - 1) != index
+            };
+            // SAFETY: a stamp that is not the slot's position in any lap is one more: the slot
+            // holds an item. It is passed once.
             slots.find(full).map(|(_, slot)| unsafe { slot.slot.take() })
         });
     }

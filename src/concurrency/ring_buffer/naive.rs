@@ -1,4 +1,5 @@
-//! The versions that everybody writes first. Their faults are pinned by `tests/ring_buffer.rs` and shown by the example:
+//! The versions that everybody writes first. Their faults are pinned by `tests/ring_buffer.rs` and
+//! shown by the example:
 //!
 //! - one slot is never used, so a ring of size 8 holds 7 items and a ring of size 1 none; size 0 panics at the first push;
 //! - [`Ring`] cannot be shared: the compiler says so;
@@ -20,7 +21,12 @@ impl<T> Ring<T> {
     /// A ring of `size` slots, rounded up to a power of two.
     pub fn new(size: usize) -> Self {
         let size = if size == 0 { 0 } else { size.next_power_of_two() };
-        Self { buffer: (0..size).map(|_| None).collect(), mask: (size as u64).wrapping_sub(1), head: 0, tail: 0 }
+        Self {
+            buffer: (0..size).map(|_| None).collect(),
+            mask: (size as u64).wrapping_sub(1),
+            head: 0,
+            tail: 0,
+        }
     }
 
     /// Puts an item in, or says `false` and drops it.
@@ -57,7 +63,12 @@ impl AtomicRing {
     /// As [`Ring::new`].
     pub fn new(size: usize) -> Self {
         let Ring { buffer, mask, .. } = Ring::<()>::new(size);
-        Self { buffer: buffer.iter().map(|_| AtomicU64::new(0)).collect(), mask, head: 0.into(), tail: 0.into() }
+        Self {
+            buffer: buffer.iter().map(|_| AtomicU64::new(0)).collect(),
+            mask,
+            head: 0.into(),
+            tail: 0.into(),
+        }
     }
 
     // ANCHOR: atomic_push

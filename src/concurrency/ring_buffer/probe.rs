@@ -1,5 +1,5 @@
-//! What the example, the tests and the bench ask of a ring: whether items are lost between two threads, and how long an item takes
-//! there and back.
+//! What the example, the tests and the bench ask of a ring: whether items are lost between two
+//! threads, and how long an item takes there and back.
 
 use crate::proof::cores;
 use std::io;
@@ -15,7 +15,8 @@ pub struct Losses {
     pub delivered_twice: u64,
 }
 
-/// Two threads push half of the items `0..items` each, and pop whenever there is no room, and at the end what is left.
+/// Two threads push half of the items `0..items` each, and pop whenever there is no room, and at
+/// the end what is left.
 ///
 /// # Errors
 ///
@@ -41,12 +42,14 @@ pub fn losses(
         }
     })?;
     let arrived = lock(&arrived);
-    let number = |which: fn(&u8) -> bool| arrived.iter().filter(|&times| which(times)).count() as u64;
+    let number =
+        |which: fn(&u8) -> bool| arrived.iter().filter(|&times| which(times)).count() as u64;
     Ok(Losses { lost: number(|&times| times == 0), delivered_twice: number(|&times| times > 1) })
 }
 
-/// How long each of so many trips takes: `ping` on the first core sends something and waits for the answer, `pong` on the second
-/// one waits for it and answers. Each time holds one reading of the clock too.
+/// How long each of so many trips takes: `ping` on the first core sends something and waits for the
+/// answer, `pong` on the second one waits for it and answers. Each time holds one reading of the
+/// clock too.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
-//! Any item, shared by `unsafe`: right for one producer and one consumer, if they keep to a comment.
+//! Any item, shared by `unsafe`: right for one producer and one consumer, if they keep to a
+//! comment.
 //!
-//! Its orderings and where its indices lie are parameters, so that the bench can take one step at a time:
-//! [`SequentiallyConsistent`] and [`Bare`] is the naive version, [`AcquireRelease`] the first step, [`Padded`] the second one. The
-//! third is [`spsc`](super::spsc).
+//! Its orderings and where its indices lie are parameters, so that the bench can take one step at a
+//! time: [`SequentiallyConsistent`] and [`Bare`] is the naive version, [`AcquireRelease`] the first
+//! step, [`Padded`] the second one. The third is [`spsc`](super::spsc).
 //!
 //! [`SequentiallyConsistent`]: super::SequentiallyConsistent
 
@@ -16,8 +17,8 @@ use std::sync::atomic::Ordering::Relaxed;
 ///
 /// # Safety
 ///
-/// The default's index is 0, it is the same word at each call, and nobody else writes it. With less, safe code reads what was never
-/// written.
+/// The default's index is 0, it is the same word at each call, and nobody else writes it. With
+/// less, safe code reads what was never written.
 pub unsafe trait Place: Default {
     /// The index.
     #[doc(hidden)]
@@ -76,14 +77,16 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
     ///
     /// # Safety
     ///
-    /// One thread at a time calls this, and what one has done happens before the next one begins. So it is for `pop`.
+    /// One thread at a time calls this, and what one has done happens before the next one begins.
+    /// So it is for `pop`.
     pub unsafe fn push(&self, item: T) -> Result<(), T> {
         let tail = self.tail.index().load(Relaxed); // nobody else writes it
         if tail.wrapping_sub(self.head.index().load(O::TAKEN_LOAD)) == self.capacity {
             return Err(item);
         }
-        // SAFETY: fewer than `capacity` items are inside, so the one that was in this slot was taken, and the load above saw
-        // that. No other producer is here, as the caller promises, and the consumer stays behind `tail`.
+        // SAFETY: fewer than `capacity` items are inside, so the one that was in this slot was
+        // taken, and the load above saw that. No other producer is here, as the caller promises,
+        // and the consumer stays behind `tail`.
         unsafe { self.slot(tail).write(item) };
         self.tail.index().store(tail.wrapping_add(1), O::WRITTEN_STORE);
         Ok(())
@@ -99,8 +102,9 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
         if head == self.tail.index().load(O::WRITTEN_LOAD) {
             return None;
         }
-        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load above saw it written. No other consumer is here, as
-        // the caller promises, and the producer does not come around before `head` says that the item was taken.
+        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load above saw it
+        // written. No other consumer is here, as the caller promises, and the producer does not
+        // come around before `head` says that the item was taken.
         let item = unsafe { self.slot(head).take() };
         self.head.index().store(head.wrapping_add(1), O::TAKEN_STORE);
         Some(item)
@@ -113,7 +117,8 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
 
 impl<T, P: Place, O: Orderings> Drop for Shared<T, P, O> {
     fn drop(&mut self) {
-        // SAFETY: `&mut self`: neither producer nor consumer is left. The indices are where `Place` and the two have left them.
+        // SAFETY: `&mut self`: neither producer nor consumer is left. The indices are where `Place`
+        // and the two have left them.
         drop_each(|| unsafe { self.pop() });
     }
 }

@@ -1,8 +1,9 @@
-//! One producer, one consumer. Each is a type that cannot be cloned and whose methods want it for themselves, so "only one" is
-//! not a comment: a second producer does not compile.
+//! One producer, one consumer. Each is a type that cannot be cloned and whose methods want it for
+//! themselves, so "only one" is not a comment: a second producer does not compile.
 //!
-//! Each side keeps its own index, and the last that it saw of the other side's. It looks at the other one's cache line only when
-//! the ring seems full or empty by what it knows; in between, that line stays where it is.
+//! Each side keeps its own index, and the last that it saw of the other side's. It looks at the
+//! other one's cache line only when the ring seems full or empty by what it knows; in between, that
+//! line stays where it is.
 
 use super::{AcquireRelease, Orderings, slots_for};
 use crate::concurrency::sync::{Arc, AtomicBool, AtomicUsize, Slot, drop_each};
@@ -33,10 +34,13 @@ pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
     ring_from(capacity, 0)
 }
 
-/// As [`ring`], with orderings to choose, and with counters that begin at `start`: for tests, which cannot wait for them to wrap
-/// around.
+/// As [`ring`], with orderings to choose, and with counters that begin at `start`: for tests, which
+/// cannot wait for them to wrap around.
 #[doc(hidden)]
-pub fn ring_from<T, O: Orderings>(capacity: usize, start: usize) -> (Producer<T, O>, Consumer<T, O>) {
+pub fn ring_from<T, O: Orderings>(
+    capacity: usize,
+    start: usize,
+) -> (Producer<T, O>, Consumer<T, O>) {
     let index = || CachePadded(AtomicUsize::new(start));
     let ring = Arc::new(Ring {
         slots: (0..slots_for(capacity)).map(|_| Slot::empty()).collect(),
@@ -54,7 +58,8 @@ pub fn ring_from<T, O: Orderings>(capacity: usize, start: usize) -> (Producer<T,
 }
 
 // ANCHOR: types
-/// What both sides hold. The item number `n` is in the slot `n & (slots - 1)` from when `tail > n` until `head > n`.
+/// What both sides hold. The item number `n` is in the slot `n & (slots - 1)` from when `tail > n`
+/// until `head > n`.
 struct Ring<T, O> {
     slots: Box<[Slot<T>]>,
     /// At most as many as there are slots.
@@ -74,7 +79,8 @@ pub struct Producer<T, O: Orderings = AcquireRelease> {
     ring: Arc<Ring<T, O>>,
     /// `ring.tail`, which nobody else writes.
     tail: usize,
-    /// Up to here there is room: `ring.head` as last seen, and the capacity. The real head is there or beyond it.
+    /// Up to here there is room: `ring.head` as last seen, and the capacity. The real head is there
+    /// or beyond it.
     end: usize,
 }
 // ANCHOR_END: types
@@ -83,7 +89,8 @@ pub struct Producer<T, O: Orderings = AcquireRelease> {
 #[repr(align(128))]
 pub struct Consumer<T, O: Orderings = AcquireRelease> {
     ring: Arc<Ring<T, O>>,
-    /// `ring.tail` as last seen: the real one is here or beyond, so there are at least as many items as this says.
+    /// `ring.tail` as last seen: the real one is here or beyond, so there are at least as many
+    /// items as this says.
     tail: usize,
     /// `ring.head`, which nobody else writes.
     head: usize,
@@ -104,25 +111,30 @@ impl<T, O: Orderings> Producer<T, O> {
     ///
     /// # Errors
     ///
-    /// The item comes back in `Full`, or in `Disconnected` if the ring is full and the consumer is gone. As long as there is room
-    /// nobody looks whether the consumer is there, and what it will never pop is dropped with the ring.
+    /// The item comes back in `Full`, or in `Disconnected` if the ring is full and the consumer is
+    /// gone. As long as there is room nobody looks whether the consumer is there, and what it will
+    /// never pop is dropped with the ring.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), TrySendError<T>> {
         if self.known_room() == 0 && self.room() == 0 {
             // Relaxed: nothing of the consumer's is read because of it.
             let gone = self.ring.consumer_gone.load(Relaxed);
-            return Err(if gone { TrySendError::Disconnected(item) } else { TrySendError::Full(item) });
+            return Err(if gone {
+                TrySendError::Disconnected(item)
+            } else {
+                TrySendError::Full(item)
+            });
         }
-        // SAFETY: there is room, so the item that was in this slot was taken, and the load in `room` saw that. The consumer stays
-        // behind `tail`, and no other producer exists.
+        // SAFETY: there is room, so the item that was in this slot was taken, and the load in
+        // `room` saw that. The consumer stays behind `tail`, and no other producer exists.
         unsafe { self.ring.slot(self.tail).write(item) };
         self.advance(1);
         Ok(())
     }
     // ANCHOR_END: push
 
-    /// Puts in as many of these items as there is room for, from the first on, and returns how many. The consumer hears of all of
-    /// them at once.
+    /// Puts in as many of these items as there is room for, from the first on, and returns how
+    /// many. The consumer hears of all of them at once.
     pub fn push_slice(&mut self, items: &[T]) -> usize
     where
         T: Copy,
@@ -174,27 +186,31 @@ impl<T, O: Orderings> Consumer<T, O> {
     ///
     /// # Errors
     ///
-    /// `Empty`, or `Disconnected` if nothing is inside and the producer is gone: what it pushed before comes first.
+    /// `Empty`, or `Disconnected` if nothing is inside and the producer is gone: what it pushed
+    /// before comes first.
     #[inline]
     pub fn pop(&mut self) -> Result<T, TryRecvError> {
         if self.known_items() == 0 && self.items() == 0 {
             if !self.producer_gone() {
                 return Err(TryRecvError::Empty);
             }
-            // It may have pushed between the look at `tail` and its going. Now nothing more can come.
+            // It may have pushed between the look at `tail` and its going. Now nothing more can
+            // come.
             if self.items() == 0 {
                 return Err(TryRecvError::Disconnected);
             }
         }
-        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load in `items` saw it written. The producer does not
-        // come around before `head` says that it was taken, and no other consumer exists.
+        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load in `items` saw it
+        // written. The producer does not come around before `head` says that it was taken, and no
+        // other consumer exists.
         let item = unsafe { self.ring.slot(self.head).take() };
         self.advance(1);
         Ok(item)
     }
 
-    /// Takes out as many items as there are, up to the length of `items`, whose beginning they fill, and returns how many. The
-    /// producer hears of the room at once. 0 says that the ring is empty: [`pop`](Self::pop) says whether more can come.
+    /// Takes out as many items as there are, up to the length of `items`, whose beginning they
+    /// fill, and returns how many. The producer hears of the room at once. 0 says that the ring is
+    /// empty: [`pop`](Self::pop) says whether more can come.
     pub fn pop_slice(&mut self, items: &mut [T]) -> usize
     where
         T: Copy,
@@ -244,11 +260,13 @@ impl<T, O: Orderings> Consumer<T, O> {
 impl<T, O> Ring<T, O> {
     #[inline]
     fn slot(&self, position: usize) -> &Slot<T> {
-        // The mask is computed from the length, so the compiler sees that the index is in bounds, and checks nothing.
+        // The mask is computed from the length, so the compiler sees that the index is in bounds,
+        // and checks nothing.
         &self.slots[position & (self.slots.len() - 1)]
     }
 
-    /// The slots of `length` items from `position` on: up to the end of the ring, and from its beginning.
+    /// The slots of `length` items from `position` on: up to the end of the ring, and from its
+    /// beginning.
     fn run(&self, position: usize, length: usize) -> (&[Slot<T>], &[Slot<T>]) {
         let start = position & (self.slots.len() - 1);
         let first = length.min(self.slots.len() - start);
@@ -270,7 +288,8 @@ impl<T, O: Orderings> Drop for Consumer<T, O> {
 
 impl<T, O> Drop for Ring<T, O> {
     fn drop(&mut self) {
-        // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered what the others did before.
+        // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered what
+        // the others did before.
         let (mut head, tail) = (self.head.0.load(Relaxed), self.tail.0.load(Relaxed));
         drop_each(|| {
             (head != tail).then(|| {

@@ -5,7 +5,8 @@ use crate::concurrency::sync::AtomicUsize;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Counts what several threads do. Its value orders nothing: whoever reads it may not conclude what else has happened.
+/// Counts what several threads do. Its value orders nothing: whoever reads it may not conclude what
+/// else has happened.
 pub struct Counter<O: Orderings = Needed> {
     count: AtomicUsize,
     orderings: PhantomData<fn() -> O>,
@@ -24,12 +25,14 @@ impl<O: Orderings> Counter<O> {
         self.count.fetch_add(1, O::ADD);
     }
 
-    /// The same by compare-and-exchange: what a lock-free update looks like where there is no instruction for it. Returns how often
-    /// another thread was faster.
+    /// The same by compare-and-exchange: what a lock-free update looks like where there is no
+    /// instruction for it. Returns how often another thread was faster.
     #[inline]
     pub fn add_by_exchange(&self) -> usize {
         let (mut seen, mut lost) = (self.count.load(Relaxed), 0);
-        while let Err(now) = self.count.compare_exchange(seen, seen.wrapping_add(1), O::ADD, Relaxed) {
+        while let Err(now) =
+            self.count.compare_exchange(seen, seen.wrapping_add(1), O::ADD, Relaxed)
+        {
             (seen, lost) = (now, lost + 1);
         }
         lost

@@ -1,5 +1,5 @@
-//! Store buffering: each of two threads writes its own word and then reads the other's. Dekker's algorithm begins so, and so does
-//! going to sleep while somebody else looks for sleepers.
+//! Store buffering: each of two threads writes its own word and then reads the other's. Dekker's
+//! algorithm begins so, and so does going to sleep while somebody else looks for sleepers.
 
 use super::{Needed, Orderings};
 use crate::concurrency::sync::{AtomicBool, fence};
@@ -16,12 +16,15 @@ pub struct Doors<O: Orderings = Needed> {
 impl<O: Orderings> Doors<O> {
     /// Nobody has knocked.
     pub fn new() -> Self {
-        Self { knocked: [(); 2].map(|()| CachePadded(AtomicBool::new(false))), orderings: PhantomData }
+        Self {
+            knocked: [(); 2].map(|()| CachePadded(AtomicBool::new(false))),
+            orderings: PhantomData,
+        }
     }
 
     // ANCHOR: enter
-    /// Knocks at door 0 or 1, and says whether the room is free. Each door has one visitor, who comes once. Never do both go in; if
-    /// they come at the same time, it may be that none does.
+    /// Knocks at door 0 or 1, and says whether the room is free. Each door has one visitor, who
+    /// comes once. Never do both go in; if they come at the same time, it may be that none does.
     ///
     /// # Panics
     ///

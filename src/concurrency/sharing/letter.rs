@@ -6,8 +6,8 @@ use crate::memory::cache_lines::CachePadded;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A number that one thread writes and another one reads when a flag says that it is there. The two lie in lines of their own, as a
-/// message and the word of it do in a program.
+/// A number that one thread writes and another one reads when a flag says that it is there. The two
+/// lie in lines of their own, as a message and the word of it do in a program.
 pub struct Letter<O: Orderings = Needed> {
     text: CachePadded<AtomicUsize>,
     sent: CachePadded<AtomicBool>,

@@ -1,6 +1,8 @@
-//! Questions to the processor: a few lines on each of two cores, again and again, and how often they end in the odd way.
+//! Questions to the processor: a few lines on each of two cores, again and again, and how often
+//! they end in the odd way.
 //!
-//! A count of zero proves nothing: the answer may be rare, or need other lines around it. A count of one proves that it happens.
+//! A count of zero proves nothing: the answer may be rare, or need other lines around it. A count
+//! of one proves that it happens.
 
 use super::{Orderings, doors::Doors, letter::Letter};
 use crate::memory::cache_lines::CachePadded;
@@ -10,7 +12,8 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often both visitors went in, of so many times that they came at once, as far as the machine let them.
+/// How often both visitors went in, of so many times that they came at once, as far as the machine
+/// let them.
 ///
 /// # Errors
 ///
@@ -19,7 +22,8 @@ pub fn both_entered<O: Orderings>(cores: [usize; 2], runs: usize) -> io::Result<
     count(cores, runs, Doors::<O>::new, |doors| doors.enter(0), |doors| doors.enter(1))
 }
 
-/// How often the flag was seen and the text was not, of so many letters that were sent while somebody looked.
+/// How often the flag was seen and the text was not, of so many letters that were sent while
+/// somebody looked.
 ///
 /// # Errors
 ///
@@ -57,7 +61,8 @@ pub fn count<S: Sync>(
         let answers = [Mutex::new(vec![]), Mutex::new(vec![])];
         let side = |place: usize| {
             let mut mine = Vec::with_capacity(states.len());
-            // Whoever has waited for long goes on alone: the other one has lost its core, and may find its own without this one.
+            // Whoever has waited for long goes on alone: the other one has lost its core, and may
+            // find its own without this one.
             let mut patience = PATIENCE * states.len();
             for (run, state) in states.iter().enumerate() {
                 arrived[place].0.store(run + 1, Ordering::Relaxed); // a meeting: it passes nothing on
@@ -70,7 +75,8 @@ pub fn count<S: Sync>(
             *answers[place].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = mine;
         };
         cores::together(&cores, side)?;
-        let [left, right] = answers.map(|side| side.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let [left, right] =
+            answers.map(|side| side.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
         found += left.iter().zip(&right).filter(|&(&left, &right)| left && right).count() as u64;
         done += states.len();
     }

@@ -1,5 +1,5 @@
-//! What it costs to share a word between threads, and what may be read of it: the pieces that locks, counters and queues are
-//! made of, each small enough for a model.
+//! What it costs to share a word between threads, and what may be read of it: the pieces that
+//! locks, counters and queues are made of, each small enough for a model.
 //!
 //! | piece | what it needs of the memory |
 //! | --- | --- |
@@ -10,8 +10,8 @@
 //! | [`owners::Owners`] | whoever is last sees what all others did |
 //! | [`naive`] | what everybody writes first: two steps, and a lock that only burns |
 //!
-//! They take their orderings as a parameter, [`Orderings`], so that a model can weaken one at a time and be seen to fail.
-//! [`litmus`] asks the processor the same questions.
+//! They take their orderings as a parameter, [`Orderings`], so that a model can weaken one at a
+//! time and be seen to fail. [`litmus`] asks the processor the same questions.
 
 pub mod counter;
 pub mod doors;
@@ -28,7 +28,8 @@ use std::sync::atomic::Ordering;
 ///
 /// # Safety
 ///
-/// `LOCK` is `Acquire` or stronger, `UNLOCK` `Release` or `SeqCst`. With less, safe code has data races.
+/// `LOCK` is `Acquire` or stronger, `UNLOCK` `Release` or `SeqCst`. With less, safe code has data
+/// races.
 pub unsafe trait Orderings {
     /// [`counter::Counter`]: adding. An atomic addition is one step in any ordering.
     const ADD: Ordering = Ordering::Relaxed;
@@ -44,7 +45,8 @@ pub unsafe trait Orderings {
     const UNLOCK: Ordering = Ordering::Release;
     /// [`owners::Owners`]: leaving. What this owner did happened before the last one's [`LAST`](Self::LAST).
     const LEAVE: Ordering = Ordering::Release;
-    /// A fence behind the leaving of the last one. Pairs with every other owner's [`LEAVE`](Self::LEAVE).
+    /// A fence behind the leaving of the last one. Pairs with every other owner's
+    /// [`LEAVE`](Self::LEAVE).
     const LAST: Ordering = Ordering::Acquire;
 }
 // ANCHOR_END: orderings

@@ -1,4 +1,5 @@
-//! What everybody writes first. The faults are pinned by `tests/sharing.rs` and shown by the example:
+//! What everybody writes first. The faults are pinned by `tests/sharing.rs` and shown by the
+//! example:
 //!
 //! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions;
 //! - [`AnyOrder`] raises flags without a word about what was written before: its letters pass every test on x86-64, its doors do
@@ -45,7 +46,8 @@ impl TestAndSet {
 }
 // ANCHOR_END: test_and_set
 
-/// Too weak a fence where two threads knock, and no ordering where a flag tells of a letter. A lock would need its own, and gets them.
+/// Too weak a fence where two threads knock, and no ordering where a flag tells of a letter. A lock
+/// would need its own, and gets them.
 pub struct AnyOrder;
 
 // SAFETY: the lock's orderings are the trait's own.

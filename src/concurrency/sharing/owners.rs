@@ -17,7 +17,8 @@ impl<O: Orderings> Owners<O> {
     }
 
     // ANCHOR: leave
-    /// One owner leaves. Returns whether it was the last one: then whatever the others did has happened, and it may tear down.
+    /// One owner leaves. Returns whether it was the last one: then whatever the others did has
+    /// happened, and it may tear down.
     #[must_use = "the last one tears down"]
     pub fn leave(&self) -> bool {
         let last = self.left.fetch_sub(1, O::LEAVE) == 1;

@@ -11,8 +11,9 @@ use loom::hint::spin_loop;
 #[cfg(not(loom))]
 use std::hint::spin_loop;
 
-/// A value for one thread at a time. Whoever finds it taken keeps its core and looks again: right for sections of a few instructions
-/// whose holder cannot lose its core, and nowhere else. Makes no system call.
+/// A value for one thread at a time. Whoever finds it taken keeps its core and looks again: right
+/// for sections of a few instructions whose holder cannot lose its core, and nowhere else. Makes no
+/// system call.
 ///
 /// ```
 /// use perf_proved::concurrency::sharing::spin::SpinLock;
@@ -32,8 +33,8 @@ pub struct SpinLock<T, O: Orderings = Needed> {
     orderings: PhantomData<fn() -> O>,
 }
 
-// SAFETY: `with` hands the value to one thread at a time, and orders them. The value goes from thread to thread, so it must be `Send`;
-// two never see it at once, so it need not be `Sync`.
+// SAFETY: `with` hands the value to one thread at a time, and orders them. The value goes from
+// thread to thread, so it must be `Send`; two never see it at once, so it need not be `Sync`.
 unsafe impl<T: Send, O: Orderings> Sync for SpinLock<T, O> {}
 
 // ANCHOR: compiled
@@ -48,18 +49,20 @@ impl<T, O: Orderings> SpinLock<T, O> {
     }
 
     // ANCHOR: with
-    /// Runs `work` with the value, alone. If it panics, the lock is given back as it is: nothing is poisoned. `work` that takes the same
-    /// lock waits forever.
+    /// Runs `work` with the value, alone. If it panics, the lock is given back as it is: nothing is
+    /// poisoned. `work` that takes the same lock waits forever.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // Acquire pairs with the Release of whoever held it before. A failure reads nothing, so it is relaxed.
+        // Acquire pairs with the Release of whoever held it before. A failure reads nothing, so it
+        // is relaxed.
         while self.taken.compare_exchange_weak(false, true, O::LOCK, Relaxed).is_err() {
             while self.taken.load(Relaxed) {
                 spin_loop(); // only reads, so that waiters share the line until it is written
             }
         }
         let _held = Held::<O>(&self.taken, PhantomData);
-        // SAFETY: this thread has changed `taken` from `false` to `true`, and `_held` writes `false` after this.
+        // SAFETY: this thread has changed `taken` from `false` to `true`, and `_held` writes
+        // `false` after this.
         self.value.with_mut(|value| work(unsafe { &mut *value }))
     }
     // ANCHOR_END: with

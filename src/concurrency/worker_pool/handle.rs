@@ -44,8 +44,8 @@ pub enum Lost {
 }
 
 impl<R> Handle<R> {
-    /// Waits for the end of the job, or of the hope for it. A job that waits for another one of its pool keeps a worker from it: if
-    /// all do, all wait forever.
+    /// Waits for the end of the job, or of the hope for it. A job that waits for another one of its
+    /// pool keeps a worker from it: if all do, all wait forever.
     ///
     /// # Errors
     ///
@@ -61,12 +61,19 @@ impl<J: Send + 'static, R: Send + 'static> HandlePool<J, R> {
     /// # Errors
     ///
     /// As there.
-    pub fn start(settings: &Settings, work: impl Fn(J) -> R + Send + Sync + 'static) -> io::Result<Self> {
-        let work = move |Task { job, promise }: Task<J, R>| match catch_unwind(AssertUnwindSafe(|| work(job))) {
-            Ok(result) => (promise, result),
-            Err(with) => resume_unwind(Box::new(Panicked { promise, with })),
-        };
-        // Each promise has room for its one result. Where nobody waits for it any more, it is dropped.
+    pub fn start(
+        settings: &Settings,
+        work: impl Fn(J) -> R + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let work =
+            move |Task { job, promise }: Task<J, R>| match catch_unwind(AssertUnwindSafe(|| {
+                work(job)
+            })) {
+                Ok(result) => (promise, result),
+                Err(with) => resume_unwind(Box::new(Panicked { promise, with })),
+            };
+        // Each promise has room for its one result. Where nobody waits for it any more, it is
+        // dropped.
         let deliver = |result: thread::Result<(SyncSender<thread::Result<R>>, R)>| match result {
             Ok((promise, result)) => drop(promise.send(Ok(result))),
             Err(panic) => {

@@ -1,4 +1,5 @@
-//! What a pool counts: each worker in lines of its own, which it alone writes, so that counting is a load and a store.
+//! What a pool counts: each worker in lines of its own, which it alone writes, so that counting is
+//! a load and a store.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +10,8 @@ const PARTS: u64 = 16;
 /// Values up to 2^40 ns, 18 minutes, have buckets; the last one holds what is above as well.
 const BUCKETS: usize = (PARTS * (40 - PARTS.ilog2() as u64 + 1)) as usize;
 
-/// What has become of a pool's jobs. `submitted = run + failed + returned + queued` and those that are being run.
+/// What has become of a pool's jobs. `submitted = run + failed + returned + queued` and those that
+/// are being run.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Jobs that were accepted.
@@ -22,10 +24,12 @@ pub struct Metrics {
     pub returned: u64,
     /// That were not begun: in the queue, or in a worker's batch.
     pub queued: u64,
-    /// When a job was last done, of those after which the clock is read: each that is sampled, and the last of each batch, unless
-    /// that one was taken by another worker or returned. `None` before the first of them.
+    /// When a job was last done, of those after which the clock is read: each that is sampled, and
+    /// the last of each batch, unless that one was taken by another worker or returned. `None`
+    /// before the first of them.
     pub last_processed: Option<Instant>,
-    /// How long jobs took from their submission, waiting for room included, to their end: of one in 13.
+    /// How long jobs took from their submission, waiting for room included, to their end: of one in
+    /// 13.
     pub latency: Latency,
 }
 
@@ -47,8 +51,8 @@ impl Latency {
         self.buckets.iter().sum()
     }
 
-    /// The time that this share of the jobs, from 0 to 1, did not exceed: the upper end of its bucket, and in the last one, 18
-    /// minutes, perhaps more. `None` without a sample.
+    /// The time that this share of the jobs, from 0 to 1, did not exceed: the upper end of its
+    /// bucket, and in the last one, 18 minutes, perhaps more. `None` without a sample.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let samples = self.samples();
         // Exact below 2^53 samples.
@@ -94,8 +98,8 @@ impl Clock {
     }
 }
 
-/// What one worker has counted. It alone writes, so nothing is added to while another one adds; all is relaxed, because who
-/// wants to see a count has got the result or the lock that came after it.
+/// What one worker has counted. It alone writes, so nothing is added to while another one adds; all
+/// is relaxed, because who wants to see a count has got the result or the lock that came after it.
 pub(super) struct Tally {
     run: AtomicU64,
     failed: AtomicU64,
@@ -108,7 +112,13 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(clock: Clock) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { run: zero(), failed: zero(), last: zero(), latencies: (0..BUCKETS).map(|_| zero()).collect(), clock }
+        Self {
+            run: zero(),
+            failed: zero(),
+            last: zero(),
+            latencies: (0..BUCKETS).map(|_| zero()).collect(),
+            clock,
+        }
     }
 
     pub(super) fn count(&self, is_ok: bool) {
@@ -145,10 +155,16 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_its_times_to_within_a_sixteenth() {
-        for time in (0..1 << 16).chain((16..40).flat_map(|power| [(1 << power) - 1, 1 << power, (1 << power) + 1])) {
+        for time in (0..1 << 16)
+            .chain((16..40).flat_map(|power| [(1 << power) - 1, 1 << power, (1 << power) + 1]))
+        {
             let top = upper(bucket(time));
             assert!(top >= time && top - time <= time / PARTS, "{time} in a bucket up to {top}");
-            assert!(time == 0 || bucket(time - 1) == bucket(time) || upper(bucket(time - 1)) == time - 1);
+            assert!(
+                time == 0
+                    || bucket(time - 1) == bucket(time)
+                    || upper(bucket(time - 1)) == time - 1
+            );
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
     }

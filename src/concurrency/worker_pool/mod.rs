@@ -8,8 +8,8 @@
 //! | how does one wait for a single job? | [`handle`] |
 //! | what does everybody write first? | [`naive`] |
 //!
-//! A job is accepted or comes back to its submitter. An accepted one is run, or fails (it panics), or is returned by
-//! [`WorkerPool::cancel`]; nothing else can happen to it.
+//! A job is accepted or comes back to its submitter. An accepted one is run, or fails (it panics),
+//! or is returned by [`WorkerPool::cancel`]; nothing else can happen to it.
 
 pub mod handle;
 pub mod metrics;
@@ -36,12 +36,14 @@ use std::{io, iter};
 pub struct Settings {
     /// How many threads run jobs.
     pub workers: usize,
-    /// How many jobs may wait that no worker has taken. Who submits more waits, and who sleeps meanwhile is called when half of
-    /// it is free.
+    /// How many jobs may wait that no worker has taken. Who submits more waits, and who sleeps
+    /// meanwhile is called when half of it is free.
     pub queue: usize,
-    /// How many of them a worker takes at most at once: one lock for all of them. It never waits until there are so many.
+    /// How many of them a worker takes at most at once: one lock for all of them. It never waits
+    /// until there are so many.
     pub batch: usize,
-    /// The cores, by the kernel's numbers, to which the workers are pinned in turn; none, and they run where the kernel likes.
+    /// The cores, by the kernel's numbers, to which the workers are pinned in turn; none, and they
+    /// run where the kernel likes.
     pub cores: Vec<usize>,
 }
 
@@ -78,20 +80,24 @@ pub struct WorkerPool<J> {
     shared: Arc<Shared<J>>,
     /// By a worker's place.
     ids: Vec<thread::ThreadId>,
-    /// Those that nobody has joined yet. Held while they are joined, so that whoever else shuts down waits too.
+    /// Those that nobody has joined yet. Held while they are joined, so that whoever else shuts
+    /// down waits too.
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl<J: Send + 'static> WorkerPool<J> {
-    /// Starts the workers. Each runs `work` for a job and hands what came of it, the value or what it panicked with, to
-    /// `deliver`, on its own thread. `work` may leave what it captures half changed when it panics, and is called again.
+    /// Starts the workers. Each runs `work` for a job and hands what came of it, the value or what
+    /// it panicked with, to `deliver`, on its own thread. `work` may leave what it captures half
+    /// changed when it panics, and is called again.
     ///
-    /// A panic of `deliver` loses that result and nothing else: the job has been counted, and the worker goes on.
+    /// A panic of `deliver` loses that result and nothing else: the job has been counted, and the
+    /// worker goes on.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for no workers, queue or batch and for a core that this process may not use; `OutOfMemory` for a queue
-    /// that memory has no room for; what the system says if a thread cannot be started. Those that were are stopped again.
+    /// `InvalidInput` for no workers, queue or batch and for a core that this process may not use;
+    /// `OutOfMemory` for a queue that memory has no room for; what the system says if a thread
+    /// cannot be started. Those that were are stopped again.
     pub fn start<R>(
         settings: &Settings,
         work: impl Fn(J) -> R + Send + Sync + 'static,
@@ -104,7 +110,10 @@ impl<J: Send + 'static> WorkerPool<J> {
         let mut pool = Self { shared, ids: vec![], threads: Mutex::new(vec![]) };
         let (tell, told) = mpsc::channel();
         for place in 0..settings.workers {
-            let core = settings.cores.get(place % settings.cores.len().max(1)).map(|&core| (core, tell.clone()));
+            let core = settings
+                .cores
+                .get(place % settings.cores.len().max(1))
+                .map(|&core| (core, tell.clone()));
             let (shared, run) = (pool.shared.clone(), run.clone());
             let body = move || {
                 if let Some((core, tell)) = core {
@@ -118,10 +127,14 @@ impl<J: Send + 'static> WorkerPool<J> {
                 worker::work(&shared, place, &*run);
             };
             // From here on an error drops the pool, which stops what was started.
-            let thread = thread::Builder::new().name(format!("worker-{place}")).spawn(body).map_err(|error| {
-                let what = format!("starting worker {} of {}: {error}", place + 1, settings.workers);
-                io::Error::new(error.kind(), what)
-            })?;
+            let thread = thread::Builder::new()
+                .name(format!("worker-{place}"))
+                .spawn(body)
+                .map_err(|error| {
+                    let what =
+                        format!("starting worker {} of {}: {error}", place + 1, settings.workers);
+                    io::Error::new(error.kind(), what)
+                })?;
             pool.ids.push(thread.thread().id());
             pool.threads.get_mut().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
@@ -129,7 +142,10 @@ impl<J: Send + 'static> WorkerPool<J> {
         if !settings.cores.is_empty() {
             for (core, pinned) in told {
                 pinned.map_err(|error| {
-                    io::Error::new(error.kind(), format!("pinning a worker to core {core}: {error}"))
+                    io::Error::new(
+                        error.kind(),
+                        format!("pinning a worker to core {core}: {error}"),
+                    )
                 })?;
             }
         }
@@ -139,17 +155,20 @@ impl<J: Send + 'static> WorkerPool<J> {
 
 impl<J> WorkerPool<J> {
     // ANCHOR: submit
-    /// Hands over a job. If the queue is full it waits, and once it sleeps, until half of the queue is free.
+    /// Hands over a job. If the queue is full it waits, and once it sleeps, until half of the queue
+    /// is free.
     ///
-    /// In a worker of this pool it doesn't wait, because nobody might be left to make room: there a job that finds the queue
-    /// full is run at once, as if it had been called. Such calls nest, as far as the worker's stack goes.
+    /// In a worker of this pool it doesn't wait, because nobody might be left to make room: there a
+    /// job that finds the queue full is run at once, as if it had been called. Such calls nest, as
+    /// far as the worker's stack goes.
     ///
     /// # Errors
     ///
     /// The job comes back if the pool is closed, or closes meanwhile.
     pub fn submit(&self, job: J) -> Result<(), SendError<J>> {
         let refused = self.push(job, Patience::Forever);
-        refused.map_err(|(TrySendError::Full(job) | TrySendError::Disconnected(job))| SendError(job))
+        refused
+            .map_err(|(TrySendError::Full(job) | TrySendError::Disconnected(job))| SendError(job))
     }
 
     fn push(&self, job: J, patience: Patience) -> Result<(), TrySendError<J>> {
@@ -181,8 +200,9 @@ impl<J> WorkerPool<J> {
         self.push(job, Instant::now().checked_add(time).map_or(Patience::Forever, Patience::Until))
     }
 
-    /// Hands over all of them in their order, as many under one lock as there is room for, and waits for more. In a worker it
-    /// runs those itself for which there is none, as [`submit`](Self::submit) does.
+    /// Hands over all of them in their order, as many under one lock as there is room for, and
+    /// waits for more. In a worker it runs those itself for which there is none, as
+    /// [`submit`](Self::submit) does.
     ///
     /// # Errors
     ///
@@ -204,18 +224,20 @@ impl<J> WorkerPool<J> {
         self.shared.metrics()
     }
 
-    /// Accepts no more jobs, waits until those that were accepted are done, and for the workers' end. Whoever waits to submit
-    /// gets the job back.
+    /// Accepts no more jobs, waits until those that were accepted are done, and for the workers'
+    /// end. Whoever waits to submit gets the job back.
     ///
-    /// Called by a job of this pool it doesn't wait, because it would wait for itself; the rest happens all the same.
+    /// Called by a job of this pool it doesn't wait, because it would wait for itself; the rest
+    /// happens all the same.
     pub fn shutdown(&self) {
         self.shared.close();
         self.join();
     }
 
     // ANCHOR: cancel
-    /// Accepts no more jobs, waits for those that are being run and for the workers' end, and returns all that were not begun,
-    /// those too that a worker had taken in a batch. Whoever waits to submit gets the job back.
+    /// Accepts no more jobs, waits for those that are being run and for the workers' end, and
+    /// returns all that were not begun, those too that a worker had taken in a batch. Whoever waits
+    /// to submit gets the job back.
     ///
     /// Called by a job of this pool it doesn't wait, as in [`shutdown`](Self::shutdown).
     pub fn cancel(&self) -> Vec<J> {
@@ -231,7 +253,8 @@ impl<J> WorkerPool<J> {
         }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
-            // A worker catches what panics in it. What is left is a destructor of `work` or `deliver`, when all is done.
+            // A worker catches what panics in it. What is left is a destructor of `work` or
+            // `deliver`, when all is done.
             let _ = thread.join();
         }
     }
@@ -252,7 +275,9 @@ impl<J> Drop for WorkerPool<J> {
 
 fn check(settings: &Settings) -> io::Result<()> {
     let wrong = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    for (what, number) in [("workers", settings.workers), ("queue", settings.queue), ("batch", settings.batch)] {
+    for (what, number) in
+        [("workers", settings.workers), ("queue", settings.queue), ("batch", settings.batch)]
+    {
         if number == 0 {
             return wrong(format!("a worker pool with {what} = 0 would run nothing"));
         }
@@ -262,7 +287,9 @@ fn check(settings: &Settings) -> io::Result<()> {
     }
     let allowed = cores::allowed()?;
     match settings.cores.iter().find(|core| !allowed.contains(core)) {
-        Some(core) => wrong(format!("core {core} is not one that this process may use: {allowed:?}")),
+        Some(core) => {
+            wrong(format!("core {core} is not one that this process may use: {allowed:?}"))
+        }
         None => Ok(()),
     }
 }

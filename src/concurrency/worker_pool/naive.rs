@@ -1,4 +1,5 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/worker_pool.rs` and shown by the example:
+//! The version that everybody writes first. Its faults are pinned by `tests/worker_pool.rs` and
+//! shown by the example:
 //!
 //! - a canceled pool leaves jobs in its queue and in its workers' batches, run by nobody and returned to nobody, and drops the
 //!   results of those that were running;
@@ -9,7 +10,9 @@
 //! - of the four [`Metrics`], three are never written.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,7 +21,8 @@ use std::time::{Duration, Instant};
 pub const TICK: Duration = Duration::from_millis(10);
 
 // ANCHOR: pool
-/// The article's pool: a queue, workers that collect batches, and a channel of results as long as the queue.
+/// The article's pool: a queue, workers that collect batches, and a channel of results as long as
+/// the queue.
 pub struct Pool<J, R> {
     jobs: SyncSender<J>,
     results: Mutex<Receiver<R>>,
@@ -111,7 +115,8 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
         self.shared.canceled.store(true, Relaxed);
     }
 
-    /// Cancels, waits for the workers, and counts the jobs that lie in the queue. The article's has no such method.
+    /// Cancels, waits for the workers, and counts the jobs that lie in the queue. The article's has
+    /// no such method.
     pub fn end(self) -> usize {
         self.cancel();
         for worker in self.workers {

@@ -1,5 +1,5 @@
-//! What the example asks of both pools, what becomes of their jobs when something does not go as it should; and, for the bench, what
-//! the account of a job costs by itself.
+//! What the example asks of both pools, what becomes of their jobs when something does not go as it
+//! should; and, for the bench, what the account of a job costs by itself.
 
 use super::metrics::{Clock, Tally};
 use super::queue::{Queued, SAMPLED};
@@ -80,7 +80,8 @@ pub struct Canceled {
     pub left_in_queue: u64,
 }
 
-/// Cancels a pool that has accepted so many jobs, while each of its workers is in the first one of a batch.
+/// Cancels a pool that has accepted so many jobs, while each of its workers is in the first one of
+/// a batch.
 ///
 /// # Errors
 ///
@@ -128,7 +129,8 @@ pub fn begun(name: &str, jobs: u64) -> io::Result<u64> {
     count(name, jobs as usize, naive::TICK, jobs, panics)
 }
 
-/// How many jobs are run by a pool whose queue, and whose results' channel if it has one, holds half of them.
+/// How many jobs are run by a pool whose queue, and whose results' channel if it has one, holds
+/// half of them.
 ///
 /// # Errors
 ///
@@ -186,8 +188,9 @@ fn count(
     Ok(at_rest(&begun, jobs))
 }
 
-/// Runs jobs on the caller's thread with all that a worker does around them, so that what the account costs can be told from what
-/// the queue costs: a panic is caught, the job is counted, and one in so many has its latency measured.
+/// Runs jobs on the caller's thread with all that a worker does around them, so that what the
+/// account costs can be told from what the queue costs: a panic is caught, the job is counted, and
+/// one in so many has its latency measured.
 ///
 /// Unit: one job.
 pub fn account<R>(

@@ -1,12 +1,14 @@
 //! Where jobs lie, and who sleeps until there are some.
 //!
-//! Jobs lie in one queue, and on a shelf a worker: what it has taken and not begun. Whoever holds the queue's lock may move jobs
-//! from the queue to a shelf and between shelves. A worker takes the next job off its own shelf with the shelf's lock
-//! alone, which nobody else wants but a worker that has nothing to do, `cancel` and `metrics`. So a batch is no hiding place.
+//! Jobs lie in one queue, and on a shelf a worker: what it has taken and not begun. Whoever holds
+//! the queue's lock may move jobs from the queue to a shelf and between shelves. A worker takes the
+//! next job off its own shelf with the shelf's lock alone, which nobody else wants but a worker
+//! that has nothing to do, `cancel` and `metrics`. So a batch is no hiding place.
 //!
-//! At any time: if a worker sleeps while a job waits, in the queue or on a shelf, then a worker has been called and is on its way;
-//! it calls the next one. If a submitter sleeps while half of the queue is free, then one has been called. Each has been put to
-//! sleep, and is called, under the queue's lock.
+//! At any time: if a worker sleeps while a job waits, in the queue or on a shelf, then a worker has
+//! been called and is on its way; it calls the next one. If a submitter sleeps while half of the
+//! queue is free, then one has been called. Each has been put to sleep, and is called, under the
+//! queue's lock.
 
 use super::Settings;
 use super::metrics::{Clock, Metrics, Stamp, Tally};
@@ -21,10 +23,12 @@ use std::sync::{PoisonError, Weak};
 use std::time::Instant;
 use std::vec;
 
-/// One job in so many has its latency measured: a prime, so that a load with a period of its own is not seen at one phase.
+/// One job in so many has its latency measured: a prime, so that a load with a period of its own is
+/// not seen at one phase.
 pub(super) const SAMPLED: u64 = 13;
-/// How often somebody looks before it sleeps. Not often: who looks and yields keeps a core busy, and may leave both workers
-/// on the other one, for as long as it finds something just in time. The models explore the sleep.
+/// How often somebody looks before it sleeps. Not often: who looks and yields keeps a core busy,
+/// and may leave both workers on the other one, for as long as it finds something just in time. The
+/// models explore the sleep.
 const LOOKS: usize = if cfg!(loom) { 0 } else { 8 };
 
 /// A job, and when it was submitted if it is one of those whose latency is measured.
@@ -43,7 +47,8 @@ pub(super) enum Patience {
 /// What the workers and the submitters share.
 pub(super) struct Shared<J> {
     state: CachePadded<Mutex<State<J>>>,
-    /// As many as lie in the queue: written under its lock, and looked at without it before somebody sleeps.
+    /// As many as lie in the queue: written under its lock, and looked at without it before
+    /// somebody sleeps.
     length: AtomicUsize,
     /// Workers sleep here.
     work: Condvar,
@@ -125,7 +130,8 @@ impl<J> Shared<J> {
         &self.workers[place].tally
     }
 
-    /// The next job for a worker, and whether it is the last one on its shelf; `None` when there will be no more.
+    /// The next job for a worker, and whether it is the last one on its shelf; `None` when there
+    /// will be no more.
     pub(super) fn next(&self, place: usize) -> Option<(Queued<J>, bool)> {
         let mut shelf = self.shelf(place);
         match shelf.pop_front() {
@@ -138,8 +144,8 @@ impl<J> Shared<J> {
     }
 
     // ANCHOR: take
-    /// Takes a worker's share of the queue: the first job, and what it puts on its shelf. If the queue is empty, half of what lies
-    /// on another one's shelf.
+    /// Takes a worker's share of the queue: the first job, and what it puts on its shelf. If the
+    /// queue is empty, half of what lies on another one's shelf.
     fn take(&self, state: &mut State<J>, place: usize) -> Option<(Queued<J>, bool)> {
         let mut shelf = self.shelf(place);
         let share = state.queue.len().div_ceil(self.workers.len()).min(self.batch);
@@ -168,7 +174,8 @@ impl<J> Shared<J> {
             if let Some(taken) = self.take(&mut state, place) {
                 let has_room = self.capacity - state.queue.len() >= self.enough_room();
                 let call_submitter = has_room && state.submitters.call();
-                let call_worker = state.workers.asleep > 0 && self.is_work_left(&state) && state.workers.call();
+                let call_worker =
+                    state.workers.asleep > 0 && self.is_work_left(&state) && state.workers.call();
                 drop(state);
                 if call_worker {
                     self.work.notify_one();
@@ -196,10 +203,12 @@ impl<J> Shared<J> {
     }
 
     fn is_work_left(&self, state: &State<J>) -> bool {
-        !state.queue.is_empty() || (0..self.workers.len()).any(|place| !self.shelf(place).is_empty())
+        !state.queue.is_empty()
+            || (0..self.workers.len()).any(|place| !self.shelf(place).is_empty())
     }
 
-    /// A submitter is called when so much is free, so that it doesn't go to sleep again after one job.
+    /// A submitter is called when so much is free, so that it doesn't go to sleep again after one
+    /// job.
     fn enough_room(&self) -> usize {
         self.capacity.div_ceil(2)
     }
@@ -235,11 +244,13 @@ impl<J> Shared<J> {
         Ok(())
     }
 
-    /// Ends a submission: calls a worker, and another submitter if this one has been called and has left room.
+    /// Ends a submission: calls a worker, and another submitter if this one has been called and has
+    /// left room.
     fn pushed(&self, mut state: Guard<'_, J>, has_waited: bool) {
         self.length.store(state.queue.len(), Relaxed);
         let call_worker = state.workers.call();
-        let call_submitter = has_waited && state.queue.len() < self.capacity && state.submitters.call();
+        let call_submitter =
+            has_waited && state.queue.len() < self.capacity && state.submitters.call();
         drop(state);
         if call_worker {
             self.work.notify_one();
@@ -250,7 +261,11 @@ impl<J> Shared<J> {
     }
 
     /// Waits for room as long as patience lasts, and says since when if it had to.
-    fn room<'a>(&'a self, mut state: Guard<'a, J>, patience: &Patience) -> (Guard<'a, J>, Option<Stamp>) {
+    fn room<'a>(
+        &'a self,
+        mut state: Guard<'a, J>,
+        patience: &Patience,
+    ) -> (Guard<'a, J>, Option<Stamp>) {
         if state.queue.len() < self.capacity || state.closed || matches!(patience, Patience::None) {
             return (state, None);
         }
@@ -268,7 +283,9 @@ impl<J> Shared<J> {
             };
             state.submitters.asleep += 1;
             state = match left {
-                Some(left) => self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => self.room.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
             state.submitters.asleep -= 1;
@@ -313,7 +330,8 @@ impl<J> Shared<J> {
     }
 
     pub(super) fn metrics(&self) -> Metrics {
-        // With the queue's lock and a worker's, no job moves and the worker begins none: it counts one more at most.
+        // With the queue's lock and a worker's, no job moves and the worker begins none: it counts
+        // one more at most.
         let state = self.lock();
         let mut metrics = Metrics {
             submitted: state.submitted,
@@ -342,12 +360,14 @@ impl<J> Shared<J> {
 /// So that nothing is allocated once the pool has begun.
 fn room_for<J>(jobs: usize) -> io::Result<VecDeque<Queued<J>>> {
     let mut room = VecDeque::new();
-    room.try_reserve_exact(jobs)
-        .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, format!("a queue of {jobs} jobs: {error}")))?;
+    room.try_reserve_exact(jobs).map_err(|error| {
+        io::Error::new(io::ErrorKind::OutOfMemory, format!("a queue of {jobs} jobs: {error}"))
+    })?;
     Ok(room)
 }
 
-/// Looks a few times, and leaves the core to whoever wants it in between: to sleep and be called costs more.
+/// Looks a few times, and leaves the core to whoever wants it in between: to sleep and be called
+/// costs more.
 fn look(mut ready: impl FnMut() -> bool) {
     for _ in 0..LOOKS {
         if ready() {

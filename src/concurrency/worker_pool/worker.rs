@@ -11,8 +11,8 @@ use std::thread;
 pub(super) type Run<J> = dyn Fn(Queued<J>, &Tally, bool) + Send + Sync;
 
 // ANCHOR: run
-/// How jobs are run: what panics is caught, what came of it is counted and then delivered, so that whoever receives a result
-/// finds it counted.
+/// How jobs are run: what panics is caught, what came of it is counted and then delivered, so that
+/// whoever receives a result finds it counted.
 pub(super) fn running<J, R>(
     work: impl Fn(J) -> R + Send + Sync + 'static,
     deliver: impl Fn(thread::Result<R>) + Send + Sync + 'static,

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 /// A working set for sequential passes. Unit of every probe: one pass.
 ///
-/// One core only: a machine's memory often delivers more to several. Bytes are those that the program sees: a copy counts
-/// each byte once, though memory is read and written (STREAM, by McCalpin, counts it twice), and a store to a line that is
-/// not in the cache makes most processors read that line first.
+/// One core only: a machine's memory often delivers more to several. Bytes are those that the
+/// program sees: a copy counts each byte once, though memory is read and written (STREAM, by
+/// McCalpin, counts it twice), and a store to a line that is not in the cache makes most processors
+/// read that line first.
 pub struct Block {
     /// Holds the numbers from 0 on, eight bytes each, whenever no probe runs.
     region: Region,
@@ -32,7 +33,8 @@ impl Block {
         (0..).zip(self.words()).for_each(|(number, word)| *word = number);
     }
 
-    /// Brings the words as far up the caches as they fit, after other probes have pushed them out, and returns their sum.
+    /// Brings the words as far up the caches as they fit, after other probes have pushed them out,
+    /// and returns their sum.
     ///
     /// # Panics
     ///
@@ -55,9 +57,11 @@ impl Block {
         let start = Instant::now();
         let mut sums = [0_u64; 8];
         for _ in 0..passes {
-            // The compiler must take the words as changed since the last pass, or one pass is all it makes.
+            // The compiler must take the words as changed since the last pass, or one pass is all
+            // it makes.
             for line in black_box(&mut *words).chunks_exact(8) {
-                // Eight sums: with one, each addition would wait for the one before, and their chain would be the limit.
+                // Eight sums: with one, each addition would wait for the one before, and their
+                // chain would be the limit.
                 for (sum, word) in sums.iter_mut().zip(line) {
                     *sum = sum.wrapping_add(*word);
                 }
@@ -65,12 +69,17 @@ impl Block {
         }
         black_box(sums);
         let elapsed = start.elapsed();
-        assert_eq!(sums.iter().fold(0, |all: u64, &sum| all.wrapping_add(sum)), expected, "the words were not read");
+        assert_eq!(
+            sums.iter().fold(0, |all: u64, &sum| all.wrapping_add(sum)),
+            expected,
+            "the words were not read"
+        );
         elapsed
     }
     // ANCHOR_END: read
 
-    /// Fills the block `passes` times, with the C library's `memset`: [`bytes`](Self::bytes) written a pass.
+    /// Fills the block `passes` times, with the C library's `memset`: [`bytes`](Self::bytes)
+    /// written a pass.
     ///
     /// # Panics
     ///
@@ -85,13 +94,17 @@ impl Block {
         black_box(&mut *bytes);
         let elapsed = start.elapsed();
         let last = passes.wrapping_sub(1) as u8;
-        assert!(passes == 0 || bytes.iter().step_by(64).all(|&byte| byte == last), "the pass did not write the bytes");
+        assert!(
+            passes == 0 || bytes.iter().step_by(64).all(|&byte| byte == last),
+            "the pass did not write the bytes"
+        );
         self.number();
         elapsed
     }
 
     /// Copies the first half over the second `passes` times, with the C library's `memcpy`:
-    /// [`bytes`](Self::bytes)` / 2` copied a pass, so that both halves together are the working set.
+    /// [`bytes`](Self::bytes)` / 2` copied a pass, so that both halves together are the working
+    /// set.
     ///
     /// For large copies glibc stores past the cache (`glibc.cpu.x86_non_temporal_threshold`).
     ///
@@ -121,7 +134,12 @@ impl Block {
 
     fn words(&mut self) -> &mut [u64] {
         // SAFETY: the region is ours alone, aligned for words, and any bytes are valid ones.
-        unsafe { slice::from_raw_parts_mut(self.region.start().cast(), self.region.bytes() / size_of::<u64>()) }
+        unsafe {
+            slice::from_raw_parts_mut(
+                self.region.start().cast(),
+                self.region.bytes() / size_of::<u64>(),
+            )
+        }
     }
 
     fn raw(&mut self) -> &mut [u8] {

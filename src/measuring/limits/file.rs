@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 fn unnamed(folder: &Path) -> io::Result<File> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     // Relaxed: the number has only to be new.
-    let path = folder.join(format!(".limits-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let path =
+        folder.join(format!(".limits-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let create = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
     let file = trying(&format!("creating {}", path.display()), create)?;
     trying(&format!("unlinking {}", path.display()), fs::remove_file(&path))?;
@@ -41,10 +42,11 @@ impl Cached {
         Ok(Self(file))
     }
 
-    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at one offset after the other, `reads` times. Unit: one
-    /// `pread(2)` into a buffer that is used again.
+    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at one offset after the other,
+    /// `reads` times. Unit: one `pread(2)` into a buffer that is used again.
     ///
-    /// Measures the call and the kernel's copy. Does not measure the disk, nor what comes when the buffer is new each time.
+    /// Measures the call and the kernel's copy. Does not measure the disk, nor what comes when the
+    /// buffer is new each time.
     ///
     /// # Errors
     ///
@@ -63,7 +65,10 @@ impl Cached {
         }
         let elapsed = start.elapsed();
         let expected = reads.checked_sub(1).map_or(0, |last| (offset(last) >> 20) as u8 + 1);
-        assert!(buffer.iter().all(|&byte| byte == expected), "the read did not bring the file's bytes");
+        assert!(
+            buffer.iter().all(|&byte| byte == expected),
+            "the read did not bring the file's bytes"
+        );
         Ok(elapsed)
     }
     // ANCHOR_END: pread
@@ -79,11 +84,11 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
     }
 }
 
-/// Writes 4 KiB to the start of a file in `folder` and waits until the disk has them, `times` times. Unit: one write with its
-/// `fsync(2)`.
+/// Writes 4 KiB to the start of a file in `folder` and waits until the disk has them, `times`
+/// times. Unit: one write with its `fsync(2)`.
 ///
-/// Measures one writer that waits each time, in place, with the file's size unchanged. What the disk calls written is its
-/// own affair: a virtual one may answer from its host's memory.
+/// Measures one writer that waits each time, in place, with the file's size unchanged. What the
+/// disk calls written is its own affair: a virtual one may answer from its host's memory.
 ///
 /// # Errors
 ///
@@ -91,7 +96,10 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     let kind = filesystem(folder)?;
     if matches!(kind.as_str(), "tmpfs" | "ramfs") {
-        return Err(unsupported(&format!("{} is a {kind}, in memory, where fsync does nothing", folder.display())));
+        return Err(unsupported(&format!(
+            "{} is a {kind}, in memory, where fsync does nothing",
+            folder.display()
+        )));
     }
     let mut file = unnamed(folder)?;
     let mut block = [0_u8; 4096];
@@ -103,11 +111,15 @@ pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     };
     once(u64::MAX)?; // allocates the block
     let start = Instant::now();
-    trying(&format!("writing and syncing in {}", folder.display()), (0..times).try_for_each(&mut once))?;
+    trying(
+        &format!("writing and syncing in {}", folder.display()),
+        (0..times).try_for_each(&mut once),
+    )?;
     Ok(start.elapsed())
 }
 
-/// The name of the file system that holds `folder`, by `statfs(2)`; its number where this book has no name for it.
+/// The name of the file system that holds `folder`, by `statfs(2)`; its number where this book has
+/// no name for it.
 ///
 /// # Errors
 ///

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 /// Asks for the parent's process id `calls` times. Unit: one system call that does next to nothing.
 ///
-/// By `syscall(2)`, because a C library may answer a cheap question from memory (glibc did for `getpid` until 2.25).
-/// Does not measure what a call costs afterwards, when the kernel's code and data have pushed the program's from the caches.
+/// By `syscall(2)`, because a C library may answer a cheap question from memory (glibc did for
+/// `getpid` until 2.25). Does not measure what a call costs afterwards, when the kernel's code and
+/// data have pushed the program's from the caches.
 ///
 /// # Errors
 ///
@@ -34,7 +35,8 @@ pub fn syscall(calls: u64) -> io::Result<Duration> {
 
 /// Reads the clock `readings` times. Unit: one `Instant::now`, the least that timing anything adds.
 ///
-/// On Linux normally no system call (`vdso(7)`); with some clock sources of virtual machines it is one.
+/// On Linux normally no system call (`vdso(7)`); with some clock sources of virtual machines it is
+/// one.
 pub fn timer(readings: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..readings {
@@ -43,8 +45,8 @@ pub fn timer(readings: u64) -> Duration {
     start.elapsed()
 }
 
-/// The smallest step between two successive readings of the clock, out of `readings`, that is not zero; `None` if it never
-/// moved. Not finer than one reading takes, even where the clock is.
+/// The smallest step between two successive readings of the clock, out of `readings`, that is not
+/// zero; `None` if it never moved. Not finer than one reading takes, even where the clock is.
 pub fn timer_step(readings: u64) -> Option<Duration> {
     let mut before = Instant::now();
     let step = |_| {
@@ -54,14 +56,17 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
     (0..readings).map(step).filter(|step| !step.is_zero()).min()
 }
 
-/// Touches pages for the first time, in fresh mappings of 16 MiB. Unit: one ordinary page (4 KiB on x86-64), also with huge
-/// pages, of which the kernel gives 512 at once: the time is then that of whole huge pages, in proportion.
+/// Touches pages for the first time, in fresh mappings of 16 MiB. Unit: one ordinary page (4 KiB on
+/// x86-64), also with huge pages, of which the kernel gives 512 at once: the time is then that of
+/// whole huge pages, in proportion.
 ///
-/// Measures the fault, finding the page and zeroing it. Does not measure `mmap(2)`, `munmap(2)`, or pages of a file.
+/// Measures the fault, finding the page and zeroing it. Does not measure `mmap(2)`, `munmap(2)`, or
+/// pages of a file.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux and where the pages were not given; otherwise what `mmap(2)` reports.
+/// `Unsupported` outside Linux and where the pages were not given; otherwise what `mmap(2)`
+/// reports.
 pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     const AT_ONCE: u64 = 4096;
     if cfg!(not(target_os = "linux")) {
@@ -80,8 +85,9 @@ pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     Ok(elapsed)
 }
 
-/// Touches `pages` pages in `region` again and again. Unit: one page that is there already, which [`first_touch`] is to be
-/// compared with: the write, with the misses of cache and TLB that go with it.
+/// Touches `pages` pages in `region` again and again. Unit: one page that is there already, which
+/// [`first_touch`] is to be compared with: the write, with the misses of cache and TLB that go with
+/// it.
 pub fn second_touch(region: &mut Region, pages: u64) -> Duration {
     let rounds = pages.div_ceil(region.touched_pages()).max(1);
     let elapsed: Duration = (0..rounds).map(|_| region.touch()).sum();

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A few lines of counters. Aligned to more than any line, so that distances in bytes decide who shares one.
+/// A few lines of counters. Aligned to more than any line, so that distances in bytes decide who
+/// shares one.
 #[repr(align(256))]
 struct Counters([AtomicU64; 64]);
 
@@ -44,13 +45,14 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
     start.elapsed()
 }
 
-/// Adds to one atomic counter while another core adds to a second one, `distance` bytes away: 8 is the same cache line, 128
-/// a different one. Unit: one `fetch_add` of the first core.
+/// Adds to one atomic counter while another core adds to a second one, `distance` bytes away: 8 is
+/// the same cache line, 128 a different one. Unit: one `fetch_add` of the first core.
 ///
-/// The two never touch the same variable, so all that `distance` changes is which line. How fairly the machine shares a
-/// line between the two is part of the result. What is not: moments in which one of them was off its core. The time is that
-/// of slices of a thousand additions in which the other thread made at least a tenth as many, and at most ten times as many;
-/// other slices are done again.
+/// The two never touch the same variable, so all that `distance` changes is which line. How fairly
+/// the machine shares a line between the two is part of the result. What is not: moments in which
+/// one of them was off its core. The time is that of slices of a thousand additions in which the
+/// other thread made at least a tenth as many, and at most ten times as many; other slices are done
+/// again.
 ///
 /// # Errors
 ///
@@ -74,7 +76,8 @@ struct Done {
     counter: u64,
 }
 
-/// Does `work` with one counter, so often, while another core adds to the one that is `distance` bytes away.
+/// Does `work` with one counter, so often, while another core adds to the one that is `distance`
+/// bytes away.
 fn beside(
     [here, there]: [usize; 2],
     distance: usize,
@@ -82,10 +85,14 @@ fn beside(
     work: impl Fn(&AtomicU64, u64) -> Duration + Sync,
 ) -> io::Result<Done> {
     const SLICE: u64 = 1000;
-    assert!(distance.is_multiple_of(8) && (8..512).contains(&distance), "a distance of {distance} bytes");
+    assert!(
+        distance.is_multiple_of(8) && (8..512).contains(&distance),
+        "a distance of {distance} bytes"
+    );
     let counters = Counters::new();
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
-    // Relaxed, here and below: it only stops; what the threads counted is read after they were joined.
+    // Relaxed, here and below: it only stops; what the threads counted is read after they were
+    // joined.
     let stop = Apart(AtomicBool::new(false));
     let add_there = || {
         let pinned = cores::pin(there);
@@ -122,18 +129,21 @@ fn beside(
         (joined(here), joined(there))
     });
     let what = format!("pinning to cores {here} and {there}");
-    let (theirs_added, (elapsed, ours_added)) = (trying(&what, theirs_added)?, trying(&what, ours_added)?);
+    let (theirs_added, (elapsed, ours_added)) =
+        (trying(&what, theirs_added)?, trying(&what, ours_added)?);
     assert_eq!(theirs.load(Ordering::Relaxed), theirs_added);
     Ok(Done { elapsed, times: ours_added, counter: ours.load(Ordering::Relaxed) })
 }
 
-/// Reads a number that nobody writes, `loads` times, while nobody writes beside it either. Unit: one load.
+/// Reads a number that nobody writes, `loads` times, while nobody writes beside it either. Unit:
+/// one load.
 pub fn read_alone(loads: u64) -> Duration {
     read(&Counters::new().0[0], loads)
 }
 
-/// Reads a number that nobody writes while another core adds to a counter `distance` bytes away. Unit: [`LOADS`] loads, so that
-/// slices of both cores are of a size, and those count that [`add_beside`] counts.
+/// Reads a number that nobody writes while another core adds to a counter `distance` bytes away.
+/// Unit: [`LOADS`] loads, so that slices of both cores are of a size, and those count that
+/// [`add_beside`] counts.
 ///
 /// # Errors
 ///
@@ -158,10 +168,12 @@ fn read(number: &AtomicU64, loads: u64) -> Duration {
     elapsed
 }
 
-/// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its cache line.
+/// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its
+/// cache line.
 ///
-/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of the line, and on a busy
-/// machine they do now and then: the lowest round is nearest to the line's own trip.
+/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of
+/// the line, and on a busy machine they do now and then: the lowest round is nearest to the line's
+/// own trip.
 ///
 /// # Errors
 ///
@@ -169,7 +181,8 @@ fn read(number: &AtomicU64, loads: u64) -> Duration {
 // ANCHOR: line_trips
 pub fn line_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     let turn = &Apart(AtomicU64::new(0)).0;
-    // Release pairs with the other side's Acquire: in a program, what was written before the turn passes with it.
+    // Release pairs with the other side's Acquire: in a program, what was written before the turn
+    // passes with it.
     let wait = move |odd: u64| {
         while turn.load(Ordering::Acquire) % 2 != odd {
             spin_loop();

@@ -7,7 +7,8 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 // ANCHOR: line
-/// One cache line of 64 bytes, so that each load of the walk needs a line that no other load has fetched.
+/// One cache line of 64 bytes, so that each load of the walk needs a line that no other load has
+/// fetched.
 #[repr(C, align(64))]
 pub struct Line {
     next: *const Line,
@@ -18,13 +19,16 @@ static_assertions::assert_eq_size!(Line, [u8; 64]);
 static_assertions::const_assert_eq!(align_of::<Line>(), 64);
 // ANCHOR_END: line
 
-/// A working set, as cache lines that point to each other: one cycle through all of them in random order.
+/// A working set, as cache lines that point to each other: one cycle through all of them in random
+/// order.
 ///
-/// Random, because the prefetchers follow anything regular. A load that misses the caches often misses the TLB too, and
-/// then the time includes the page walk: compare [`Pages::Small`] with [`Pages::Huge`]. Source of the method: lmbench's
-/// `lat_mem_rd` and its `-t` option (McVoy and Staelin 1996, section 6.2).
+/// Random, because the prefetchers follow anything regular. A load that misses the caches often
+/// misses the TLB too, and then the time includes the page walk: compare [`Pages::Small`] with
+/// [`Pages::Huge`]. Source of the method: lmbench's `lat_mem_rd` and its `-t` option (McVoy and
+/// Staelin 1996, section 6.2).
 pub struct Chain {
-    /// Holds the lines, all written in `new` and never again: the pointers in them stay valid and the reads below sound.
+    /// Holds the lines, all written in `new` and never again: the pointers in them stay valid and
+    /// the reads below sound.
     region: Region,
     /// The lines' numbers in the order of the cycle, each number once.
     order: Vec<u32>,
@@ -46,16 +50,23 @@ impl Chain {
         shuffle(&mut order);
         let after = order.iter().skip(1).chain(&order[..1]); // the last points to the first
         for (&number, &next) in order.iter().zip(after) {
-            // SAFETY: numbers are below `bytes / 64`, so both lines lie in the region, which is aligned for them.
-            unsafe { lines.add(number as usize).write(Line { next: lines.add(next as usize), number: number.into() }) };
+            // SAFETY: numbers are below `bytes / 64`, so both lines lie in the region, which is
+            // aligned for them.
+            unsafe {
+                lines
+                    .add(number as usize)
+                    .write(Line { next: lines.add(next as usize), number: number.into() })
+            };
         }
         Ok(Self { region, order, position: 0 })
     }
     // ANCHOR_END: chain
 
-    /// Walks the cycle: `loads` loads, each of which needs the result of the one before. Unit: one load, its latency.
+    /// Walks the cycle: `loads` loads, each of which needs the result of the one before. Unit: one
+    /// load, its latency.
     ///
-    /// Does not measure loads that a program issues side by side; see [`independent`](Self::independent).
+    /// Does not measure loads that a program issues side by side; see
+    /// [`independent`](Self::independent).
     ///
     /// # Panics
     ///
@@ -78,8 +89,9 @@ impl Chain {
     }
     // ANCHOR_END: dependent
 
-    /// Loads the same lines in the same order, but from a list, so that the core knows the next addresses before the
-    /// values arrive. Unit: one load, as throughput: the time until the next one is done, not until this one is.
+    /// Loads the same lines in the same order, but from a list, so that the core knows the next
+    /// addresses before the values arrive. Unit: one load, as throughput: the time until the next
+    /// one is done, not until this one is.
     ///
     /// Reading the list adds 4 sequential bytes a load.
     ///
@@ -94,7 +106,9 @@ impl Chain {
         let start = Instant::now();
         while left > 0 {
             let run = &self.order[from..self.order.len().min(from.saturating_add(left))];
-            sum = run.iter().fold(sum, |sum, &number| sum.wrapping_add(lines[number as usize].number));
+            sum = run
+                .iter()
+                .fold(sum, |sum, &number| sum.wrapping_add(lines[number as usize].number));
             (left, from) = (left - run.len(), 0);
         }
         black_box(sum);
@@ -123,16 +137,19 @@ impl Chain {
     }
 
     // ANCHOR: warm
-    /// Brings the lines, and their order, to where a program that keeps using them has them: as far up the caches as they
-    /// fit, after probes that take turns have pushed each other's out.
+    /// Brings the lines, and their order, to where a program that keeps using them has them: as far
+    /// up the caches as they fit, after probes that take turns have pushed each other's out.
     ///
-    /// Four times through, because a large cache may keep a line only when it is asked for again. Beyond 32 MiB not at all:
-    /// part of the cycle would be in the cache, and a walk that starts there would find it.
+    /// Four times through, because a large cache may keep a line only when it is asked for again.
+    /// Beyond 32 MiB not at all: part of the cycle would be in the cache, and a walk that starts
+    /// there would find it.
     pub(super) fn warm(&self) {
         let lines = self.lines();
         if size_of_val(lines) <= 32 << 20 {
             let loads = (0..4).flat_map(|_| &self.order);
-            black_box(loads.fold(0_u64, |sum, &number| sum.wrapping_add(lines[number as usize].number)));
+            black_box(
+                loads.fold(0_u64, |sum, &number| sum.wrapping_add(lines[number as usize].number)),
+            );
         }
     }
     // ANCHOR_END: warm
@@ -150,7 +167,14 @@ impl Chain {
     fn sum(&self, position: usize, loads: u64) -> u64 {
         let lines = self.order.len() as u64;
         let (cycles, rest) = (loads / lines, (loads % lines) as usize);
-        let part: u64 = self.order.iter().cycle().skip(position).take(rest).map(|&number| u64::from(number)).sum();
+        let part: u64 = self
+            .order
+            .iter()
+            .cycle()
+            .skip(position)
+            .take(rest)
+            .map(|&number| u64::from(number))
+            .sum();
         (lines * (lines - 1) / 2).wrapping_mul(cycles).wrapping_add(part)
     }
 }

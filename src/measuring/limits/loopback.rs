@@ -16,10 +16,11 @@ fn connection() -> io::Result<(TcpStream, TcpStream)> {
     Ok((here, there))
 }
 
-/// A byte to another thread and back over one connection, `trips` times. Unit: one round trip: two sends, two receives, and
-/// two wake-ups, which are most of it.
+/// A byte to another thread and back over one connection, `trips` times. Unit: one round trip: two
+/// sends, two receives, and two wake-ups, which are most of it.
 ///
-/// `TCP_NODELAY` is set, though each side waits for the other, so that Nagle's algorithm has nothing to hold back.
+/// `TCP_NODELAY` is set, though each side waits for the other, so that Nagle's algorithm has
+/// nothing to hold back.
 ///
 /// # Errors
 ///
@@ -44,19 +45,20 @@ pub fn round_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
 pub struct Stream {
     /// From the first write until the receiver's word that it has all bytes.
     pub time: Duration,
-    /// CPU time of the sending thread. What the kernel does for the receiver in the sender's name is in it.
+    /// CPU time of the sending thread. What the kernel does for the receiver in the sender's name
+    /// is in it.
     pub sender_cpu: Duration,
 }
 
 /// Sends `pieces` pieces of 1 MiB to a thread on the other core. Unit: one piece.
 ///
-/// Bytes pass through the kernel twice, as over any socket; there is no network card, no wire and no packet loss. The content
-/// is not looked at, only its length.
+/// Bytes pass through the kernel twice, as over any socket; there is no network card, no wire and
+/// no packet loss. The content is not looked at, only its length.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report; `UnexpectedEof` when bytes
-/// are missing.
+/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report;
+/// `UnexpectedEof` when bytes are missing.
 pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
     const PIECE: usize = 1 << 20;
     let (mut to, mut from) = connection()?;

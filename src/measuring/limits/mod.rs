@@ -1,7 +1,8 @@
 //! What this machine can do: the yardstick that every later figure is held against.
 //!
-//! A probe does one thing `n` times and returns how long all of them took, set-up and checks excluded; divide by `n`. So the
-//! example, the bench and the tests run the same code. Each says what its unit is and what it leaves out.
+//! A probe does one thing `n` times and returns how long all of them took, set-up and checks
+//! excluded; divide by `n`. So the example, the bench and the tests run the same code. Each says
+//! what its unit is and what it leaves out.
 //!
 //! | question | probe |
 //! | --- | --- |
@@ -14,8 +15,9 @@
 //! | what does a socket on this machine take? | [`loopback`] |
 //! | what does a file take, from the page cache and to the disk? | [`mod@file`] |
 //!
-//! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance Analysis", USENIX 1996),
-//! except where a probe says otherwise. [`naive`] keeps two probes that look right and measure something else.
+//! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance
+//! Analysis", USENIX 1996), except where a probe says otherwise. [`naive`] keeps two probes that
+//! look right and measure something else.
 
 pub mod addition;
 pub mod bandwidth;
@@ -35,7 +37,8 @@ use std::io;
 ///
 /// # Errors
 ///
-/// `Unsupported` where this process may use one core only, and outside Linux, where this book does not pin threads.
+/// `Unsupported` where this process may use one core only, and outside Linux, where this book does
+/// not pin threads.
 pub fn two_cores() -> io::Result<[usize; 2]> {
     match cores::pair()? {
         Some((first, second)) => Ok([first, second]),

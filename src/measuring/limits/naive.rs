@@ -1,4 +1,5 @@
-//! Two probes that everybody writes first. Both run, both print a number, and neither measures what its name says.
+//! Two probes that everybody writes first. Both run, both print a number, and neither measures what
+//! its name says.
 
 use super::load::{Chain, Random};
 use std::hint::black_box;
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant};
 // ANCHOR: naive_latency
 /// "Latency of a random load": `loads` loads from random lines of the working set.
 ///
-/// Wrong: no load needs the value of the one before, so the core has many under way at once, and the time of one is the
-/// latency divided by their number.
+/// Wrong: no load needs the value of the one before, so the core has many under way at once, and
+/// the time of one is the latency divided by their number.
 pub fn latency(chain: &Chain, loads: u64) -> Duration {
     chain.warm();
     let (lines, mut random) = (chain.lines(), Random(1));
@@ -25,8 +26,8 @@ pub fn latency(chain: &Chain, loads: u64) -> Duration {
 // ANCHOR: naive_additions
 /// "Time of an addition": the result is used, and `black_box` sees to it.
 ///
-/// Wrong: the compiler knows every number that is added, and computes the sum without a loop. Twice the work takes no
-/// longer.
+/// Wrong: the compiler knows every number that is added, and computes the sum without a loop. Twice
+/// the work takes no longer.
 pub fn additions(additions: u64) -> Duration {
     let start = Instant::now();
     let mut sum = 0_u64;

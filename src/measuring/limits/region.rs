@@ -42,13 +42,15 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for huge pages outside Linux and where the kernel has none; otherwise what `mmap(2)` reports.
+    /// `Unsupported` for huge pages outside Linux and where the kernel has none; otherwise what
+    /// `mmap(2)` reports.
     pub fn untouched(bytes: usize, pages: Pages) -> io::Result<Self> {
         let mapping = Mapping::new(bytes.next_multiple_of(HUGE_PAGE), pages)?;
         Ok(Self { start: mapping.start(), bytes, pages, mapping })
     }
 
-    /// Writes one byte to each page and returns how long that took. What stood in those bytes is lost.
+    /// Writes one byte to each page and returns how long that took. What stood in those bytes is
+    /// lost.
     pub fn touch(&mut self) -> Duration {
         let (end, page) = (self.touched_bytes(), page_size());
         let start = Instant::now();
@@ -59,7 +61,8 @@ impl Region {
         start.elapsed()
     }
 
-    /// How many pages [`touch`](Self::touch) touches, counted in ordinary pages also where they are huge.
+    /// How many pages [`touch`](Self::touch) touches, counted in ordinary pages also where they are
+    /// huge.
     pub fn touched_pages(&self) -> u64 {
         self.touched_bytes().div_ceil(page_size()) as u64
     }
@@ -72,8 +75,8 @@ impl Region {
         }
     }
 
-    /// Whether the kernel gave the pages that were asked for. `madvise` is advice: it succeeds also where no huge page is
-    /// free, so `/proc/self/smaps` has to say it.
+    /// Whether the kernel gave the pages that were asked for. `madvise` is advice: it succeeds also
+    /// where no huge page is free, so `/proc/self/smaps` has to say it.
     ///
     /// # Errors
     ///
@@ -86,10 +89,15 @@ impl Region {
         if given == wanted {
             return Ok(());
         }
-        Err(unsupported(&format!("the kernel gave {} of {} KiB in huge pages", given >> 10, wanted >> 10)))
+        Err(unsupported(&format!(
+            "the kernel gave {} of {} KiB in huge pages",
+            given >> 10,
+            wanted >> 10
+        )))
     }
 
-    /// The first byte; everything up to [`bytes`](Self::bytes) behind it may be read and written while `self` lives.
+    /// The first byte; everything up to [`bytes`](Self::bytes) behind it may be read and written
+    /// while `self` lives.
     pub fn start(&self) -> *mut u8 {
         self.start
     }
@@ -134,25 +142,35 @@ mod linux {
                 Pages::Huge => libc::MADV_HUGEPAGE,
             };
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            // Two huge pages more than needed, without access: one to align, and a rest on both sides, so that the kernel
-            // cannot merge the mapping with a neighbor and count the neighbor's huge pages as ours.
-            // SAFETY: a fresh mapping at an address that the kernel chooses.
-            let reserved = unsafe { libc::mmap(ptr::null_mut(), bytes + 2 * HUGE_PAGE, libc::PROT_NONE, flags, -1, 0) };
+            // Two huge pages more than needed, without access: one to align, and a rest on both
+            // sides, so that the kernel cannot merge the mapping with a neighbor and count the
+            // neighbor's huge pages as ours. SAFETY: a fresh mapping at an address that the kernel
+            // chooses.
+            let reserved = unsafe {
+                libc::mmap(ptr::null_mut(), bytes + 2 * HUGE_PAGE, libc::PROT_NONE, flags, -1, 0)
+            };
             if reserved == libc::MAP_FAILED {
                 return trying(&format!("mapping {bytes} bytes"), Err(io::Error::last_os_error()));
             }
             let gap = HUGE_PAGE - reserved.addr() % HUGE_PAGE;
-            let mapping = Self { reserved: reserved.cast(), start: reserved.cast::<u8>().wrapping_add(gap), bytes };
+            let mapping = Self {
+                reserved: reserved.cast(),
+                start: reserved.cast::<u8>().wrapping_add(gap),
+                bytes,
+            };
             // SAFETY: inside what was reserved above: `gap` is at most one huge page.
-            cvt(unsafe { libc::mprotect(mapping.start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) })?;
+            cvt(unsafe {
+                libc::mprotect(mapping.start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE)
+            })?;
             // SAFETY: the same range; advice about page sizes changes no content.
             let advised = cvt(unsafe { libc::madvise(mapping.start.cast(), bytes, advice) });
             // ANCHOR_END: map
             match (advised, pages) {
-                (Err(error), Pages::Huge) => {
-                    Err(unsupported(&format!("this kernel has no transparent huge pages (madvise: {error})")))
-                }
-                // Without huge pages in the kernel, the advice not to use them is refused and not needed.
+                (Err(error), Pages::Huge) => Err(unsupported(&format!(
+                    "this kernel has no transparent huge pages (madvise: {error})"
+                ))),
+                // Without huge pages in the kernel, the advice not to use them is refused and not
+                // needed.
                 _ => Ok(mapping),
             }
         }
@@ -171,7 +189,8 @@ mod linux {
                 .skip_while(|line| !line.starts_with(&head))
                 .find_map(|line| line.strip_prefix("AnonHugePages:"))
                 .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<usize>().ok());
-            kib.map(|kib| kib << 10).ok_or_else(|| unsupported("/proc/self/smaps does not count huge pages here"))
+            kib.map(|kib| kib << 10)
+                .ok_or_else(|| unsupported("/proc/self/smaps does not count huge pages here"))
         }
         // ANCHOR_END: verify
     }
@@ -204,11 +223,15 @@ mod portable {
             if pages == Pages::Huge {
                 return Err(unsupported("this book asks for huge pages on Linux only"));
             }
-            let layout = Layout::from_size_align(bytes.max(HUGE_PAGE), HUGE_PAGE).map_err(io::Error::other)?;
+            let layout = Layout::from_size_align(bytes.max(HUGE_PAGE), HUGE_PAGE)
+                .map_err(io::Error::other)?;
             // SAFETY: the size is not zero.
             let start = unsafe { alloc_zeroed(layout) };
             if start.is_null() {
-                return trying(&format!("allocating {bytes} bytes"), Err(io::ErrorKind::OutOfMemory.into()));
+                return trying(
+                    &format!("allocating {bytes} bytes"),
+                    Err(io::ErrorKind::OutOfMemory.into()),
+                );
             }
             Ok(Self { start, layout })
         }

@@ -19,8 +19,8 @@ pub struct Trips {
     pub switches: u64,
 }
 
-/// Runs `ping`, which sends to the other thread and waits for the answer, `trips` times against `pong`, which waits and
-/// answers, each on its own core or both on one.
+/// Runs `ping`, which sends to the other thread and waits for the answer, `trips` times against
+/// `pong`, which waits and answers, each on its own core or both on one.
 pub(super) fn ping_pong(
     [here, there]: [usize; 2],
     trips: u64,
@@ -38,8 +38,8 @@ pub(super) fn ping_pong(
                 let _ = ready.send(pinned); // fails only if nobody waits for it any more
                 if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
             });
-            // Neither waits for the other before both are known to be where they should be: one that waits for a
-            // partner that has given up waits forever.
+            // Neither waits for the other before both are known to be where they should be: one
+            // that waits for a partner that has given up waits forever.
             partner_ready.recv().map_err(io::Error::other)??;
             ping()?; // one trip untimed, and both are up
             let (time, ours) = counted(|| {
@@ -64,11 +64,12 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
     Ok((result, used.voluntary_switches + used.involuntary_switches))
 }
 
-/// A byte to another thread and back through two pipes, `trips` times. Unit: one round trip, which is two hand-overs.
+/// A byte to another thread and back through two pipes, `trips` times. Unit: one round trip, which
+/// is two hand-overs.
 ///
-/// On one core (`cores` names it twice) each hand-over is a `write`, a context switch and a `read`; take [`pipe_alone`] from
-/// half a trip and the switch remains (lmbench's `lat_ctx`, with processes that touch no memory). On two cores nobody has
-/// to be switched away, but a core has to be woken.
+/// On one core (`cores` names it twice) each hand-over is a `write`, a context switch and a `read`;
+/// take [`pipe_alone`] from half a trip and the switch remains (lmbench's `lat_ctx`, with processes
+/// that touch no memory). On two cores nobody has to be switched away, but a core has to be woken.
 ///
 /// # Errors
 ///
@@ -77,7 +78,8 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
 pub fn pipe_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     let (mut from_there, mut to_here) = pipe()?;
     let (mut from_here, mut to_there) = pipe()?;
-    // `move`: each side owns its ends, so when one fails, the other reads the end of its pipe instead of waiting forever.
+    // `move`: each side owns its ends, so when one fails, the other reads the end of its pipe
+    // instead of waiting forever.
     let ping = move || {
         to_there.write_all(&[1])?;
         from_there.read_exact(&mut [0])
@@ -105,7 +107,8 @@ fn halves(n: u64, trips: impl FnOnce(u64) -> io::Result<Trips>) -> io::Result<Du
     Ok(trips(whole)?.time.mul_f64(n as f64 / (2 * whole) as f64))
 }
 
-/// Writes a byte to a pipe and reads it back, `times` times. Unit: one `write` and one `read`, nobody else involved.
+/// Writes a byte to a pipe and reads it back, `times` times. Unit: one `write` and one `read`,
+/// nobody else involved.
 ///
 /// # Errors
 ///
@@ -120,10 +123,12 @@ pub fn pipe_alone(times: u64) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Two threads that unpark each other in turn, `trips` times. Unit: one round trip, which is two wake-ups.
+/// Two threads that unpark each other in turn, `trips` times. Unit: one round trip, which is two
+/// wake-ups.
 ///
-/// A wake-up is the call to `unpark`, the other core's way out of its idle state, and the scheduler there. It depends on how
-/// long that core has been idle; here that is as long as one wake-up takes.
+/// A wake-up is the call to `unpark`, the other core's way out of its idle state, and the scheduler
+/// there. It depends on how long that core has been idle; here that is as long as one wake-up
+/// takes.
 ///
 /// # Errors
 ///
@@ -132,8 +137,8 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     // ANCHOR: park_trips
     let turn = &AtomicU64::new(0); // even: `ping` may run; odd: `pong` may
     let threads = &[OnceLock::new(), OnceLock::new()];
-    // Parking may end by itself, and it orders nothing: the turn decides. Its Acquire loads pair with the Release
-    // additions of the other thread.
+    // Parking may end by itself, and it orders nothing: the turn decides. Its Acquire loads pair
+    // with the Release additions of the other thread.
     let pass_to = move |other: usize| {
         turn.fetch_add(1, Ordering::Release);
         thread::Thread::unpark(threads[other].wait());
@@ -159,7 +164,8 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     ping_pong(cores, trips, ping, pong)
 }
 
-/// Wakes a parked thread `times` times as [`park_trips`] does. Unit: one wake-up, half a round trip.
+/// Wakes a parked thread `times` times as [`park_trips`] does. Unit: one wake-up, half a round
+/// trip.
 ///
 /// # Errors
 ///
@@ -168,8 +174,8 @@ pub fn wake_parked(cores: [usize; 2], times: u64) -> io::Result<Duration> {
     halves(times, |trips| park_trips(cores, trips))
 }
 
-/// Starts a thread and waits for its end, `threads` times. Unit: one thread, which does nothing; on any core, as the
-/// scheduler likes.
+/// Starts a thread and waits for its end, `threads` times. Unit: one thread, which does nothing; on
+/// any core, as the scheduler likes.
 ///
 /// # Errors
 ///
@@ -177,7 +183,8 @@ pub fn wake_parked(cores: [usize; 2], times: u64) -> io::Result<Duration> {
 pub fn spawn_join(threads: u64) -> io::Result<Duration> {
     let start = Instant::now();
     for number in 0..threads {
-        let thread = trying("starting a thread", thread::Builder::new().spawn(move || black_box(number)))?;
+        let thread =
+            trying("starting a thread", thread::Builder::new().spawn(move || black_box(number)))?;
         match thread.join() {
             Ok(answer) => assert_eq!(answer, number, "the thread's own answer"),
             Err(panic) => std::panic::resume_unwind(panic),

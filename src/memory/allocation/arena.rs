@@ -1,19 +1,22 @@
-//! An arena: values are placed one behind the other in chunks, and all of them are given back at once.
+//! An arena: values are placed one behind the other in chunks, and all of them are given back at
+//! once.
 
 use std::alloc::{self, Layout};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::{error, fmt};
 
-/// The first chunk of an arena, in bytes. Each further one is twice as large as the one before, as far as the limit allows.
+/// The first chunk of an arena, in bytes. Each further one is twice as large as the one before, as
+/// far as the limit allows.
 pub const FIRST: usize = 4 << 10;
 /// What the address of each chunk is a multiple of.
 const ALIGN: usize = 16;
 
 /// Places values one behind the other in chunks of at most `limit` bytes together.
 ///
-/// It takes `Copy` types, which by the language's rules have no `Drop` that could be forgotten. What it hands out lives until
-/// [`reset`](Self::reset) or until the arena is dropped; nothing is freed before.
+/// It takes `Copy` types, which by the language's rules have no `Drop` that could be forgotten.
+/// What it hands out lives until [`reset`](Self::reset) or until the arena is dropped; nothing is
+/// freed before.
 ///
 /// ```
 /// use perf_proved::memory::allocation::arena::{Arena, Full};
@@ -73,8 +76,8 @@ impl Arena {
     #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
     pub fn alloc<T: Copy>(&self, value: T) -> Result<&mut T, Full> {
         let place = self.place::<T>(1)?;
-        // SAFETY: `place` is aligned, has room for a `T`, and belongs to nobody else until `reset` or `drop`, which take the
-        // arena by `&mut` or by value and so outlive every reference.
+        // SAFETY: `place` is aligned, has room for a `T`, and belongs to nobody else until `reset`
+        // or `drop`, which take the arena by `&mut` or by value and so outlive every reference.
         unsafe {
             place.write(value);
             Ok(&mut *place.as_ptr())
@@ -89,7 +92,8 @@ impl Arena {
     #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
     pub fn alloc_slice<T: Copy>(&self, values: &[T]) -> Result<&mut [T], Full> {
         let place = self.place::<T>(values.len())?;
-        // SAFETY: as in `alloc`, with room for so many; `values` was there before, so the two don't overlap.
+        // SAFETY: as in `alloc`, with room for so many; `values` was there before, so the two don't
+        // overlap.
         unsafe {
             ptr::copy_nonoverlapping(values.as_ptr(), place.as_ptr(), values.len());
             Ok(&mut *ptr::slice_from_raw_parts_mut(place.as_ptr(), values.len()))
@@ -97,7 +101,8 @@ impl Arena {
     }
 
     // ANCHOR: place
-    /// Memory for `count` values, aligned for them, which nobody else has: uninitialized, or dangling if they have no size.
+    /// Memory for `count` values, aligned for them, which nobody else has: uninitialized, or
+    /// dangling if they have no size.
     fn place<T>(&self, count: usize) -> Result<NonNull<T>, Full> {
         let layout = Layout::array::<T>(count).map_err(|_| Full)?; // more bytes than an address can tell apart
         if layout.size() == 0 {
@@ -117,13 +122,15 @@ impl Arena {
         let begin = used + padding; // both far below isize::MAX
         let end = begin.checked_add(layout.size()).filter(|end| *end <= self.size.get())?;
         self.used.set(end);
-        // SAFETY: `begin <= end <= size`, so the sum stays inside the chunk; `start` keeps the chunk's provenance.
+        // SAFETY: `begin <= end <= size`, so the sum stays inside the chunk; `start` keeps the
+        // chunk's provenance.
         Some(unsafe { start.add(begin) })
     }
     // ANCHOR_END: place
 
     // ANCHOR: add_chunk
-    /// Makes a chunk with room for `layout` the current one. What is left of the one before stays unused until `reset`.
+    /// Makes a chunk with room for `layout` the current one. What is left of the one before stays
+    /// unused until `reset`.
     #[cold]
     fn add_chunk(&self, layout: Layout) -> Result<(), Full> {
         let mut chunks = self.chunks.borrow_mut();
@@ -149,7 +156,8 @@ impl Arena {
         self.chunks.borrow().iter().map(|chunk| chunk.layout.size()).sum()
     }
 
-    /// Takes everything back at once. Keeps the last chunk, the largest one as a rule, and gives the others to the allocator.
+    /// Takes everything back at once. Keeps the last chunk, the largest one as a rule, and gives
+    /// the others to the allocator.
     pub fn reset(&mut self) {
         let chunks = self.chunks.get_mut();
         chunks.drain(..chunks.len().saturating_sub(1));
@@ -159,7 +167,8 @@ impl Arena {
 
 impl Chunk {
     fn new(size: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(size, ALIGN).ok().filter(|layout| layout.size() > 0)?;
+        let layout =
+            Layout::from_size_align(size, ALIGN).ok().filter(|layout| layout.size() > 0)?;
         // SAFETY: the layout is not empty.
         NonNull::new(unsafe { alloc::alloc(layout) }).map(|start| Self { start, layout })
     }

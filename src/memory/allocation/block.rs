@@ -1,4 +1,5 @@
-//! A block of any allocator, owned: so that allocators can be compared in one program, which has one global allocator.
+//! A block of any allocator, owned: so that allocators can be compared in one program, which has
+//! one global allocator.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
@@ -15,8 +16,8 @@ pub struct Block<'a, A: GlobalAlloc> {
 unsafe impl<A: GlobalAlloc + Sync> Send for Block<'_, A> {}
 
 impl<'a, A: GlobalAlloc> Block<'a, A> {
-    /// At least eight bytes that begin with `mark`, so that the block is touched; `None` if the allocator refuses, or for a size that
-    /// no block can have.
+    /// At least eight bytes that begin with `mark`, so that the block is touched; `None` if the
+    /// allocator refuses, or for a size that no block can have.
     pub fn new(allocator: &'a A, size: usize, mark: u64) -> Option<Self> {
         let layout = Layout::from_size_align(size.max(8), 8).ok()?;
         // SAFETY: the layout is not empty.

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 // ANCHOR: budget
 /// Counts what is taken and never lets it be more than the limit.
 ///
-/// "Does it fit?" and "count it" are one step. As two steps, two threads that ask at once both see room for one; and who adds
-/// first and takes it back when it was too much makes another thread's request fail that fits. The loom models
-/// `allocation::budget_keeps_its_limit`, `…_of_two_steps_is_broken` and `…_that_backs_out_is_broken` show all three.
+/// "Does it fit?" and "count it" are one step. As two steps, two threads that ask at once both see
+/// room for one; and who adds first and takes it back when it was too much makes another thread's
+/// request fail that fits. The loom models `allocation::budget_keeps_its_limit`,
+/// `…_of_two_steps_is_broken` and `…_that_backs_out_is_broken` show all three.
 #[derive(Debug)]
 pub struct Budget {
     live: AtomicUsize,
@@ -51,8 +52,9 @@ impl Budget {
         self.live.load(Relaxed)
     }
 
-    /// Changes the limit. What is taken stays, also beyond it; then nothing more is to be had until enough was given back. A
-    /// request that is being decided may still be held against the limit before.
+    /// Changes the limit. What is taken stays, also beyond it; then nothing more is to be had until
+    /// enough was given back. A request that is being decided may still be held against the limit
+    /// before.
     pub fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
     }

@@ -5,7 +5,8 @@ use std::alloc::{GlobalAlloc, Layout};
 
 /// Another allocator, which refuses what would bring the live bytes of the program beyond a limit.
 ///
-/// It counts the bytes that were asked for. What the allocator beneath adds, and what it keeps after a free, comes on top.
+/// It counts the bytes that were asked for. What the allocator beneath adds, and what it keeps
+/// after a free, comes on top.
 ///
 /// ```
 /// use perf_proved::memory::allocation::capped::Capped;
@@ -24,8 +25,8 @@ pub struct Capped<A> {
     budget: Budget,
 }
 
-// SAFETY: every block comes from `inner`, with the arguments unchanged; what is refused is null, as the contract allows. Counting
-// neither allocates nor panics.
+// SAFETY: every block comes from `inner`, with the arguments unchanged; what is refused is null, as
+// the contract allows. Counting neither allocates nor panics.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `inner`'s too.
@@ -44,7 +45,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // While a block moves, the allocator beneath may hold it twice; the limit is on what was asked for.
+        // While a block moves, the allocator beneath may hold it twice; the limit is on what was
+        // asked for.
         let more = new_size.saturating_sub(layout.size());
         // SAFETY: as in `dealloc`.
         let moved = self.within(more, || unsafe { self.inner.realloc(block, layout, new_size) });

@@ -11,8 +11,8 @@ pub const REPLACED: usize = 16384;
 /// The sizes that they may have, in bytes.
 pub const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Fills a table, replaces blocks at random places by others of random sizes, and frees the table. Returns the sum of the marks of
-/// all blocks that were freed: those from 0 up.
+/// Fills a table, replaces blocks at random places by others of random sizes, and frees the table.
+/// Returns the sum of the marks of all blocks that were freed: those from 0 up.
 ///
 /// # Panics
 ///
@@ -27,7 +27,8 @@ pub fn churn<A: GlobalAlloc>(allocator: &A, seed: u64) -> u64 {
         random as usize
     };
     let block = |random: usize, mark| {
-        Block::new(allocator, SIZES[random % SIZES.len()], mark as u64).expect("a load of a few megabytes")
+        Block::new(allocator, SIZES[random % SIZES.len()], mark as u64)
+            .expect("a load of a few megabytes")
     };
     let mut table: Box<[_; LIVE]> = Box::new(array::from_fn(|mark| block(next() >> 32, mark)));
     let mut sum = 0;

@@ -20,7 +20,9 @@ impl<T: Send + 'static> Dropper<T> {
     /// Where no thread can be started.
     pub fn start(waiting: usize) -> io::Result<Self> {
         let (queue, values) = sync_channel(waiting);
-        let thread = Builder::new().name("dropper".to_owned()).spawn(move || values.iter().for_each(drop))?;
+        let thread = Builder::new()
+            .name("dropper".to_owned())
+            .spawn(move || values.iter().for_each(drop))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -28,10 +30,13 @@ impl<T: Send + 'static> Dropper<T> {
     ///
     /// # Errors
     ///
-    /// Gives the value back if as many wait as may, or if dropping one has panicked: drop it here, and be slow.
+    /// Gives the value back if as many wait as may, or if dropping one has panicked: drop it here,
+    /// and be slow.
     pub fn hand_over(&self, value: T) -> Result<(), T> {
         let Some(queue) = &self.queue else { return Err(value) };
-        queue.try_send(value).map_err(|(TrySendError::Full(value) | TrySendError::Disconnected(value))| value)
+        queue
+            .try_send(value)
+            .map_err(|(TrySendError::Full(value) | TrySendError::Disconnected(value))| value)
     }
 }
 // ANCHOR_END: dropper

@@ -28,7 +28,8 @@ pub enum Way {
     Recycled,
 }
 
-/// Hands so many batches over from the first core to the second, and returns how long that took, the last block's end included.
+/// Hands so many batches over from the first core to the second, and returns how long that took,
+/// the last block's end included.
 ///
 /// In each way the same vectors go to and fro.
 ///
@@ -47,11 +48,14 @@ pub fn hand_over<A: GlobalAlloc + Sync>(
 ) -> io::Result<Duration> {
     let (to_user, from_maker) = sync_channel(BATCHES);
     let (to_maker, from_user) = sync_channel(BATCHES);
-    (0..BATCHES).for_each(|_| to_maker.send(Vec::with_capacity(BATCH)).expect("both ends are here"));
+    (0..BATCHES)
+        .for_each(|_| to_maker.send(Vec::with_capacity(BATCH)).expect("both ends are here"));
     // Each side takes its ends with it: one that panics lets the other one see it.
     let ends = Mutex::new([Some((to_user, from_user)), Some((to_maker, from_maker))]);
     cores::together(&cores, |place| {
-        let mine = ends.lock().unwrap_or_else(PoisonError::into_inner)[place].take().expect("each place once");
+        let mine = ends.lock().unwrap_or_else(PoisonError::into_inner)[place]
+            .take()
+            .expect("each place once");
         if place == 0 { make(allocator, batches, way, mine) } else { consume(batches, way, mine) }
     })
 }
@@ -60,7 +64,12 @@ type Batch<'a, A> = Vec<Block<'a, A>>;
 /// Where a thread's batches go to, and where they come from.
 type Ends<'a, A> = (SyncSender<Batch<'a, A>>, Receiver<Batch<'a, A>>);
 
-fn make<'a, A: GlobalAlloc>(allocator: &'a A, batches: u64, way: Way, (to_user, from_user): Ends<'a, A>) {
+fn make<'a, A: GlobalAlloc>(
+    allocator: &'a A,
+    batches: u64,
+    way: Way,
+    (to_user, from_user): Ends<'a, A>,
+) {
     for mark in 0..batches {
         let mut batch = receive(&from_user);
         if way == Way::FreedHere {
@@ -76,7 +85,10 @@ fn make<'a, A: GlobalAlloc>(allocator: &'a A, batches: u64, way: Way, (to_user, 
 fn consume<'a, A: GlobalAlloc>(batches: u64, way: Way, (to_maker, from_maker): Ends<'a, A>) {
     for mark in 0..batches {
         let mut batch = receive(&from_maker);
-        assert!(batch.len() == BATCH && batch.iter().all(|block| block.mark() == mark), "batch {mark}");
+        assert!(
+            batch.len() == BATCH && batch.iter().all(|block| block.mark() == mark),
+            "batch {mark}"
+        );
         if way == Way::FreedThere {
             batch.clear();
         }
@@ -84,8 +96,8 @@ fn consume<'a, A: GlobalAlloc>(batches: u64, way: Way, (to_maker, from_maker): E
     }
 }
 
-/// Waits by spinning, since a thread that sleeps has to be woken, which costs more than a batch; and lets others run where there are
-/// more threads than cores.
+/// Waits by spinning, since a thread that sleeps has to be woken, which costs more than a batch;
+/// and lets others run where there are more threads than cores.
 fn receive<T>(from: &Receiver<T>) -> T {
     for turn in 0_u64.. {
         match from.try_recv() {

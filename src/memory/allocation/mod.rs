@@ -1,5 +1,5 @@
-//! When memory is asked for, when it is given back, and how much of it there may be: what takes the place of tuning a garbage
-//! collector.
+//! When memory is asked for, when it is given back, and how much of it there may be: what takes the
+//! place of tuning a garbage collector.
 //!
 //! | question | answer |
 //! | --- | --- |

@@ -52,13 +52,18 @@ pub fn within(limit: u64) -> io::Result<bool> {
 }
 // ANCHOR_END: within
 
-/// Keeps what `request` returns, so many times or until a look at the limit, once in `every` requests, finds it passed. Returns how
-/// many bytes beyond the limit the process was at its peak.
+/// Keeps what `request` returns, so many times or until a look at the limit, once in `every`
+/// requests, finds it passed. Returns how many bytes beyond the limit the process was at its peak.
 ///
 /// # Errors
 ///
 /// As [`within`].
-pub fn serve<T>(limit: u64, every: usize, requests: usize, mut request: impl FnMut() -> T) -> io::Result<u64> {
+pub fn serve<T>(
+    limit: u64,
+    every: usize,
+    requests: usize,
+    mut request: impl FnMut() -> T,
+) -> io::Result<u64> {
     let mut kept = Vec::with_capacity(requests);
     for number in 0..requests {
         if number % every == 0 && !within(limit)? {

@@ -16,7 +16,9 @@ pub struct Entry {
 impl Entry {
     /// So many entries for an experiment.
     pub fn some(count: u64) -> Vec<Self> {
-        (0..count).map(|number| Self { path: format!("/{number:08}"), status: 200, bytes: number }).collect()
+        (0..count)
+            .map(|number| Self { path: format!("/{number:08}"), status: 200, bytes: number })
+            .collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Limits the address space of this process to so many bytes (`RLIMIT_AS` of
-/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)): whatever is mapped, be it resident or not. What
-/// is mapped already stays.
+/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)): whatever is mapped,
+/// be it resident or not. What is mapped already stays.
 ///
 /// # Errors
 ///
@@ -25,8 +25,8 @@ pub fn limit_address_space(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Gives the whole pages that are free inside the heap back to the kernel, and says whether there were any
-/// ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)).
+/// Gives the whole pages that are free inside the heap back to the kernel, and says whether there
+/// were any ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)).
 ///
 /// # Errors
 ///
@@ -39,8 +39,9 @@ pub fn trim() -> io::Result<bool> {
     Err(crate::proof::unsupported("only the GNU C library has malloc_trim"))
 }
 
-/// From how many bytes on a block is mapped by itself, for the whole process and for good (`M_MMAP_THRESHOLD` of
-/// [`mallopt(3)`](https://man7.org/linux/man-pages/man3/mallopt.3.html)). This also ends its adapting by itself.
+/// From how many bytes on a block is mapped by itself, for the whole process and for good
+/// (`M_MMAP_THRESHOLD` of [`mallopt(3)`](https://man7.org/linux/man-pages/man3/mallopt.3.html)).
+/// This also ends its adapting by itself.
 ///
 /// # Errors
 ///
@@ -50,7 +51,10 @@ pub fn map_from(bytes: i32) -> io::Result<()> {
     // SAFETY: takes integers, and locks the heap by itself.
     return match unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) } {
         1 => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("mapping from {bytes} bytes on"))),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("mapping from {bytes} bytes on"),
+        )),
     };
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     {
@@ -59,8 +63,9 @@ pub fn map_from(bytes: i32) -> io::Result<()> {
     }
 }
 
-/// A [control group](https://docs.kernel.org/admin-guide/cgroup-v2.html) with a limit of memory, for processes that
-/// [`join`](Self::join) it. It is removed when this is dropped, which only works once they have ended.
+/// A [control group](https://docs.kernel.org/admin-guide/cgroup-v2.html) with a limit of memory,
+/// for processes that [`join`](Self::join) it. It is removed when this is dropped, which only works
+/// once they have ended.
 #[derive(Debug)]
 pub struct Group {
     folder: PathBuf,
@@ -68,11 +73,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group below the root of the hierarchy, of version 2 or 1, that may have so many bytes and no swap.
+    /// A group below the root of the hierarchy, of version 2 or 1, that may have so many bytes and
+    /// no swap.
     ///
     /// # Errors
     ///
-    /// What making the group or writing to it reports, with the path: as a rule, only root may, and many containers may not.
+    /// What making the group or writing to it reports, with the path: as a rule, only root may, and
+    /// many containers may not.
     pub fn new(bytes: u64) -> io::Result<Self> {
         let root = Path::new("/sys/fs/cgroup");
         let (root, limit, swap, swapped) = if root.join("cgroup.controllers").exists() {
@@ -108,8 +115,8 @@ impl Group {
         Ok(group)
     }
 
-    /// Moves the calling process into the group. Makes one system call and allocates nothing, so a process that was just forked
-    /// may call it.
+    /// Moves the calling process into the group. Makes one system call and allocates nothing, so a
+    /// process that was just forked may call it.
     ///
     /// # Errors
     ///
@@ -121,7 +128,8 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A group with somebody in it stays, empty of everything else, under a name that says whose it is.
+        // A group with somebody in it stays, empty of everything else, under a name that says whose
+        // it is.
         let _ = fs::remove_dir(&self.folder);
     }
 }

@@ -1,4 +1,5 @@
-//! A binary tree in three kinds of memory: a box for each node, one vector with indices, and an arena.
+//! A binary tree in three kinds of memory: a box for each node, one vector with indices, and an
+//! arena.
 //!
 //! All three are built in the same order, children first, and node number `n` holds the number `n`.
 
@@ -23,7 +24,8 @@ pub struct RefNode<'a> {
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<BoxNode>() == 24 && size_of::<VecNode>() == 16 && size_of::<RefNode>() == 24);
+const _: () =
+    assert!(size_of::<BoxNode>() == 24 && size_of::<VecNode>() == 16 && size_of::<RefNode>() == 24);
 // ANCHOR_END: nodes
 
 /// The index of no node.
@@ -82,14 +84,18 @@ impl VecTree {
         index
     }
 
-    /// Adds all values up, from the root down as the other trees do; there is no root in an empty one.
+    /// Adds all values up, from the root down as the other trees do; there is no root in an empty
+    /// one.
     pub fn sum(&self) -> u64 {
         (self.0.len() as u32).checked_sub(1).map_or(0, |root| self.sum_below(root))
     }
 
     fn sum_below(&self, index: u32) -> u64 {
         let VecNode { value, children } = self.0[index as usize];
-        children.iter().filter(|child| **child != NONE).fold(value, |sum, child| sum + self.sum_below(*child))
+        children
+            .iter()
+            .filter(|child| **child != NONE)
+            .fold(value, |sum, child| sum + self.sum_below(*child))
     }
 }
 

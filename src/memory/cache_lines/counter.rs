@@ -32,7 +32,8 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
         Self { cells: (0..cells).map(|_| C::default()).collect() }
     }
 
-    /// Adds to one cell, modulo 2⁶⁴. Any thread may add to any cell; two that add to one wait for each other.
+    /// Adds to one cell, modulo 2⁶⁴. Any thread may add to any cell; two that add to one wait for
+    /// each other.
     ///
     /// # Panics
     ///
@@ -46,12 +47,16 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
     // ANCHOR: sum
     /// The cells' sum, modulo 2⁶⁴.
     ///
-    /// No snapshot: cells that are read early may change while the others are read, and the result may be a value that the
-    /// counter never had. It misses nothing that happened before: of a thread that was joined, every addition is in it (the
-    /// loom model `cache_lines::sum_after_join`).
+    /// No snapshot: cells that are read early may change while the others are read, and the result
+    /// may be a value that the counter never had. It misses nothing that happened before: of a
+    /// thread that was joined, every addition is in it (the loom model
+    /// `cache_lines::sum_after_join`).
     pub fn sum(&self) -> u64 {
-        // Relaxed: whoever must see an addition is told of it by something else, a join or a channel.
-        self.cells.iter().fold(0, |sum, cell| sum.wrapping_add(cell.borrow().load(Ordering::Relaxed)))
+        // Relaxed: whoever must see an addition is told of it by something else, a join or a
+        // channel.
+        self.cells
+            .iter()
+            .fold(0, |sum, cell| sum.wrapping_add(cell.borrow().load(Ordering::Relaxed)))
     }
     // ANCHOR_END: sum
 
@@ -67,9 +72,11 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
 pub struct Writer<'a>(&'a AtomicU64);
 
 impl Writer<'_> {
-    /// Adds to the cell, modulo 2⁶⁴, without an atomic addition: nobody writes between the load and the store.
+    /// Adds to the cell, modulo 2⁶⁴, without an atomic addition: nobody writes between the load and
+    /// the store.
     pub fn add(&mut self, number: u64) {
-        // Relaxed, both: the load reads what this writer has stored, and `Total::sum` pairs with neither.
+        // Relaxed, both: the load reads what this writer has stored, and `Total::sum` pairs with
+        // neither.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(number), Ordering::Relaxed);
     }
 }

@@ -20,13 +20,15 @@ pub enum Design {
     Padded,
     /// The same, written by the cell's only writer with a load and a store.
     SingleWriter,
-    /// A variable of each thread, merged into one atomic when it is done. Until then nobody can look.
+    /// A variable of each thread, merged into one atomic when it is done. Until then nobody can
+    /// look.
     Local,
 }
 
 impl Design {
     /// In the order in which the chapter meets them.
-    pub const ALL: [Self; 5] = [Self::Shared, Self::Array, Self::Padded, Self::SingleWriter, Self::Local];
+    pub const ALL: [Self; 5] =
+        [Self::Shared, Self::Array, Self::Padded, Self::SingleWriter, Self::Local];
 
     /// Its name in the figures.
     pub fn name(self) -> &'static str {
@@ -41,7 +43,8 @@ impl Design {
 
     /// Adds one `additions` times on each of these cores at once. Unit: one addition of every core.
     ///
-    /// The time is until the last core is done. One that is treated worse at a line has it to itself in the end.
+    /// The time is until the last core is done. One that is treated worse at a line has it to
+    /// itself in the end.
     ///
     /// # Errors
     ///
@@ -53,10 +56,21 @@ impl Design {
     pub fn additions(self, cores: &[usize], additions: u64) -> io::Result<Duration> {
         let threads = cores.len();
         let (elapsed, sum) = match self {
-            Self::Shared => sharded(&ShardedCounter::<CachePadded<AtomicU64>>::new(1), cores, additions, |_| 0),
-            Self::Array => sharded(&ShardedCounter::<AtomicU64>::new(threads), cores, additions, |place| place),
-            Self::Padded => sharded(&ShardedCounter::<CachePadded<_>>::new(threads), cores, additions, |place| place),
-            Self::SingleWriter => single_writer(&mut ShardedCounter::new(threads), cores, additions),
+            Self::Shared => {
+                sharded(&ShardedCounter::<CachePadded<AtomicU64>>::new(1), cores, additions, |_| 0)
+            }
+            Self::Array => {
+                sharded(&ShardedCounter::<AtomicU64>::new(threads), cores, additions, |place| place)
+            }
+            Self::Padded => sharded(
+                &ShardedCounter::<CachePadded<_>>::new(threads),
+                cores,
+                additions,
+                |place| place,
+            ),
+            Self::SingleWriter => {
+                single_writer(&mut ShardedCounter::new(threads), cores, additions)
+            }
             Self::Local => local(cores, additions),
         }?;
         assert_eq!(sum, additions * threads as u64, "{}", self.name());
@@ -64,7 +78,8 @@ impl Design {
     }
 }
 
-/// The same code for the first three: all that differs is the type of the cells, and which cell is whose.
+/// The same code for the first three: all that differs is the type of the cells, and which cell is
+/// whose.
 fn sharded<C: Default + Borrow<AtomicU64> + Sync>(
     counter: &ShardedCounter<C>,
     cores: &[usize],
@@ -80,7 +95,11 @@ fn sharded<C: Default + Borrow<AtomicU64> + Sync>(
     Ok((elapsed, counter.sum()))
 }
 
-fn single_writer(counter: &mut ShardedCounter, cores: &[usize], additions: u64) -> io::Result<(Duration, u64)> {
+fn single_writer(
+    counter: &mut ShardedCounter,
+    cores: &[usize],
+    additions: u64,
+) -> io::Result<(Duration, u64)> {
     let (writers, total) = counter.split();
     let writers: Vec<_> = writers.into_iter().map(Mutex::new).collect(); // each locked once, by its thread
     let elapsed = together(cores, |place| {

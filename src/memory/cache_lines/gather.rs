@@ -32,16 +32,21 @@ impl Gather {
         Ok(Self { words, order, at: 0 })
     }
 
-    /// Reads the first word of so many lines, does `work` with each, and adds up the results. Unit: one line.
+    /// Reads the first word of so many lines, does `work` with each, and adds up the results. Unit:
+    /// one line.
     ///
-    /// With `PREFETCH`, the line that is [`AHEAD`] steps further on is asked for first, where the processor has an instruction
-    /// for it that [`prefetch`] knows.
+    /// With `PREFETCH`, the line that is [`AHEAD`] steps further on is asked for first, where the
+    /// processor has an instruction for it that [`prefetch`] knows.
     ///
     /// # Panics
     ///
     /// If the sum is wrong.
     // ANCHOR: lines
-    pub fn lines<const PREFETCH: bool>(&mut self, lines: u64, work: impl Fn(u64) -> u64) -> Duration {
+    pub fn lines<const PREFETCH: bool>(
+        &mut self,
+        lines: u64,
+        work: impl Fn(u64) -> u64,
+    ) -> Duration {
         let (mut left, from, mut sum) = (lines as usize, self.at, 0_u64);
         let start = Instant::now();
         while left > 0 {
@@ -72,8 +77,9 @@ pub fn nothing(word: u64) -> u64 {
     word
 }
 
-/// Work whose end nobody foresees: up to 15 rounds, as many as a hash of the word says. The core guesses when the loop ends, guesses
-/// wrong, and has to go back, and what it had begun of the lines behind is lost.
+/// Work whose end nobody foresees: up to 15 rounds, as many as a hash of the word says. The core
+/// guesses when the loop ends, guesses wrong, and has to go back, and what it had begun of the
+/// lines behind is lost.
 pub fn rounds(word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2⁶⁴ divided by the golden ratio: spreads the bits
     (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (word ^ word >> 29).wrapping_mul(ODD))

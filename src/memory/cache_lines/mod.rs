@@ -1,5 +1,5 @@
-//! What it costs that memory moves in lines: for what another core writes beside a value, and for what a core fetches along
-//! with it.
+//! What it costs that memory moves in lines: for what another core writes beside a value, and for
+//! what a core fetches along with it.
 //!
 //! | question | answer |
 //! | --- | --- |
@@ -9,8 +9,9 @@
 //! | what does a walk take, by its stride and its order? | [`walks`] |
 //! | what does it save to ask for a line early? | [`gather`] |
 //!
-//! What two cores do to each other's lines is measured by [`lines`](crate::measuring::limits::lines). [`naive`] keeps the
-//! versions that everybody writes first.
+//! What two cores do to each other's lines is measured by
+//! [`lines`](crate::measuring::limits::lines). [`naive`] keeps the versions that everybody writes
+//! first.
 
 pub mod counter;
 #[cfg(not(loom))] // loom has atomics of its own
@@ -32,29 +33,39 @@ use std::io;
 pub struct TwoCores {
     /// By the kernel's numbers.
     pub cores: [usize; 2],
-    /// Why it is not known that they are two: a sentence, where the kernel does not say which threads are one core's.
+    /// Why it is not known that they are two: a sentence, where the kernel does not say which
+    /// threads are one core's.
     pub doubt: Option<String>,
 }
 
-/// Two physical cores. Two threads of one core share its first cache, so that no line would travel between them.
+/// Two physical cores. Two threads of one core share its first cache, so that no line would travel
+/// between them.
 ///
 /// # Errors
 ///
-/// `Unsupported`, where this process may use one core only, or nothing but the threads of one, and outside Linux.
+/// `Unsupported`, where this process may use one core only, or nothing but the threads of one, and
+/// outside Linux.
 pub fn two_cores() -> io::Result<TwoCores> {
     choose(&cores::allowed()?, cores::siblings)
 }
 
 // ANCHOR: choose
-fn choose(allowed: &[usize], siblings: impl Fn(usize, usize) -> io::Result<bool>) -> io::Result<TwoCores> {
-    let [first, others @ ..] = allowed else { return Err(unsupported("this process may use no core")) };
+fn choose(
+    allowed: &[usize],
+    siblings: impl Fn(usize, usize) -> io::Result<bool>,
+) -> io::Result<TwoCores> {
+    let [first, others @ ..] = allowed else {
+        return Err(unsupported("this process may use no core"));
+    };
     for other in others.iter().rev() {
         let cores = [*first, *other];
         match siblings(*first, *other) {
             Ok(true) => {}
             Ok(false) => return Ok(TwoCores { cores, doubt: None }),
             Err(error) => {
-                let doubt = format!("whether {first} and {other} are threads of one core is not known: {error}");
+                let doubt = format!(
+                    "whether {first} and {other} are threads of one core is not known: {error}"
+                );
                 return Ok(TwoCores { cores, doubt: Some(doubt) });
             }
         }
@@ -74,15 +85,20 @@ mod tests {
         let halves = |a: usize, b: usize| Ok(a % 2 == b % 2); // 0 and 2, 1 and 3
         assert_eq!(choose(&[0, 1, 2, 3], pairs).unwrap().cores, [0, 3]);
         assert_eq!(choose(&[0, 1, 2], halves).unwrap().cores, [0, 1]);
-        for (allowed, says) in
-            [(&[0, 1][..], "may use the threads of one only"), (&[5], "may use one only"), (&[], "no core")]
-        {
+        for (allowed, says) in [
+            (&[0, 1][..], "may use the threads of one only"),
+            (&[5], "may use one only"),
+            (&[], "no core"),
+        ] {
             let error = choose(allowed, pairs).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::Unsupported);
             assert!(error.to_string().ends_with(says), "{allowed:?}: {error}");
         }
         let two = choose(&[0, 1], |_, _| Err(io::Error::other("nobody knows"))).unwrap();
         assert_eq!(two.cores, [0, 1]);
-        assert_eq!(two.doubt.unwrap(), "whether 0 and 1 are threads of one core is not known: nobody knows");
+        assert_eq!(
+            two.doubt.unwrap(),
+            "whether 0 and 1 are threads of one core is not known: nobody knows"
+        );
     }
 }

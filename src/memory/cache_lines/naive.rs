@@ -21,14 +21,19 @@ pub struct Stats {
 // ANCHOR_END: stats
 
 // ANCHOR: apart
-static_assertions::const_assert_eq!(offset_of!(Stats, received).abs_diff(offset_of!(Stats, sent)), 8);
+static_assertions::const_assert_eq!(
+    offset_of!(Stats, received).abs_diff(offset_of!(Stats, sent)),
+    8
+);
 static_assertions::assert_eq_size!(Stats, [u8; 16]);
 // ANCHOR_END: apart
 
-/// "What two threads pay for one line": both add to their own of two neighboring counters. Unit: one addition of each.
+/// "What two threads pay for one line": both add to their own of two neighboring counters. Unit:
+/// one addition of each.
 ///
-/// Wrong: nobody else may look at what is behind a `&mut`, so the compiler sums up in a register and stores once. The line stays
-/// where it is, and twice the work takes no longer. What the time shows is two threads that start and end.
+/// Wrong: nobody else may look at what is behind a `&mut`, so the compiler sums up in a register
+/// and stores once. The line stays where it is, and twice the work takes no longer. What the time
+/// shows is two threads that start and end.
 // ANCHOR: plain
 pub fn plain(additions: u64) -> Duration {
     let mut counters = [0_u64; 2];

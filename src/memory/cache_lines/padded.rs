@@ -3,10 +3,12 @@
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
 
-/// A value that shares its cache lines with nothing: it starts where a line starts and ends where one ends.
+/// A value that shares its cache lines with nothing: it starts where a line starts and ends where
+/// one ends.
 ///
-/// 128 bytes where lines have 64 and may be fetched in pairs (Intel's optimization manual, "spatial prefetcher"), and where they
-/// have 128 (Apple's arm64, powerpc64); 256 on s390x, otherwise 64. Source of the numbers: `crossbeam_utils::CachePadded`.
+/// 128 bytes where lines have 64 and may be fetched in pairs (Intel's optimization manual, "spatial
+/// prefetcher"), and where they have 128 (Apple's arm64, powerpc64); 256 on s390x, otherwise 64.
+/// Source of the numbers: `crossbeam_utils::CachePadded`.
 ///
 /// ```
 /// use perf_proved::memory::cache_lines::CachePadded;
@@ -17,10 +19,18 @@ use std::ops::{Deref, DerefMut};
 /// assert_eq!(counters[1].load(Ordering::Relaxed), 1);
 /// ```
 // ANCHOR: padded
-#[cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64"), repr(align(128)))]
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64"),
+    repr(align(128))
+)]
 #[cfg_attr(target_arch = "s390x", repr(align(256)))]
 #[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64", target_arch = "s390x")),
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "powerpc64",
+        target_arch = "s390x"
+    )),
     repr(align(64))
 )]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Walks through memory: by their stride, and by the order in which they take the rows and columns of a matrix.
+//! Walks through memory: by their stride, and by the order in which they take the rows and columns
+//! of a matrix.
 
 use super::words::{LINE, Words};
 use std::hint::black_box;
@@ -25,12 +26,15 @@ impl Strided {
     ///
     /// If `stride` is no such number, or more than `bytes`.
     pub fn new(bytes: usize, stride: usize) -> io::Result<Self> {
-        assert!(stride.is_power_of_two() && (8..=bytes).contains(&stride), "a stride of {stride} bytes");
+        assert!(
+            stride.is_power_of_two() && (8..=bytes).contains(&stride),
+            "a stride of {stride} bytes"
+        );
         Ok(Self { words: Words::new(bytes / 8)?, stride: stride / 8, at: 0 })
     }
 
-    /// Adds up words. Unit: one load. At the end of the memory the walk begins again, one line further on, so that with any
-    /// stride all lines are visited before one is visited again.
+    /// Adds up words. Unit: one load. At the end of the memory the walk begins again, one line
+    /// further on, so that with any stride all lines are visited before one is visited again.
     ///
     /// # Panics
     ///
@@ -41,7 +45,11 @@ impl Strided {
         let start = Instant::now();
         while left > 0 {
             let run = left.min((words.len() - self.at).div_ceil(stride));
-            sum = words[self.at..].iter().step_by(stride).take(run).fold(sum, |sum, word| sum.wrapping_add(*word));
+            sum = words[self.at..]
+                .iter()
+                .step_by(stride)
+                .take(run)
+                .fold(sum, |sum, word| sum.wrapping_add(*word));
             expected = expected.wrapping_add(series(self.at, stride, run));
             left -= run;
             self.at += run * stride;
@@ -92,7 +100,8 @@ impl Matrix {
         self.walk(1, self.side)
     }
 
-    /// Two loops, which know how far each of them steps. Rows and columns run the same instructions.
+    /// Two loops, which know how far each of them steps. Rows and columns run the same
+    /// instructions.
     fn walk(&self, outer: usize, inner: usize) -> u64 {
         let (outer, inner) = (black_box(outer), black_box(inner));
         let mut sum = 0_u64;
@@ -104,7 +113,8 @@ impl Matrix {
         sum
     }
 
-    /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the whole side, that is row by row.
+    /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the
+    /// whole side, that is row by row.
     ///
     /// # Panics
     ///
@@ -112,7 +122,11 @@ impl Matrix {
     // ANCHOR: transpose
     pub fn transpose(&self, block: usize, to: &mut Self) {
         let side = self.side;
-        assert!(side == to.side && side.is_multiple_of(block), "{side} by {} in blocks of {block}", to.side);
+        assert!(
+            side == to.side && side.is_multiple_of(block),
+            "{side} by {} in blocks of {block}",
+            to.side
+        );
         for top in (0..side).step_by(block) {
             for left in (0..side).step_by(block) {
                 for row in top..top + block {

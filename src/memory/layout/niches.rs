@@ -1,14 +1,15 @@
 //! Which values an `Option` finds for its `None`.
 //!
 //! A niche is a bit pattern that no value of a type has. Of these, [`Option`'s
-//! documentation](https://doc.rust-lang.org/std/option/index.html#representation) guarantees boxes, references and the
-//! `NonZero` numbers; the others are what this compiler does.
+//! documentation](https://doc.rust-lang.org/std/option/index.html#representation) guarantees boxes,
+//! references and the `NonZero` numbers; the others are what this compiler does.
 
 use static_assertions::{assert_eq_size, const_assert_eq};
 use std::num::NonZeroU32;
 
 // ANCHOR: free
-// None is the pattern that no value has: null, zero, 2 and 3 of a byte that is 0 or 1, a number above all characters.
+// None is the pattern that no value has: null, zero, 2 and 3 of a byte that is 0 or 1, a number
+// above all characters.
 assert_eq_size!(Option<Box<u64>>, Box<u64>);
 assert_eq_size!(Option<NonZeroU32>, u32);
 assert_eq_size!(Option<Option<bool>>, bool);

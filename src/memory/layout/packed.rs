@@ -36,15 +36,16 @@ impl Packed {
     // ANCHOR: raw
     pub fn amount_in(bytes: &[u8; Self::BYTES]) -> u32 {
         let record: *const Self = bytes.as_ptr().cast();
-        // SAFETY: `bytes` are as many as a record has, and all patterns are numbers. The place of the amount is computed
-        // without a reference to it, and the read expects no alignment.
+        // SAFETY: `bytes` are as many as a record has, and all patterns are numbers. The place of
+        // the amount is computed without a reference to it, and the read expects no alignment.
         unsafe { (&raw const (*record).amount).read_unaligned() }
     }
     // ANCHOR_END: raw
 }
 
-/// The sum of one eight-byte number for each cache line of `bytes` but the last, `offset` (at most 64) bytes behind its
-/// beginning: from 57 to 63, if `bytes` begin with a line, each number lies in two of them.
+/// The sum of one eight-byte number for each cache line of `bytes` but the last, `offset` (at most
+/// 64) bytes behind its beginning: from 57 to 63, if `bytes` begin with a line, each number lies in
+/// two of them.
 ///
 /// # Panics
 ///
@@ -52,7 +53,8 @@ impl Packed {
 pub fn numbers_at(bytes: &[u8], offset: usize) -> u64 {
     let (lines, _) = bytes[offset..bytes.len() - LINE + offset].as_chunks::<LINE>();
     let (fours, rest) = lines.as_chunks::<4>();
-    let number = |line: &[u8; LINE]| line.first_chunk().map_or(0, |number| u64::from_ne_bytes(*number));
+    let number =
+        |line: &[u8; LINE]| line.first_chunk().map_or(0, |number| u64::from_ne_bytes(*number));
     // Four sums: with one, each addition would wait for the one before, and hide what a load takes.
     let mut sums = [0_u64; 4];
     for four in fours {

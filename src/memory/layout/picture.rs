@@ -6,7 +6,8 @@ use std::ops::Range;
 #[doc(hidden)]
 pub use memoffset::span_of;
 
-/// A cache line of most processors, in bytes (Apple's have 128): the width of a [picture](Shape::picture).
+/// A cache line of most processors, in bytes (Apple's have 128): the width of a
+/// [picture](Shape::picture).
 pub const LINE: usize = 64;
 
 /// Where the fields of a type lie, as [`layout!`](crate::layout!) found them in this build.
@@ -22,8 +23,8 @@ pub struct Shape {
     pub fields: Vec<(&'static str, Range<usize>)>,
 }
 
-/// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of them must be named, or
-/// this does not compile: a field that was left out would look like padding.
+/// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of
+/// them must be named, or this does not compile: a field that was left out would look like padding.
 ///
 /// ```
 /// use perf_proved::layout;
@@ -63,16 +64,20 @@ impl Shape {
         spans.sort_by_key(|span| (span.start, span.end)); // one of no bytes before its neighbor
         spans.push(self.size..self.size); // so that what lies behind the last field is a hole too
         let ends = [0].into_iter().chain(spans.iter().map(|span| span.end));
-        ends.zip(&spans).map(|(end, next)| end..next.start).filter(|hole| !hole.is_empty()).collect()
+        ends.zip(&spans)
+            .map(|(end, next)| end..next.start)
+            .filter(|hole| !hole.is_empty())
+            .collect()
     }
     // ANCHOR_END: holes
 
-    /// So many values one behind the other, from the beginning of a cache line. A letter for each field in the order of the
-    /// list, a dot for padding, a capital where a value begins.
+    /// So many values one behind the other, from the beginning of a cache line. A letter for each
+    /// field in the order of the list, a dot for padding, a capital where a value begins.
     pub fn picture(&self, values: usize) -> String {
         let mut one = vec!['·'; self.size];
         let Self { name, size, align, .. } = self;
-        let mut out = format!("{name}: {size} bytes, aligned to {align}, padding {}\n      ", self.padding());
+        let mut out =
+            format!("{name}: {size} bytes, aligned to {align}, padding {}\n      ", self.padding());
         for ((name, span), letter) in self.fields.iter().zip('a'..) {
             one[span.clone()].fill(letter);
             let _ = write!(out, " {letter} {name} {}..{}", span.start, span.end);

@@ -60,7 +60,8 @@ const _: () = {
 };
 // ANCHOR_END: sizes
 
-/// How many cache lines an array of so many values of `size` bytes covers, from the beginning of a line.
+/// How many cache lines an array of so many values of `size` bytes covers, from the beginning of a
+/// line.
 // ANCHOR: lines
 pub const fn lines(values: usize, size: usize) -> usize {
     (values * size).div_ceil(LINE)
@@ -75,7 +76,8 @@ const _: () = {
 };
 // ANCHOR_END: lines
 
-/// How many of 64 values of `size` bytes, one behind the other from the beginning of a line, lie in more than one line.
+/// How many of 64 values of `size` bytes, one behind the other from the beginning of a line, lie in
+/// more than one line.
 // ANCHOR: split
 pub const fn split(size: usize) -> usize {
     let (mut value, mut found) = (0, 0);
@@ -145,7 +147,11 @@ impl Records {
 
     /// So many events in the shape of that name, or `None`. Allocates what they need and no more.
     pub fn new(name: &str, count: usize) -> Option<Self> {
-        let events = (0..count as u64).map(|number| Event { kind: number as u8, at: number, amount: number as u32 });
+        let events = (0..count as u64).map(|number| Event {
+            kind: number as u8,
+            at: number,
+            amount: number as u32,
+        });
         Some(match name {
             "c_order" => Self::COrder(events.map(Record::new).collect()),
             "rust_order" => Self::RustOrder(events.map(Record::new).collect()),
@@ -192,7 +198,9 @@ impl Records {
             Self::COrder(records) => at(records, places),
             Self::RustOrder(records) => at(records, places),
             Self::Packed(records) => at(records, places),
-            Self::Columns(columns) => add(places.iter().map(|&place| columns.event(place as usize))),
+            Self::Columns(columns) => {
+                add(places.iter().map(|&place| columns.event(place as usize)))
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Types that are larger than they need be, each `Before` and `After`.
-#![allow(missing_docs, reason = "the types are examples, and the names of their fields say what they are")]
+#![allow(
+    missing_docs,
+    reason = "the types are examples, and the names of their fields say what they are"
+)]
 
 /// Numbers as wide as their values.
 pub mod narrow {

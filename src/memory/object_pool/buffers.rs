@@ -12,11 +12,13 @@ pub const SMALLEST: usize = 64;
 pub const LARGEST: usize = 1 << 20;
 /// How many capacities there are.
 pub const CLASSES: usize = (LARGEST / SMALLEST).ilog2() as usize + 1;
-/// What a magazine may weigh, where that is less than 32 buffers: a thread's part of the pool must not hold 64 of 1 MiB.
+/// What a magazine may weigh, where that is less than 32 buffers: a thread's part of the pool must
+/// not hold 64 of 1 MiB.
 const MAGAZINE: usize = 256 << 10;
 
 // ANCHOR: block
-/// A buffer of fixed capacity. Its `len` bytes are what one reads and writes; the others exist, and nobody sees them.
+/// A buffer of fixed capacity. Its `len` bytes are what one reads and writes; the others exist, and
+/// nobody sees them.
 pub struct Block {
     /// All of them initialized. Those from `used` on are zero.
     bytes: Box<[u8]>,
@@ -173,8 +175,8 @@ impl BufferPool {
 
 impl<'p> LocalBuffers<'p> {
     // ANCHOR: buffers
-    /// An empty buffer for at least so many bytes, to be appended to. What is above [`LARGEST`] comes from the allocator with
-    /// that very capacity, and goes back to it.
+    /// An empty buffer for at least so many bytes, to be appended to. What is above [`LARGEST`]
+    /// comes from the allocator with that very capacity, and goes back to it.
     pub fn get(&self, capacity: usize) -> Buffer<'_> {
         match class(capacity) {
             Some(class) => self.0[class].get(),
@@ -208,5 +210,6 @@ impl<'p> LocalBuffers<'p> {
 
 /// Which of the classes has room for so many bytes, if one has.
 fn class(capacity: usize) -> Option<usize> {
-    (capacity <= LARGEST).then(|| (capacity.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)
+    (capacity <= LARGEST)
+        .then(|| (capacity.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)
 }

@@ -12,9 +12,10 @@ use std::sync::{Mutex, MutexGuard};
 // ANCHOR: depot
 /// Magazines that have objects, and empty ones to swap them for.
 ///
-/// That there is room and that it is taken are one step under one lock, and so are finding a magazine and taking it. As two
-/// steps they exceed the bound: the loom models `object_pool::depot_keeps_to_its_bound` and
-/// `object_pool::depot_of_two_steps_is_broken` show both. No code of the pool's user runs under the lock.
+/// That there is room and that it is taken are one step under one lock, and so are finding a
+/// magazine and taking it. As two steps they exceed the bound: the loom models
+/// `object_pool::depot_keeps_to_its_bound` and `object_pool::depot_of_two_steps_is_broken` show
+/// both. No code of the pool's user runs under the lock.
 pub struct Depot<T> {
     state: Mutex<State<T>>,
     limits: Limits,
@@ -36,7 +37,13 @@ struct State<T> {
 impl<T> Depot<T> {
     /// A depot that holds nothing.
     pub fn new(limits: Limits) -> Self {
-        let state = State { stored: Vec::new(), empty: Vec::new(), objects: 0, bytes: 0, stats: Stats::default() };
+        let state = State {
+            stored: Vec::new(),
+            empty: Vec::new(),
+            objects: 0,
+            bytes: 0,
+            stats: Stats::default(),
+        };
         Self { state: Mutex::new(state), limits }
     }
 
@@ -55,7 +62,8 @@ impl<T> Depot<T> {
         }
     }
 
-    /// Swaps a magazine whose objects weigh so much for an empty one, if there is room. Otherwise the caller keeps it.
+    /// Swaps a magazine whose objects weigh so much for an empty one, if there is room. Otherwise
+    /// the caller keeps it.
     pub fn give(&self, magazine: &mut Vec<T>, weight: usize, counted: Stats) {
         let mut state = self.lock();
         state.stats += counted;

@@ -6,10 +6,11 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 
 // ANCHOR: local
-/// One thread's magazines. It is not `Sync`, so nobody else can touch them and no atomic operation is needed.
+/// One thread's magazines. It is not `Sync`, so nobody else can touch them and no atomic operation
+/// is needed.
 ///
-/// Objects that come back to it stay with it, up to two magazines of them; beyond that a whole magazine goes to the depot. When
-/// it is dropped, all go there: a thread's end loses nothing.
+/// Objects that come back to it stay with it, up to two magazines of them; beyond that a whole
+/// magazine goes to the depot. When it is dropped, all go there: a thread's end loses nothing.
 pub struct Local<'p, R: Recipe> {
     pool: &'p Pool<R>,
     magazines: RefCell<Magazines<R::Object>>,
@@ -17,8 +18,8 @@ pub struct Local<'p, R: Recipe> {
     counted: Cell<Stats>,
 }
 
-/// With one magazine, whoever alternates at its edge would meet the depot each time; with two, only after a magazine's
-/// worth of requests in one direction.
+/// With one magazine, whoever alternates at its edge would meet the depot each time; with two, only
+/// after a magazine's worth of requests in one direction.
 struct Magazines<T> {
     loaded: Vec<T>,
     previous: Vec<T>,
@@ -26,7 +27,8 @@ struct Magazines<T> {
 // ANCHOR_END: local
 
 // ANCHOR: guards
-/// An object that returns to the [`Local`] it came from when it is dropped. It cannot leave its thread.
+/// An object that returns to the [`Local`] it came from when it is dropped. It cannot leave its
+/// thread.
 ///
 /// `mem::forget` loses the object, and nothing else.
 pub struct Pooled<'l, R: Recipe> {
@@ -36,8 +38,8 @@ pub struct Pooled<'l, R: Recipe> {
     home: Option<&'l Local<'l, R>>,
 }
 
-/// An object that may be sent to another thread. Dropped there, it goes to the depot, which takes the lock for this one
-/// object; [`Local::take_back`] is cheaper.
+/// An object that may be sent to another thread. Dropped there, it goes to the depot, which takes
+/// the lock for this one object; [`Local::take_back`] is cheaper.
 pub struct Sendable<'p, R: Recipe> {
     object: Option<R::Object>,
     home: Option<&'p Pool<R>>,
@@ -62,8 +64,8 @@ impl<'p, R: Recipe> Local<'p, R> {
         Sendable { object: Some(self.object()), home: Some(self.pool) }
     }
 
-    /// Gives an object back here that another thread has got, so that its way to the depot is shared by a whole
-    /// magazine. One of another pool goes to that pool's depot.
+    /// Gives an object back here that another thread has got, so that its way to the depot is
+    /// shared by a whole magazine. One of another pool goes to that pool's depot.
     pub fn take_back(&self, mut sendable: Sendable<'_, R>) {
         if sendable.home.is_some_and(|home| std::ptr::eq(home, self.pool))
             && let Some(object) = sendable.object.take()
@@ -145,8 +147,10 @@ impl<'p, R: Recipe> Local<'p, R> {
 
 impl<R: Recipe> Drop for Local<'_, R> {
     fn drop(&mut self) {
-        let Magazines { mut loaded, mut previous } =
-            mem::replace(self.magazines.get_mut(), Magazines { loaded: Vec::new(), previous: Vec::new() });
+        let Magazines { mut loaded, mut previous } = mem::replace(
+            self.magazines.get_mut(),
+            Magazines { loaded: Vec::new(), previous: Vec::new() },
+        );
         let refused = [self.give(&mut loaded), self.give(&mut previous)];
         self.pool.depot.count(self.counted.take());
         drop(refused);

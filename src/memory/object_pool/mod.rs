@@ -1,9 +1,11 @@
-//! A pool of objects that threads reuse: typed ([`Pool`]), and of byte buffers by size ([`buffers`]).
+//! A pool of objects that threads reuse: typed ([`Pool`]), and of byte buffers by size
+//! ([`buffers`]).
 //!
-//! The shape is that of the [magazine layer](https://www.usenix.org/conference/2001-usenix-annual-technical-conference/magazines-and-vmem-extending-slab-allocator-many)
-//! of Solaris's allocator: each thread has a [`Local`] with two magazines of objects, which nobody else touches, and exchanges
-//! whole magazines with the pool's [`Depot`] under one lock. A guard gives its object back when it is dropped, on its own
-//! thread or on another:
+//! The shape is that of the [magazine
+//! layer](https://www.usenix.org/conference/2001-usenix-annual-technical-conference/magazines-and-vmem-extending-slab-allocator-many)
+//! of Solaris's allocator: each thread has a [`Local`] with two magazines of objects, which nobody
+//! else touches, and exchanges whole magazines with the pool's [`Depot`] under one lock. A guard
+//! gives its object back when it is dropped, on its own thread or on another:
 //!
 //! - the object is [reset](Recipe::reset) before it is kept, so what lies in the pool holds nothing of its last user;
 //! - one that has grown beyond [`Limits::largest`] is dropped, and so is what the depot has no room for;
@@ -25,7 +27,8 @@ use std::thread;
 // ANCHOR: recipe
 /// How the objects of a pool are made, reset and weighed.
 ///
-/// If `make` panics, nobody has got an object and the pool is as it was. If `reset` or `weigh` panics, the object is dropped.
+/// If `make` panics, nobody has got an object and the pool is as it was. If `reset` or `weigh`
+/// panics, the object is dropped.
 pub trait Recipe {
     /// What the pool holds.
     type Object;
@@ -36,13 +39,15 @@ pub trait Recipe {
     /// Removes from a returned object all that its user has left in it.
     fn reset(&self, object: &mut Self::Object);
 
-    /// How many bytes the object keeps from everybody else, those that it owns on the heap included.
+    /// How many bytes the object keeps from everybody else, those that it owns on the heap
+    /// included.
     fn weigh(&self, object: &Self::Object) -> usize;
 }
 // ANCHOR_END: recipe
 
 // ANCHOR: limits
-/// How much a pool keeps at most: in the depot what is said here, and in each [`Local`] two magazines of such objects.
+/// How much a pool keeps at most: in the depot what is said here, and in each [`Local`] two
+/// magazines of such objects.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one object. A heavier one is dropped when it comes back.
@@ -63,7 +68,8 @@ pub struct Stats {
     pub hits: u64,
     /// Requests for which one was made.
     pub misses: u64,
-    /// Returned objects that were dropped: too heavy, no room, or a thread that panicked. One whose reset panics is not counted.
+    /// Returned objects that were dropped: too heavy, no room, or a thread that panicked. One whose
+    /// reset panics is not counted.
     pub discarded: u64,
 }
 
@@ -129,7 +135,8 @@ impl<R: Recipe> Pool<R> {
         Local::new(self)
     }
 
-    /// What all [`Local`]s have counted up to when they last met the depot, which is also when they are dropped.
+    /// What all [`Local`]s have counted up to when they last met the depot, which is also when they
+    /// are dropped.
     pub fn stats(&self) -> Stats {
         self.depot.stats()
     }

@@ -8,7 +8,8 @@
 //!   the pool for everybody, and one that uses the pool waits for itself;
 //! - all threads meet at one lock.
 //!
-//! What the compiler prevents even here: `put` takes the object, so nobody uses it afterwards or gives it back twice.
+//! What the compiler prevents even here: `put` takes the object, so nobody uses it afterwards or
+//! gives it back twice.
 
 use std::sync::Mutex;
 

@@ -1,7 +1,8 @@
 //! What each way of sending a file carries through user space, taken apart.
 //!
-//! [`Path`] is one way of a file's bytes to a socket, or half of one: a loop of `read` and `write` copies every byte twice, and
-//! the halves show what each of the copies costs by itself. [`naive`] is the version that everybody writes first.
+//! [`Path`] is one way of a file's bytes to a socket, or half of one: a loop of `read` and `write`
+//! copies every byte twice, and the halves show what each of the copies costs by itself. [`naive`]
+//! is the version that everybody writes first.
 
 #[cfg(target_os = "linux")]
 pub mod naive;
@@ -18,7 +19,8 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-/// The buffer of a loop that reads and writes, in bytes: one of [those](crate::zero_copy::sendfile) that the book compares.
+/// The buffer of a loop that reads and writes, in bytes: one of [those](crate::zero_copy::sendfile)
+/// that the book compares.
 pub const BUFFER: usize = 64 << 10;
 
 /// One way of a file's bytes to a blocking socket, or half of one.
@@ -56,7 +58,8 @@ impl Path {
         })
     }
 
-    /// How many bytes arrive at the other end for a file of `length` bytes: none of what is read only.
+    /// How many bytes arrive at the other end for a file of `length` bytes: none of what is read
+    /// only.
     pub fn arrives(&self, length: u64) -> u64 {
         if matches!(self, Self::ReadOnly(_)) { 0 } else { length }
     }
@@ -70,12 +73,10 @@ impl Path {
     pub fn go(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
         match self {
             Self::ReadWhole => naive::send_whole(socket, file),
-            Self::ReadOnly(buffer) => {
-                parts(buffer.len(), length).try_for_each(|(at, part)| file.read_exact_at(&mut buffer[..part], at))
-            }
-            Self::WriteOnly(buffer) => {
-                parts(buffer.len(), length).try_for_each(|(_, part)| socket.write_all(&buffer[..part]))
-            }
+            Self::ReadOnly(buffer) => parts(buffer.len(), length)
+                .try_for_each(|(at, part)| file.read_exact_at(&mut buffer[..part], at)),
+            Self::WriteOnly(buffer) => parts(buffer.len(), length)
+                .try_for_each(|(_, part)| socket.write_all(&buffer[..part])),
             Self::Whole(sender) => sender.send(socket, file, length),
         }
     }

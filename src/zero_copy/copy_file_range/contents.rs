@@ -10,7 +10,8 @@ use std::os::unix::fs::FileExt;
 /// Who made a copy. The last part tells, if it was made in several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Nobody: both files share their blocks until one is written to. Nothing was copied, whatever the clock says.
+    /// Nobody: both files share their blocks until one is written to. Nothing was copied, whatever
+    /// the clock says.
     Reflink,
     /// The kernel. Where the file system shares single blocks, it may have shared these.
     CopyFileRange,
@@ -21,11 +22,11 @@ pub enum How {
 /// The buffer of the fallback, in bytes.
 pub const BUFFER: usize = 64 << 10;
 
-/// Copies a file of `length` bytes into one that is empty, with its holes. A file of 0 bytes is read to its end: those of
-/// `/proc` are said to have none.
+/// Copies a file of `length` bytes into one that is empty, with its holes. A file of 0 bytes is
+/// read to its end: those of `/proc` are said to have none.
 ///
-/// The result says how long the copy is: a file may end before it says. One that is cut meanwhile gives a copy that ends there,
-/// or in a hole; whoever needs to know looks at it again.
+/// The result says how long the copy is: a file may end before it says. One that is cut meanwhile
+/// gives a copy that ends there, or in a hole; whoever needs to know looks at it again.
 ///
 /// # Errors
 ///
@@ -56,7 +57,8 @@ pub fn copy(from: &File, to: &File, length: u64) -> io::Result<Copied> {
 }
 // ANCHOR_END: contents
 
-/// Copies `part` to the same place in `to`, and returns where that ended: before the part's end, if the file ends there.
+/// Copies `part` to the same place in `to`, and returns where that ended: before the part's end, if
+/// the file ends there.
 // ANCHOR: part
 fn copy_part(from: &File, to: &File, part: Range<u64>, how: &mut How) -> io::Result<u64> {
     let (mut at, mut buffer) = (part.start, vec![]);
@@ -96,7 +98,8 @@ fn read_at(from: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 /// Whether the kernel says "not these two files" or "not here", so that another way may work.
 // ANCHOR: refused
 pub(super) fn refused(error: &io::Error) -> bool {
-    // EXDEV: two file systems. EINVAL, EOPNOTSUPP: not these files. ENOSYS: an old kernel. EPERM: a sandbox.
+    // EXDEV: two file systems. EINVAL, EOPNOTSUPP: not these files. ENOSYS: an old kernel. EPERM: a
+    // sandbox.
     let codes = [libc::EXDEV, libc::EINVAL, libc::EOPNOTSUPP, libc::ENOSYS, libc::EPERM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

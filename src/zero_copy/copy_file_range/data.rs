@@ -6,9 +6,11 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-/// The parts of a file that hold data, in order. What lies between them, and behind the last, are holes, which read as zeros.
+/// The parts of a file that hold data, in order. What lies between them, and behind the last, are
+/// holes, which read as zeros.
 ///
-/// A file system that does not know its holes gives the whole file as one part. Moves the descriptor's position.
+/// A file system that does not know its holes gives the whole file as one part. Moves the
+/// descriptor's position.
 pub struct Data<'a> {
     file: &'a File,
     at: u64,
@@ -22,9 +24,11 @@ impl<'a> Data<'a> {
     }
 
     // ANCHOR: next
-    /// The next part, by two calls of `lseek(2)`. `None` also where the file has been cut meanwhile.
+    /// The next part, by two calls of `lseek(2)`. `None` also where the file has been cut
+    /// meanwhile.
     fn part(&mut self) -> io::Result<Option<Range<u64>>> {
-        let Some(start) = self.seek(self.at, libc::SEEK_DATA)?.filter(|start| *start < self.end) else {
+        let Some(start) = self.seek(self.at, libc::SEEK_DATA)?.filter(|start| *start < self.end)
+        else {
             return Ok(None);
         };
         // Behind the last byte of every file there is a hole.
@@ -34,7 +38,8 @@ impl<'a> Data<'a> {
     }
 
     fn seek(&self, from: u64, what: libc::c_int) -> io::Result<Option<u64>> {
-        let from = libc::off64_t::try_from(from).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
+        let from = libc::off64_t::try_from(from)
+            .map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
         // SAFETY: the descriptor is open while it is borrowed.
         let found = unsafe { libc::lseek64(self.file.as_raw_fd(), from, what) };
         match u64::try_from(found).map_err(|_| io::Error::last_os_error()) {

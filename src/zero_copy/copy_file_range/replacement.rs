@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What a copy has survived when it is reported as made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// The end of this process. After a crash of the machine, the name may lead to the old file, to the new one, or on some file
-    /// systems to a new one without its bytes.
+    /// The end of this process. After a crash of the machine, the name may lead to the old file, to
+    /// the new one, or on some file systems to a new one without its bytes.
     Cached,
-    /// A crash of the machine: `fsync(2)` of the file, then of the directory that holds its name. The disk is waited for twice.
+    /// A crash of the machine: `fsync(2)` of the file, then of the directory that holds its name.
+    /// The disk is waited for twice.
     OnDisk,
 }
 
@@ -27,7 +28,8 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Makes the file, readable by its owner only, in the directory of `target`: only inside one file system can it be renamed.
+    /// Makes the file, readable by its owner only, in the directory of `target`: only inside one
+    /// file system can it be renamed.
     ///
     /// # Errors
     ///
@@ -40,9 +42,13 @@ impl Replacement {
             // Relaxed: only the numbers must differ.
             let name = format!(".copy-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = target.with_file_name(name);
-            // `create_new` neither opens what is there nor follows a link: nobody can have prepared the name.
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => return Ok(Self { file, path, target: target.to_owned(), placed: false }),
+            // `create_new` neither opens what is there nor follows a link: nobody can have prepared
+            // the name.
+            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)
+            {
+                Ok(file) => {
+                    return Ok(Self { file, path, target: target.to_owned(), placed: false });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -55,12 +61,13 @@ impl Replacement {
         &self.file
     }
 
-    /// Gives it the name of the target. Whoever opens that name gets the old file or the whole new one.
+    /// Gives it the name of the target. Whoever opens that name gets the old file or the whole new
+    /// one.
     ///
     /// # Errors
     ///
-    /// What `rename(2)` and `fsync(2)` report. The target is then as it was, except if it is the `fsync` of its directory that
-    /// fails: that comes last.
+    /// What `rename(2)` and `fsync(2)` report. The target is then as it was, except if it is the
+    /// `fsync` of its directory that fails: that comes last.
     // ANCHOR: commit
     pub fn commit(mut self, durability: Durability) -> io::Result<()> {
         if durability == Durability::OnDisk {

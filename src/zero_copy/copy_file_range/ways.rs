@@ -7,7 +7,8 @@ use crate::zero_copy::splice::Pipe;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
-/// One way of a file's bytes into another file. What it can keep from one copy to the next, it keeps.
+/// One way of a file's bytes into another file. What it can keep from one copy to the next, it
+/// keeps.
 pub enum Way {
     /// Reads into the buffer, writes from it.
     ReadWrite(Box<[u8]>),
@@ -37,7 +38,8 @@ impl Way {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for another name; what the kernel says about a pipe. A user whose pipes hold much already gets a smaller one than 1 MiB.
+    /// `InvalidInput` for another name; what the kernel says about a pipe. A user whose pipes hold
+    /// much already gets a smaller one than 1 MiB.
     pub fn new(name: &str) -> io::Result<Self> {
         let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
         Ok(match name {
@@ -52,8 +54,8 @@ impl Way {
         })
     }
 
-    /// Copies the first `length` bytes of `from` over the first of `to`. Both descriptors stand at their beginning before;
-    /// where they stand after it depends on the way.
+    /// Copies the first `length` bytes of `from` over the first of `to`. Both descriptors stand at
+    /// their beginning before; where they stand after it depends on the way.
     ///
     /// # Errors
     ///
@@ -96,7 +98,8 @@ impl Way {
 
 /// Fills the pipe once, and drains it.
 fn splice(pipe: &mut Pipe, from: &File, to: &File, at: u64, length: u64) -> io::Result<usize> {
-    let moved = pipe.fill(from, Some(&mut at.clone()), pipe.capacity().min((length - at) as usize))?;
+    let moved =
+        pipe.fill(from, Some(&mut at.clone()), pipe.capacity().min((length - at) as usize))?;
     while pipe.held() > 0 {
         pipe.drain(to, false)?;
     }

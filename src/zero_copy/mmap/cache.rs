@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// How many pages of a file are in the page cache, by `mincore(2)`. The file must be the caller's own or writable to it.
+/// How many pages of a file are in the page cache, by `mincore(2)`. The file must be the caller's
+/// own or writable to it.
 ///
 /// # Errors
 ///
@@ -19,16 +20,18 @@ pub fn resident(file: &File) -> io::Result<u64> {
     }
     let mut pages = vec![0_u8; map.length.div_ceil(page_size())];
     // SAFETY: exactly this mapping, and a byte for each of its pages.
-    cvt(unsafe { libc::mincore(map.start.as_ptr().cast(), map.length, pages.as_mut_ptr().cast()) })?;
+    cvt(unsafe {
+        libc::mincore(map.start.as_ptr().cast(), map.length, pages.as_mut_ptr().cast())
+    })?;
     Ok(pages.iter().map(|page| u64::from(page & 1)).sum())
 }
 
 // ANCHOR: evict
-/// Takes a file out of the page cache: writes back what is dirty, and then advises the kernel, which keeps pages that are dirty,
-/// mapped or in use.
+/// Takes a file out of the page cache: writes back what is dirty, and then advises the kernel,
+/// which keeps pages that are dirty, mapped or in use.
 ///
-/// The disk may answer the next read from a cache of its own, a virtual one from its host's memory. Cold means here: not
-/// in this kernel's memory.
+/// The disk may answer the next read from a cache of its own, a virtual one from its host's memory.
+/// Cold means here: not in this kernel's memory.
 ///
 /// # Errors
 ///
@@ -42,7 +45,9 @@ pub fn evict(file: &File) -> io::Result<()> {
     }
     match resident(file)? {
         0 => Ok(()),
-        pages => Err(unsupported(&format!("{pages} pages of the file stay in memory, so it cannot be read cold"))),
+        pages => Err(unsupported(&format!(
+            "{pages} pages of the file stay in memory, so it cannot be read cold"
+        ))),
     }
 }
 // ANCHOR_END: evict

@@ -22,7 +22,9 @@ pub fn map_file<'a>(path: &Path) -> io::Result<&'a [u8]> {
     let file = File::open(path)?;
     let length = file.metadata()?.len() as usize;
     // SAFETY: a new mapping at an address that the kernel chooses, of a descriptor that is open.
-    let start = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    let start = unsafe {
+        libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
+    };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

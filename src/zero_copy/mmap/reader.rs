@@ -55,7 +55,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// What the kernel reports, and which call it was; `UnexpectedEof` for a file that is shorter, where a map kills instead.
+    /// What the kernel reports, and which call it was; `UnexpectedEof` for a file that is shorter,
+    /// where a map kills instead.
     // ANCHOR: sum
     pub fn sum(&mut self, file: &File, length: usize) -> io::Result<u64> {
         if let Self::Read(buffer) = self {
@@ -78,11 +79,17 @@ impl Reader {
     /// What the kernel reports, and which call it was; `InvalidInput` for a way without a map.
     pub fn map(&self, file: &File, length: usize) -> io::Result<Map> {
         let map = match self {
-            Self::Read(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a loop that reads has no map")),
+            Self::Read(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "a loop that reads has no map",
+                ));
+            }
             Self::Map(_) => Map::new(file, length),
             Self::Populated => Map::populated(file, length),
         };
-        let tried = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let tried =
+            |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
         let map = map.map_err(|error| tried(&format!("mapping {length} bytes"), error))?;
         if let Self::Map(Some(advice)) = self {
             map.advise(*advice).map_err(|error| tried(&format!("advising {advice:?}"), error))?;

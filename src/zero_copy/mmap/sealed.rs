@@ -7,10 +7,12 @@ use std::io::{self, Write};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd};
 
-/// The seals without which a map of a file may change or lose its pages. Who has one cannot take it off.
+/// The seals without which a map of a file may change or lose its pages. Who has one cannot take it
+/// off.
 const NEEDED: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_WRITE;
 
-/// A map of a file whose bytes stay what they are and where they are, for as long as anybody has it.
+/// A map of a file whose bytes stay what they are and where they are, for as long as anybody has
+/// it.
 ///
 /// ```
 /// use perf_proved::zero_copy::mmap::sealed::SealedMap;
@@ -35,12 +37,16 @@ impl SealedMap {
     /// What `memfd_create(2)`, the writing or `fcntl(2)` reports.
     pub fn seal(content: &[u8]) -> io::Result<File> {
         // SAFETY: a C string and flags.
-        let fd = cvt(unsafe { libc::memfd_create(c"sealed".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) })?;
+        let fd = cvt(unsafe {
+            libc::memfd_create(c"sealed".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
+        })?;
         // SAFETY: new, open, and nobody else's.
         let mut file = unsafe { File::from_raw_fd(fd) };
         file.write_all(content)?;
         // SAFETY: an open descriptor and a command that takes an integer.
-        cvt(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, NEEDED | libc::F_SEAL_GROW) })?;
+        cvt(unsafe {
+            libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, NEEDED | libc::F_SEAL_GROW)
+        })?;
         Ok(file)
     }
     // ANCHOR_END: seal
@@ -50,8 +56,8 @@ impl SealedMap {
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` if a seal is missing; otherwise what `fcntl(2)` or [`Map::whole`] reports: `InvalidInput` for a file
-    /// that has no seals.
+    /// `PermissionDenied` if a seal is missing; otherwise what `fcntl(2)` or [`Map::whole`]
+    /// reports: `InvalidInput` for a file that has no seals.
     pub fn new(file: File) -> io::Result<Self> {
         // SAFETY: an open descriptor and a command without an argument.
         let seals = cvt(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) })?;
@@ -74,7 +80,8 @@ impl Deref for SealedMap {
 
     // ANCHOR: deref
     fn deref(&self) -> &[u8] {
-        // SAFETY: `new` has seen both seals. No kernel call writes to or shortens such a file, and no seal comes off.
+        // SAFETY: `new` has seen both seals. No kernel call writes to or shortens such a file, and
+        // no seal comes off.
         unsafe { self.map.as_slice() }
     }
     // ANCHOR_END: deref

@@ -4,8 +4,8 @@ use super::Map;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 // ANCHOR: sum
-/// Adds up little-endian words, the last one filled up with zeros. Of a file in pieces, the sums add up as long as each piece but
-/// the last is a multiple of 8 bytes.
+/// Adds up little-endian words, the last one filled up with zeros. Of a file in pieces, the sums
+/// add up as long as each piece but the last is a multiple of 8 bytes.
 ///
 /// It finds a changed byte and misses exchanged words; it is here for its price.
 pub fn of_bytes(bytes: &[u8]) -> u64 {

@@ -1,4 +1,5 @@
-//! A network that leads nowhere: what is sent there has left without a copy, because nobody gets it.
+//! A network that leads nowhere: what is sent there has left without a copy, because nobody gets
+//! it.
 
 use crate::proof::cvt;
 use std::ffi::CStr;
@@ -10,8 +11,9 @@ use std::{mem, thread};
 /// Datagrams sent to this address in the network of [`socket`] are thrown away by its device.
 const ADDRESS: [u8; 4] = [10, 9, 8, 1];
 
-/// A UDP socket in a network namespace of its own, connected to nobody through a device that throws away what it is given: `dummy`,
-/// or `ifb`, which does the same with packets that nobody redirects to it. The namespace ends with the socket.
+/// A UDP socket in a network namespace of its own, connected to nobody through a device that throws
+/// away what it is given: `dummy`, or `ifb`, which does the same with packets that nobody redirects
+/// to it. The namespace ends with the socket.
 ///
 /// # Errors
 ///
@@ -20,8 +22,11 @@ pub fn socket() -> io::Result<UdpSocket> {
     // A thread that ends afterwards: the calling one stays in its own network.
     let made = thread::Builder::new().spawn(|| {
         // SAFETY: concerns the calling thread only, which has no descriptors or memory of its own.
-        cvt(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map_err(said("a network namespace of its own"))?;
-        add(b"dummy").or_else(|_| add(b"ifb")).map_err(said("a device that throws everything away"))?;
+        cvt(unsafe { libc::unshare(libc::CLONE_NEWNET) })
+            .map_err(said("a network namespace of its own"))?;
+        add(b"dummy")
+            .or_else(|_| add(b"ifb"))
+            .map_err(said("a device that throws everything away"))?;
         start(c"nowhere").map_err(said("starting the device"))?;
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         let [a, b, c, d] = ADDRESS;
@@ -60,10 +65,24 @@ fn add(kind: &[u8]) -> io::Result<()> {
     let mut answer = [0_u8; 256];
     // SAFETY: an open descriptor, and buffers that are live and have the sizes given.
     let length = unsafe {
-        crate::proof::moved(libc::send(socket.as_raw_fd(), message.as_ptr().cast(), message.len(), 0))?;
-        crate::proof::moved(libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0))?
+        crate::proof::moved(libc::send(
+            socket.as_raw_fd(),
+            message.as_ptr().cast(),
+            message.len(),
+            0,
+        ))?;
+        crate::proof::moved(libc::recv(
+            socket.as_raw_fd(),
+            answer.as_mut_ptr().cast(),
+            answer.len(),
+            0,
+        ))?
     };
-    match answer[..length].get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes) {
+    match answer[..length]
+        .get(16..20)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(i32::from_ne_bytes)
+    {
         Some(0) => Ok(()),
         Some(error) => Err(io::Error::from_raw_os_error(-error)),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -74,14 +93,16 @@ fn add(kind: &[u8]) -> io::Result<()> {
 fn start(name: &CStr) -> io::Result<()> {
     let socket = open(libc::AF_INET, libc::SOCK_DGRAM)?;
     // SAFETY: all-zero bytes are a valid `ifreq` and a valid `sockaddr_in`.
-    let (mut request, mut address): (libc::ifreq, libc::sockaddr_in) = unsafe { (mem::zeroed(), mem::zeroed()) };
+    let (mut request, mut address): (libc::ifreq, libc::sockaddr_in) =
+        unsafe { (mem::zeroed(), mem::zeroed()) };
     for (to, from) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
         *to = *from as libc::c_char;
     }
     address.sin_family = libc::AF_INET as _;
     address.sin_addr.s_addr = u32::from_ne_bytes(ADDRESS);
     // SAFETY: `sockaddr_in` is a `sockaddr` by its size and its first field.
-    request.ifr_ifru.ifru_addr = unsafe { mem::transmute::<libc::sockaddr_in, libc::sockaddr>(address) };
+    request.ifr_ifru.ifru_addr =
+        unsafe { mem::transmute::<libc::sockaddr_in, libc::sockaddr>(address) };
     // SAFETY: an open descriptor, and requests that take a live `ifreq`.
     unsafe {
         cvt(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR, &raw const request))?;

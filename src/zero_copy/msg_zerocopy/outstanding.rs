@@ -1,9 +1,11 @@
-//! Which buffers the kernel still reads: its numbers on one side, the buffers on the other. Nothing here calls the kernel.
+//! Which buffers the kernel still reads: its numbers on one side, the buffers on the other. Nothing
+//! here calls the kernel.
 
 use std::collections::VecDeque;
 
 // ANCHOR: completed
-/// The kernel has let go of the sends `first` to `last`, both included. The numbers wrap around at 32 bits.
+/// The kernel has let go of the sends `first` to `last`, both included. The numbers wrap around at
+/// 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// The number of the first send.
@@ -22,7 +24,10 @@ impl Completion {
 }
 
 static_assertions::const_assert_eq!(Completion { first: 7, last: 7, copied: true }.sends(), 1);
-static_assertions::const_assert_eq!(Completion { first: u32::MAX - 1, last: 1, copied: true }.sends(), 4);
+static_assertions::const_assert_eq!(
+    Completion { first: u32::MAX - 1, last: 1, copied: true }.sends(),
+    4
+);
 // ANCHOR_END: completed
 
 /// A buffer that has come back.
@@ -93,10 +98,12 @@ impl Outstanding {
     // ANCHOR_END: keep
 
     // ANCHOR: complete
-    /// Enters what the kernel reports, which may come in any order and in pieces, and hands out what is the program's again.
+    /// Enters what the kernel reports, which may come in any order and in pieces, and hands out
+    /// what is the program's again.
     pub fn complete(&mut self, completion: Completion, give: impl FnMut(Returned)) {
         let Some(oldest) = self.kept.front().map(|kept| kept.first) else { return };
-        // Distances from the oldest one, which do not wrap around: fewer than 2³¹ sends are under way.
+        // Distances from the oldest one, which do not wrap around: fewer than 2³¹ sends are under
+        // way.
         let end = completion.last.wrapping_sub(oldest).wrapping_add(1) as i32;
         let start = end - completion.sends() as i32;
         for kept in &mut self.kept {
@@ -113,7 +120,11 @@ impl Outstanding {
 
     fn give_back(&mut self, mut give: impl FnMut(Returned)) {
         for kept in std::mem::take(&mut self.kept) {
-            if kept.open == 0 && !kept.unfinished { give(kept.what) } else { self.kept.push_back(kept) }
+            if kept.open == 0 && !kept.unfinished {
+                give(kept.what)
+            } else {
+                self.kept.push_back(kept)
+            }
         }
     }
 
@@ -129,8 +140,8 @@ impl Outstanding {
 }
 
 impl Drop for Outstanding {
-    /// Nobody will hear of these any more, so the allocator must never hand their memory to anybody else: what is written there
-    /// would be sent. They are leaked.
+    /// Nobody will hear of these any more, so the allocator must never hand their memory to anybody
+    /// else: what is written there would be sent. They are leaked.
     // ANCHOR: drop
     fn drop(&mut self) {
         self.kept.drain(..).for_each(|kept| std::mem::forget(kept.what.buffer));

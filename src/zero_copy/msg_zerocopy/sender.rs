@@ -8,10 +8,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-/// Sends buffers without copying them, where the kernel can, and owns each until the kernel has let go of it.
+/// Sends buffers without copying them, where the kernel can, and owns each until the kernel has let
+/// go of it.
 ///
-/// Dropping it leaks the buffers that are still under way: their bytes are sent, and no later owner of that memory can change them.
-/// To have them back, [`wait`](Self::wait) until there is none.
+/// Dropping it leaks the buffers that are still under way: their bytes are sent, and no later owner
+/// of that memory can change them. To have them back, [`wait`](Self::wait) until there is none.
 pub struct ZeroCopySender<S> {
     socket: S,
     outstanding: Outstanding,
@@ -20,7 +21,8 @@ pub struct ZeroCopySender<S> {
 }
 
 impl<S: AsFd> ZeroCopySender<S> {
-    /// A sender for this socket, on which nobody has sent or will send with `MSG_ZEROCOPY` otherwise: the kernel counts for each socket.
+    /// A sender for this socket, on which nobody has sent or will send with `MSG_ZEROCOPY`
+    /// otherwise: the kernel counts for each socket.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -58,11 +60,13 @@ impl<S: AsFd> ZeroCopySender<S> {
         self.outstanding.len()
     }
 
-    /// Sends all of `buffer`. Also after an error, [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, and say how much left.
+    /// Sends all of `buffer`. Also after an error, [`take_back`](Self::take_back) and
+    /// [`wait`](Self::wait) return it, and say how much left.
     ///
     /// # Errors
     ///
-    /// What `send(2)` reports; `TimedOut` if a non-blocking socket has no room, or the kernel none for one more send, until `deadline`.
+    /// What `send(2)` reports; `TimedOut` if a non-blocking socket has no room, or the kernel none
+    /// for one more send, until `deadline`.
     // ANCHOR: send
     pub fn send(&mut self, buffer: Vec<u8>, deadline: Instant) -> io::Result<()> {
         self.outstanding.begin(buffer); // before the first send: its completion may be here before the second
@@ -118,8 +122,9 @@ impl<S: AsFd> ZeroCopySender<S> {
     }
 
     // ANCHOR: rest
-    /// Waits for `events`, or for completions, and reads these: as long as one is in the queue, `poll` returns at once with `POLLERR`,
-    /// and a loop that looks for `POLLOUT` alone never rests.
+    /// Waits for `events`, or for completions, and reads these: as long as one is in the queue,
+    /// `poll` returns at once with `POLLERR`, and a loop that looks for `POLLOUT` alone never
+    /// rests.
     fn rest(&mut self, events: libc::c_short, deadline: Instant) -> io::Result<()> {
         if self.read_completions()? {
             return Ok(());

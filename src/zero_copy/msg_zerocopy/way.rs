@@ -32,7 +32,8 @@ impl Way {
     /// Their names, in the order in which the chapter meets them.
     pub const NAMES: [&str; 4] = ["send", "msg_zerocopy", "io_uring_send", "io_uring_send_zc"];
 
-    /// The one of that name for this socket, which nothing else sends on meanwhile; each buffer is a copy of `bytes`.
+    /// The one of that name for this socket, which nothing else sends on meanwhile; each buffer is
+    /// a copy of `bytes`.
     ///
     /// # Errors
     ///
@@ -46,7 +47,12 @@ impl Way {
             _ => return Err(unknown(name, &Self::NAMES)),
         };
         let buffers = if matches!(how, How::Send | How::RingSend(_)) { 1 } else { BUFFERS };
-        Ok(Self { socket: socket.try_clone()?, how, free: vec![bytes.to_vec(); buffers], back: (0, 0) })
+        Ok(Self {
+            socket: socket.try_clone()?,
+            how,
+            free: vec![bytes.to_vec(); buffers],
+            back: (0, 0),
+        })
     }
 
     /// Sends one buffer; waits for one to come back first, if the kernel has all.
@@ -58,7 +64,9 @@ impl Way {
     pub fn send(&mut self) -> io::Result<()> {
         let buffer = match self.free.pop() {
             Some(buffer) => buffer,
-            None => self.take_back()?.ok_or_else(|| io::Error::other("all buffers are lost"))?.buffer,
+            None => {
+                self.take_back()?.ok_or_else(|| io::Error::other("all buffers are lost"))?.buffer
+            }
         };
         match &mut self.how {
             How::Send => self.socket.write_all(&buffer)?,
@@ -83,7 +91,8 @@ impl Way {
         Ok(())
     }
 
-    /// How many buffers have come back with a completion so far, and how many of these were copied after all.
+    /// How many buffers have come back with a completion so far, and how many of these were copied
+    /// after all.
     pub fn back(&self) -> (u64, u64) {
         self.back
     }

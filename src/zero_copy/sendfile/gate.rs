@@ -1,4 +1,5 @@
-//! Who may come in, and how one waits until all have left: a server's bounded admission and the end of its work.
+//! Who may come in, and how one waits until all have left: a server's bounded admission and the end
+//! of its work.
 
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -12,9 +13,10 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 // ANCHOR: gate
 /// Lets at most `limit` in at a time, and nobody once it is closed.
 ///
-/// "Is it closed?" and "count me in" are one step under one lock. As two steps they let somebody in behind the back of the
-/// one who has closed the gate, seen nobody inside, and gone on to tear everything down: the loom models
-/// `sendfile::gate_admits_nobody_after_shutdown` and `sendfile::gate_of_two_atomics_is_broken` show both.
+/// "Is it closed?" and "count me in" are one step under one lock. As two steps they let somebody in
+/// behind the back of the one who has closed the gate, seen nobody inside, and gone on to tear
+/// everything down: the loom models `sendfile::gate_admits_nobody_after_shutdown` and
+/// `sendfile::gate_of_two_atomics_is_broken` show both.
 pub struct Gate {
     state: Mutex<State>,
     /// Notified when the last one leaves.
@@ -97,15 +99,19 @@ impl Gate {
     }
     // ANCHOR_END: enter
 
-    /// Waits until nobody is inside or the deadline has passed, and returns how many are inside then. After [`close`](Self::close),
-    /// a 0 is final.
+    /// Waits until nobody is inside or the deadline has passed, and returns how many are inside
+    /// then. After [`close`](Self::close), a 0 is final.
     pub fn wait_until_empty(&self, deadline: Option<Instant>) -> usize {
         let mut state = self.lock();
         while state.inside > 0 {
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            state = match deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            {
                 None => self.empty.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => break,
-                Some(left) => self.empty.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.empty.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
             };
         }
         state.inside

@@ -1,4 +1,5 @@
-//! The heads of HTTP/1.1 messages as plain functions: bytes in, values out, nothing opened and nothing sent.
+//! The heads of HTTP/1.1 messages as plain functions: bytes in, values out, nothing opened and
+//! nothing sent.
 //!
 //! The rules are those of RFC 9110 (semantics) and RFC 9112 (syntax).
 
@@ -19,7 +20,8 @@ pub struct Request {
     pub keep_alive: bool,
     /// Whether it speaks HTTP/1.0.
     pub old: bool,
-    /// The conditions and the range, each as it was sent. Repeated fields are joined by a comma, as the rules have it.
+    /// The conditions and the range, each as it was sent. Repeated fields are joined by a comma, as
+    /// the rules have it.
     pub if_match: Option<String>,
     /// See `if_match`.
     pub if_none_match: Option<String>,
@@ -40,7 +42,8 @@ pub enum Parsed {
     Request(Box<Request>, usize),
     /// The beginning of one.
     Partial,
-    /// Nothing that this server serves: the status to answer with. Where the next request begins is not known.
+    /// Nothing that this server serves: the status to answer with. Where the next request begins is
+    /// not known.
     Refused(u16),
 }
 
@@ -49,7 +52,8 @@ const FIELDS: usize = 64;
 
 /// Reads the head of a request.
 ///
-/// A request with a body is refused: its end is where attackers and servers disagree. So is one with two `Host` fields.
+/// A request with a body is refused: its end is where attackers and servers disagree. So is one
+/// with two `Host` fields.
 pub fn parse(bytes: &[u8]) -> Parsed {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut raw = httparse::Request::new(&mut fields);
@@ -69,7 +73,12 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     }
 }
 
-fn request(method: &str, target: &str, old: bool, fields: &[httparse::Header<'_>]) -> Result<Request, u16> {
+fn request(
+    method: &str,
+    target: &str,
+    old: bool,
+    fields: &[httparse::Header<'_>],
+) -> Result<Request, u16> {
     let head_only = match method {
         "GET" => false,
         "HEAD" => true,
@@ -114,7 +123,11 @@ fn request(method: &str, target: &str, old: bool, fields: &[httparse::Header<'_>
     }
     // A proxy's form, `http://host/path`, must be understood too.
     let scheme = target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"));
-    let target = if scheme { target[7..].find('/').map_or("/", |slash| &target[7 + slash..]) } else { target };
+    let target = if scheme {
+        target[7..].find('/').map_or("/", |slash| &target[7 + slash..])
+    } else {
+        target
+    };
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
     if !path.starts_with('/') {
         return Err(400);
@@ -151,7 +164,8 @@ pub enum Part {
 }
 
 // ANCHOR: range
-/// What a `Range` field asks for, of a file of `size` bytes. What is not understood, and more than one range, asks for all.
+/// What a `Range` field asks for, of a file of `size` bytes. What is not understood, and more than
+/// one range, asks for all.
 pub fn part(field: &str, size: u64) -> Part {
     // All digits, and a number too large for any file is as good as the largest.
     let number = |text: &str| {
@@ -165,11 +179,15 @@ pub fn part(field: &str, size: u64) -> Part {
     }
     match (number(first), number(last)) {
         (Some(first), Some(last)) if first > last => Part::Whole, // not a range at all
-        (Some(first), _) if first >= size && (last.is_empty() || number(last).is_some()) => Part::Unsatisfiable,
+        (Some(first), _) if first >= size && (last.is_empty() || number(last).is_some()) => {
+            Part::Unsatisfiable
+        }
         (Some(first), Some(last)) => Part::Range(first..last.saturating_add(1).min(size)),
         (Some(first), None) if last.is_empty() => Part::Range(first..size),
         (None, Some(0)) if first.is_empty() => Part::Unsatisfiable,
-        (None, Some(suffix)) if first.is_empty() && size > 0 => Part::Range(size.saturating_sub(suffix)..size),
+        (None, Some(suffix)) if first.is_empty() && size > 0 => {
+            Part::Range(size.saturating_sub(suffix)..size)
+        }
         _ => Part::Whole,
     }
 }
@@ -185,21 +203,24 @@ pub struct Version {
 }
 
 impl Version {
-    /// The entity tag: time to the nanosecond, and size. Two writes within one tick of the file system's clock that leave
-    /// the size as it was share a tag.
+    /// The entity tag: time to the nanosecond, and size. Two writes within one tick of the file
+    /// system's clock that leave the size as it was share a tag.
     pub fn etag(&self) -> String {
         let time = self.modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         format!("\"{time:016x}-{:012x}\"", self.size)
     }
 
-    /// What to answer when the conditions of `request` are weighed in the order of RFC 9110, section 13.2.2: `Some(412)`, `Some(304)`, or
-    /// `None` to go on.
+    /// What to answer when the conditions of `request` are weighed in the order of RFC 9110,
+    /// section 13.2.2: `Some(412)`, `Some(304)`, or `None` to go on.
     pub fn precondition(&self, request: &Request) -> Option<u16> {
         let tag = self.etag();
         // Weak tags never match strongly, and ours match weakly when their text does.
         let listed = |list: &str, weak: bool| {
             list.trim() == "*"
-                || list.split(',').map(str::trim).any(|one| one == tag || weak && one.strip_prefix("W/") == Some(&tag))
+                || list
+                    .split(',')
+                    .map(str::trim)
+                    .any(|one| one == tag || weak && one.strip_prefix("W/") == Some(&tag))
         };
         let modified = seconds(self.modified);
         let unchanged_since = |date: &str| parse_date(date).map(|date| modified <= seconds(date));
@@ -219,10 +240,14 @@ impl Version {
         cached.then_some(304)
     }
 
-    /// Which part of this version `request` wants. `If-Range` counts with a tag only: a date is too coarse to be sure.
+    /// Which part of this version `request` wants. `If-Range` counts with a tag only: a date is too
+    /// coarse to be sure.
     pub fn part(&self, request: &Request) -> Part {
         match &request.range {
-            Some(range) if !request.head_only && request.if_range.as_ref().is_none_or(|tag| *tag == self.etag()) => {
+            Some(range)
+                if !request.head_only
+                    && request.if_range.as_ref().is_none_or(|tag| *tag == self.etag()) =>
+            {
                 part(range, self.size)
             }
             _ => Part::Whole,
@@ -275,7 +300,8 @@ pub fn reason(status: u16) -> &'static str {
 /// The media type that the end of a file's name stands for.
 pub fn content_type(path: &[u8]) -> &'static str {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    let extension = name.iter().rposition(|&byte| byte == b'.').map_or(&[][..], |dot| &name[dot + 1..]);
+    let extension =
+        name.iter().rposition(|&byte| byte == b'.').map_or(&[][..], |dot| &name[dot + 1..]);
     match extension.to_ascii_lowercase().as_slice() {
         b"html" | b"htm" => "text/html; charset=utf-8",
         b"css" => "text/css; charset=utf-8",
@@ -304,12 +330,14 @@ pub fn content_type(path: &[u8]) -> &'static str {
 }
 
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // 1 January 1970 was a Thursday
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A time as HTTP writes it, to the second: `Sun, 06 Nov 1994 08:49:37 GMT`. Before 1970 is 1970.
 pub fn date(time: SystemTime) -> String {
     let (days, second) = (seconds(time) / 86_400, seconds(time) % 86_400);
-    // A year that begins in March has its leap day last; day 0 is 1 March 0000, in cycles of 400 years.
+    // A year that begins in March has its leap day last; day 0 is 1 March 0000, in cycles of 400
+    // years.
     let (cycle, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
@@ -326,8 +354,8 @@ pub fn date(time: SystemTime) -> String {
     )
 }
 
-/// Reads what [`date`] writes, and nothing else: the two forms that are obsolete since 1999 are ignored, which costs their
-/// senders a full answer. `None` before 1970 too.
+/// Reads what [`date`] writes, and nothing else: the two forms that are obsolete since 1999 are
+/// ignored, which costs their senders a full answer. `None` before 1970 too.
 pub fn parse_date(text: &str) -> Option<SystemTime> {
     let number = |at: Range<usize>| text.get(at)?.parse::<u64>().ok();
     let month = MONTHS.iter().position(|month| text.get(8..11) == Some(month))? as u64;

@@ -1,4 +1,5 @@
-//! The version that everybody writes first, kept to be shown failing. Its faults are pinned by `tests/sendfile.rs`:
+//! The version that everybody writes first, kept to be shown failing. Its faults are pinned by
+//! `tests/sendfile.rs`:
 //!
 //! - one call moves what fits the socket's buffer, and at most [`MAX_PER_CALL`](super::MAX_PER_CALL) on a blocking socket;
 //! - the path is glued together, so `../` leads out of the root;
@@ -13,7 +14,8 @@ use std::os::fd::AsRawFd;
 ///
 /// # Errors
 ///
-/// What the kernel reports, and "incomplete transfer". By then the peer has been told that all is well.
+/// What the kernel reports, and "incomplete transfer". By then the peer has been told that all is
+/// well.
 // ANCHOR: naive
 pub fn serve_file(mut socket: &TcpStream, root: &str, name: &str) -> io::Result<()> {
     let file = File::open(format!("{root}/{name}"))?;
@@ -32,8 +34,11 @@ pub fn serve_file(mut socket: &TcpStream, root: &str, name: &str) -> io::Result<
 ///
 /// What `sendfile(2)` reports, `EINTR` and `EAGAIN` among them.
 pub fn send_file(socket: &TcpStream, file: &File, size: u64) -> io::Result<u64> {
-    // SAFETY: both descriptors are open while they are borrowed; a null offset means the descriptor's own position.
-    let sent = unsafe { libc::sendfile64(socket.as_raw_fd(), file.as_raw_fd(), std::ptr::null_mut(), size as usize) };
+    // SAFETY: both descriptors are open while they are borrowed; a null offset means the
+    // descriptor's own position.
+    let sent = unsafe {
+        libc::sendfile64(socket.as_raw_fd(), file.as_raw_fd(), std::ptr::null_mut(), size as usize)
+    };
     u64::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 // ANCHOR_END: naive

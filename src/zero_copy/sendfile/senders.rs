@@ -8,7 +8,8 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 
-/// One way to send the first bytes of a file over a blocking socket. What it can keep from one transfer to the next, it keeps.
+/// One way to send the first bytes of a file over a blocking socket. What it can keep from one
+/// transfer to the next, it keeps.
 pub enum Sender {
     /// Reads into the buffer, writes from it.
     ReadWrite(Box<[u8]>),
@@ -55,7 +56,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// What the kernel reports; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is sent from a map.
+    /// What the kernel reports; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is sent
+    /// from a map.
     // ANCHOR: senders
     pub fn send(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
         match self {
@@ -77,10 +79,13 @@ impl Sender {
             }
             Self::MmapWrite => {
                 let map = Map::new(file, length as usize)?;
-                // SAFETY: they go into a system call only. What arrives may mix old and new, and nothing else happens.
+                // SAFETY: they go into a system call only. What arrives may mix old and new, and
+                // nothing else happens.
                 socket.write_all(unsafe { map.as_slice() })
             }
-            Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || Err(io::ErrorKind::WouldBlock.into()))?),
+            Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || {
+                Err(io::ErrorKind::WouldBlock.into())
+            })?),
         }
     }
     // ANCHOR_END: senders

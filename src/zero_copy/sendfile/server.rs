@@ -1,10 +1,12 @@
 //! A static file server for HTTP/1.1 whose bodies leave by `sendfile`.
 //!
-//! [`Site`] serves one connection on the calling thread; [`FileServer`] listens and gives each connection a thread. Every
-//! socket is non-blocking, and every wait has a deadline, so a client can hold its thread only for as long as [`Limits`] says. What
-//! it can hold in the kernel is one socket's buffer; a client that misses a deadline is reset, which frees that too.
+//! [`Site`] serves one connection on the calling thread; [`FileServer`] listens and gives each
+//! connection a thread. Every socket is non-blocking, and every wait has a deadline, so a client
+//! can hold its thread only for as long as [`Limits`] says. What it can hold in the kernel is one
+//! socket's buffer; a client that misses a deadline is reset, which frees that too.
 //!
-//! A read from a slow disk is the one wait that has no deadline: it happens inside `sendfile` and cannot be interrupted.
+//! A read from a slow disk is the one wait that has no deadline: it happens inside `sendfile` and
+//! cannot be interrupted.
 
 use super::gate::{Gate, Refused};
 use super::head::{self, Parsed, Part, Request, Version};
@@ -35,8 +37,9 @@ pub struct Limits {
     pub head: Duration,
     /// From one response to the first byte of the next request; then the connection is closed.
     pub idle: Duration,
-    /// For each MiB of a body, and for what is left of it. A body of `n` MiB holds its thread no longer than `n` (rounded up)
-    /// times this, and a reader that takes a byte a second is reset after the first.
+    /// For each MiB of a body, and for what is left of it. A body of `n` MiB holds its thread no
+    /// longer than `n` (rounded up) times this, and a reader that takes a byte a second is reset
+    /// after the first.
     pub body_per_mib: Duration,
 }
 
@@ -50,8 +53,8 @@ impl Default for Limits {
 
 /// The piece of a body that must leave within [`Limits::body_per_mib`].
 const PIECE: u64 = 1 << 20;
-/// How long, and for how many bytes, the client's last words are read after ours, so that closing does not reset the connection
-/// and take our answer along.
+/// How long, and for how many bytes, the client's last words are read after ours, so that closing
+/// does not reset the connection and take our answer along.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 64 << 10);
 
 /// A root and the limits under which it is served.
@@ -102,19 +105,26 @@ impl Site {
     /// As [`Root::open`].
     pub fn new(root: &Path, limits: Limits) -> io::Result<Self> {
         let responses = AtomicU64::new(0);
-        Ok(Self { root: Root::open(root)?, limits, finish: Switch::new()?, abort: Switch::new()?, responses })
+        Ok(Self {
+            root: Root::open(root)?,
+            limits,
+            finish: Switch::new()?,
+            abort: Switch::new()?,
+            responses,
+        })
     }
 
     /// Serves one connection until either side closes it.
     ///
     /// # Errors
     ///
-    /// Whatever ended the connection other than its regular end: `TimedOut` for a missed deadline, `UnexpectedEof` for a file
-    /// that became shorter while it was sent, `ConnectionReset` and `BrokenPipe` for a client that went away.
+    /// Whatever ended the connection other than its regular end: `TimedOut` for a missed deadline,
+    /// `UnexpectedEof` for a file that became shorter while it was sent, `ConnectionReset` and
+    /// `BrokenPipe` for a client that went away.
     pub fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        // The head waits for the body by MSG_MORE, so nothing is gained by Nagle's wait for an acknowledgement, and the last
-        // segment of each response would suffer it.
+        // The head waits for the body by MSG_MORE, so nothing is gained by Nagle's wait for an
+        // acknowledgement, and the last segment of each response would suffer it.
         stream.set_nodelay(true)?;
         let result = self.converse(&stream);
         if result.as_ref().is_err_and(is_cut_off) {
@@ -133,16 +143,23 @@ impl Site {
                 Heard::Refused(status) => (false, false, Ok(Response::words(status))),
                 Heard::Request(request, length) => {
                     received.drain(..length); // what is left is the beginning of the next one
-                    (request.keep_alive && !self.finish.is_on(), request.head_only, self.find(&request))
+                    (
+                        request.keep_alive && !self.finish.is_on(),
+                        request.head_only,
+                        self.find(&request),
+                    )
                 }
             };
             let (response, trouble) = match found {
                 Ok(response) => (response, Ok(())),
-                Err(error) if status_of(&error) < 500 => (Response::words(status_of(&error)), Ok(())),
+                Err(error) if status_of(&error) < 500 => {
+                    (Response::words(status_of(&error)), Ok(()))
+                }
                 Err(error) => (Response::words(status_of(&error)), Err(error)), // ours: reported, and the connection ends
             };
             let keep_alive = keep_alive && trouble.is_ok();
-            let response = response.with("Connection", if keep_alive { "keep-alive" } else { "close" });
+            let response =
+                response.with("Connection", if keep_alive { "keep-alive" } else { "close" });
             self.send(stream, response, head_only)?;
             self.responses.fetch_add(1, Ordering::Relaxed); // a count, with which nothing is published, like all of `Counts`
             if !keep_alive {
@@ -152,10 +169,12 @@ impl Site {
     }
     // ANCHOR_END: converse
 
-    /// Waits for the next request. `received` holds what arrived of it together with the one before.
+    /// Waits for the next request. `received` holds what arrived of it together with the one
+    /// before.
     // ANCHOR: receive
     fn receive(&self, mut stream: &TcpStream, received: &mut Vec<u8>) -> io::Result<Heard> {
-        let mut deadline = Instant::now() + if received.is_empty() { self.limits.idle } else { self.limits.head };
+        let mut deadline =
+            Instant::now() + if received.is_empty() { self.limits.idle } else { self.limits.head };
         let mut buffer = [0; 4096];
         loop {
             if let Some(heard) = Heard::parse(received, self.limits.head_bytes) {
@@ -166,11 +185,17 @@ impl Site {
                 Ok(0) => return Ok(Heard::Nothing),
                 Ok(count) => {
                     // Set by the first byte; further ones do not move it.
-                    deadline = if received.is_empty() { Instant::now() + self.limits.head } else { deadline };
+                    deadline = if received.is_empty() {
+                        Instant::now() + self.limits.head
+                    } else {
+                        deadline
+                    };
                     received.extend_from_slice(&buffer[..count]);
                 }
                 Err(error) => {
-                    if let Some(heard) = self.await_more(stream, error, received.is_empty(), deadline)? {
+                    if let Some(heard) =
+                        self.await_more(stream, error, received.is_empty(), deadline)?
+                    {
                         return Ok(heard);
                     }
                 }
@@ -179,8 +204,9 @@ impl Site {
     }
     // ANCHOR_END: receive
 
-    /// Waits after `error`, if it only says that nothing is there: `None` when there is more to read. Between two requests the
-    /// beginning of a shutdown is a reason to leave, within one only its end is.
+    /// Waits after `error`, if it only says that nothing is there: `None` when there is more to
+    /// read. Between two requests the beginning of a shutdown is a reason to leave, within one only
+    /// its end is.
     fn await_more(
         &self,
         stream: &TcpStream,
@@ -200,12 +226,16 @@ impl Site {
         }
     }
 
-    /// What to answer to a request that was understood. An error stands for a status too: [`status_of`].
+    /// What to answer to a request that was understood. An error stands for a status too:
+    /// [`status_of`].
     // ANCHOR: find
     fn find(&self, request: &Request) -> io::Result<Response> {
-        let Some(path) = head::percent_decode(&request.path) else { return Ok(Response::words(400)) };
+        let Some(path) = head::percent_decode(&request.path) else {
+            return Ok(Response::words(400));
+        };
         let index = path.ends_with(b"/");
-        // Without its first slash a path is relative to the root. A second slash makes it absolute, and the kernel refuses it.
+        // Without its first slash a path is relative to the root. A second slash makes it absolute,
+        // and the kernel refuses it.
         let path = [&path[1..], if index { b"index.html" } else { b"" }].concat();
         let file = self.root.file(&path)?;
         let metadata = file.metadata()?;
@@ -218,8 +248,11 @@ impl Site {
         }
         let version = Version { size: metadata.len(), modified: metadata.modified()? };
         let response = version.select(request, file);
-        let content_type = matches!(response.body, Body::File(..)).then(|| head::content_type(&path));
-        Ok(content_type.into_iter().fold(response, |response, kind| response.with("Content-Type", kind)))
+        let content_type =
+            matches!(response.body, Body::File(..)).then(|| head::content_type(&path));
+        Ok(content_type
+            .into_iter()
+            .fold(response, |response, kind| response.with("Content-Type", kind)))
     }
     // ANCHOR_END: find
 
@@ -236,7 +269,8 @@ impl Site {
             response = response.with("Content-Type", "text/plain; charset=utf-8");
         }
         if let Some(length) = length {
-            response = response.with("Content-Length", length).with("X-Content-Type-Options", "nosniff");
+            response =
+                response.with("Content-Length", length).with("X-Content-Type-Options", "nosniff");
         }
         if !matches!(response.body, Body::Words) || head_only {
             words.clear();
@@ -271,7 +305,12 @@ impl Site {
     }
     // ANCHOR_END: send_file
 
-    fn send_bytes(&self, stream: &TcpStream, mut bytes: &[u8], flags: libc::c_int) -> io::Result<()> {
+    fn send_bytes(
+        &self,
+        stream: &TcpStream,
+        mut bytes: &[u8],
+        flags: libc::c_int,
+    ) -> io::Result<()> {
         let deadline = Instant::now() + self.limits.body_per_mib;
         while !bytes.is_empty() {
             match send(stream, bytes, flags) {
@@ -286,8 +325,9 @@ impl Site {
         Ok(())
     }
 
-    /// Ends a conversation after our last word: says so, and reads what the client is still saying, within bounds. To close
-    /// with bytes unread would reset the connection, and the client might lose our answer.
+    /// Ends a conversation after our last word: says so, and reads what the client is still saying,
+    /// within bounds. To close with bytes unread would reset the connection, and the client might
+    /// lose our answer.
     fn part(&self, mut stream: &TcpStream) -> io::Result<()> {
         stream.shutdown(Shutdown::Write)?;
         let (deadline, mut most) = (Instant::now() + LINGER.0, LINGER.1);
@@ -327,7 +367,9 @@ impl Heard {
             Parsed::Request(request, length) => Some(Self::Request(request, length)),
             Parsed::Refused(status) => Some(Self::Refused(status)),
             Parsed::Partial if received.len() < limit => None,
-            Parsed::Partial if received.trim_ascii_start().contains(&b'\n') => Some(Self::Refused(431)),
+            Parsed::Partial if received.trim_ascii_start().contains(&b'\n') => {
+                Some(Self::Refused(431))
+            }
             Parsed::Partial => Some(Self::Refused(414)), // not even its first line fits
         }
     }
@@ -341,14 +383,17 @@ impl Version {
             let body = if status == 304 { Body::None } else { Body::Words };
             return self.describe(Response { status, fields: vec![], body });
         }
-        let whole = |status, range| Response { status, fields: vec![], body: Body::File(file, range) };
+        let whole =
+            |status, range| Response { status, fields: vec![], body: Body::File(file, range) };
         let response = match self.part(request) {
             Part::Whole => whole(200, 0..size),
             Part::Range(range) => {
                 let content_range = format!("bytes {}-{}/{size}", range.start, range.end - 1);
                 whole(206, range).with("Content-Range", content_range)
             }
-            Part::Unsatisfiable => return Response::words(416).with("Content-Range", format_args!("bytes */{size}")),
+            Part::Unsatisfiable => {
+                return Response::words(416).with("Content-Range", format_args!("bytes */{size}"));
+            }
         };
         self.describe(response).with("Accept-Ranges", "bytes")
     }
@@ -365,12 +410,19 @@ fn is_cut_off(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted)
 }
 
-/// The status for what the kernel said about a path. What leads outside or is no file is "not found", like what is not there.
+/// The status for what the kernel said about a path. What leads outside or is no file is "not
+/// found", like what is not there.
 fn status_of(error: &io::Error) -> u16 {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => 403,
         Some(
-            libc::ENOENT | libc::ENOTDIR | libc::EXDEV | libc::ELOOP | libc::ENAMETOOLONG | libc::ENXIO | libc::ENODEV,
+            libc::ENOENT
+            | libc::ENOTDIR
+            | libc::EXDEV
+            | libc::ELOOP
+            | libc::ENAMETOOLONG
+            | libc::ENXIO
+            | libc::ENODEV,
         ) => 404,
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EINTR) => 503,
         _ => 500,
@@ -391,12 +443,19 @@ fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     let size = size_of_val(&linger) as libc::socklen_t;
     // SAFETY: the socket is open, `linger` is live and its size true.
     let set = unsafe {
-        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        )
     };
     crate::proof::cvt(set).map(drop)
 }
 
-/// Goes on once and stays on, and wakes every thread that waits with it: a pipe whose writing end is closed.
+/// Goes on once and stays on, and wakes every thread that waits with it: a pipe whose writing end
+/// is closed.
 struct Switch {
     on: AtomicBool,
     writer: Mutex<Option<PipeWriter>>,
@@ -419,12 +478,18 @@ impl Switch {
     }
 
     fn check(&self) -> io::Result<()> {
-        let aborted = || io::Error::new(io::ErrorKind::ConnectionAborted, "the server is shutting down");
+        let aborted =
+            || io::Error::new(io::ErrorKind::ConnectionAborted, "the server is shutting down");
         if self.is_on() { Err(aborted()) } else { Ok(()) }
     }
 
     /// Waits for `events` of `other`, or for the switch, which is an error.
-    fn wait(&self, other: &impl AsRawFd, events: libc::c_short, deadline: Instant) -> io::Result<()> {
+    fn wait(
+        &self,
+        other: &impl AsRawFd,
+        events: libc::c_short,
+        deadline: Instant,
+    ) -> io::Result<()> {
         let one = |fd: RawFd, events| libc::pollfd { fd, events, revents: 0 };
         wait(&mut [one(other.as_raw_fd(), events), one(self.reader.as_raw_fd(), 0)], deadline)?;
         self.check()
@@ -493,7 +558,8 @@ const REST: Duration = Duration::from_millis(50);
 const STACK: usize = 256 << 10;
 
 impl FileServer {
-    /// Listens on `address` and serves the files beneath `root`. Each error, of a connection or of accepting one, is handed to `report`.
+    /// Listens on `address` and serves the files beneath `root`. Each error, of a connection or of
+    /// accepting one, is handed to `report`.
     ///
     /// # Errors
     ///
@@ -506,15 +572,24 @@ impl FileServer {
     ) -> io::Result<Self> {
         let gate = Gate::new(limits.connections);
         let site = Site::new(root, limits)?;
-        let listener =
-            TcpListener::bind(address).map_err(|error| io::Error::new(error.kind(), format!("listening: {error}")))?;
+        let listener = TcpListener::bind(address)
+            .map_err(|error| io::Error::new(error.kind(), format!("listening: {error}")))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let zero = AtomicU64::default;
-        let shared = Shared { site, gate, report: Box::new(report), accepted: zero(), refused: zero(), failed: zero() };
+        let shared = Shared {
+            site,
+            gate,
+            report: Box::new(report),
+            accepted: zero(),
+            refused: zero(),
+            failed: zero(),
+        };
         let shared = Arc::new(shared);
         let theirs = Arc::clone(&shared);
-        let acceptor = thread::Builder::new().name("acceptor".into()).spawn(move || theirs.accept_all(listener))?;
+        let acceptor = thread::Builder::new()
+            .name("acceptor".into())
+            .spawn(move || theirs.accept_all(listener))?;
         Ok(Self { address, shared, acceptor: Some(acceptor) })
     }
 
@@ -528,12 +603,18 @@ impl FileServer {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed); // counts only
         let Shared { site, accepted, refused, failed, .. } = &*self.shared;
         let responses = get(&site.responses);
-        Counts { accepted: get(accepted), refused: get(refused), responses, failed: get(failed), cut_off: 0 }
+        Counts {
+            accepted: get(accepted),
+            refused: get(refused),
+            responses,
+            failed: get(failed),
+            cut_off: 0,
+        }
     }
 
     // ANCHOR: shutdown
-    /// Stops accepting, closes idle connections, lets responses in flight finish for up to `grace`, cuts off the rest, and
-    /// returns when every thread has ended.
+    /// Stops accepting, closes idle connections, lets responses in flight finish for up to `grace`,
+    /// cuts off the rest, and returns when every thread has ended.
     pub fn shutdown(mut self, grace: Duration) -> Counts {
         let cut_off = self.stop(grace);
         Counts { cut_off, ..self.counts() }
@@ -586,7 +667,12 @@ impl Shared {
     // ANCHOR_END: accept
 
     // ANCHOR: admit
-    fn admit<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>, stream: TcpStream, peer: SocketAddr) {
+    fn admit<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
         let pass = match self.gate.enter() {
             Ok(pass) => pass,
             Err(Refused::Closed) => return,
@@ -624,11 +710,13 @@ impl Shared {
     }
 }
 
-/// Says 503 and closes, without ever waiting: what the client has not sent yet may reset the connection before it reads this.
+/// Says 503 and closes, without ever waiting: what the client has not sent yet may reset the
+/// connection before it reads this.
 fn turn_away(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     let fields = [("Content-Length", "0"), ("Retry-After", "1"), ("Connection", "close")];
-    let head = head::head(503, SystemTime::now(), &fields.map(|(name, value)| (name, value.to_owned())));
+    let head =
+        head::head(503, SystemTime::now(), &fields.map(|(name, value)| (name, value.to_owned())));
     send(stream, head.as_bytes(), 0)?;
     stream.shutdown(Shutdown::Write)?;
     match stream.read(&mut [0; 4096]) {
@@ -637,7 +725,8 @@ fn turn_away(mut stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// `sendfile` cannot be told not to raise SIGPIPE, and a library cannot know what the program does with it.
+/// `sendfile` cannot be told not to raise SIGPIPE, and a library cannot know what the program does
+/// with it.
 fn block_sigpipe() -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid `sigset_t`, and it is live and writable.
     let failed = unsafe {

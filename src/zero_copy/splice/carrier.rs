@@ -1,4 +1,5 @@
-//! What a relay keeps its bytes in between two sockets: a pipe or a buffer. Example, bench and tests run the same loop with each.
+//! What a relay keeps its bytes in between two sockets: a pipe or a buffer. Example, bench and
+//! tests run the same loop with each.
 
 use super::Pipe;
 use crate::proof::{size, unknown};
@@ -10,7 +11,8 @@ pub trait Carrier: Send {
     /// Bytes that it holds.
     fn held(&self) -> usize;
 
-    /// Takes what `from` has to say, when it holds nothing. Returns how many bytes; 0 at the end of the stream.
+    /// Takes what `from` has to say, when it holds nothing. Returns how many bytes; 0 at the end of
+    /// the stream.
     ///
     /// # Errors
     ///
@@ -81,8 +83,10 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
     }
 }
 
-/// The carriers that the chapter compares, in the order in which it meets them; the first has the buffer of `std::io::copy`.
-pub const NAMES: [&str; 5] = ["copy_8KiB", "copy_64KiB", "copy_1MiB", "splice_64KiB", "splice_1MiB"];
+/// The carriers that the chapter compares, in the order in which it meets them; the first has the
+/// buffer of `std::io::copy`.
+pub const NAMES: [&str; 5] =
+    ["copy_8KiB", "copy_64KiB", "copy_1MiB", "splice_64KiB", "splice_1MiB"];
 
 /// A carrier by its name: `copy_` or `splice_`, and a capacity.
 ///

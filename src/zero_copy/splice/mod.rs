@@ -1,13 +1,15 @@
-//! Moving bytes between a socket or a file and another socket through a pipe that stays inside the kernel: `splice(2)`.
+//! Moving bytes between a socket or a file and another socket through a pipe that stays inside the
+//! kernel: `splice(2)`.
 //!
-//! One end of a `splice` must be a pipe, so every transfer takes two: [`Pipe::fill`] and [`Pipe::drain`]. Neither moves all
-//! that it is asked for, and what was filled and not yet drained stays in the pipe. [`send_range_with`] is the loop that sends a
-//! file, [`relay()`](relay::relay) that of a proxy, and [`proxy::Proxy`] the proxy around it. [`carrier`] has the ways of
-//! relaying that the chapter compares, [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version
-//! that everybody writes first.
+//! One end of a `splice` must be a pipe, so every transfer takes two: [`Pipe::fill`] and
+//! [`Pipe::drain`]. Neither moves all that it is asked for, and what was filled and not yet drained
+//! stays in the pipe. [`send_range_with`] is the loop that sends a file, [`relay()`](relay::relay)
+//! that of a proxy, and [`proxy::Proxy`] the proxy around it. [`carrier`] has the ways of relaying
+//! that the chapter compares, [`pool::PipePool`] keeps pipes for the next connection, and [`naive`]
+//! is the version that everybody writes first.
 //!
-//! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only because Rust's runtime ignores
-//! `SIGPIPE`.
+//! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only
+//! because Rust's runtime ignores `SIGPIPE`.
 #![cfg(target_os = "linux")]
 
 pub mod carrier;
@@ -24,7 +26,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 
-/// A pipe whose ends belong to this process only, neither of which blocks, and how many bytes are in it.
+/// A pipe whose ends belong to this process only, neither of which blocks, and how many bytes are
+/// in it.
 ///
 /// Dropping it discards those bytes.
 #[derive(Debug)]
@@ -32,13 +35,14 @@ pub struct Pipe {
     output: OwnedFd,
     input: OwnedFd,
     capacity: usize,
-    /// Filled and not yet drained. Nobody else has the descriptors, so this is what the kernel holds.
+    /// Filled and not yet drained. Nobody else has the descriptors, so this is what the kernel
+    /// holds.
     held: usize,
 }
 
 impl Pipe {
-    /// A pipe of the kernel's own size: 64 KiB, unless the user has so many pipes that the kernel makes them smaller
-    /// ([pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html)).
+    /// A pipe of the kernel's own size: 64 KiB, unless the user has so many pipes that the kernel
+    /// makes them smaller ([pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html)).
     ///
     /// # Errors
     ///
@@ -58,13 +62,17 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` without privileges for more than `/proc/sys/fs/pipe-max-size`, or when the user's pipes already
-    /// hold what `/proc/sys/fs/pipe-user-pages-soft` allows; `InvalidInput` for more than the kernel can count.
+    /// `PermissionDenied` without privileges for more than `/proc/sys/fs/pipe-max-size`, or when
+    /// the user's pipes already hold what `/proc/sys/fs/pipe-user-pages-soft` allows;
+    /// `InvalidInput` for more than the kernel can count.
     pub fn with_capacity(bytes: usize) -> io::Result<Self> {
         let mut pipe = Self::new()?;
-        let asked = libc::c_int::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        let asked =
+            libc::c_int::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         // SAFETY: an open descriptor and a command that takes an integer.
-        pipe.capacity = cvt(unsafe { libc::fcntl(pipe.input.as_raw_fd(), libc::F_SETPIPE_SZ, asked) })? as usize;
+        pipe.capacity =
+            cvt(unsafe { libc::fcntl(pipe.input.as_raw_fd(), libc::F_SETPIPE_SZ, asked) })?
+                as usize;
         Ok(pipe)
     }
 
@@ -87,7 +95,8 @@ impl Pipe {
     }
     // ANCHOR_END: up_to
 
-    /// Bytes that it can hold, if they come in whole pages. It holds a reference a page, so parts of pages fill it with less.
+    /// Bytes that it can hold, if they come in whole pages. It holds a reference a page, so parts
+    /// of pages fill it with less.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
@@ -97,40 +106,54 @@ impl Pipe {
         self.held
     }
 
-    /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which is advanced, or from the descriptor's own position.
+    /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which is advanced, or from
+    /// the descriptor's own position.
     ///
     /// Returns how many moved, 0 at the end of the file or of the stream.
     ///
     /// # Errors
     ///
-    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to read, or the pipe is full; only
-    /// an empty pipe tells which.
+    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to
+    /// read, or the pipe is full; only an empty pipe tells which.
     // ANCHOR: fill
-    pub fn fill(&mut self, from: impl AsFd, offset: Option<&mut u64>, count: usize) -> io::Result<usize> {
-        let moved = splice(from.as_fd().as_raw_fd(), offset, self.input.as_raw_fd(), count, libc::SPLICE_F_NONBLOCK)?;
+    pub fn fill(
+        &mut self,
+        from: impl AsFd,
+        offset: Option<&mut u64>,
+        count: usize,
+    ) -> io::Result<usize> {
+        let moved = splice(
+            from.as_fd().as_raw_fd(),
+            offset,
+            self.input.as_raw_fd(),
+            count,
+            libc::SPLICE_F_NONBLOCK,
+        )?;
         self.held += moved;
         Ok(moved)
     }
 
-    /// Moves up to all that is in the pipe into `to`. `more` says that more will follow at once, so that a socket may wait for
-    /// it instead of sending a small segment.
+    /// Moves up to all that is in the pipe into `to`. `more` says that more will follow at once, so
+    /// that a socket may wait for it instead of sending a small segment.
     ///
     /// # Errors
     ///
-    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and the bytes stay here.
+    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and
+    /// the bytes stay here.
     pub fn drain(&mut self, to: impl AsFd, more: bool) -> io::Result<usize> {
         let flags = libc::SPLICE_F_NONBLOCK | if more { libc::SPLICE_F_MORE } else { 0 };
-        let moved = splice(self.output.as_raw_fd(), None, to.as_fd().as_raw_fd(), self.held, flags)?;
+        let moved =
+            splice(self.output.as_raw_fd(), None, to.as_fd().as_raw_fd(), self.held, flags)?;
         self.held -= moved;
         Ok(moved)
     }
     // ANCHOR_END: fill
 
-    /// Puts what this pipe holds into `other` as well, by `tee(2)`, and leaves it here. No byte is copied: both pipes refer to
-    /// the same pages.
+    /// Puts what this pipe holds into `other` as well, by `tee(2)`, and leaves it here. No byte is
+    /// copied: both pipes refer to the same pages.
     ///
-    /// Returns how many bytes, from the first, `other` had room for. What it had no room for cannot be asked for later, before
-    /// those are drained here.
+    /// Returns how many bytes, from the first, `other` had room for. What it had no room for cannot
+    /// be asked for later, before those are drained here.
     ///
     /// # Errors
     ///
@@ -146,28 +169,34 @@ impl Pipe {
     // ANCHOR: lend
     /// Puts a reference to memory of this process into the pipe, by `vmsplice(2)`.
     ///
-    /// Nothing says when the last reader is done, so the memory must live as long as the process. Who changes it changes what
-    /// arrives, even after this has returned: the bytes are atomics, because the kernel reads them behind everybody's back.
+    /// Nothing says when the last reader is done, so the memory must live as long as the process.
+    /// Who changes it changes what arrives, even after this has returned: the bytes are atomics,
+    /// because the kernel reads them behind everybody's back.
     ///
     /// # Errors
     ///
     /// What `vmsplice(2)` reports. `WouldBlock`: the pipe is full.
     pub fn lend(&mut self, bytes: &'static [AtomicU8]) -> io::Result<usize> {
-        let slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let slice =
+            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
         let to = self.input.as_raw_fd();
-        // SAFETY: one live `iovec` of memory that stays; the kernel only reads it, whatever the type of the pointer.
-        let count = moved(unsafe { libc::vmsplice(to, &raw const slice, 1, libc::SPLICE_F_NONBLOCK) })?;
+        // SAFETY: one live `iovec` of memory that stays; the kernel only reads it, whatever the
+        // type of the pointer.
+        let count =
+            moved(unsafe { libc::vmsplice(to, &raw const slice, 1, libc::SPLICE_F_NONBLOCK) })?;
         self.held += count;
         Ok(count)
     }
     // ANCHOR_END: lend
 }
 
-/// The unit of a pipe's capacity, in bytes, on most machines. Where pages are larger, the kernel rounds up.
+/// The unit of a pipe's capacity, in bytes, on most machines. Where pages are larger, the kernel
+/// rounds up.
 const PAGE: usize = 4096;
 
-/// Sends exactly the bytes `range` of the file `from` through `pipe`, which is empty before, and after it unless there is an
-/// error. Asks `wait` whenever `to` has no room: `Ok` tries again, an error ends the transfer.
+/// Sends exactly the bytes `range` of the file `from` through `pipe`, which is empty before, and
+/// after it unless there is an error. Asks `wait` whenever `to` has no room: `Ok` tries again, an
+/// error ends the transfer.
 ///
 /// # Errors
 ///
@@ -207,15 +236,25 @@ fn fill(pipe: &mut Pipe, from: impl AsFd, at: &mut u64, end: u64) -> io::Result<
 }
 
 /// One call of `splice(2)`, and one more for each signal that interrupts it.
-fn splice(from: RawFd, offset: Option<&mut u64>, to: RawFd, count: usize, flags: libc::c_uint) -> io::Result<usize> {
+fn splice(
+    from: RawFd,
+    offset: Option<&mut u64>,
+    to: RawFd,
+    count: usize,
+    flags: libc::c_uint,
+) -> io::Result<usize> {
     let mut at = match &offset {
-        Some(offset) => Some(i64::try_from(**offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?),
+        Some(offset) => Some(
+            i64::try_from(**offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?,
+        ),
         None => None,
     };
     let at_pointer = at.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     loop {
-        // SAFETY: the callers borrow both descriptors; `at_pointer` is null or points to `at`, which is live and writable.
-        let moved = moved(unsafe { libc::splice(from, at_pointer, to, ptr::null_mut(), count, flags) });
+        // SAFETY: the callers borrow both descriptors; `at_pointer` is null or points to `at`,
+        // which is live and writable.
+        let moved =
+            moved(unsafe { libc::splice(from, at_pointer, to, ptr::null_mut(), count, flags) });
         if moved.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             continue; // nothing has moved: ask again
         }

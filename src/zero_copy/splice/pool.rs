@@ -1,4 +1,5 @@
-//! Pipes for the next connection: making one costs several system calls, and a large one its memory.
+//! Pipes for the next connection: making one costs several system calls, and a large one its
+//! memory.
 
 use super::Pipe;
 use super::carrier::Carrier;
@@ -7,7 +8,8 @@ use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps empty pipes of one capacity (less where the user may not have that much), up to a bound. May be shared between threads.
+/// Keeps empty pipes of one capacity (less where the user may not have that much), up to a bound.
+/// May be shared between threads.
 #[derive(Debug)]
 pub struct PipePool {
     idle: Mutex<Vec<Pipe>>,
@@ -27,7 +29,8 @@ impl PipePool {
     ///
     /// As [`Pipe::up_to`].
     pub fn take(&self) -> io::Result<Pooled<'_>> {
-        // A `Vec` of pipes is whole at every moment: nothing is broken where a holder of the lock panicked.
+        // A `Vec` of pipes is whole at every moment: nothing is broken where a holder of the lock
+        // panicked.
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let pipe = kept.map_or_else(|| Pipe::up_to(self.capacity), Ok)?;
         Ok(Pooled { pipe: Some(pipe), pool: self })
@@ -39,8 +42,8 @@ impl PipePool {
     }
 }
 
-/// A pipe on loan. It goes back when this is dropped, if it is empty; otherwise it is closed: its bytes are one connection's and must
-/// not reach another.
+/// A pipe on loan. It goes back when this is dropped, if it is empty; otherwise it is closed: its
+/// bytes are one connection's and must not reach another.
 #[derive(Debug)]
 pub struct Pooled<'a> {
     /// `None` only inside `drop`.

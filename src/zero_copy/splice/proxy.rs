@@ -1,4 +1,5 @@
-//! A TCP proxy around [`relay()`]: accepts, connects, and relays each connection on a thread of its own.
+//! A TCP proxy around [`relay()`]: accepts, connects, and relays each connection on a thread of its
+//! own.
 
 use super::pool::PipePool;
 use super::relay::{Moved, RelayError, relay};
@@ -19,17 +20,26 @@ pub struct Proxy {
 const REST: Duration = Duration::from_millis(50);
 
 impl Proxy {
-    /// Relays up to `connections` clients at a time to `to`, each through two pipes of `capacity` bytes, and lets none of
-    /// them be silent for longer than `idle`.
+    /// Relays up to `connections` clients at a time to `to`, each through two pipes of `capacity`
+    /// bytes, and lets none of them be silent for longer than `idle`.
     pub fn new(to: SocketAddr, capacity: usize, connections: usize, idle: Duration) -> Self {
-        Self { to, pipes: PipePool::new(capacity, 2 * connections), gate: Gate::new(connections), idle }
+        Self {
+            to,
+            pipes: PipePool::new(capacity, 2 * connections),
+            gate: Gate::new(connections),
+            idle,
+        }
     }
 
-    /// Accepts from `listener` until that fails for good, and tells `report` how each connection ended. Returns the failure,
-    /// once the connections that were open have ended.
+    /// Accepts from `listener` until that fails for good, and tells `report` how each connection
+    /// ended. Returns the failure, once the connections that were open have ended.
     ///
     /// A client beyond the bound is closed at once.
-    pub fn run(&self, listener: &TcpListener, report: impl Fn(SocketAddr, io::Result<Moved>) + Sync) -> io::Error {
+    pub fn run(
+        &self,
+        listener: &TcpListener,
+        report: impl Fn(SocketAddr, io::Result<Moved>) + Sync,
+    ) -> io::Error {
         thread::scope(|scope| {
             let report = &report;
             loop {

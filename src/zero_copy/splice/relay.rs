@@ -1,4 +1,5 @@
-//! The loop of a TCP proxy: what one connection says, the other hears, both ways, through two pipes, or two buffers.
+//! The loop of a TCP proxy: what one connection says, the other hears, both ways, through two
+//! pipes, or two buffers.
 
 use super::carrier::Carrier;
 use crate::zero_copy::wait::wait;
@@ -21,7 +22,8 @@ pub struct Moved {
 pub struct RelayError {
     /// Bytes that the kernel had taken for the other side.
     pub moved: Moved,
-    /// Bytes that were read from one side and not yet taken for the other. They are lost with the carriers.
+    /// Bytes that were read from one side and not yet taken for the other. They are lost with the
+    /// carriers.
     pub held: Moved,
     /// Why it ended. `TimedOut`: nothing has moved for as long as was allowed.
     pub cause: io::Error,
@@ -64,19 +66,27 @@ const TURN: usize = 16;
 
 impl Direction<'_> {
     // ANCHOR: step
-    /// Moves what can be moved now. `Some` says what to wait for; `None` that it is done, or only at the end of its turn.
+    /// Moves what can be moved now. `Some` says what to wait for; `None` that it is done, or only
+    /// at the end of its turn.
     fn step(&mut self) -> io::Result<Option<libc::pollfd>> {
-        let wants = |socket: &TcpStream, events| Ok(Some(libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 }));
+        let wants = |socket: &TcpStream, events| {
+            Ok(Some(libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 }))
+        };
         for _ in 0..TURN {
             while self.carrier.held() > 0 {
                 match self.carrier.give_to(self.to) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return wants(self.to, libc::POLLOUT),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return wants(self.to, libc::POLLOUT);
+                    }
                     given => self.moved += given? as u64,
                 }
             }
-            // The carrier is empty here, so "would block" can only mean that there is nothing to read.
+            // The carrier is empty here, so "would block" can only mean that there is nothing to
+            // read.
             match self.carrier.take_from(self.from) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return wants(self.from, libc::POLLIN),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return wants(self.from, libc::POLLIN);
+                }
                 Ok(0) => {
                     self.done = true;
                     return self.pass_on_the_end().map(|()| None);
@@ -97,8 +107,9 @@ impl Direction<'_> {
     }
 }
 
-/// Relays between two connections until both have said all. When one side closes its half, so is the other's; the opposite
-/// direction goes on. Makes both sockets non-blocking, and ends when nothing has moved for `idle`.
+/// Relays between two connections until both have said all. When one side closes its half, so is
+/// the other's; the opposite direction goes on. Makes both sockets non-blocking, and ends when
+/// nothing has moved for `idle`.
 ///
 /// The carriers are empty before, and afterward unless it returns an error.
 ///

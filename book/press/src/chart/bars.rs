@@ -1,4 +1,5 @@
-//! Horizontal bars for named cases; points on a logarithmic axis where bars from zero would hide the small ones.
+//! Horizontal bars for named cases; points on a logarithmic axis where bars from zero would hide
+//! the small ones.
 
 use super::scale::{Scale, padded};
 use super::{Chart, Panel, Room, marker, open_svg, spaced, text, tick};
@@ -10,7 +11,8 @@ const TOO_FAR_APART: f64 = 30.0;
 
 const ROW: f64 = 40.0;
 
-/// The drawing of one panel: one row a benchmark, its name above its bar, so that no name is too long.
+/// The drawing of one panel: one row a benchmark, its name above its bar, so that no name is too
+/// long.
 pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
     let groups = by_parameter(panel);
     let rows: usize = groups.iter().map(|(_, rows)| rows.len()).sum();
@@ -32,7 +34,11 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
     let most = if room == Room::Wide { 8 } else { 4 };
     for value in scale.ticks(chart.quantity, most) {
         let x = scale.at(value);
-        let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" };
+        let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
+            "grid one"
+        } else {
+            "grid"
+        };
         let _ = writeln!(out, "<path class=\"{class}\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/>");
         let anchor = if x < left + 20.0 {
             "tick"
@@ -66,7 +72,10 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                         if series.subject || !compared { "case" } else { "case other" }
                     );
                     if log {
-                        let _ = writeln!(out, "<path class=\"rail\" d=\"M{left:.1} {middle:.1}H{x:.1}\"/>");
+                        let _ = writeln!(
+                            out,
+                            "<path class=\"rail\" d=\"M{left:.1} {middle:.1}H{x:.1}\"/>"
+                        );
                     } else {
                         let _ = writeln!(
                             out,
@@ -74,15 +83,20 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
                             middle - 6.0
                         );
                     }
-                    let whisker =
-                        format!("M{:.1} {:.1}v8m0-4H{:.1}m0-4v8", scale.at(e.low), middle - 4.0, scale.at(e.high));
+                    let whisker = format!(
+                        "M{:.1} {:.1}v8m0-4H{:.1}m0-4v8",
+                        scale.at(e.low),
+                        middle - 4.0,
+                        scale.at(e.high)
+                    );
                     let _ = writeln!(out, "<path class=\"halo\" d=\"{whisker}\"/>");
                     let _ = writeln!(out, "<path class=\"whisker over\" d=\"{whisker}\"/>");
                     if log {
                         out += &marker(0, x, middle);
                     }
                     out += "</g>\n";
-                    out += &text(right, y + 15.0, "value end", &units::text(*e, chart.quantity).value);
+                    out +=
+                        &text(right, y + 15.0, "value end", &units::text(*e, chart.quantity).value);
                 }
                 Err(why) => out += &text(right, y + 15.0, "value missing end", why),
             }

@@ -69,7 +69,9 @@ fn ladder(base: f64, steps: &[f64], low: f64, high: f64) -> Vec<f64> {
     let mut power = base.powf((low.ln() / base.ln()).floor());
     let mut ticks = Vec::new();
     while power <= high {
-        ticks.extend(steps.iter().map(|s| s * power).filter(|t| *t >= low * 0.999 && *t <= high * 1.001));
+        ticks.extend(
+            steps.iter().map(|s| s * power).filter(|t| *t >= low * 0.999 && *t <= high * 1.001),
+        );
         power *= base;
     }
     ticks
@@ -81,13 +83,14 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         return Vec::new();
     }
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
+    let step =
+        [1.0, 2.0, 5.0, 10.0].iter().map(|s| s * power).find(|s| *s >= rough).unwrap_or(rough);
     let first = (low / step).ceil();
     (0..=most).map(|i| (first + i as f64) * step).take_while(|t| *t <= high * 1.000_001).collect()
 }
 
-/// Widens an interval of values so that points do not touch the frame, and that a difference of a few percent does not
-/// fill it: the axis spans at least a factor of two.
+/// Widens an interval of values so that points do not touch the frame, and that a difference of a
+/// few percent does not fill it: the axis spans at least a factor of two.
 pub(super) fn padded(low: f64, high: f64) -> (f64, f64) {
     let (low, high) = (low.max(f64::MIN_POSITIVE), high.max(f64::MIN_POSITIVE));
     let span = (high / low).ln();
@@ -110,7 +113,9 @@ mod tests {
     #[test]
     fn there_are_always_some_labels_and_never_too_many() {
         for quantity in [Quantity::Time, Quantity::Bytes, Quantity::Ratio] {
-            for (low, high) in [(1.0, 2.0), (0.9, 1.3), (3.0, 3e7), (150.0, 310.0), (1e9, 8e9), (0.2, 40.0)] {
+            for (low, high) in
+                [(1.0, 2.0), (0.9, 1.3), (3.0, 3e7), (150.0, 310.0), (1e9, 8e9), (0.2, 40.0)]
+            {
                 let ticks = Scale::log(low, high, 0.0, 1.0).ticks(quantity, 7);
                 assert!((2..=8).contains(&ticks.len()), "{quantity:?} {low}..{high}: {ticks:?}");
                 assert!(ticks.windows(2).all(|w| w[0] < w[1]));

@@ -35,7 +35,8 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
     out + "</svg>\n"
 }
 
-/// The measured points of a series in stretches without a gap: a line must not cross a size that nobody measured.
+/// The measured points of a series in stretches without a gap: a line must not cross a size that
+/// nobody measured.
 fn runs(series: &Series) -> Vec<Vec<Measured<'_>>> {
     let mut points: Vec<(f64, Option<&Estimate>)> = series
         .points
@@ -102,7 +103,11 @@ impl Frame {
         for value in self.y.ticks(chart.quantity, 7) {
             let y = self.y.at(value);
             // In a ratio chart, 1 is where the baseline lies.
-            let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" };
+            let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
+                "grid one"
+            } else {
+                "grid"
+            };
             let _ = writeln!(out, "<path class=\"{class}\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>");
             out += &text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity));
         }
@@ -121,9 +126,14 @@ impl Frame {
 
     /// Every how many sizes a label fits.
     fn label_step(&self) -> usize {
-        let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1) as f64 * 7.0 + 10.0;
+        let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1)
+            as f64
+            * 7.0
+            + 10.0;
         let apart = (self.right - self.left - 24.0) / (self.sizes.len().max(2) - 1) as f64;
-        (1..self.sizes.len()).find(|step| apart * *step as f64 >= widest).unwrap_or(self.sizes.len())
+        (1..self.sizes.len())
+            .find(|step| apart * *step as f64 >= widest)
+            .unwrap_or(self.sizes.len())
     }
 
     fn band(&self, run: &[Measured<'_>]) -> String {
@@ -138,8 +148,11 @@ impl Frame {
             let (x, high, low) = (self.x.at(*x), self.y.at(e.high), self.y.at(e.low));
             let _ = write!(whiskers, "M{:.1} {high:.1}h6m-3 0V{low:.1}m-3 0h6", x - 3.0);
         }
-        // Drawn twice: first as a halo in the page's colour, which parts the whisker from the lines that it crosses.
-        out + &format!("<path class=\"halo\" d=\"{whiskers}\"/>\n<path class=\"whisker\" d=\"{whiskers}\"/>\n")
+        // Drawn twice: first as a halo in the page's colour, which parts the whisker from the lines
+        // that it crosses.
+        out + &format!(
+            "<path class=\"halo\" d=\"{whiskers}\"/>\n<path class=\"whisker\" d=\"{whiskers}\"/>\n"
+        )
     }
 
     fn line(&self, run: &[Measured<'_>], style: usize) -> String {
@@ -151,7 +164,8 @@ impl Frame {
         out + "\n"
     }
 
-    /// Names beside the right ends of their lines, moved apart where they would overlap, each with a thin leader.
+    /// Names beside the right ends of their lines, moved apart where they would overlap, each with
+    /// a thin leader.
     fn labels(&self, panel: &Panel) -> String {
         let mut ends: Vec<(usize, f64, f64)> = Vec::new();
         for (i, series) in panel.series.iter().enumerate() {
@@ -189,9 +203,11 @@ fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
     d
 }
 
-/// Moves sorted positions to at least `gap` from each other, within `top..=bottom`, close to where they were.
+/// Moves sorted positions to at least `gap` from each other, within `top..=bottom`, close to where
+/// they were.
 fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    // Neighbours that collide merge into a block, which is centred on the mean of what its members wanted.
+    // Neighbours that collide merge into a block, which is centred on the mean of what its members
+    // wanted.
     let mut blocks: Vec<(f64, usize)> = Vec::new();
     for y in wanted {
         blocks.push((*y, 1));
@@ -227,7 +243,12 @@ mod tests {
 
     #[test]
     fn labels_do_not_overlap_and_stay_inside() {
-        for wanted in [vec![10.0, 11.0, 12.0, 200.0], vec![5.0; 6], vec![290.0, 299.0, 300.0], vec![50.0, 60.0, 75.0]] {
+        for wanted in [
+            vec![10.0, 11.0, 12.0, 200.0],
+            vec![5.0; 6],
+            vec![290.0, 299.0, 300.0],
+            vec![50.0, 60.0, 75.0],
+        ] {
             let at = spread(&wanted, 16.0, 10.0, 300.0);
             assert!(at.windows(2).all(|w| w[1] - w[0] >= 15.99), "{at:?}");
             assert!(at[0] >= 9.99 && at[at.len() - 1] <= 300.01, "{at:?}");

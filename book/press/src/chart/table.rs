@@ -7,8 +7,8 @@ use std::fmt::Write;
 /// Rows from which on the tables are folded away.
 const LONG: usize = 4;
 
-/// The tables of all panels in one fold, which print opens. A variant without any value is in the note below its
-/// panel, and not here.
+/// The tables of all panels in one fold, which print opens. A variant without any value is in the
+/// note below its panel, and not here.
 pub(super) fn html(chart: &Chart) -> String {
     if chart.panels.iter().all(|panel| panel.values().next().is_none()) {
         return String::new();
@@ -22,7 +22,8 @@ pub(super) fn html(chart: &Chart) -> String {
     out + "</details>\n"
 }
 
-/// A parameter sweep has a row a parameter and a column a variant; a group without parameters has a row a variant.
+/// A parameter sweep has a row a parameter and a column a variant; a group without parameters has a
+/// row a variant.
 fn table(chart: &Chart, panel: &Panel) -> String {
     let round = if panel.values().all(|e| e.rounds == 1) { ", one round only" } else { "" };
     let caption = format!("{}, {}: value and interval{round}", chart.y_label, panel.machine);
@@ -50,7 +51,11 @@ fn table(chart: &Chart, panel: &Panel) -> String {
         }
         out += "</tr></thead>\n<tbody>\n";
         for parameter in parameters {
-            let _ = write!(out, "<tr><th scope=\"row\">{}</th>", escape(&spaced(parameter.unwrap_or("none"))));
+            let _ = write!(
+                out,
+                "<tr><th scope=\"row\">{}</th>",
+                escape(&spaced(parameter.unwrap_or("none")))
+            );
             for series in panel.series.iter().filter(|s| s.has_value()) {
                 out += &cell(chart, panel, &series.name, parameter);
             }

@@ -43,30 +43,41 @@ fn a_sweep_is_one_html_block_without_ids() {
     let html = sweep().html();
     assert!(!html.contains("\n\n") && !html.contains(" id="));
     assert!(!html.contains("<file>"), "text is escaped");
-    assert_eq!(count(&html, "<svg class=\"chart"), 2, "one drawing for wide screens, one for narrow ones");
+    assert_eq!(
+        count(&html, "<svg class=\"chart"),
+        2,
+        "one drawing for wide screens, one for narrow ones"
+    );
     assert_eq!(count(&html, "role=\"img\" aria-label=\"Line chart: Sending"), 2);
 }
 
 #[test]
 fn every_measured_point_has_its_interval() {
     let html = sweep().html();
-    let whiskers: usize =
-        html.lines().filter(|line| line.contains("class=\"whisker\"")).map(|line| count(line, "h6m-3 0V")).sum();
+    let whiskers: usize = html
+        .lines()
+        .filter(|line| line.contains("class=\"whisker\""))
+        .map(|line| count(line, "h6m-3 0V"))
+        .sum();
     assert_eq!(whiskers, 5 * 2);
 }
 
 #[test]
 fn a_line_does_not_cross_what_nobody_measured() {
     let html = sweep().html();
-    let lines: Vec<&str> = html.lines().filter(|l| l.starts_with("<path class=\"line\" d=\"M")).collect();
-    // sendfile in one stretch, read_write in two: 4 KiB and 1 MiB, with 64 KiB missing between them.
+    let lines: Vec<&str> =
+        html.lines().filter(|l| l.starts_with("<path class=\"line\" d=\"M")).collect();
+    // sendfile in one stretch, read_write in two: 4 KiB and 1 MiB, with 64 KiB missing between
+    // them.
     assert_eq!(lines.len(), 3 * 2, "{lines:?}");
 }
 
 #[test]
 fn the_table_has_every_value_by_size_with_headers() {
     let html = sweep().html();
-    assert!(html.contains("<caption>Time (lower is better), Reference machine: value and interval</caption>"));
+    assert!(html.contains(
+        "<caption>Time (lower is better), Reference machine: value and interval</caption>"
+    ));
     let rows: Vec<usize> = ["4\u{a0}KiB</th>", "64\u{a0}KiB</th>", "1\u{a0}MiB</th>"]
         .iter()
         .map(|row| html.find(&format!("<th scope=\"row\">{row}")).unwrap())
@@ -89,16 +100,22 @@ fn two_machines_share_a_scale() {
     assert_eq!(count(&html, "<svg class=\"chart narrow\""), 2);
     assert_eq!(count(&html, "<p class=\"machine\">"), 2);
     let svgs: Vec<&str> = html.split("<svg class=\"chart").skip(1).collect();
-    let grid = |svg: &str| svg.lines().filter(|l| l.contains("class=\"grid\"")).map(str::to_owned).collect::<Vec<_>>();
+    let grid = |svg: &str| {
+        svg.lines().filter(|l| l.contains("class=\"grid\"")).map(str::to_owned).collect::<Vec<_>>()
+    };
     assert_eq!(grid(svgs[0]), grid(svgs[1]));
     assert!(!grid(svgs[0]).is_empty());
 }
 
 #[test]
 fn names_become_bars_and_far_values_become_dots() {
-    let near = chart(vec![series("first", &[("", Some(100.0))]), series("second", &[("", Some(250.0))])]).html();
+    let near =
+        chart(vec![series("first", &[("", Some(100.0))]), series("second", &[("", Some(250.0))])])
+            .html();
     assert_eq!(count(&near, "class=\"bar\""), 4);
-    let far = chart(vec![series("atomic", &[("", Some(5.0))]), series("fsync", &[("", Some(2e6))])]).html();
+    let far =
+        chart(vec![series("atomic", &[("", Some(5.0))]), series("fsync", &[("", Some(2e6))])])
+            .html();
     assert_eq!(count(&far, "class=\"bar\""), 0);
     assert!(far.contains("Dot chart, logarithmic"));
     assert_eq!(count(&far, "class=\"whisker over\""), 4);

@@ -1,5 +1,5 @@
-//! As much HTTP as showing a folder to one reader takes: GET and HEAD, one request a connection, and an event stream
-//! that tells pages to load themselves again.
+//! As much HTTP as showing a folder to one reader takes: GET and HEAD, one request a connection,
+//! and an event stream that tells pages to load themselves again.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,7 +16,8 @@ const CONNECTIONS: usize = 64;
 const HEAD: usize = 8 * 1024;
 /// How long a request may take to arrive, and one write of the answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often an event stream says that it is alive, which is how it finds out that the page is gone.
+/// How often an event stream says that it is alive, which is how it finds out that the page is
+/// gone.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Where pages listen for changes; no page of a book starts with a dot.
 const EVENTS: &str = "/.changes";
@@ -26,8 +27,8 @@ pub(super) struct Site {
     folder: PathBuf,
     /// Held to write while the book is printed, so that no request sees half of it.
     printing: RwLock<()>,
-    /// Which printing the pages are from. It starts with the time, so that a page left open from an earlier run of the
-    /// server loads itself again.
+    /// Which printing the pages are from. It starts with the time, so that a page left open from an
+    /// earlier run of the server loads itself again.
     edition: Mutex<u64>,
     changed: Condvar,
     connections: AtomicUsize,
@@ -105,7 +106,8 @@ impl Site {
         };
         let mut words = head.lines().next().unwrap_or_default().split(' ');
         let (method, target, version) = (words.next(), words.next(), words.next());
-        let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1")) = (method, target, version) else {
+        let (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1")) = (method, target, version)
+        else {
             return send(&mut stream, &Answer::text("400 Bad Request"), false);
         };
         if method != "GET" && method != "HEAD" {
@@ -136,10 +138,18 @@ impl Site {
             }
             file.push("index.html");
         }
-        let (status, file) =
-            if file.is_file() { ("200 OK", file) } else { ("404 Not Found", self.folder.join("404.html")) };
+        let (status, file) = if file.is_file() {
+            ("200 OK", file)
+        } else {
+            ("404 Not Found", self.folder.join("404.html"))
+        };
         match fs::read(&file) {
-            Ok(body) => Answer { status, kind: kind_of(&file), more: String::new(), body: self.listening(&file, body) },
+            Ok(body) => Answer {
+                status,
+                kind: kind_of(&file),
+                more: String::new(),
+                body: self.listening(&file, body),
+            },
             Err(_) => Answer::text("404 Not Found"),
         }
     }
@@ -151,8 +161,9 @@ impl Site {
             && let Some(at) = body.windows(end.len()).rposition(|w| w == end)
         {
             let edition = *self.edition.lock().unwrap_or_else(PoisonError::into_inner);
-            let script =
-                format!("<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n");
+            let script = format!(
+                "<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n"
+            );
             body.splice(at..at, script.into_bytes());
         }
         body
@@ -166,7 +177,10 @@ impl Site {
         let mut edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen.unwrap_or(*edition);
         while *edition == seen {
-            (edition, _) = self.changed.wait_timeout(edition, HEARTBEAT).unwrap_or_else(PoisonError::into_inner);
+            (edition, _) = self
+                .changed
+                .wait_timeout(edition, HEARTBEAT)
+                .unwrap_or_else(PoisonError::into_inner);
             // Not while holding the lock: a page that does not read must not hold up the others.
             drop(edition);
             stream.write_all(b":\n\n")?;
@@ -211,7 +225,8 @@ fn send(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<
     stream.flush()
 }
 
-/// The path below the site's folder that a request's path names; `None` for one that leads, or could lead, elsewhere.
+/// The path below the site's folder that a request's path names; `None` for one that leads, or
+/// could lead, elsewhere.
 fn decode(path: &str) -> Option<PathBuf> {
     let mut bytes = Vec::new();
     let mut rest = path.strip_prefix('/')?.bytes();
@@ -225,7 +240,8 @@ fn decode(path: &str) -> Option<PathBuf> {
         });
     }
     let text = String::from_utf8(bytes).ok()?;
-    // Checked after decoding, so that no encoding of them gets past. A colon would be a drive on Windows.
+    // Checked after decoding, so that no encoding of them gets past. A colon would be a drive on
+    // Windows.
     if text.contains(['\\', '\0', ':']) || text.split('/').any(|part| part == "..") {
         return None;
     }

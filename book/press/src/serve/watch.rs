@@ -1,7 +1,8 @@
 //! Prints the book again when something that it is made from changes.
 //!
-//! Modification times are polled: it takes a millisecond or two for a project of this size, needs no dependency, and
-//! works on network and container file systems, where notifications do not arrive.
+//! Modification times are polled: it takes a millisecond or two for a project of this size, needs
+//! no dependency, and works on network and container file systems, where notifications do not
+//! arrive.
 
 use super::http::Site;
 use crate::print;
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// How long criterion's folder must be still before the book is printed: printing takes a processor, and doing that
-/// between two benchmarks of a run would disturb the second. criterion writes every eight seconds or so.
+/// How long criterion's folder must be still before the book is printed: printing takes a
+/// processor, and doing that between two benchmarks of a run would disturb the second. criterion
+/// writes every eight seconds or so.
 const BENCH_OVER: Duration = Duration::from_secs(12);
 
 /// Polls until the process ends.

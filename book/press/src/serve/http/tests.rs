@@ -49,7 +49,10 @@ fn pages_come_with_their_type_and_the_listening_line() {
     let served = Served::new("pages");
     let answer = served.get("/");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.contains("text/html; charset=utf-8") && answer.contains("front<script>"), "{answer}");
+    assert!(
+        answer.contains("text/html; charset=utf-8") && answer.contains("front<script>"),
+        "{answer}"
+    );
     let answer = served.get("/a%20page.css?v=1");
     assert!(answer.contains("text/css") && answer.ends_with("\r\n\r\ncss"), "{answer}");
     assert!(served.get("/part/").contains("part<script>"));
@@ -58,7 +61,10 @@ fn pages_come_with_their_type_and_the_listening_line() {
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
     let answer = Served::new("folder").get("/part");
-    assert!(answer.starts_with("HTTP/1.1 301") && answer.contains("\r\nLocation: /part/\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 301") && answer.contains("\r\nLocation: /part/\r\n"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -107,7 +113,8 @@ fn odd_requests_get_an_answer() {
     assert!(served.raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n").starts_with("HTTP/1.1 400"));
     let mut long = b"GET / HTTP/1.1\r\nX: ".to_vec();
     long.resize(HEAD + 1, b'a');
-    // Nothing may be left unread when the server closes, or the client sees a reset instead of the answer.
+    // Nothing may be left unread when the server closes, or the client sees a reset instead of the
+    // answer.
     assert!(served.raw(&long).starts_with("HTTP/1.1 400"));
 }
 
@@ -133,7 +140,8 @@ fn an_open_page_is_told_of_a_new_printing_and_only_of_that() {
 #[test]
 fn connections_are_bounded_and_given_back() {
     let served = Served::new("bounded");
-    let idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| TcpStream::connect(served.address).unwrap()).collect();
+    let idle: Vec<TcpStream> =
+        (0..CONNECTIONS).map(|_| TcpStream::connect(served.address).unwrap()).collect();
     thread::sleep(Duration::from_millis(200));
     assert!(served.site.connections.load(Ordering::Relaxed) <= CONNECTIONS);
     let mut refused = TcpStream::connect(served.address).unwrap();

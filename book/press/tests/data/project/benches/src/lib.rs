@@ -1,4 +1,5 @@
-//! Times a function and writes what criterion would, so that the miniature builds without criterion.
+//! Times a function and writes what criterion would, so that the miniature builds without
+//! criterion.
 
 use std::fs;
 use std::path::PathBuf;
