@@ -1,6 +1,6 @@
 //! The pieces do what their documentation says, one thread at a time and two at once, and the naive
 //! ones fail in the way that it lists. What every interleaving may do is the models' to say
-//! (`tests/loom.rs`).
+//! (`tests/loom/sharing.rs`).
 
 use perf_proved::concurrency::sharing::counter::Counter;
 use perf_proved::concurrency::sharing::doors::Doors;

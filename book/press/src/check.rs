@@ -183,7 +183,7 @@ fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
     if run.success() {
         return Ok(match passed(&run.stdout) {
             1 => (true, "every interleaving that loom tried passed".to_string()),
-            0 => (false, format!("there is no test `{model}` in tests/loom.rs: nothing ran")),
+            0 => (false, format!("there is no loom model `{model}`: nothing ran")),
             n => (false, format!("{n} tests are called `{model}`")),
         });
     }

@@ -251,7 +251,7 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "tests/loom.rs",
         "fn no_loss",
         "fn no_losses",
-        "there is no test `ring::no_loss` in tests/loom.rs: nothing ran",
+        "there is no loom model `ring::no_loss`: nothing ran",
     );
     broken(
         "book/src/part/copy.md",
