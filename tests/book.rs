@@ -4,7 +4,8 @@ use perf_proved_tests::{problems, root};
 use press::machine::Machine;
 use press::model::{Claim, Proof, Verdict};
 use press::project::Project;
-use press::{book, counts, judge};
+use press::prove::{examples, judge};
+use press::{book, chapter};
 use std::fs;
 use std::path::Path;
 
@@ -28,11 +29,11 @@ fn every_counted_claim_holds_here() {
     let project = Project::at(root());
     let mut here = Machine::new("here");
     for example in project.examples() {
-        let counted = counts::run(&project, &example).unwrap_or_else(|error| panic!("{error}"));
+        let counted = examples::run(&project, &example).unwrap_or_else(|error| panic!("{error}"));
         here.counts.insert(example, counted);
     }
 
-    let pages = book::pages(&project).unwrap_or_else(|error| panic!("{error}"));
+    let pages = chapter::pages(&project).unwrap_or_else(|error| panic!("{error}"));
     let claims: Vec<&Claim> = pages
         .iter()
         .flat_map(|page| page.claims())
@@ -58,7 +59,7 @@ fn every_claim_that_a_check_can_judge_has_its_break() {
     let breaks =
         fs::read_dir(root().join(".ci/breaks")).unwrap().map(|entry| entry.unwrap().path());
     let breaks: Vec<String> = breaks.map(|path| fs::read_to_string(path).unwrap()).collect();
-    let pages = book::pages(&Project::at(root())).unwrap_or_else(|error| panic!("{error}"));
+    let pages = chapter::pages(&Project::at(root())).unwrap_or_else(|error| panic!("{error}"));
     let claims = pages
         .iter()
         .flat_map(|page| page.claims())

@@ -1,9 +1,9 @@
 //! `cargo book`: see the README for the commands.
 
 use lexopt::prelude::*;
+use press::cmd::{build, check, record, serve};
 use press::model::Error;
 use press::project::Project;
-use press::{check, print, record, serve};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -68,10 +68,10 @@ fn run(command: Command) -> Result<bool, Error> {
     match command {
         Command::Help => Ok(true),
         Command::Serve(options) => serve::run(&project, &options).map(|()| true),
-        Command::Build => print::build(&project).map(|()| true),
+        Command::Build => build::build(&project).map(|()| true),
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
-        Command::Preprocess(arguments) => print::preprocess(&project, &arguments),
+        Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
 }
 

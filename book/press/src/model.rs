@@ -4,6 +4,8 @@
 //! chapters, `machine` and `criterion` fill them from measurements, `judge` brings the two
 //! together, and `html` prints the outcome.
 
+use crate::ids::bench_of;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -253,6 +255,18 @@ pub struct Estimate {
     pub rounds: usize,
 }
 
+/// One round of one benchmark, in ns per iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Round {
+    /// The median of the samples.
+    pub median: f64,
+    /// Lower end of criterion's 95 % interval for it.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
 /// What became of a claim on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -368,20 +382,4 @@ impl Verdict {
             Verdict::NotPossible(_) => "not possible here",
         }
     }
-}
-
-/// The group of a benchmark's full id: what stands before the first slash.
-pub fn group_of(id: &str) -> &str {
-    id.split('/').next().unwrap_or(id)
-}
-
-/// The bench that a group or a full id belongs to, by its name alone;
-/// [`crate::machine::Machine::bench_of`] and [`crate::project::Project::bench_of`] know the benches
-/// that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
-pub fn bench_of(id: &str) -> &str {
-    let mut name = group_of(id);
-    while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {
-        name = shorter;
-    }
-    name
 }

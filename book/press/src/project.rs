@@ -1,5 +1,6 @@
 //! Where things are: the paths that the press reads and writes, all below the project's root.
 
+use crate::ids;
 use crate::model::Error;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -101,18 +102,8 @@ impl Project {
     /// start up to an underscore (`sendfile_cpu` belongs to `sendfile`).
     pub fn bench_of(&self, id: &str) -> Option<String> {
         let benches = self.benches();
-        owner(id, benches.iter().map(String::as_str)).map(str::to_string)
+        ids::owner(id, benches.iter().map(String::as_str)).map(str::to_string)
     }
-}
-
-/// The longest of `names` that the group of `id` is, or begins with up to an underscore.
-pub(crate) fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let group = crate::model::group_of(id);
-    names
-        .filter(|name| {
-            group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
-        .max_by_key(|name| name.len())
 }
 
 fn sources(folder: &Path) -> Vec<String> {
@@ -127,20 +118,4 @@ fn sources(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_belongs_to_the_bench_with_the_longest_matching_name() {
-        let benches = ["send", "sendfile", "sendfile_tls"];
-        let of = |id| owner(id, benches.into_iter());
-        assert_eq!(of("sendfile/loop/4KiB"), Some("sendfile"));
-        assert_eq!(of("sendfile_cpu/loop/4KiB"), Some("sendfile"));
-        assert_eq!(of("sendfile_tls_aa/first"), Some("sendfile_tls"));
-        assert_eq!(of("sendfiles/loop"), None);
-        assert_eq!(of("mmap"), None);
-    }
 }

@@ -73,6 +73,16 @@ pub fn parameter(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
+/// A parameter as people write it: `64KiB` becomes `64 KiB`; what is no number stays.
+#[must_use]
+pub fn spaced(parameter: &str) -> String {
+    let end = parameter.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(parameter.len());
+    if end == 0 || end == parameter.len() || self::parameter(parameter).is_none() {
+        return parameter.to_owned();
+    }
+    format!("{}\u{a0}{}", &parameter[..end], parameter[end..].trim())
+}
+
 /// Significant digits that the interval supports: up to the place of its half-width's first digit,
 /// two at least, three at most.
 fn digits(estimate: Estimate) -> usize {
@@ -214,5 +224,12 @@ mod tests {
         assert_eq!(parameters, ["100", "512", "4KiB", "64KiB", "1MiB", "2GiB"]);
         assert_eq!(parameter("8threads"), Some(8.0));
         assert_eq!(parameter("aligned"), None);
+    }
+
+    #[test]
+    fn parameters_are_written_with_a_space() {
+        assert_eq!(spaced("64KiB"), "64\u{a0}KiB");
+        assert_eq!(spaced("8"), "8");
+        assert_eq!(spaced("contended"), "contended");
     }
 }

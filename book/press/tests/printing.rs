@@ -4,9 +4,9 @@ mod common;
 
 use common::copy;
 use mdbook_driver::MDBook;
-use press::links;
+use press::cmd::build;
 use press::model::Error;
-use press::print;
+use press::page::links;
 use press::project::Project;
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +42,7 @@ impl Site {
     }
 
     fn print(&self) -> Result<(), Error> {
-        print::build(&self.project())
+        build::build(&self.project())
     }
 
     fn page(&self, path: &str) -> String {
@@ -177,7 +177,7 @@ fn every_link_of_the_book_leads_somewhere() {
     let project =
         Project::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap());
     let folder = std::env::temp_dir().join(format!("press-printing-book-{}", std::process::id()));
-    let report = print::build_to(&project, &folder).map(|()| links::check(&folder));
+    let report = build::build_to(&project, &folder).map(|()| links::check(&folder));
     let _ = fs::remove_dir_all(&folder);
     assert_eq!(report.unwrap_or_else(|e| panic!("{e}")).unwrap().problems, [""; 0]);
 }

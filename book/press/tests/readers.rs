@@ -4,11 +4,11 @@
 mod common;
 
 use common::copy;
-use press::machine::{FORMAT, Known, Machine};
+use press::book;
+use press::machine::{FORMAT, Known, Machine, criterion};
 use press::model::{Crossover, Error};
 use press::project::Project;
 use press::units::Quantity;
-use press::{book, criterion};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -9,7 +9,9 @@ pub struct Chunk {
 }
 
 // ANCHOR: size
-const _: () = assert!(size_of::<Chunk>() == 64);
+#[rustfmt::skip]
+const _: () =
+    assert!(size_of::<Chunk>() == 64);
 // ANCHOR_END: size
 
 // ANCHOR: unproved

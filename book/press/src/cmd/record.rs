@@ -5,14 +5,15 @@
 //! the same rounds, and the ratios taken inside a round stay what they are. The benches are built
 //! once before, and the same programs run in every round.
 
-use crate::book;
-use crate::counts::{self, BUILD};
-use crate::criterion::{self, Run};
-use crate::environment::{self, CpuTime, Environment};
-use crate::machine::{Benchmark, Machine, Recording};
+use crate::chapter;
+use crate::machine::criterion::{self, Run};
+use crate::machine::environment::{self, CpuTime};
+use crate::machine::{Benchmark, Environment, Machine, Recording};
 use crate::model::{Claim, Error};
 use crate::project::Project;
-use crate::{check, date, process};
+use crate::prove::examples::{self, BUILD};
+use crate::prove::proofs;
+use crate::{date, process};
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -338,7 +339,7 @@ fn count(project: &Project, machine: &mut Machine, options: &Options) -> Vec<Err
             continue;
         }
         eprintln!("counting: {example}");
-        match counts::run(project, &example) {
+        match examples::run(project, &example) {
             Ok(counts) => {
                 machine.counts.insert(example, counts);
             }
@@ -350,17 +351,17 @@ fn count(project: &Project, machine: &mut Machine, options: &Options) -> Vec<Err
 
 /// Runs the compiled and explored claims, so that the machine's page has a verdict on them too.
 fn prove(project: &Project, machine: &mut Machine) -> Result<(), Error> {
-    let pages = book::pages(project)?;
+    let pages = chapter::pages(project)?;
     let claims: Vec<&Claim> = pages.iter().flat_map(|page| page.claims()).collect();
-    machine.proofs = check::proofs(project, &claims)?;
+    machine.proofs = proofs::run(project, &claims)?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::criterion::Finished;
     use crate::machine::Round;
+    use crate::machine::criterion::Finished;
     use std::time::SystemTime;
 
     fn run(results: &[(&str, f64)]) -> Run {

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_file_or_an_anchor_that_is_not_there_is_found() {
-        let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/page.md"));
+        let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/chapter/page.md"));
         assert!(missing("{{#include includes.rs}}", page).is_empty());
         assert!(
             missing("{{#include includes.rs:1:3}} {{#rustdoc_include includes.rs:2:}}", page)

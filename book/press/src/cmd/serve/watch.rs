@@ -5,7 +5,7 @@
 //! arrive.
 
 use super::http::Site;
-use crate::print;
+use crate::cmd::build;
 use crate::project::Project;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -39,7 +39,7 @@ pub(super) fn forever(project: &Project, site: &Site) {
         // Whatever changes while printing is noticed by the next poll.
         printed = now;
         let started = Instant::now();
-        match site.while_nobody_reads(|| print::build(project)) {
+        match site.while_nobody_reads(|| build::build(project)) {
             Ok(()) => println!("Printed again in {} ms.", started.elapsed().as_millis()),
             Err(e) => eprintln!("{e}\nThe pages stay as they were."),
         }

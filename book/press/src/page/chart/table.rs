@@ -1,7 +1,9 @@
 //! The numbers behind a chart, one table a machine.
 
-use super::{Chart, Panel, escape, spaced};
+use super::data::{Chart, Panel};
+use crate::page::html::escape;
 use crate::units;
+use crate::units::spaced;
 use std::fmt::Write;
 
 /// Rows from which on the tables are folded away.

@@ -1,10 +1,10 @@
 //! Runs examples for what they count.
 
-use crate::machine::{ALL, Counts};
+use crate::date;
+use crate::machine::{ALL, Counts, environment};
 use crate::model::Error;
 use crate::process::{self, tail};
 use crate::project::Project;
-use crate::{date, environment};
 use indexmap::IndexMap;
 use serde_json::Value;
 use std::time::Duration;

@@ -3,11 +3,10 @@
 //! Both ways run the same preprocessor: the first inside this process, the second over mdbook's
 //! protocol, JSON on stdin and stdout.
 
-use crate::book::{self, Book, Judged, Page};
-use crate::html;
-use crate::includes;
+use crate::book::{self, Book, Judged};
+use crate::chapter::{self, Page, includes};
 use crate::model::{Block, Error, Problem};
-use crate::pages;
+use crate::page::{appendix, card, figure, reference};
 use crate::project::Project;
 use mdbook_driver::MDBook;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
@@ -138,7 +137,7 @@ impl Preprocessor for Press {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
         chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
-        for page in pages::appendix(&self.book, &claims) {
+        for page in appendix::appendix(&self.book, &claims) {
             let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
             // There is no file that could be edited.
             chapter.source_path = None;
@@ -158,7 +157,7 @@ impl Press {
             Some(page) if page.markdown == chapter.content => page.clone(),
             // Another preprocessor was here before us: what counts is what it left.
             _ => {
-                let (page, wrong) = book::page(&source, &chapter.name, &chapter.content);
+                let (page, wrong) = chapter::page(&source, &chapter.name, &chapter.content);
                 problems.extend(wrong);
                 page
             }
@@ -171,10 +170,10 @@ impl Press {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
             let html = match &block.item {
-                Block::Figure(figure) => html::figure(figure, &self.book, &page.path),
+                Block::Figure(figure) => figure::figure(figure, &self.book, &page.path),
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
-                    judged.map_or_else(String::new, |judged| html::card(judged, &self.book))
+                    judged.map_or_else(String::new, |judged| card::card(judged, &self.book))
                 }
             };
             // Blank lines around it, whatever the source has: HTML must neither join a paragraph
@@ -184,7 +183,7 @@ impl Press {
         for reference in &page.inlines {
             pieces.push((
                 reference.range.clone(),
-                html::inline(&reference.item, &self.book, &page.path, claims),
+                reference::inline(&reference.item, &self.book, &page.path, claims),
             ));
         }
         splice(&page.markdown, pieces)

@@ -1,21 +1,14 @@
 //! `cargo book check`: every claim with its verdict here.
 
 use crate::book::{self, Judged};
-use crate::counts::{self, BUILD};
-use crate::machine::{Machine, ProofRun};
+use crate::machine::Machine;
 use crate::model::{Claim, Error, Proof, Verdict};
-use crate::process::{self, tail};
 use crate::project::Project;
-use crate::{date, environment, judge};
+use crate::prove::{examples, proofs};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
-
-/// A model that takes longer than this explores more than it should.
-const MODEL: Duration = Duration::from_secs(1800);
 
 /// How to check.
 #[derive(Clone, Debug, Default)]
@@ -88,114 +81,18 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>
     let count = examples.len();
     for (number, example) in (1..).zip(examples) {
         eprintln!("running the example {example} ({number} of {count})");
-        match counts::run(project, &example) {
+        match examples::run(project, &example) {
             Ok(counts) => {
                 proved.counts.insert(example, counts);
             }
             Err(trouble) => troubles.push(trouble),
         }
     }
-    match proofs(project, &claims.iter().collect::<Vec<_>>()) {
+    match proofs::run(project, &claims.iter().collect::<Vec<_>>()) {
         Ok(proofs) => proved.proofs = proofs,
         Err(trouble) => troubles.push(trouble),
     }
     (proved, troubles)
-}
-
-/// Builds the library for the compiled claims and runs the models of the explored ones. An error is
-/// a program that cannot be run at all; whatever ran has an outcome.
-pub(crate) fn proofs(
-    project: &Project,
-    claims: &[&Claim],
-) -> Result<BTreeMap<String, ProofRun>, Error> {
-    let mut outcomes = BTreeMap::new();
-    let mut build = None;
-    let commit = environment::commit(project).0;
-    for claim in claims {
-        let (key, (holds, found)) = match &claim.proof {
-            Proof::Compiled { file, anchor } => {
-                if build.is_none() {
-                    eprintln!("building the library for its compile-time assertions");
-                    build = Some(build_library(project)?);
-                }
-                let built = build.clone().unwrap_or_else(|| Err("not built".to_string()));
-                (judge::compiled_key(file, anchor), compiled(project, file, built))
-            }
-            Proof::Explored { model } => {
-                eprintln!("exploring {model}");
-                (judge::explored_key(model), explored(project, model)?)
-            }
-            Proof::Counted(_) | Proof::Clocked(_) => continue,
-        };
-        outcomes.insert(key, ProofRun { date: date::now(), commit: commit.clone(), holds, found });
-    }
-    Ok(outcomes)
-}
-
-fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
-    let mut command = process::cargo(project);
-    command.args(["build", "--quiet", "--package", "perf-proved", "--lib"]);
-    let build = process::run(&mut command, BUILD)?;
-    Ok(match build.success() {
-        true => Ok(()),
-        false => Err(format!("the library does not build{}", tail(&build.stderr))),
-    })
-}
-
-/// The library built, and this file is part of it: an assertion in a file that no module names is
-/// never looked at.
-fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool, String) {
-    if let Err(why) = built {
-        return (false, why);
-    }
-    let sources = project.target().join("debug").join("libperf_proved.d");
-    match fs::read_to_string(&sources) {
-        Err(e) => (false, format!("cannot read {}: {e}", sources.display())),
-        Ok(list) if lists(&list, &project.root().join(file)) => {
-            (true, "the library builds".to_string())
-        }
-        Ok(_) => {
-            (false, format!("{} is not part of the library as it is built here", file.display()))
-        }
-    }
-}
-
-/// Whether cargo's list of what a library is built from, in make's syntax, has this file.
-fn lists(dep_info: &str, file: &Path) -> bool {
-    let wanted = file.display().to_string().replace(' ', "\\ ");
-    dep_info.lines().any(|line| {
-        line.match_indices(&wanted).any(|(at, _)| {
-            let bounded = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == ':');
-            bounded(line[..at].chars().next_back())
-                && bounded(line[at + wanted.len()..].chars().next())
-        })
-    })
-}
-
-fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
-    let mut command = process::cargo(project);
-    command
-        .args(["explore", "--exact", model])
-        // Either would outweigh the flag above, and without it there are no models.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    let run = process::run(&mut command, MODEL)?;
-    if run.success() {
-        return Ok(match passed(&run.stdout) {
-            1 => (true, "every interleaving that loom tried passed".to_string()),
-            0 => (false, format!("there is no loom model `{model}`: nothing ran")),
-            n => (false, format!("{n} tests are called `{model}`")),
-        });
-    }
-    let how = if run.status.is_none() { "was stopped for taking too long" } else { "failed" };
-    let output = if run.stdout.contains("test result:") { &run.stdout } else { &run.stderr };
-    Ok((false, format!("the model {how}{}", tail(output))))
-}
-
-/// How many tests a test program says have passed.
-fn passed(stdout: &str) -> usize {
-    let results = stdout.lines().filter_map(|line| line.trim().strip_prefix("test result: ok. "));
-    results.filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok()).sum()
 }
 
 /// The array that programs read: one object a claim. `value` and `interval` are this machine's, or
@@ -284,27 +181,4 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
 
 fn slashed(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_that_never_ran_has_not_passed() {
-        let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out\n";
-        assert_eq!(passed(none), 0);
-        assert_eq!(passed(&none.replace("ok. 0", "ok. 1")), 1);
-        assert_eq!(passed("test result: FAILED. 1 passed; 1 failed"), 0);
-        assert_eq!(passed(""), 0);
-    }
-
-    #[test]
-    fn a_file_is_listed_only_by_its_whole_name() {
-        let list = "/p/target/libx.rlib: /p/src/lib.rs /p/src/my\\ file.rs /p/src/layout.rs\n";
-        assert!(lists(list, Path::new("/p/src/layout.rs")));
-        assert!(lists(list, Path::new("/p/src/my file.rs")));
-        assert!(!lists(list, Path::new("/p/src/layout")));
-        assert!(!lists(list, Path::new("/src/layout.rs")));
-    }
 }

@@ -1,9 +1,11 @@
 //! Lines over a numeric parameter, both axes logarithmic.
 
+use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
-use super::{Chart, Panel, Room, Series, marker, open_svg, spaced, text, tick};
+use super::svg::{Room, marker, open_svg, text, tick};
 use crate::model::Estimate;
 use crate::units;
+use crate::units::spaced;
 use std::fmt::Write;
 
 /// A point that has both a place along the axis and a value.

@@ -4,8 +4,8 @@
 //! prints it, or somebody else's, and then `{{quoted …}}` names the source. Sizes in KiB, MiB, GiB
 //! and bytes are parameters, not measurements.
 
-use crate::inline;
-use crate::markdown::{self, Source, ends_a_block};
+use super::markdown::{self, Source, ends_a_block};
+use super::references;
 use crate::model::Problem;
 use pulldown_cmark::{Event, Tag, TagEnd};
 use regex::Regex;
@@ -20,7 +20,7 @@ const GAP: char = '\u{fffc}';
 pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
     let source = Source::new(page, markdown);
     let mut blanked = markdown.to_string();
-    for reference in inline::references(page, markdown).0 {
+    for reference in references::references(page, markdown).0 {
         // As many bytes, so that places stay what they are; no asterisks or underscores that would
         // mean something.
         let gap = "\u{1}".repeat(reference.range.len());

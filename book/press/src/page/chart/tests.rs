@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::Estimate;
+use crate::units::Quantity;
 
 fn estimate(value: f64) -> Estimate {
     Estimate { value, low: value * 0.95, high: value * 1.08, rounds: 9 }
@@ -126,11 +128,4 @@ fn a_machine_without_numbers_says_so() {
     let html = chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])]).html();
     assert!(html.contains("<p class=\"placeholder\">not measured</p>"));
     assert_eq!(count(&html, "<svg class=\"chart"), 0);
-}
-
-#[test]
-fn parameters_are_written_with_a_space() {
-    assert_eq!(spaced("64KiB"), "64\u{a0}KiB");
-    assert_eq!(spaced("8"), "8");
-    assert_eq!(spaced("contended"), "contended");
 }

@@ -6,8 +6,9 @@
 //! bytes. Beside them, a bench that cannot run leaves a `not_possible.json`: `{"id":
 //! "group/function", "reason": "…"}`, for that id and all below it.
 
-use crate::machine::{Benchmark, Round};
-use crate::model::Error;
+use super::benchmark::Benchmark;
+use crate::ids::covers;
+use crate::model::{Error, Round};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -54,11 +55,6 @@ impl Run {
         let refused = self.not_possible.values().map(|refused| refused.when);
         finished.chain(refused).max().unwrap_or(UNIX_EPOCH)
     }
-}
-
-/// Whether what is said of `prefix` is said of `id` too: the same, or a whole part above it.
-pub fn covers(prefix: &str, id: &str) -> bool {
-    id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Reads everything below `home`. A folder that is not there is an empty run; a damaged file is an

@@ -1,9 +1,13 @@
 //! What was measured on one machine: the files in `book/machines`, and the reader's own results.
 
+use super::benchmark::Benchmark;
+use super::environment::Environment;
+use super::{criterion, statistics};
+use crate::date;
+use crate::ids::{covers, owner};
 use crate::model::{Crossover, Error, Estimate};
-use crate::project::{Project, owner};
-use crate::units::{Quantity, parameter};
-use crate::{criterion, date, stats};
+use crate::project::Project;
+use crate::units::Quantity;
 use indexmap::IndexMap;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -12,8 +16,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::{fs, io};
-
-pub use crate::environment::Environment;
 
 /// The version of the file format that this press reads and writes.
 pub const FORMAT: u32 = 1;
@@ -62,36 +64,6 @@ pub struct Recording {
     /// Why an id, or everything below a prefix, could not be measured.
     #[serde(default)]
     pub not_possible: BTreeMap<String, String>,
-}
-
-/// One benchmark's rounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Benchmark {
-    /// First part of the id.
-    pub group: String,
-    /// Second part.
-    pub function: Option<String>,
-    /// Third part, with its unit: `64KiB`.
-    pub parameter: Option<String>,
-    /// Bytes that one iteration moves.
-    pub throughput_bytes: Option<u64>,
-    /// Elements that one iteration handles.
-    pub throughput_elements: Option<u64>,
-    /// In order.
-    pub rounds: Vec<Round>,
-}
-
-/// One round of one benchmark, in ns per iteration.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Round {
-    /// The median of the samples.
-    pub median: f64,
-    /// Lower end of criterion's 95 % interval for it.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// What an example counted.
@@ -350,9 +322,9 @@ impl Machine {
         };
         self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
             if together {
-                stats::ratio(&a.rounds, &b.rounds)
+                statistics::ratio(&a.rounds, &b.rounds)
             } else {
-                stats::quotient(a.time()?, b.time()?)
+                statistics::quotient(a.time()?, b.time()?)
             }
         })
     }
@@ -462,42 +434,8 @@ impl Recording {
     pub fn why_not(&self, id: &str) -> Option<&str> {
         self.not_possible
             .iter()
-            .find(|(prefix, _)| criterion::covers(prefix, id))
+            .find(|(prefix, _)| covers(prefix, id))
             .map(|(_, reason)| reason.as_str())
-    }
-}
-
-impl Benchmark {
-    /// ns per iteration.
-    pub fn time(&self) -> Option<Estimate> {
-        stats::time(&self.rounds)
-    }
-
-    /// Bytes or elements per second.
-    pub fn throughput(&self) -> Option<(Estimate, Quantity)> {
-        let time = self.time()?;
-        let (work, unit) = self.work()?;
-        let rate = |ns: f64| work * 1e9 / ns;
-        let estimate = Estimate {
-            value: rate(time.value),
-            low: rate(time.high),
-            high: rate(time.low),
-            rounds: time.rounds,
-        };
-        Some((estimate, unit))
-    }
-
-    /// What one iteration gets done, and its unit per second.
-    fn work(&self) -> Option<(f64, Quantity)> {
-        let bytes = self.throughput_bytes.map(|n| (n as f64, Quantity::Bytes));
-        bytes
-            .or_else(|| self.throughput_elements.map(|n| (n as f64, Quantity::Elements)))
-            .filter(|(work, _)| *work > 0.0)
-    }
-
-    /// The parameter as a number, what has none first.
-    fn size(&self) -> f64 {
-        self.parameter.as_deref().and_then(parameter).unwrap_or(f64::NEG_INFINITY)
     }
 }
 

@@ -1,10 +1,9 @@
 //! Draws verdicts: a claim and what one machine knows go in, a judgement comes out.
 
-use crate::machine::{Known, Machine, ProofRun};
+use crate::machine::{Known, Machine, ProofRun, statistics};
 use crate::model::{
     Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict,
 };
-use crate::stats;
 use crate::units::{Quantity, number, text};
 use std::path::Path;
 
@@ -63,7 +62,7 @@ pub fn rounds(rounds: usize) -> String {
     match rounds {
         1 => "one round, sampling noise only".to_string(),
         // The smallest and the largest: say what that covers.
-        2..=5 => format!("{rounds} rounds, {:.0} % coverage", stats::coverage(rounds) * 100.0),
+        2..=5 => format!("{rounds} rounds, {:.0} % coverage", statistics::coverage(rounds) * 100.0),
         _ => format!("{rounds} rounds"),
     }
 }

@@ -4,8 +4,8 @@
 mod http;
 mod watch;
 
+use crate::cmd::build;
 use crate::model::Error;
-use crate::print;
 use crate::project::Project;
 use http::Site;
 use std::io;
@@ -37,7 +37,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let listener = listen(options.port)?;
     let address =
         listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
-    print::build(project)?;
+    build::build(project)?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
     println!(

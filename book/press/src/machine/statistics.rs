@@ -4,8 +4,7 @@
 //! rounds come from, with a probability that depends on their number only. (David and Nagaraja,
 //! *Order Statistics*, 3rd ed., section 7.1.)
 
-use crate::machine::Round;
-use crate::model::Estimate;
+use crate::model::{Estimate, Round};
 
 /// What an interval should cover the median with.
 const CONFIDENCE: f64 = 0.95;

@@ -1,7 +1,7 @@
 //! Finds references to numbers in running prose.
 
-use crate::claims::{benchmark_id, count_key, identifier, kebab};
-use crate::markdown::Source;
+use super::markdown::Source;
+use crate::ids::{benchmark_id, count_key, identifier, kebab};
 use crate::model::{Inline, Problem, Spanned};
 use regex::Regex;
 use std::path::Path;

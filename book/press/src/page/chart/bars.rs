@@ -1,9 +1,11 @@
 //! Horizontal bars for named cases; points on a logarithmic axis where bars from zero would hide
 //! the small ones.
 
+use super::data::{Chart, Panel};
 use super::scale::{Scale, padded};
-use super::{Chart, Panel, Room, marker, open_svg, spaced, text, tick};
+use super::svg::{Room, marker, open_svg, text, tick};
 use crate::units;
+use crate::units::spaced;
 use std::fmt::Write;
 
 /// Largest value over smallest from which on bars from zero are of no use.

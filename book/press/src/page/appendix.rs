@@ -1,8 +1,7 @@
 //! The appendix, made from claims and measurements: a page of all claims, and a page a machine.
 
+use super::html::{CLAIMS, escape, machine_page, sentence, up, verdict};
 use crate::book::{Book, Judged};
-use crate::chart::escape;
-use crate::html::{CLAIMS, machine_page, sentence, up, verdict};
 use crate::machine::{Environment, Known, Machine, Recording};
 use crate::model::Verdict;
 use crate::units::{self, Quantity};

@@ -1,7 +1,8 @@
 //! Finds `claim` and `figure` blocks in a page.
 
-use crate::lint;
-use crate::markdown::Source;
+use super::lint;
+use super::markdown::Source;
+use crate::ids::{benchmark_id, count_key, identifier, kebab};
 use crate::model::{
     Block, Claim, Clocked, Count, CountBound, Figure, Place, Problem, Proof, RatioBound, Spanned,
     YAxis,
@@ -306,24 +307,6 @@ fn factor(name: &str, factor: f64) -> Result<f64, String> {
     Err(format!("`{name}` is a factor above 1, not {factor}{hint}"))
 }
 
-/// `example/variant.quantity` in its two parts.
-pub(crate) fn count_key(text: &str) -> Result<(String, String), String> {
-    match text.split_once('/') {
-        Some((example, key)) if identifier(example) && key.contains('.') => {
-            Ok((example.to_string(), key.to_string()))
-        }
-        _ => Err(format!("a count is named `example/variant.quantity`, not `{text}`")),
-    }
-}
-
-/// criterion's full id has at least a group and a function.
-pub(crate) fn benchmark_id(id: &str) -> Result<(), String> {
-    if id.split('/').count() >= 2 && id.split('/').all(|part| !part.trim().is_empty()) {
-        return Ok(());
-    }
-    Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
-}
-
 /// The sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name; where
 /// several counts have one, `{{at_most 2}}` is the second count's.
 fn says(template: &str, proof: &Proof) -> Result<String, String> {
@@ -437,17 +420,6 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
         baseline: raw.baseline,
         place: place.clone(),
     })
-}
-
-pub(crate) fn kebab(id: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    id.split('-').all(part)
-}
-
-pub(crate) fn identifier(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]

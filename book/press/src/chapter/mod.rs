@@ -1,0 +1,10 @@
+//! The book's sources: pages, and the claims, figures and references in them.
+
+pub mod blocks;
+pub mod includes;
+pub mod lint;
+mod markdown;
+pub mod page;
+pub mod references;
+
+pub use page::{Page, page, pages};

@@ -1,0 +1,6 @@
+//! The commands of `cargo book`.
+
+pub mod build;
+pub mod check;
+pub mod record;
+pub mod serve;

@@ -1,0 +1,80 @@
+//! The names that chapters, benches and recordings share: ids of claims, counts and benchmarks, and
+//! which bench a benchmark belongs to.
+
+/// The group of a benchmark's full id: what stands before the first slash.
+pub fn group_of(id: &str) -> &str {
+    id.split('/').next().unwrap_or(id)
+}
+
+/// The bench that a group or a full id belongs to, by its name alone;
+/// [`Machine::bench_of`](crate::machine::Machine::bench_of) and [`crate::project::Project::bench_of`] know the benches
+/// that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
+pub fn bench_of(id: &str) -> &str {
+    let mut name = group_of(id);
+    while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {
+        name = shorter;
+    }
+    name
+}
+
+/// The longest of `names` that the group of `id` is, or begins with up to an underscore.
+pub fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let group = group_of(id);
+    names
+        .filter(|name| {
+            group.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+        .max_by_key(|name| name.len())
+}
+
+/// Whether what is said of `prefix` is said of `id` too: the same, or a whole part above it.
+pub fn covers(prefix: &str, id: &str) -> bool {
+    id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `example/variant.quantity` in its two parts.
+pub fn count_key(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((example, key)) if identifier(example) && key.contains('.') => {
+            Ok((example.to_string(), key.to_string()))
+        }
+        _ => Err(format!("a count is named `example/variant.quantity`, not `{text}`")),
+    }
+}
+
+/// criterion's full id has at least a group and a function.
+pub fn benchmark_id(id: &str) -> Result<(), String> {
+    if id.split('/').count() >= 2 && id.split('/').all(|part| !part.trim().is_empty()) {
+        return Ok(());
+    }
+    Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
+}
+
+/// Whether `id` is in kebab case: lower-case letters and digits, parted by single hyphens.
+pub fn kebab(id: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    id.split('-').all(part)
+}
+
+/// Whether `name` can name a bench, an example or a test: letters, digits, `_` and `-`.
+pub fn identifier(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_belongs_to_the_bench_with_the_longest_matching_name() {
+        let benches = ["send", "sendfile", "sendfile_tls"];
+        let of = |id| owner(id, benches.into_iter());
+        assert_eq!(of("sendfile/loop/4KiB"), Some("sendfile"));
+        assert_eq!(of("sendfile_cpu/loop/4KiB"), Some("sendfile"));
+        assert_eq!(of("sendfile_tls_aa/first"), Some("sendfile_tls"));
+        assert_eq!(of("sendfiles/loop"), None);
+        assert_eq!(of("mmap"), None);
+    }
+}

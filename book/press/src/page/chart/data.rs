@@ -1,0 +1,112 @@
+//! What a chart shows: panels of series of points.
+
+use crate::model::Estimate;
+use crate::units::{self, Quantity};
+
+/// What a figure shows.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// What the values are.
+    pub quantity: Quantity,
+    /// Label of the value axis, such as "sender's CPU time".
+    pub y_label: String,
+    /// Label of the parameter, such as "file size".
+    pub x_label: String,
+    /// What is read off it, for people who do not see it.
+    pub title: String,
+    /// One a machine, in reading order.
+    pub panels: Vec<Panel>,
+}
+
+/// One machine's measurements.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// The machine, as a heading: "Reference machine".
+    pub machine: String,
+    /// What is compared, in the text's order; the same names in every panel.
+    pub series: Vec<Series>,
+}
+
+/// One variant over the parameters.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The function's name in the bench.
+    pub name: String,
+    /// Whether it is what the chapter is about; drawn heavier.
+    pub subject: bool,
+    /// Which of the eight looks it has, the same in all figures of a bench.
+    pub style: usize,
+    /// Its measurements; the same parameters in every panel.
+    pub points: Vec<Point>,
+}
+
+/// One benchmark.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// The benchmark's parameter, if it has one.
+    pub parameter: Option<String>,
+    /// What was measured, or why nothing was ("not measured").
+    pub value: Result<Estimate, String>,
+}
+
+impl Chart {
+    /// Whether the parameters are numbers to be drawn along an axis.
+    pub(super) fn is_sweep(&self) -> bool {
+        let mut sizes: Vec<f64> = Vec::new();
+        for point in self.panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.points) {
+            match point.parameter.as_deref().and_then(units::parameter) {
+                Some(size) if size > 0.0 => sizes.push(size),
+                _ => return false,
+            }
+        }
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        sizes.len() > 1
+    }
+
+    /// Every value with the two ends of its interval, over all panels: the scales are shared.
+    pub(super) fn extent(&self) -> (f64, f64) {
+        let values = self.panels.iter().flat_map(Panel::values);
+        values.fold((f64::INFINITY, 0.0), |(low, high), e| (e.low.min(low), e.high.max(high)))
+    }
+
+    /// The sentence that stands for the drawing.
+    pub(super) fn aria(&self, panel: &Panel, kind: &str) -> String {
+        let names: Vec<&str> = panel.series.iter().map(|s| s.name.as_str()).collect();
+        let (low, high) = panel
+            .values()
+            .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| (l.min(e.value), h.max(e.value)));
+        format!(
+            "{kind}: {}. {} of {}, from {} to {}, on {}. The table below holds every value.",
+            self.title,
+            self.y_label,
+            names.join(", "),
+            units::number(low, self.quantity, 3),
+            units::number(high, self.quantity, 3),
+            panel.machine
+        )
+    }
+}
+
+impl Panel {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Estimate> {
+        self.series.iter().flat_map(|s| &s.points).filter_map(|p| p.value.as_ref().ok())
+    }
+
+    /// The reason that the points give for having no value.
+    pub(super) fn why_empty(&self) -> String {
+        let first = self.series.iter().flat_map(|s| &s.points).find_map(|p| p.value.as_ref().err());
+        first.cloned().unwrap_or_else(|| "not measured".to_owned())
+    }
+}
+
+impl Series {
+    /// Classes of everything drawn for it.
+    pub(super) fn class(&self) -> String {
+        format!("s{}{}", self.style % 8, if self.subject { " subject" } else { "" })
+    }
+
+    pub(super) fn has_value(&self) -> bool {
+        self.points.iter().any(|point| point.value.is_ok())
+    }
+}

@@ -1,0 +1,207 @@
+//! A figure: a group of benchmarks as a chart and a table.
+
+use super::chart::{Chart, Panel, Point, Series};
+use super::html::{escape, machine_page, rounds, sentence, up};
+use crate::book::Book;
+use crate::ids::{bench_of, group_of, owner};
+use crate::machine::{Known, Machine};
+use crate::model::{Figure, YAxis};
+use crate::units::Quantity;
+use std::fmt::Write;
+use std::path::Path;
+
+/// A figure: title, where its numbers come from, chart and table.
+#[must_use]
+pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
+    let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
+    let bench = bench(&figure.group, book);
+    let machines: Vec<(&str, &Machine)> =
+        [("Reference machine", &book.reference), ("Your machine", &book.here)]
+            .into_iter()
+            .filter(|(_, machine)| knows(machine, &figure.group))
+            .collect();
+    let mut out = format!(
+        "<figure class=\"measurement\">\n<figcaption><strong>{}</strong>",
+        sentence(&title)
+    );
+    for (name, machine) in &machines {
+        if let Some(recording) = machine.recording(&figure.group) {
+            let day = recording.date.split('T').next().unwrap_or_default();
+            let _ = write!(
+                out,
+                "\n<span class=\"origin\"><a href=\"{}{}\">{name}</a>: {}, {}</span>",
+                up(page),
+                machine_page(&machine.name),
+                if recording.rounds == 1 {
+                    "one round only".to_owned()
+                } else {
+                    rounds(recording.rounds)
+                },
+                escape(day)
+            );
+        }
+    }
+    if !machines.iter().any(|(name, _)| *name == "Your machine") {
+        let _ = write!(
+            out,
+            "\n<span class=\"origin\">Your machine: not measured (<code>cargo bench --bench {}</code>)</span>",
+            escape(&bench)
+        );
+    }
+    out += "</figcaption>\n";
+    if machines.is_empty() {
+        out += "<p class=\"placeholder\">not measured</p>\n";
+    } else {
+        out += &chart(figure, &title, &bench, &machines).html();
+    }
+    out + "</figure>\n"
+}
+
+/// Whether a machine has measured anything of a group, or said why it cannot.
+fn knows(machine: &Machine, group: &str) -> bool {
+    let cannot = |id: &String| group_of(id) == group;
+    !machine.group(group).is_empty()
+        || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
+}
+
+fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
+    let group = figure.group.as_str();
+    let names = functions(figure, machines);
+    let mut quantity = match figure.y {
+        YAxis::Time => Quantity::Time,
+        YAxis::Throughput => Quantity::Bytes,
+        YAxis::Ratio => Quantity::Ratio,
+    };
+    let styles = styles(group, bench, machines);
+    let mut panels = Vec::new();
+    for (machine_name, machine) in machines {
+        let mut all = Vec::new();
+        for name in &names {
+            let mut points = Vec::new();
+            for parameter in parameters(group, name, machines) {
+                let id = id(group, name, parameter.as_deref());
+                let value = match figure.y {
+                    YAxis::Time => machine.time(&id),
+                    YAxis::Throughput => match machine.throughput(&id) {
+                        Known::Measured((estimate, of)) => {
+                            quantity = of;
+                            Known::Measured(estimate)
+                        }
+                        Known::NotPossible(why) => Known::NotPossible(why),
+                        Known::NotMeasured => Known::NotMeasured,
+                    },
+                    YAxis::Ratio => {
+                        let baseline = figure.baseline.as_deref().unwrap_or_default();
+                        machine.ratio(&self::id(group, baseline, parameter.as_deref()), &id)
+                    }
+                };
+                let value = match value {
+                    Known::Measured(estimate) => Ok(estimate),
+                    Known::NotPossible(why) => Err(format!("not possible: {why}")),
+                    Known::NotMeasured => Err("not measured".to_owned()),
+                };
+                points.push(Point { parameter, value });
+            }
+            all.push(Series {
+                name: name.clone(),
+                subject: name == bench,
+                style: styles.iter().position(|s| s == name).unwrap_or(styles.len()),
+                points,
+            });
+        }
+        panels.push(Panel { machine: (*machine_name).to_owned(), series: all });
+    }
+    let (what, better) = match figure.y {
+        YAxis::Time => ("Time".to_owned(), "lower is better"),
+        YAxis::Throughput => ("Throughput".to_owned(), "higher is better"),
+        YAxis::Ratio => (
+            format!("Speed relative to {}", figure.baseline.as_deref().unwrap_or_default()),
+            "higher is better",
+        ),
+    };
+    Chart {
+        quantity,
+        y_label: format!("{} ({better})", figure.label.as_ref().unwrap_or(&what)),
+        x_label: figure.x.clone().unwrap_or_else(|| "Size".to_owned()),
+        title: title.replace('`', ""),
+        panels,
+    }
+}
+
+/// The bench that a group belongs to, by what has been recorded.
+fn bench(group: &str, book: &Book) -> String {
+    let recorded = [&book.reference, &book.here].into_iter().flat_map(|m| m.recordings.keys());
+    owner(group, recorded.map(String::as_str)).unwrap_or_else(|| bench_of(group)).to_owned()
+}
+
+/// The functions of a whole bench in one order, the one that it is named for first: a function then
+/// looks the same in all of its figures, whichever others they show.
+fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
+    let mut all = vec![bench.to_owned()];
+    for recording in machines.iter().filter_map(|(_, machine)| machine.recording(group)) {
+        for benchmark in recording.benchmarks.values().filter(|b| !b.group.ends_with("_aa")) {
+            let name = benchmark.function.as_ref().unwrap_or(&benchmark.group);
+            if !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
+    }
+    all
+}
+
+fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
+    let mut id = group.to_owned();
+    for part in [Some(function).filter(|f| *f != group || parameter.is_some()), parameter]
+        .into_iter()
+        .flatten()
+    {
+        id.push('/');
+        id += part;
+    }
+    id
+}
+
+/// The functions shown: those that the figure names, or all that any machine has measured or says
+/// it cannot.
+fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
+    if !figure.series.is_empty() {
+        return figure.series.clone();
+    }
+    let mut all: Vec<String> = Vec::new();
+    for (_, machine) in machines {
+        let measured = machine
+            .group(&figure.group)
+            .into_iter()
+            .map(|(_, b)| b.function.clone().unwrap_or_else(|| figure.group.clone()));
+        let recording = machine.recording(&figure.group);
+        let cannot = recording.into_iter().flat_map(|r| r.not_possible.keys());
+        let cannot =
+            cannot.filter(|id| group_of(id) == figure.group).filter_map(|id| id.split('/').nth(1));
+        for name in measured.chain(cannot.map(str::to_owned)) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+    }
+    all
+}
+
+/// The parameters of a function that any machine has measured, in the machines' order; those of the
+/// whole group for a function that nobody has.
+fn parameters(group: &str, function: &str, machines: &[(&str, &Machine)]) -> Vec<Option<String>> {
+    let (mut own, mut all) = (Vec::new(), Vec::new());
+    for (_, benchmark) in machines.iter().flat_map(|(_, machine)| machine.group(group)) {
+        if !all.contains(&benchmark.parameter) {
+            all.push(benchmark.parameter.clone());
+        }
+        if benchmark.function.as_deref().unwrap_or(group) == function
+            && !own.contains(&benchmark.parameter)
+        {
+            own.push(benchmark.parameter.clone());
+        }
+    }
+    if all.is_empty() {
+        return vec![None];
+    }
+    if own.is_empty() { all } else { own }
+}

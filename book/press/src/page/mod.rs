@@ -1,0 +1,9 @@
+//! What stands on the printed page: cards, figures, references, and the appendix.
+
+pub mod appendix;
+pub mod card;
+pub mod chart;
+pub mod figure;
+mod html;
+pub mod links;
+pub mod reference;
