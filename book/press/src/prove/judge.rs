@@ -231,6 +231,14 @@ mod tests {
             Verdict::Undecided,
             "wider than the bounds on both sides"
         );
+        // Bounds that binary fractions hit exactly: an interval that ends on one touches it.
+        let within = RatioBound::Within(2.0);
+        assert_eq!(verdict(within, 0.5, 2.0), Verdict::Holds);
+        assert_eq!(verdict(within, 0.25, 0.5), Verdict::Undecided, "the upper end is inside");
+        assert_eq!(verdict(within, 2.0, 4.0), Verdict::Undecided, "the lower end is inside");
+        assert_eq!(verdict(within, 0.25, 0.75), Verdict::Undecided, "below 1, not below 1/2");
+        assert_eq!(verdict(within, 0.25, 0.49), Verdict::Fails);
+        assert_eq!(verdict(within, 2.01, 4.0), Verdict::Fails);
     }
 
     #[test]
