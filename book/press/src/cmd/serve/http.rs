@@ -1,6 +1,7 @@
 //! As much HTTP as showing a folder to one reader takes: GET and HEAD, one request a connection,
 //! and an event stream that tells pages to load themselves again.
 
+use percent_encoding::percent_decode_str;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -225,21 +226,10 @@ fn send(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<
     stream.flush()
 }
 
-/// The path below the site's folder that a request's path names; `None` for one that leads, or
-/// could lead, elsewhere.
+/// Returns the path below the site's folder that a request's path names, or `None` for a path that
+/// leads, or could lead, elsewhere.
 fn decode(path: &str) -> Option<PathBuf> {
-    let mut bytes = Vec::new();
-    let mut rest = path.strip_prefix('/')?.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' {
-            let digit = |b: u8| char::from(b).to_digit(16);
-            let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-            u8::try_from(high * 16 + low).ok()?
-        } else {
-            byte
-        });
-    }
-    let text = String::from_utf8(bytes).ok()?;
+    let text = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
     // Checked after decoding, so that no encoding of them gets past. A colon would be a drive on
     // Windows.
     if text.contains(['\\', '\0', ':']) || text.split('/').any(|part| part == "..") {

@@ -91,8 +91,6 @@ fn nothing_outside_the_folder_is_served() {
         "//../secret.txt",
         "/%2e%2e%2fsecret.txt",
         "/%00",
-        "/%zz",
-        "/%f",
         "/%ff",
         "secret.txt",
         "http://here/",
@@ -100,7 +98,11 @@ fn nothing_outside_the_folder_is_served() {
         let answer = served.get(path);
         assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
     }
-    assert!(served.get("/etc/passwd").starts_with("HTTP/1.1 404"));
+    // An escape that is none stands for itself.
+    for path in ["/etc/passwd", "/%zz", "/%f"] {
+        let answer = served.get(path);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
     assert!(served.get("//part//").starts_with("HTTP/1.1 200"));
 }
 
