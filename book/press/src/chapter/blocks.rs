@@ -8,7 +8,7 @@ use crate::model::{
     YAxis,
 };
 use crate::units::{Quantity, number};
-use pulldown_cmark::{CodeBlockKind, Event, Tag};
+use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag};
 use regex::Regex;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

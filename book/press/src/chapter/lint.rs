@@ -7,7 +7,7 @@
 use super::markdown::{self, Source, ends_a_block};
 use super::references;
 use crate::model::Problem;
-use pulldown_cmark::{Event, Tag, TagEnd};
+use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@
 use super::{blocks, lint, references};
 use crate::model::{Block, Claim, Error, Inline, Problem, Spanned};
 use crate::project::Project;
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use mdbook_summary::{SummaryItem, parse_summary};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,15 +32,12 @@ impl Page {
     }
 }
 
-/// Reads the pages only: what they say is well-formed, whether it exists is not looked into.
+/// Reads the pages and checks that what they say is well-formed, without looking for what they
+/// refer to.
 pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
-    let read = |path: &Path| {
-        fs::read_to_string(path)
-            .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
-    };
     let mut pages = Vec::new();
     let mut problems = Vec::new();
-    for (path, title) in summary(&read(&project.pages().join("SUMMARY.md"))?) {
+    for (path, title) in summary(project)? {
         let (page, wrong) = page(&path, &title, &read(&project.pages().join(&path))?);
         pages.push(page);
         problems.extend(wrong);
@@ -48,9 +45,9 @@ pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
     if problems.is_empty() { Ok(pages) } else { Err(Error::Book(problems)) }
 }
 
-/// Reads one page from its source; `path` as in [`Page::path`]. Finds malformed blocks and
-/// references, and numbers typed by hand; whether what is referred to exists is [`load`]'s to
-/// check.
+/// Reads one page from its source; `path` is as in [`Page::path`]. Finds malformed blocks and
+/// references, and numbers typed by hand. [`load`](crate::book::load) checks that what the page
+/// refers to exists.
 pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     let named = Path::new("book/src").join(path);
     let (blocks, mut problems) = blocks::blocks(&named, markdown);
@@ -68,23 +65,29 @@ pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     (page, problems)
 }
 
-/// The pages that SUMMARY.md links, with their titles; drafts have no page.
-fn summary(markdown: &str) -> Vec<(PathBuf, String)> {
+/// Returns the pages that SUMMARY.md links, with their titles; drafts have no page.
+fn summary(project: &Project) -> Result<Vec<(PathBuf, String)>, Error> {
+    let path = project.pages().join("SUMMARY.md");
+    let summary = parse_summary(&read(&path)?)
+        .map_err(|e| Error::Failed(format!("cannot make sense of {}: {e:#}", path.display())))?;
     let mut pages = Vec::new();
-    let mut open: Option<(PathBuf, String)> = None;
-    for event in Parser::new(markdown) {
-        match event {
-            Event::Start(Tag::Link { dest_url, .. }) if !dest_url.is_empty() => {
-                open = Some((PathBuf::from(dest_url.replace("%20", " ")), String::new()));
-            }
-            Event::Text(text) | Event::Code(text) => {
-                if let Some((_, title)) = &mut open {
-                    title.push_str(&text);
-                }
-            }
-            Event::End(TagEnd::Link) => pages.extend(open.take()),
-            _ => {}
+    for items in [summary.prefix_chapters, summary.numbered_chapters, summary.suffix_chapters] {
+        collect(items, &mut pages);
+    }
+    Ok(pages)
+}
+
+/// Appends the pages of `items` in reading order.
+fn collect(items: Vec<SummaryItem>, pages: &mut Vec<(PathBuf, String)>) {
+    for item in items {
+        if let SummaryItem::Link(link) = item {
+            pages.extend(link.location.map(|path| (path, link.name)));
+            collect(link.nested_items, pages);
         }
     }
-    pages
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path)
+        .map_err(|e| Error::Failed(format!("cannot read {}: {e}", path.display())))
 }
