@@ -173,17 +173,20 @@ impl Press {
                 Block::Figure(figure) => figure::figure(figure, &self.book, &page.path),
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
-                    judged.map_or_else(String::new, |judged| card::card(judged, &self.book))
+                    judged.map(|judged| card::card(judged, &self.book)).unwrap_or_default()
                 }
             };
             // Blank lines around it, whatever the source has: HTML must neither join a paragraph
             // nor swallow one.
-            pieces.push((block.range.clone(), format!("\n{}\n\n", without_blank_lines(&html))));
+            pieces.push((
+                block.range.clone(),
+                format!("\n{}\n\n", without_blank_lines(&html.into_string())),
+            ));
         }
         for reference in &page.inlines {
             pieces.push((
                 reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims),
+                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
             ));
         }
         splice(&page.markdown, pieces)

@@ -1,28 +1,30 @@
-//! The appendix, made from claims and measurements: a page of all claims, and a page a machine.
+//! The appendix, generated from claims and measurements: a page of all claims, and a page for each
+//! machine.
 
-use super::html::{CLAIMS, escape, machine_page, sentence, up, verdict};
+use super::html::{CLAIMS, day, machine_page, sentence, up, verdict};
 use crate::book::{Book, Judged};
 use crate::machine::{Environment, Known, Machine, Recording};
 use crate::model::Verdict;
 use crate::units::{self, Quantity};
+use maud::{Markup, html};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A page that has no source.
+/// A page without a source file.
 #[derive(Clone, Debug)]
 pub struct Generated {
     /// Its title.
     pub title: String,
-    /// Below `book/src`, if it were there.
+    /// The path of its source below `book/src`, had it one.
     pub path: PathBuf,
     /// Markdown.
     pub markdown: String,
 }
 
-/// The appendix's pages in order.
+/// Returns the appendix's pages in order.
 #[must_use]
 pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
-    // The reference machine has its page even when nothing is known of it: chapters link to it.
+    // Chapters link to the reference machine's page, so it exists even without any recording.
     let mut pages = vec![claims(all), machine(&book.reference)];
     let others = book.machines.iter().filter(|m| m.name != book.reference.name);
     pages.extend(others.map(machine));
@@ -32,58 +34,52 @@ pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
     pages
 }
 
-/// Every claim of the book by chapter, with its verdicts and its command.
+/// Lists every claim of the book by chapter, with its verdicts and its command.
 fn claims(claims: &[Judged<'_>]) -> Generated {
     let path = PathBuf::from(format!("{CLAIMS}.md"));
-    let mut out = String::from("# Every claim\n\n");
-    let _ = writeln!(
-        out,
-        "What this book asserts, with the proof of each. The verdicts were computed when the book was printed: on the \
-         reference machine ({}), and on yours ({}).",
-        tally(claims.iter().map(|c| &c.reference.verdict)),
-        tally(claims.iter().map(|c| &c.here.verdict)),
+    let mut markdown = format!(
+        "# Every claim\n\nThe book's claims, each with its proof. The verdicts were computed when \
+         the book was printed: on the reference machine ({}), and on yours ({}).\n",
+        tally(claims.iter().map(|claim| &claim.reference.verdict)),
+        tally(claims.iter().map(|claim| &claim.here.verdict)),
     );
-    let mut chapter = None;
-    for judged in claims {
-        if chapter != Some(&judged.page.path) {
-            if chapter.is_some() {
-                out += "</tbody></table></div>\n";
-            }
-            chapter = Some(&judged.page.path);
-            let _ = write!(
-                out,
-                "\n## {}\n\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Claims of {1}\">\n\
-                 <table class=\"claims\"><thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Proof</th>\
-                 <th scope=\"col\">Reference</th><th scope=\"col\">Your machine</th></tr></thead><tbody>\n",
-                heading(&judged.page.title),
-                escape(&judged.page.title),
-            );
-        }
-        let claim = judged.claim;
-        let link = format!(
-            "{}{}#claim-{}",
-            up(&path),
-            judged.page.path.with_extension("html").display(),
-            claim.id
-        );
-        let _ = writeln!(
-            out,
-            "<tr><td><a href=\"{}\">{}</a><br><code class=\"command\">{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(&link),
-            sentence(&claim.says),
-            escape(&claim.command()),
-            claim.kind(),
-            verdict(&judged.reference.verdict),
-            verdict(&judged.here.verdict),
-        );
+    for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
+        let title = &chapter[0].page.title;
+        let columns = ["Claim", "Proof", "Reference", "Your machine"];
+        let table = html! {
+            (scrolling(&format!("Claims of {title}"), html! {
+                table class="claims" {
+                    (head(&columns))
+                    tbody { @for claim in chapter { (row(claim, &path)) } }
+                }
+            }))
+        };
+        markdown += &format!("\n## {}\n\n{}\n", heading(title), table.into_string());
     }
-    if chapter.is_some() {
-        out += "</tbody></table></div>\n";
-    }
-    Generated { title: "Every claim".to_owned(), path, markdown: out }
+    Generated { title: "Every claim".to_owned(), path, markdown }
 }
 
-/// `3 hold, 1 is undecided`: how many claims have which verdict.
+/// Renders a claim's row on the page at `path`.
+fn row(judged: &Judged<'_>, path: &Path) -> Markup {
+    let claim = judged.claim;
+    let chapter = judged.page.path.with_extension("html");
+    html! {
+        tr {
+            td {
+                a href={ (up(path)) (chapter.display()) "#claim-" (claim.id) } {
+                    (sentence(&claim.says))
+                }
+                br;
+                code class="command" { (claim.command()) }
+            }
+            td { (claim.kind()) }
+            td { (verdict(&judged.reference.verdict)) }
+            td { (verdict(&judged.here.verdict)) }
+        }
+    }
+}
+
+/// Returns the number of claims with each verdict: `holds: 3, undecided: 1`.
 fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for verdict in verdicts {
@@ -101,7 +97,7 @@ fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
     parts.join(", ")
 }
 
-/// Everything known of one machine but the figures, which the chapters show.
+/// Describes everything known of one machine except the figures, which the chapters show.
 fn machine(machine: &Machine) -> Generated {
     let title = match machine.name.as_str() {
         "reference" => "The reference machine".to_owned(),
@@ -150,7 +146,7 @@ fn machine(machine: &Machine) -> Generated {
     Generated { title, path, markdown: out }
 }
 
-/// What was measured when, with each bench's noise floor.
+/// Lists the recorded benches with their dates and noise floors.
 fn recorded(machine: &Machine) -> String {
     if machine.recordings.is_empty() {
         return "Nothing was clocked on this machine.\n\n".to_owned();
@@ -182,8 +178,8 @@ fn recorded(machine: &Machine) -> String {
                 .map_or("not known".to_owned(), |load| format!("{load:.2}")),
         ]
     });
-    let intro = "## What was clocked\n\nThe noise floor is what the bench found between two measurements of the same \
-                 code: a difference below it means nothing.\n\n";
+    let intro = "## What was clocked\n\nThe noise floor is what the bench found between two \
+                 measurements of the same code: a difference below it means nothing.\n\n";
     let head = [
         "Bench",
         "Date",
@@ -197,7 +193,7 @@ fn recorded(machine: &Machine) -> String {
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
-/// The distinct environments, each with the benches that were measured in it.
+/// Returns the distinct environments, each with the benches that were measured in it.
 fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     let mut all: Vec<(Vec<&str>, Environment)> = Vec::new();
     for (bench, recording) in &machine.recordings {
@@ -209,8 +205,8 @@ fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     all
 }
 
-/// The rows of an environment that do not change from run to run by nature; those that do stand
-/// with the recordings.
+/// Returns the rows of an environment that stay the same from run to run. The others stand with the
+/// recordings.
 fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
     let passing =
         Environment { stolen_share: Some(0.5), load_before: Some(0.5), ..Environment::default() };
@@ -225,6 +221,7 @@ fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+/// Appends the benchmarks that a machine cannot run, with the reasons.
 fn impossible(machine: &Machine, out: &mut String) {
     let all: Vec<Vec<String>> = machine
         .recordings
@@ -238,6 +235,7 @@ fn impossible(machine: &Machine, out: &mut String) {
     }
 }
 
+/// Returns a recording's commit, and whether the files differed from it.
 fn commit(recording: &Recording) -> String {
     let Some(commit) = &recording.commit else {
         return "not known".to_owned();
@@ -246,47 +244,51 @@ fn commit(recording: &Recording) -> String {
     format!("{}{note}", short(commit))
 }
 
+/// Returns a commit's first ten digits.
 fn short(commit: &str) -> String {
     commit.chars().take(10).collect()
 }
 
-/// The day of a date in RFC 3339.
-fn day(date: &str) -> &str {
-    date.split('T').next().unwrap_or(date)
-}
-
-/// A table whose first column names the row.
-fn table(label: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut out = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\">\n<table><thead><tr>",
-        escape(label)
+/// Renders a table whose first column names the row, as a block of its own in Markdown.
+fn table(label: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let table = scrolling(
+        label,
+        html! {
+            table {
+                (head(columns))
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (i, cell) in row.iter().enumerate() {
+                                // A blank line inside would end the HTML block.
+                                @let cell = sentence(&cell.replace('\n', " "));
+                                @if i == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        },
     );
-    for name in head {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escape(name));
-    }
-    out += "</tr></thead><tbody>\n";
-    for row in rows {
-        out += "<tr>";
-        for (i, cell) in row.iter().enumerate() {
-            // A blank line inside would end the HTML block.
-            let cell = sentence(&cell.replace('\n', " "));
-            let _ = if i == 0 {
-                write!(out, "<th scope=\"row\">{cell}</th>")
-            } else {
-                write!(out, "<td>{cell}</td>")
-            };
-        }
-        out += "</tr>\n";
-    }
-    out + "</tbody></table></div>\n\n"
+    table.into_string() + "\n\n"
 }
 
-/// Text as a paragraph of its own, whatever Markdown would make of it.
+/// Renders a table's head.
+fn head(columns: &[&str]) -> Markup {
+    html! { thead { tr { @for name in columns { th scope="col" { (name) } } } } }
+}
+
+/// Puts a table into a region that scrolls sideways on a narrow screen.
+fn scrolling(label: &str, table: Markup) -> Markup {
+    html! { div class="scroll" role="region" tabindex="0" aria-label=(label) { (table) } }
+}
+
+/// Renders text as a paragraph of its own in which Markdown finds no markup.
 fn paragraph(text: &str) -> String {
-    format!("<p>{}</p>", sentence(&text.replace('\n', " ")))
+    html! { p { (sentence(&text.replace('\n', " "))) } }.into_string()
 }
 
-/// Text in a heading, with what Markdown would take for markup escaped; code spans stay.
+/// Escapes what Markdown would take for markup in a heading; code spans stay.
 fn heading(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('*', "\\*").replace('_', "\\_").replace('<', "&lt;")
 }

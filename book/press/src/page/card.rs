@@ -1,89 +1,78 @@
-//! A claim's card.
-//!
-//! Everything here is one HTML block without blank lines, which is what Markdown passes through
-//! untouched.
+//! The card of a claim: its sentence, its verdicts, and the command that proves it.
 
-use super::html::{CLAIMS, class, escape, machine_page, number, rounds, sentence, up, verdict};
+use super::html::{CLAIMS, class, machine_page, number, rounds, sentence, up, verdict};
 use crate::book::{Book, Judged};
 use crate::ids::group_of;
-use crate::machine::{Known, Machine};
+use crate::machine::Machine;
 use crate::model::{Judgement, Proof, Verdict};
 use crate::units::{self, Quantity};
-use std::fmt::Write;
+use maud::{Markup, html};
 
-/// A claim's card: sentence, proof, verdicts, command.
+/// Renders a claim's card.
 #[must_use]
-pub fn card(judged: &Judged<'_>, book: &Book) -> String {
+pub fn card(judged: &Judged<'_>, book: &Book) -> Markup {
     let claim = judged.claim;
-    let id = escape(&claim.id);
     let up = up(&judged.page.path);
-    let mut out = format!(
-        "<article class=\"claim {}\" id=\"claim-{id}\">\n\
-         <p class=\"kind\"><a href=\"{up}{CLAIMS}.html\">{}</a> <a class=\"self\" href=\"#claim-{id}\">{id}</a></p>\n\
-         <p class=\"says\">{}</p>\n<dl>\n",
-        class(&judged.reference.verdict),
-        claim.kind(),
-        sentence(&claim.says),
-    );
-    out += &row("Reference", &judged.reference, &note(judged, &book.reference, &up));
-    out += &row("Your machine", &judged.here, &note(judged, &book.here, &up));
-    let _ = writeln!(
-        out,
-        "<div class=\"prove\"><dt>Prove it</dt><dd><code>{}</code></dd></div>\n</dl>\n</article>",
-        escape(&claim.command())
-    );
-    out
-}
-
-/// One machine's line on a card.
-fn row(machine: &str, judgement: &Judgement, note: &str) -> String {
-    let mut out = format!("<div><dt>{machine}</dt><dd>{}", verdict(&judgement.verdict));
-    match (&judgement.verdict, &judgement.value) {
-        // These say it all.
-        (Verdict::NotPossible(_) | Verdict::NotMeasured, _) => {}
-        (_, None) => {
-            if !judgement.found.is_empty() {
-                let _ = write!(out, " <span class=\"found\">{}</span>", sentence(&judgement.found));
+    let anchor = format!("claim-{}", claim.id);
+    html! {
+        article class={ "claim " (class(&judged.reference.verdict)) } id=(anchor) {
+            p class="kind" {
+                a href={ (up) (CLAIMS) ".html" } { (claim.kind()) }
+                " " a class="self" href={ "#" (anchor) } { (claim.id) }
             }
-        }
-        (_, Some(value)) => {
-            let exact = value.low == value.high;
-            if exact {
-                let _ = write!(out, " <span class=\"found\">{}</span>", sentence(&judgement.found));
-            } else {
-                out.push(' ');
-                out += &number(*value, Quantity::Ratio);
+            p class="says" { (sentence(&claim.says)) }
+            dl {
+                (row("Reference", &judged.reference, note(judged, &book.reference, &up)))
+                (row("Your machine", &judged.here, note(judged, &book.here, &up)))
+                div class="prove" { dt { "Prove it" } dd { code { (claim.command()) } } }
             }
         }
     }
-    if judgement.value.is_some() && !note.is_empty() {
-        let _ = write!(out, " <span class=\"note\">{note}</span>");
-    }
-    out + "</dd></div>\n"
 }
 
-/// How a ratio was come by: rounds, what the interval covers, the bench's noise floor. Empty for
-/// other proofs.
-fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> String {
+/// Renders one machine's line on a card.
+fn row(machine: &str, judgement: &Judgement, note: Option<Markup>) -> Markup {
+    // Without a measurement, the verdict says it all.
+    let measured = !matches!(judgement.verdict, Verdict::NotPossible(_) | Verdict::NotMeasured);
+    let ratio = judgement.value.filter(|value| value.low != value.high);
+    html! {
+        div {
+            dt { (machine) }
+            dd {
+                (verdict(&judgement.verdict))
+                @if measured {
+                    @if let Some(ratio) = ratio {
+                        " " (number(ratio, Quantity::Ratio))
+                    } @else if judgement.value.is_some() || !judgement.found.is_empty() {
+                        " " span class="found" { (sentence(&judgement.found)) }
+                    }
+                }
+                @if let (Some(_), Some(note)) = (judgement.value, note) {
+                    " " span class="note" { (note) }
+                }
+            }
+        }
+    }
+}
+
+/// Renders where a ratio comes from: its rounds, the trust in its interval, and the bench's noise
+/// floor. `None` for other proofs.
+fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> Option<Markup> {
     let Proof::Clocked(clocked) = &judged.claim.proof else {
-        return String::new();
+        return None;
     };
-    let Known::Measured(ratio) = machine.ratio(&clocked.than, &clocked.subject) else {
-        return String::new();
-    };
-    let mut out = rounds(ratio.rounds);
+    let ratio = machine.ratio(&clocked.than, &clocked.subject).measured()?;
     // A group with a clock of its own has its own noise floor.
     let group = group_of(&clocked.subject);
     let of_bench = || machine.noise(machine.bench_of(group)?).measured();
     let noise = machine.noise(group).measured().or_else(of_bench);
-    if let Some(noise) = noise {
-        let noise = units::text(noise, Quantity::Ratio);
-        let _ = write!(
-            out,
-            "; noise floor: <a href=\"{up}{}\">the same code against itself gave {}</a>",
-            machine_page(&machine.name),
-            escape(&noise.value)
-        );
-    }
-    out
+    Some(html! {
+        (rounds(ratio.rounds))
+        @if let Some(noise) = noise {
+            "; noise floor: "
+            a href={ (up) (machine_page(&machine.name)) } {
+                "the same code against itself gave " (units::text(noise, Quantity::Ratio).value)
+            }
+        }
+    })
 }

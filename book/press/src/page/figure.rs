@@ -1,18 +1,18 @@
-//! A figure: a group of benchmarks as a chart and a table.
+//! A group of benchmarks as a chart and a table.
 
 use super::chart::{Chart, Panel, Point, Series};
-use super::html::{escape, machine_page, rounds, sentence, up};
+use super::html::{day, machine_page, rounds, sentence, up};
 use crate::book::Book;
 use crate::ids::{bench_of, group_of, owner};
-use crate::machine::{Known, Machine};
+use crate::machine::{Known, Machine, Recording};
 use crate::model::{Figure, YAxis};
 use crate::units::Quantity;
-use std::fmt::Write;
+use maud::{Markup, html};
 use std::path::Path;
 
-/// A figure: title, where its numbers come from, chart and table.
+/// Renders a figure: its title, the origin of its numbers, chart and table.
 #[must_use]
-pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
+pub fn figure(figure: &Figure, book: &Book, page: &Path) -> Markup {
     let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
     let bench = bench(&figure.group, book);
     let machines: Vec<(&str, &Machine)> =
@@ -20,50 +20,51 @@ pub fn figure(figure: &Figure, book: &Book, page: &Path) -> String {
             .into_iter()
             .filter(|(_, machine)| knows(machine, &figure.group))
             .collect();
-    let mut out = format!(
-        "<figure class=\"measurement\">\n<figcaption><strong>{}</strong>",
-        sentence(&title)
-    );
-    for (name, machine) in &machines {
-        if let Some(recording) = machine.recording(&figure.group) {
-            let day = recording.date.split('T').next().unwrap_or_default();
-            let _ = write!(
-                out,
-                "\n<span class=\"origin\"><a href=\"{}{}\">{name}</a>: {}, {}</span>",
-                up(page),
-                machine_page(&machine.name),
-                if recording.rounds == 1 {
-                    "one round only".to_owned()
-                } else {
-                    rounds(recording.rounds)
-                },
-                escape(day)
-            );
+    let here = machines.iter().any(|(name, _)| *name == "Your machine");
+    html! {
+        figure class="measurement" {
+            figcaption {
+                strong { (sentence(&title)) }
+                @for (name, machine) in &machines {
+                    @if let Some(recording) = machine.recording(&figure.group) {
+                        " " span class="origin" {
+                            a href={ (up(page)) (machine_page(&machine.name)) } { (name) }
+                            ": " (origin(recording))
+                        }
+                    }
+                }
+                @if !here {
+                    " " span class="origin" {
+                        "Your machine: not measured (" code { "cargo bench --bench " (bench) } ")"
+                    }
+                }
+            }
+            @if machines.is_empty() {
+                p class="placeholder" { "not measured" }
+            } @else {
+                (chart(figure, &title, &bench, &machines).html())
+            }
         }
     }
-    if !machines.iter().any(|(name, _)| *name == "Your machine") {
-        let _ = write!(
-            out,
-            "\n<span class=\"origin\">Your machine: not measured (<code>cargo bench --bench {}</code>)</span>",
-            escape(&bench)
-        );
-    }
-    out += "</figcaption>\n";
-    if machines.is_empty() {
-        out += "<p class=\"placeholder\">not measured</p>\n";
-    } else {
-        out += &chart(figure, &title, &bench, &machines).html();
-    }
-    out + "</figure>\n"
 }
 
-/// Whether a machine has measured anything of a group, or said why it cannot.
+/// Returns the rounds and the day of a recording.
+fn origin(recording: &Recording) -> String {
+    let rounds = match recording.rounds {
+        1 => "one round only".to_owned(),
+        n => rounds(n),
+    };
+    format!("{rounds}, {}", day(&recording.date))
+}
+
+/// Returns `true` if `machine` measured anything of a group, or has a reason why it cannot.
 fn knows(machine: &Machine, group: &str) -> bool {
     let cannot = |id: &String| group_of(id) == group;
     !machine.group(group).is_empty()
         || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
+/// Collects the values of a figure.
 fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
     let group = figure.group.as_str();
     let names = functions(figure, machines);
@@ -128,14 +129,14 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
     }
 }
 
-/// The bench that a group belongs to, by what has been recorded.
+/// Returns the bench that a group belongs to, judging by the recordings.
 fn bench(group: &str, book: &Book) -> String {
     let recorded = [&book.reference, &book.here].into_iter().flat_map(|m| m.recordings.keys());
     owner(group, recorded.map(String::as_str)).unwrap_or_else(|| bench_of(group)).to_owned()
 }
 
-/// The functions of a whole bench in one order, the one that it is named for first: a function then
-/// looks the same in all of its figures, whichever others they show.
+/// Returns the functions of a whole bench in one order, the bench's namesake first. With it, a
+/// function looks the same in every figure, whichever others the figure shows.
 fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
     let mut all = vec![bench.to_owned()];
     for recording in machines.iter().filter_map(|(_, machine)| machine.recording(group)) {
@@ -149,6 +150,7 @@ fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String
     all
 }
 
+/// Returns criterion's full id. A group with a single function has the group's name alone.
 fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
     let mut id = group.to_owned();
     for part in [Some(function).filter(|f| *f != group || parameter.is_some()), parameter]
@@ -161,8 +163,8 @@ fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
     id
 }
 
-/// The functions shown: those that the figure names, or all that any machine has measured or says
-/// it cannot.
+/// Returns the functions to show: those that the figure names, otherwise all that any machine has
+/// measured or has a reason not to.
 fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
     if !figure.series.is_empty() {
         return figure.series.clone();
@@ -186,8 +188,8 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
     all
 }
 
-/// The parameters of a function that any machine has measured, in the machines' order; those of the
-/// whole group for a function that nobody has.
+/// Returns the parameters at which any machine has measured a function, in the machines' order.
+/// A function without measurements gets those of the whole group.
 fn parameters(group: &str, function: &str, machines: &[(&str, &Machine)]) -> Vec<Option<String>> {
     let (mut own, mut all) = (Vec::new(), Vec::new());
     for (_, benchmark) in machines.iter().flat_map(|(_, machine)| machine.group(group)) {

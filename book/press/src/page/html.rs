@@ -3,75 +3,48 @@
 use crate::machine::statistics;
 use crate::model::{Estimate, Verdict};
 use crate::units::{self, Quantity};
-use std::fmt::Write;
+use maud::{Markup, html};
 use std::path::Path;
 
 /// The page of all claims, from the book's root, without its extension.
 pub const CLAIMS: &str = "claims";
 
-/// Escapes text for HTML, in content and in attributes.
+/// Renders a sentence with its code spans; everything else in it is text.
 #[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            c => out.push(c),
+pub fn sentence(text: &str) -> Markup {
+    // With an odd number of backticks, they are characters and not markup.
+    if text.matches('`').count() % 2 == 1 {
+        return html! { (text) };
+    }
+    html! {
+        @for (i, part) in text.split('`').enumerate() {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
-    out
 }
 
-/// A sentence with its code spans; everything else in it is text.
+/// Renders a verdict as a word and a symbol; the color only repeats them.
 #[must_use]
-pub fn sentence(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    // An odd backtick out is a character, not markup.
-    let paired = parts.len() % 2 == 1;
-    let mut out = String::new();
-    for (i, part) in parts.iter().enumerate() {
-        match (paired, i % 2) {
-            (true, 1) => {
-                let _ = write!(out, "<code>{}</code>", escape(part));
-            }
-            (false, _) if i > 0 => {
-                let _ = write!(out, "`{}", escape(part));
-            }
-            _ => out += &escape(part),
-        }
-    }
-    out
-}
-
-/// A verdict as a word and a symbol; the colour only repeats them.
-#[must_use]
-pub fn verdict(verdict: &Verdict) -> String {
-    let mut out = format!(
-        "<span class=\"verdict {}\">{} {}</span>",
-        class(verdict),
-        symbol(verdict),
-        verdict.words()
-    );
-    if let Verdict::NotPossible(reason) = verdict {
-        let _ = write!(out, ": {}", sentence(reason));
-    }
-    out
-}
-
-/// Beside the word, for the eye only.
-pub fn symbol(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "<span aria-hidden=\"true\">✓</span>",
-        Verdict::Fails => "<span aria-hidden=\"true\">✗</span>",
-        Verdict::Undecided => "<span aria-hidden=\"true\">≈</span>",
-        Verdict::NotMeasured => "<span aria-hidden=\"true\">–</span>",
-        Verdict::NotPossible(_) => "<span aria-hidden=\"true\">⊘</span>",
+pub fn verdict(verdict: &Verdict) -> Markup {
+    html! {
+        span class={ "verdict " (class(verdict)) } { (symbol(verdict)) " " (verdict.words()) }
+        @if let Verdict::NotPossible(reason) = verdict { ": " (sentence(reason)) }
     }
 }
 
+/// Renders the symbol beside a verdict's word, which screen readers skip.
+pub fn symbol(verdict: &Verdict) -> Markup {
+    let symbol = match verdict {
+        Verdict::Holds => "✓",
+        Verdict::Fails => "✗",
+        Verdict::Undecided => "≈",
+        Verdict::NotMeasured => "–",
+        Verdict::NotPossible(_) => "⊘",
+    };
+    html! { span aria-hidden="true" { (symbol) } }
+}
+
+/// Returns the CSS class of a verdict.
 pub fn class(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Holds => "holds",
@@ -82,17 +55,20 @@ pub fn class(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// A value with its interval beside it, in smaller type: visible to everybody, on every screen.
-pub fn number(estimate: Estimate, quantity: Quantity) -> String {
+/// Renders a value with its interval beside it in smaller type, visible on every screen.
+pub fn number(estimate: Estimate, quantity: Quantity) -> Markup {
     let text = units::text(estimate, quantity);
-    let mut out = format!("<span class=\"measured\">{}", escape(&text.value));
-    if !text.interval.is_empty() {
-        let _ = write!(out, " <small class=\"interval\">({})</small>", escape(&text.interval));
+    html! {
+        span class="measured" {
+            (text.value)
+            @if !text.interval.is_empty() {
+                " " small class="interval" { "(" (text.interval) ")" }
+            }
+        }
     }
-    out + "</span>"
 }
 
-/// The number of rounds in words, and how far the interval can be trusted when they are few.
+/// Returns the number of rounds in words and, if they are few, how far to trust the interval.
 pub fn rounds(n: usize) -> String {
     match n {
         1 => "one round only: the interval covers this run's noise, not the difference to the next"
@@ -105,13 +81,18 @@ pub fn rounds(n: usize) -> String {
     }
 }
 
-/// `../` as often as it takes from a page to the book's root.
+/// Returns the day of a date in RFC 3339.
+pub fn day(date: &str) -> &str {
+    date.split('T').next().unwrap_or(date)
+}
+
+/// Returns the path from `page` up to the book's root, such as `../`.
 #[must_use]
 pub fn up(page: &Path) -> String {
     "../".repeat(page.components().count().saturating_sub(1))
 }
 
-/// A machine's page, from the book's root.
+/// Returns the path of a machine's page from the book's root.
 #[must_use]
 pub fn machine_page(name: &str) -> String {
     format!("machines/{name}.html")
@@ -123,24 +104,25 @@ mod tests {
 
     #[test]
     fn a_sentence_keeps_its_code_and_nothing_else() {
-        assert_eq!(sentence("`a<b>` is *not* <b>"), "<code>a&lt;b&gt;</code> is *not* &lt;b&gt;");
-        assert_eq!(sentence("an odd ` stays"), "an odd ` stays");
-        assert_eq!(sentence(""), "");
+        let html = |text| sentence(text).into_string();
+        assert_eq!(html("`a<b>` is *not* <b>"), "<code>a&lt;b&gt;</code> is *not* &lt;b&gt;");
+        assert_eq!(html("an odd ` stays"), "an odd ` stays");
+        assert_eq!(html(""), "");
     }
 
     #[test]
     fn a_verdict_is_a_word_and_not_only_a_color() {
         let all = [Verdict::Holds, Verdict::Fails, Verdict::Undecided, Verdict::NotMeasured];
         for one in all {
-            let html = verdict(&one);
+            let html = verdict(&one).into_string();
             assert!(html.contains(&format!("</span> {}</span>", one.words())), "{html}");
         }
-        let html = verdict(&Verdict::NotPossible("no `io_uring`".to_owned()));
+        let html = verdict(&Verdict::NotPossible("no `io_uring`".to_owned())).into_string();
         assert!(html.ends_with("not possible here</span>: no <code>io_uring</code>"), "{html}");
     }
 
     #[test]
-    fn few_rounds_are_owned_up_to() {
+    fn a_few_rounds_say_how_far_to_trust_them() {
         assert!(rounds(1).starts_with("one round only"));
         assert!(rounds(5).contains("94\u{a0}%"), "{}", rounds(5));
         assert_eq!(rounds(9), "9 rounds");

@@ -1,124 +1,159 @@
-//! Horizontal bars for named cases; points on a logarithmic axis where bars from zero would hide
+//! Horizontal bars for named cases, or points on a logarithmic axis where bars from zero would hide
 //! the small ones.
 
-use super::data::{Chart, Panel};
+use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
-use super::svg::{Room, marker, open_svg, text, tick};
-use crate::units;
-use crate::units::spaced;
-use std::fmt::Write;
+use super::svg::{Room, drawing, grid, marker, name, path, text, tick};
+use crate::model::Estimate;
+use crate::units::{self, Quantity, spaced};
+use maud::{Markup, html};
 
-/// Largest value over smallest from which on bars from zero are of no use.
+/// The ratio of the largest value to the smallest from which bars from zero are of no use.
 const TOO_FAR_APART: f64 = 30.0;
 
+/// Heights of a benchmark's row and of a parameter's heading.
 const ROW: f64 = 40.0;
+const HEADING: f64 = 26.0;
 
-/// The drawing of one panel: one row a benchmark, its name above its bar, so that no name is too
+/// The drawing's margins to the left and above.
+const LEFT: f64 = 2.0;
+const TOP: f64 = 24.0;
+
+/// Draws one panel. Each benchmark has a row with its name above its bar, so that no name is too
 /// long.
-pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
-    let groups = by_parameter(panel);
-    let rows: usize = groups.iter().map(|(_, rows)| rows.len()).sum();
-    let headings = groups.iter().filter(|(name, _)| name.is_some()).count();
-    let top = 24.0;
-    let bottom = top + rows as f64 * ROW + headings as f64 * 26.0;
-    let (left, right) = (2.0, room.width() - 12.0);
+pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
+    let (lines, bottom) = layout(panel);
+    let right = room.width() - 12.0;
     let (low, high) = chart.extent();
-    let log = high / low > TOO_FAR_APART || chart.quantity == units::Quantity::Ratio;
+    let log = high / low > TOO_FAR_APART || chart.quantity == Quantity::Ratio;
     let scale = if log {
         let (low, high) = padded(low, high);
-        Scale::log(low, high, left + 8.0, right)
+        Scale::log(low, high, LEFT + 8.0, right)
     } else {
-        Scale::linear(high * 1.04, left, right)
+        Scale::linear(high * 1.04, LEFT, right)
+    };
+    // Color marks the cases that the chapter is about; where it is about none, they look alike.
+    let compared = panel.series.iter().any(|series| series.subject);
+    let rows = Rows { quantity: chart.quantity, scale, right, log, compared };
+    let content = html! {
+        (text(0.0, 13.0, "axis", &chart.y_label))
+        @for value in scale.ticks(chart.quantity, if room == Room::Wide { 8 } else { 4 }) {
+            (rows.gridline(value, bottom))
+        }
+        @for line in lines {
+            @match line {
+                Line::Parameter(name, bottom) => {
+                    (text(LEFT, bottom - 6.0, "group", &spaced(name)))
+                }
+                Line::Benchmark((series, value), top) => (rows.row(series, value, top)),
+            }
+        }
     };
     let kind = if log { "Dot chart, logarithmic" } else { "Bar chart" };
-    let mut out = open_svg(room, bottom + 26.0, &chart.aria(panel, kind));
-    out += &text(0.0, 13.0, "axis", &chart.y_label);
-    let most = if room == Room::Wide { 8 } else { 4 };
-    for value in scale.ticks(chart.quantity, most) {
-        let x = scale.at(value);
-        let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
-            "grid one"
-        } else {
-            "grid"
-        };
-        let _ = writeln!(out, "<path class=\"{class}\" d=\"M{x:.1} {top:.1}V{bottom:.1}\"/>");
-        let anchor = if x < left + 20.0 {
+    drawing(room, bottom + 26.0, &chart.aria(panel, kind), content)
+}
+
+/// How to draw the rows of a panel.
+struct Rows {
+    quantity: Quantity,
+    scale: Scale,
+    right: f64,
+    log: bool,
+    compared: bool,
+}
+
+impl Rows {
+    /// Draws the line of a round value, and its label below.
+    fn gridline(&self, value: f64, bottom: f64) -> Markup {
+        let x = self.scale.at(value);
+        let anchor = if x < LEFT + 20.0 {
             "tick"
-        } else if x > right - 24.0 {
+        } else if x > self.right - 24.0 {
             "tick end"
         } else {
             "tick middle"
         };
-        let shown = if value == 0.0 { "0".to_owned() } else { tick(value, chart.quantity) };
-        out += &text(x, bottom + 17.0, anchor, &shown);
-    }
-    // Colour says which case the chapter is about; where it is about none, they are all alike.
-    let compared = panel.series.iter().any(|series| series.subject);
-    let mut y = top;
-    for (name, rows) in groups {
-        if let Some(name) = name {
-            y += 26.0;
-            out += &text(left, y - 6.0, "group", &spaced(name));
+        let label = if value == 0.0 { "0".to_owned() } else { tick(value, self.quantity) };
+        html! {
+            (path(grid(self.quantity, value), format_args!("M{x:.1} {TOP:.1}V{bottom:.1}")))
+            (text(x, bottom + 17.0, anchor, &label))
         }
-        for (i, value) in rows {
-            let series = &panel.series[i];
-            let class = if series.subject { "name subject" } else { "name" };
-            out += &text(left, y + 15.0, class, &series.name);
-            let middle = y + 28.0;
-            match value {
-                Ok(e) => {
-                    let x = scale.at(e.value);
-                    let _ = writeln!(
-                        out,
-                        "<g class=\"{}\">",
-                        if series.subject || !compared { "case" } else { "case other" }
-                    );
-                    if log {
-                        let _ = writeln!(
-                            out,
-                            "<path class=\"rail\" d=\"M{left:.1} {middle:.1}H{x:.1}\"/>"
-                        );
-                    } else {
-                        let _ = writeln!(
-                            out,
-                            "<path class=\"bar\" d=\"M{left:.1} {:.1}H{x:.1}v12H{left:.1}z\"/>",
-                            middle - 6.0
-                        );
-                    }
-                    let whisker = format!(
-                        "M{:.1} {:.1}v8m0-4H{:.1}m0-4v8",
-                        scale.at(e.low),
-                        middle - 4.0,
-                        scale.at(e.high)
-                    );
-                    let _ = writeln!(out, "<path class=\"halo\" d=\"{whisker}\"/>");
-                    let _ = writeln!(out, "<path class=\"whisker over\" d=\"{whisker}\"/>");
-                    if log {
-                        out += &marker(0, x, middle);
-                    }
-                    out += "</g>\n";
-                    out +=
-                        &text(right, y + 15.0, "value end", &units::text(*e, chart.quantity).value);
+    }
+
+    /// Draws one benchmark below `top`.
+    fn row(&self, series: &Series, value: &Result<Estimate, String>, top: f64) -> Markup {
+        let caption = top + 15.0;
+        html! {
+            (text(LEFT, caption, name(series), &series.name))
+            @match value {
+                Ok(estimate) => {
+                    (self.bar(series, estimate, top + 28.0))
+                    @let shown = units::text(*estimate, self.quantity).value;
+                    (text(self.right, caption, "value end", &shown))
                 }
-                Err(why) => out += &text(right, y + 15.0, "value missing end", why),
+                Err(why) => (text(self.right, caption, "value missing end", why)),
             }
+        }
+    }
+
+    /// Draws a value as a bar or a point around `middle`, with its interval.
+    fn bar(&self, series: &Series, estimate: &Estimate, middle: f64) -> Markup {
+        let x = self.scale.at(estimate.value);
+        let (low, high) = (self.scale.at(estimate.low), self.scale.at(estimate.high));
+        let whisker = format!("M{low:.1} {:.1}v8m0-4H{high:.1}m0-4v8", middle - 4.0);
+        let class = if series.subject || !self.compared { "case" } else { "case other" };
+        html! {
+            g class=(class) {
+                @if self.log {
+                    (path("rail", format_args!("M{LEFT:.1} {middle:.1}H{x:.1}")))
+                } @else {
+                    @let upper = middle - 6.0;
+                    (path("bar", format_args!("M{LEFT:.1} {upper:.1}H{x:.1}v12H{LEFT:.1}z")))
+                }
+                (path("halo", &whisker))
+                (path("whisker over", &whisker))
+                @if self.log { (marker(0, x, middle)) }
+            }
+        }
+    }
+}
+
+/// A line of the drawing with its place.
+enum Line<'a> {
+    /// The heading of a parameter, and its lower edge.
+    Parameter(&'a str, f64),
+    /// The row of a benchmark, and its upper edge.
+    Benchmark(Row<'a>, f64),
+}
+
+/// Places headings and rows below each other, and returns them with the lower edge of the last.
+fn layout(panel: &Panel) -> (Vec<Line<'_>>, f64) {
+    let (mut lines, mut y) = (Vec::new(), TOP);
+    for (parameter, rows) in by_parameter(panel) {
+        if let Some(name) = parameter {
+            y += HEADING;
+            lines.push(Line::Parameter(name, y));
+        }
+        for row in rows {
+            lines.push(Line::Benchmark(row, y));
             y += ROW;
         }
     }
-    out + "</svg>\n"
+    (lines, y)
 }
 
-type Row<'a> = (usize, &'a Result<crate::model::Estimate, String>);
+/// A series with its value at the parameter that its row stands under.
+type Row<'a> = (&'a Series, &'a Result<Estimate, String>);
 
-/// Rows under their parameter, in the order of the parameters' first appearance.
+/// Groups the rows by parameter, in the order in which the parameters first appear.
 fn by_parameter(panel: &Panel) -> Vec<(Option<&str>, Vec<Row<'_>>)> {
     let mut groups: Vec<(Option<&str>, Vec<Row<'_>>)> = Vec::new();
-    for (i, series) in panel.series.iter().enumerate() {
+    for series in &panel.series {
         for point in &series.points {
             let name = point.parameter.as_deref();
             match groups.iter_mut().find(|(have, _)| *have == name) {
-                Some((_, rows)) => rows.push((i, &point.value)),
-                None => groups.push((name, vec![(i, &point.value)])),
+                Some((_, rows)) => rows.push((series, &point.value)),
+                None => groups.push((name, vec![(series, &point.value)])),
             }
         }
     }

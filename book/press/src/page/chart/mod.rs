@@ -4,10 +4,10 @@
 //! as lines over two logarithmic axes; named cases are drawn as bars from zero, or as points on a
 //! logarithmic axis where the values lie too far apart for bars. Every point carries its interval.
 //!
-//! Colours come from the theme by class (`s0` … `s7`), and series differ in marker and dash as
-//! well. The SVG holds no ids, because the page that prints the whole book at once renames
-//! duplicates without their references; and no text that the table below it does not repeat,
-//! because it is one image to a screen reader.
+//! Colors come from the theme by class (`s0` … `s7`), and series differ in marker and dash as well.
+//! The SVG holds no ids, because the page that prints the whole book at once renames duplicates
+//! without their references, and no text that the table below it lacks, because a screen reader
+//! takes it for one image.
 
 mod bars;
 mod data;
@@ -16,89 +16,90 @@ mod svg;
 mod sweep;
 mod table;
 
-use super::html::escape;
-use std::fmt::Write;
-use svg::{Room, marker};
+use maud::{Markup, html};
+use svg::{Room, marker, path};
 
 pub use data::{Chart, Panel, Point, Series};
 
 impl Chart {
-    /// The figure's body as HTML without blank lines: legend, panels, tables.
+    /// Renders the figure's body: legend, panels and tables.
     ///
     /// A machine without a single value gets a note in place of a drawing.
     #[must_use]
-    pub fn html(&self) -> String {
-        let mut out = String::new();
+    pub fn html(&self) -> Markup {
         let both = self.panels.len() > 1;
-        if self.is_sweep() {
-            out += &self.legend(if both { "always" } else { "narrow" });
-        }
-        let _ = writeln!(out, "<div class=\"panels{}\">", if both { " two" } else { "" });
-        for panel in &self.panels {
-            out += "<div class=\"panel\">\n";
-            if both {
-                let _ = writeln!(out, "<p class=\"machine\">{}</p>", escape(&panel.machine));
+        html! {
+            @if self.is_sweep() { (self.legend(if both { "always" } else { "narrow" })) }
+            div class={ "panels" @if both { " two" } } {
+                @for panel in &self.panels { (self.panel(panel, both)) }
             }
-            if panel.values().next().is_none() {
-                let _ =
-                    writeln!(out, "<p class=\"placeholder\">{}</p>", escape(&panel.why_empty()));
-            } else if both {
-                out += &self.draw(panel, Room::Narrow);
-            } else {
-                out += &self.draw(panel, Room::Wide);
-                out += &self.draw(panel, Room::Narrow);
-            }
-            out += &panel.not_drawn();
-            out += "</div>\n";
+            (table::html(self))
         }
-        out += "</div>\n";
-        out + &table::html(self)
     }
 
-    fn draw(&self, panel: &Panel, room: Room) -> String {
+    /// Renders one machine's panel; `both` if it is one of two.
+    fn panel(&self, panel: &Panel, both: bool) -> Markup {
+        html! {
+            div class="panel" {
+                @if both { p class="machine" { (panel.machine) } }
+                @if panel.values().next().is_none() {
+                    p class="placeholder" { (panel.why_empty()) }
+                } @else {
+                    @if !both { (self.draw(panel, Room::Wide)) }
+                    (self.draw(panel, Room::Narrow))
+                }
+                (panel.not_drawn())
+            }
+        }
+    }
+
+    fn draw(&self, panel: &Panel, room: Room) -> Markup {
         if self.is_sweep() { sweep::svg(self, panel, room) } else { bars::svg(self, panel, room) }
     }
 
-    fn legend(&self, when: &str) -> String {
-        let mut out = format!("<ul class=\"legend {when}\">\n");
+    /// Renders the legend; `when` is the class of the rooms in which it shows.
+    fn legend(&self, when: &str) -> Markup {
         let drawn = |s: &&Series| {
             self.panels.iter().flat_map(|p| &p.series).any(|t| t.name == s.name && t.has_value())
         };
-        for series in self.panels[0].series.iter().filter(drawn) {
-            let _ = writeln!(
-                out,
-                "<li><svg class=\"key {}\" viewBox=\"0 0 34 12\" width=\"34\" height=\"12\" aria-hidden=\"true\">\
-                 <path class=\"line\" d=\"M1 6H33\"/>{}</svg><code>{}</code></li>",
-                series.class(),
-                marker(series.style, 17.0, 6.0),
-                escape(&series.name)
-            );
+        html! {
+            ul class={ "legend " (when) } {
+                @for series in self.panels[0].series.iter().filter(drawn) {
+                    li {
+                        svg class={ "key " (series.class()) } viewBox="0 0 34 12" width="34"
+                            height="12" aria-hidden="true" {
+                            (path("line", "M1 6H33"))
+                            (marker(series.style, 17.0, 6.0))
+                        }
+                        code { (series.name) }
+                    }
+                }
+            }
         }
-        out + "</ul>\n"
     }
 }
 
 impl Panel {
-    /// A note on the series that have no value here, unless there is none at all, which the
-    /// placeholder says.
-    fn not_drawn(&self) -> String {
-        let absent: Vec<String> = self
-            .series
-            .iter()
-            .filter(|series| !series.has_value())
-            .map(|series| {
-                let why = series.points.iter().find_map(|p| p.value.as_ref().err());
-                format!(
-                    "<code>{}</code> ({})",
-                    escape(&series.name),
-                    escape(why.map_or("not measured", String::as_str))
-                )
-            })
-            .collect();
+    /// Notes the series without a value, unless there are no others: then the placeholder says so.
+    fn not_drawn(&self) -> Markup {
+        let absent: Vec<&Series> = self.series.iter().filter(|s| !s.has_value()).collect();
         if absent.is_empty() || absent.len() == self.series.len() {
-            return String::new();
+            return Markup::default();
         }
-        format!("<p class=\"absent\">Not drawn: {}.</p>\n", absent.join(", "))
+        let why = |series: &Series| {
+            let reason = series.points.iter().find_map(|p| p.value.as_ref().err());
+            reason.map_or("not measured", String::as_str).to_owned()
+        };
+        html! {
+            p class="absent" {
+                "Not drawn: "
+                @for (i, series) in absent.iter().enumerate() {
+                    @if i > 0 { ", " }
+                    code { (series.name) } " (" (why(series)) ")"
+                }
+                "."
+            }
+        }
     }
 }
 

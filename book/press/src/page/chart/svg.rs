@@ -1,10 +1,10 @@
-//! The pieces that all drawings are made of.
+//! The pieces that every drawing uses.
 
-use crate::page::html::escape;
+use super::data::Series;
 use crate::units::{self, Quantity};
+use maud::{Markup, Render, html};
 
-/// Widths a panel is drawn for, in CSS pixels: text keeps its size, so a phone gets a drawing of
-/// its own.
+/// The widths that a panel is drawn for. Text keeps its size, so a phone gets a drawing of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     /// The whole text column of a wide screen; labels stand beside the lines.
@@ -14,6 +14,7 @@ pub(super) enum Room {
 }
 
 impl Room {
+    /// Returns the width in CSS pixels.
     pub(super) fn width(self) -> f64 {
         match self {
             Room::Wide => 720.0,
@@ -21,6 +22,7 @@ impl Room {
         }
     }
 
+    /// Returns the CSS class.
     pub(super) fn class(self) -> &'static str {
         match self {
             Room::Wide => "wide",
@@ -29,8 +31,8 @@ impl Room {
     }
 }
 
-/// The marker of a style: eight shapes that differ in outline, not only in turn.
-pub(super) fn marker(style: usize, x: f64, y: f64) -> String {
+/// Renders the marker of a style: one of eight shapes that differ in outline, not only in turn.
+pub(super) fn marker(style: usize, x: f64, y: f64) -> Markup {
     // (shape around the origin, open or filled)
     const SHAPES: [(&str, bool); 8] = [
         ("m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", false),
@@ -43,25 +45,42 @@ pub(super) fn marker(style: usize, x: f64, y: f64) -> String {
         ("m-3.5-3.5h7v7h-7z", false),
     ];
     let (shape, open) = SHAPES[style % 8];
-    format!("<path class=\"mark{}\" d=\"M{x:.1} {y:.1}{shape}\"/>", if open { " open" } else { "" })
+    path(if open { "mark open" } else { "mark" }, format_args!("M{x:.1} {y:.1}{shape}"))
 }
 
-/// Opens an SVG of the given height; the caller closes it.
-pub(super) fn open_svg(room: Room, height: f64, label: &str) -> String {
-    format!(
-        "<svg class=\"chart {}\" viewBox=\"0 0 {} {height:.0}\" role=\"img\" aria-label=\"{}\">\n",
-        room.class(),
-        room.width(),
-        escape(label)
-    )
+/// Renders a path.
+pub(super) fn path(class: &str, d: impl Render) -> Markup {
+    html! { path class=(class) d=(d) {} }
 }
 
-/// Text at a point; `class` decides its anchor and font.
-pub(super) fn text(x: f64, y: f64, class: &str, content: &str) -> String {
-    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escape(content))
+/// Renders a panel's drawing of the given height; `label` describes it to a screen reader.
+pub(super) fn drawing(room: Room, height: f64, label: &str, content: Markup) -> Markup {
+    html! {
+        svg class={ "chart " (room.class()) } role="img" aria-label=(label)
+            viewBox={ "0 0 " (room.width()) " " (format_args!("{height:.0}")) } {
+            (content)
+        }
+    }
 }
 
-/// A round value as an axis label: `1.50 µs` becomes `1.5 µs`.
+/// Renders text at a point; `class` decides its anchor and font.
+pub(super) fn text(x: f64, y: f64, class: &str, content: &str) -> Markup {
+    html! {
+        text x=(format_args!("{x:.1}")) y=(format_args!("{y:.1}")) class=(class) { (content) }
+    }
+}
+
+/// Returns the class of the grid line at `value`: in a chart of ratios, the baseline lies at 1.
+pub(super) fn grid(quantity: Quantity, value: f64) -> &'static str {
+    if quantity == Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" }
+}
+
+/// Returns the class of a series' name.
+pub(super) fn name(series: &Series) -> &'static str {
+    if series.subject { "name subject" } else { "name" }
+}
+
+/// Formats a round value as an axis label: `1.50 µs` becomes `1.5 µs`.
 pub(super) fn tick(value: f64, quantity: Quantity) -> String {
     let text = units::number(value, quantity, 4);
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -2,43 +2,38 @@
 
 use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
-use super::svg::{Room, marker, open_svg, text, tick};
+use super::svg::{Room, drawing, grid, marker, name, path, text, tick};
 use crate::model::Estimate;
 use crate::units;
 use crate::units::spaced;
+use maud::{Markup, html};
 use std::fmt::Write;
 
 /// A point that has both a place along the axis and a value.
 type Measured<'a> = (f64, &'a Estimate);
 
-/// The drawing of one panel.
-pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> String {
+/// Draws one panel.
+pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
     let frame = Frame::new(chart, panel, room);
-    let mut out = open_svg(room, frame.height, &chart.aria(panel, "Line chart"));
-    out += &frame.axes(chart);
-    // Intervals below, lines and markers above, so that no interval hides a value.
-    for series in panel.series.iter().filter(|s| s.has_value()) {
-        out += &format!("<g class=\"{}\">\n", series.class());
-        for run in runs(series) {
-            out += &frame.band(&run);
+    let drawn: Vec<&Series> = panel.series.iter().filter(|s| s.has_value()).collect();
+    let content = html! {
+        (frame.axes(chart))
+        // Intervals below, lines and markers above, so that no interval hides a value.
+        @for series in &drawn {
+            g class=(series.class()) { @for run in runs(series) { (frame.band(&run)) } }
         }
-        out += "</g>\n";
-    }
-    for series in panel.series.iter().filter(|s| s.has_value()) {
-        out += &format!("<g class=\"{}\">\n", series.class());
-        for run in runs(series) {
-            out += &frame.line(&run, series.style);
+        @for series in &drawn {
+            g class=(series.class()) {
+                @for run in runs(series) { (frame.line(&run, series.style)) }
+            }
         }
-        out += "</g>\n";
-    }
-    if room == Room::Wide {
-        out += &frame.labels(panel);
-    }
-    out + "</svg>\n"
+        @if room == Room::Wide { (frame.labels(panel)) }
+    };
+    drawing(room, frame.height, &chart.aria(panel, "Line chart"), content)
 }
 
-/// The measured points of a series in stretches without a gap: a line must not cross a size that
-/// nobody measured.
+/// Returns the measured points of a series in runs without a gap: a line must not cross a size
+/// without a measurement.
 fn runs(series: &Series) -> Vec<Vec<Measured<'_>>> {
     let mut points: Vec<(f64, Option<&Estimate>)> = series
         .points
@@ -77,7 +72,7 @@ impl Frame {
         sizes.dedup_by(|a, b| a.0 == b.0);
         let longest = panel.series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0) as f64;
         let (height, left, margin) = match room {
-            // A character of the code font is 0.6 em wide; the marker stands before the name.
+            // A character of the code font is 0.6 em wide, and the marker stands before the name.
             Room::Wide => (400.0, 78.0, (longest * 7.4 + 34.0).min(240.0)),
             Room::Narrow => (300.0, 66.0, 20.0),
         };
@@ -99,34 +94,29 @@ impl Frame {
         }
     }
 
-    fn axes(&self, chart: &Chart) -> String {
+    fn axes(&self, chart: &Chart) -> Markup {
         let (left, right, bottom) = (self.left, self.right, self.bottom);
-        let mut out = text(0.0, 14.0, "axis", &chart.y_label);
-        for value in self.y.ticks(chart.quantity, 7) {
-            let y = self.y.at(value);
-            // In a ratio chart, 1 is where the baseline lies.
-            let class = if chart.quantity == units::Quantity::Ratio && value == 1.0 {
-                "grid one"
-            } else {
-                "grid"
-            };
-            let _ = writeln!(out, "<path class=\"{class}\" d=\"M{left:.1} {y:.1}H{right:.1}\"/>");
-            out += &text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity));
-        }
-        let _ = writeln!(out, "<path class=\"frame\" d=\"M{left:.1} {bottom:.1}H{right:.1}\"/>");
         let step = self.label_step();
-        for (i, (size, label)) in self.sizes.iter().enumerate() {
-            let x = self.x.at(*size);
-            let _ = writeln!(out, "<path class=\"frame\" d=\"M{x:.1} {bottom:.1}v5\"/>");
-            // Counted from the largest size, whose label must never be the one left out.
-            if (self.sizes.len() - 1 - i).is_multiple_of(step) {
-                out += &text(x, bottom + 19.0, "tick middle", label);
+        // Counted from the largest size, whose label is the last to leave out.
+        let labelled = |i: usize| (self.sizes.len() - 1 - i).is_multiple_of(step);
+        html! {
+            (text(0.0, 14.0, "axis", &chart.y_label))
+            @for value in self.y.ticks(chart.quantity, 7) {
+                @let y = self.y.at(value);
+                (path(grid(chart.quantity, value), format_args!("M{left:.1} {y:.1}H{right:.1}")))
+                (text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity)))
             }
+            (path("frame", format_args!("M{left:.1} {bottom:.1}H{right:.1}")))
+            @for (i, (size, label)) in self.sizes.iter().enumerate() {
+                @let x = self.x.at(*size);
+                (path("frame", format_args!("M{x:.1} {bottom:.1}v5")))
+                @if labelled(i) { (text(x, bottom + 19.0, "tick middle", label)) }
+            }
+            (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label))
         }
-        out + &text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label)
     }
 
-    /// Every how many sizes a label fits.
+    /// Returns `n` such that labels fit if only every `n`-th size has one.
     fn label_step(&self) -> usize {
         let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1)
             as f64
@@ -138,62 +128,55 @@ impl Frame {
             .unwrap_or(self.sizes.len())
     }
 
-    fn band(&self, run: &[Measured<'_>]) -> String {
-        let mut out = String::new();
-        if run.len() > 1 {
-            let upper = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.high)));
-            let lower = run.iter().rev().map(|(x, e)| (self.x.at(*x), self.y.at(e.low)));
-            let _ = writeln!(out, "<path class=\"band\" d=\"{}z\"/>", polyline(upper.chain(lower)));
-        }
+    /// Draws the intervals of a run as a band and whiskers.
+    fn band(&self, run: &[Measured<'_>]) -> Markup {
+        let upper = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.high)));
+        let lower = run.iter().rev().map(|(x, e)| (self.x.at(*x), self.y.at(e.low)));
         let mut whiskers = String::new();
         for (x, e) in run {
             let (x, high, low) = (self.x.at(*x), self.y.at(e.high), self.y.at(e.low));
             let _ = write!(whiskers, "M{:.1} {high:.1}h6m-3 0V{low:.1}m-3 0h6", x - 3.0);
         }
-        // Drawn twice: first as a halo in the page's colour, which parts the whisker from the lines
-        // that it crosses.
-        out + &format!(
-            "<path class=\"halo\" d=\"{whiskers}\"/>\n<path class=\"whisker\" d=\"{whiskers}\"/>\n"
-        )
-    }
-
-    fn line(&self, run: &[Measured<'_>], style: usize) -> String {
-        let points = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.value)));
-        let mut out = format!("<path class=\"line\" d=\"{}\"/>\n", polyline(points.clone()));
-        for (x, y) in points {
-            out += &marker(style, x, y);
+        html! {
+            @if run.len() > 1 { (path("band", polyline(upper.chain(lower)) + "z")) }
+            // A halo in the page's color sets the whisker off from the lines that it crosses.
+            (path("halo", &whiskers))
+            (path("whisker", &whiskers))
         }
-        out + "\n"
     }
 
-    /// Names beside the right ends of their lines, moved apart where they would overlap, each with
-    /// a thin leader.
-    fn labels(&self, panel: &Panel) -> String {
-        let mut ends: Vec<(usize, f64, f64)> = Vec::new();
-        for (i, series) in panel.series.iter().enumerate() {
+    /// Draws the values of a run as a line with markers.
+    fn line(&self, run: &[Measured<'_>], style: usize) -> Markup {
+        let points = run.iter().map(|(x, e)| (self.x.at(*x), self.y.at(e.value)));
+        html! {
+            (path("line", polyline(points.clone())))
+            @for (x, y) in points { (marker(style, x, y)) }
+        }
+    }
+
+    /// Puts names beside the right ends of their lines, moved apart where they would overlap, each
+    /// with a thin leader.
+    fn labels(&self, panel: &Panel) -> Markup {
+        let mut ends: Vec<(&Series, f64, f64)> = Vec::new();
+        for series in &panel.series {
             if let Some((x, e)) = runs(series).last().and_then(|run| run.last().copied()) {
-                ends.push((i, self.x.at(x), self.y.at(e.value)));
+                ends.push((series, self.x.at(x), self.y.at(e.value)));
             }
         }
         ends.sort_by(|a, b| a.2.total_cmp(&b.2));
         let wanted: Vec<f64> = ends.iter().map(|(_, _, y)| *y).collect();
-        let spread = spread(&wanted, 17.0, self.top + 4.0, self.bottom - 2.0);
-        let mut out = String::new();
-        for ((i, x, y), at) in ends.into_iter().zip(spread) {
-            let series = &panel.series[i];
-            let column = self.right + 12.0;
-            let _ = writeln!(
-                out,
-                "<g class=\"{}\"><path class=\"leader\" d=\"M{:.1} {y:.1}L{:.1} {at:.1}\"/>{}</g>",
-                series.class(),
-                x + 6.0,
-                column - 6.0,
-                marker(series.style, column, at)
-            );
-            let class = if series.subject { "name subject" } else { "name" };
-            out += &text(column + 9.0, at + 4.0, class, &series.name);
+        let places = spread(&wanted, 17.0, self.top + 4.0, self.bottom - 2.0);
+        let column = self.right + 12.0;
+        html! {
+            @for ((series, x, y), at) in ends.into_iter().zip(places) {
+                @let (from, to) = (x + 6.0, column - 6.0);
+                g class=(series.class()) {
+                    (path("leader", format_args!("M{from:.1} {y:.1}L{to:.1} {at:.1}")))
+                    (marker(series.style, column, at))
+                }
+                (text(column + 9.0, at + 4.0, name(series), &series.name))
+            }
         }
-        out
     }
 }
 
@@ -205,11 +188,9 @@ fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
     d
 }
 
-/// Moves sorted positions to at least `gap` from each other, within `top..=bottom`, close to where
-/// they were.
+/// Moves sorted positions at least `gap` apart, within `top..=bottom`, and as little as possible.
 fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    // Neighbours that collide merge into a block, which is centred on the mean of what its members
-    // wanted.
+    // Neighbors that collide merge into a block, centered on the mean of their wanted positions.
     let mut blocks: Vec<(f64, usize)> = Vec::new();
     for y in wanted {
         blocks.push((*y, 1));
@@ -223,10 +204,10 @@ fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
         }
     }
     let mut out = Vec::new();
-    for (centre, n) in blocks {
+    for (center, n) in blocks {
         let half = gap * (n - 1) as f64 / 2.0;
-        let centre = centre.min(bottom - half).max(top + half);
-        out.extend((0..n).map(|i| centre - half + gap * i as f64));
+        let center = center.min(bottom - half).max(top + half);
+        out.extend((0..n).map(|i| center - half + gap * i as f64));
     }
     // Clamping to the frame may have pushed blocks together again.
     for i in 1..out.len() {
