@@ -39,7 +39,7 @@ mod bench {
     use perf_proved::memory::allocation::page::{Entry, Page};
     use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
     use perf_proved::memory::allocation::{growth, naive};
-    use perf_proved::proof::cores;
+    use perf_proved::sys::cores;
     use perf_proved_benches::{not_possible, with};
     use std::alloc::{GlobalAlloc, System};
     use std::hint::black_box;

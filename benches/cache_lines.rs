@@ -14,7 +14,7 @@ use perf_proved::memory::cache_lines::designs::Design;
 use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, rounds};
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
-use perf_proved::proof::cores;
+use perf_proved::sys::cores;
 use perf_proved_benches::{ThreadTime, bytes, not_possible, size, with};
 use std::io;
 use std::time::Duration;

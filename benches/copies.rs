@@ -24,9 +24,9 @@ mod bench {
 mod bench {
     use criterion::measurement::{Measurement, WallTime};
     use criterion::{BenchmarkId, Criterion};
-    use perf_proved::proof::cores;
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
+    use perf_proved::harness::scratch::{Scratch, pattern};
+    use perf_proved::sys::cores;
     use perf_proved::zero_copy::copies::Path;
     use perf_proved_benches::{ThreadTime, bytes, size};
     use std::fs::File;

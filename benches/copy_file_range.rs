@@ -31,8 +31,8 @@ mod bench {
     use super::not_possible;
     use criterion::measurement::Measurement;
     use criterion::{BenchmarkId, Criterion};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::file::filesystem;
-    use perf_proved::proof::scratch::{Scratch, pattern};
     use perf_proved::zero_copy::copy_file_range::ways::Way;
     use perf_proved::zero_copy::copy_file_range::{Durability, copy, naive};
     use perf_proved_benches::{ThreadTime, bytes, size};

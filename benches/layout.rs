@@ -9,11 +9,12 @@
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
+use perf_proved::harness::scratch::pattern;
 use perf_proved::memory::layout::packed::numbers_at;
 use perf_proved::memory::layout::picture::LINE;
 use perf_proved::memory::layout::records::Records;
-use perf_proved::proof::scratch::pattern;
-use perf_proved::proof::{cores, cpu};
+use perf_proved::proof::cpu;
+use perf_proved::sys::cores;
 use perf_proved_benches::{ThreadTime, size};
 use std::hint::black_box;
 

@@ -13,9 +13,9 @@ use criterion::{
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, write_fsync};
 use perf_proved::measuring::limits::load::Chain;
-use perf_proved::measuring::limits::region::Pages;
 use perf_proved::measuring::limits::{addition, kernel, lines, loopback, threads, two_cores};
-use perf_proved::proof::cores;
+use perf_proved::sys::cores;
+use perf_proved::sys::region::Pages;
 use perf_proved_benches::{bytes, not_possible, size};
 use std::env;
 use std::io;

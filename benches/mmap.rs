@@ -29,10 +29,10 @@ mod bench {
 #[cfg(target_os = "linux")]
 mod bench {
     use criterion::{BatchSize, BenchmarkId, Criterion};
+    use perf_proved::harness::loopback::{FNV_START, fnv1a};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::two_cores;
-    use perf_proved::proof::cores;
-    use perf_proved::proof::loopback::{FNV_START, fnv1a};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::sys::cores;
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::{Map, cache, sum};
     use perf_proved_benches::{bytes, not_possible, size, with};

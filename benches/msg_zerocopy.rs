@@ -26,9 +26,9 @@ mod bench {
 mod bench {
     use criterion::measurement::{Measurement, WallTime};
     use criterion::{BenchmarkId, Criterion};
-    use perf_proved::proof::cores;
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
+    use perf_proved::harness::scratch::{Scratch, pattern};
+    use perf_proved::sys::cores;
     use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
     use perf_proved::zero_copy::msg_zerocopy::way::Way;
     use perf_proved::zero_copy::sendfile::senders::Sender;

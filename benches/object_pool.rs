@@ -16,7 +16,7 @@ use std::io;
 fn main() -> io::Result<()> {
     let cores = two_cores();
     if let Ok([core, _]) = cores {
-        perf_proved::proof::cores::pin(core)?;
+        perf_proved::sys::cores::pin(core)?;
     }
     let mut criterion = criterion::Criterion::default().configure_from_args();
     bench::alone(&mut criterion);
@@ -221,7 +221,7 @@ mod bench {
     use mimalloc::MiMalloc;
     use perf_proved::memory::object_pool::Pool;
     use perf_proved::memory::object_pool::buffers::BufferPool;
-    use perf_proved::proof::cores;
+    use perf_proved::sys::cores;
     use perf_proved_benches::size;
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::hint::{black_box, spin_loop};

@@ -29,7 +29,7 @@ mod bench {
     };
     use perf_proved::measuring::limits::lines;
     use perf_proved::memory::cache_lines::CachePadded;
-    use perf_proved::proof::cores;
+    use perf_proved::sys::cores;
     use std::collections::VecDeque;
     use std::hint::{black_box, spin_loop};
     use std::io;

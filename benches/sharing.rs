@@ -10,7 +10,7 @@
 //! What was added, done or received is checked.
 
 use perf_proved::measuring::limits::two_cores;
-use perf_proved::proof::cores;
+use perf_proved::sys::cores;
 use perf_proved_benches::not_possible;
 use std::io;
 
@@ -30,7 +30,7 @@ mod bench {
     use perf_proved::concurrency::sharing::counter::Counter;
     use perf_proved::concurrency::sharing::spin::SpinLock;
     use perf_proved::measuring::limits::threads;
-    use perf_proved::proof::cores::together;
+    use perf_proved::sys::cores::together;
     use perf_proved_benches::not_possible;
     use std::cell::Cell;
     use std::hint::black_box;

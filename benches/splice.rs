@@ -25,10 +25,10 @@ mod bench {
 mod bench {
     use criterion::measurement::Measurement;
     use criterion::{BenchmarkId, Criterion};
-    use perf_proved::proof::cores;
+    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::proof::cpu::ThreadClock;
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::sys::cores;
     use perf_proved::zero_copy::sendfile::senders::Sender;
     use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
     use perf_proved::zero_copy::splice::pool::PipePool;

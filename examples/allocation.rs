@@ -27,15 +27,16 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::ALLOCATOR;
+    use perf_proved::harness::child::{self, End};
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::report::{Report, Value};
     use perf_proved::memory::allocation::arena::{Arena, Full};
     use perf_proved::memory::allocation::page::{Entry, Page};
     use perf_proved::memory::allocation::tree::{self, BoxNode, RefNode, VecTree};
     use perf_proved::memory::allocation::{growth, naive, process};
     use perf_proved::proof::allocations::count;
-    use perf_proved::proof::child::{self, End};
-    use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::syscalls::trace;
-    use perf_proved::proof::{flags, resident, usage};
+    use perf_proved::proof::{resident, usage};
     use std::hint::black_box;
     use std::io;
     use std::mem;
@@ -48,7 +49,7 @@ mod linux {
     const LEVELS: u32 = 16;
 
     pub fn main() -> ExitCode {
-        flags::run(&EXPERIMENTS.map(|(name, _)| name), None, |flags| match flags.only {
+        Example::new("Counts the allocations, page faults and resident memory of trees, vectors and handed-over blocks.").variants(&EXPERIMENTS.map(|(name, _)| name)).run(|flags| match flags.only {
             None => compare(flags.json),
             Some(name) => {
                 let (_, experiment) =

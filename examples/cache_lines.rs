@@ -6,15 +6,15 @@
 //! A value is contested if its line of 64 bytes holds a value that another thread writes. Addresses
 //! are the witness.
 
+use perf_proved::harness::flags::{Example, Flags};
+use perf_proved::harness::report::{Report, Value};
+use perf_proved::harness::rounds::Rounds;
 use perf_proved::measuring::limits::lines;
 use perf_proved::memory::cache_lines::designs::Design;
 use perf_proved::memory::cache_lines::naive::{self, Stats};
 use perf_proved::memory::cache_lines::{CachePadded, two_cores};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::cores;
-use perf_proved::proof::flags::{self, Flags};
-use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::rounds::Rounds;
+use perf_proved::sys::cores;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::process::ExitCode;
@@ -31,10 +31,12 @@ const LINE: usize = 64;
 const ADDITIONS: u64 = 100_000_000;
 
 fn main() -> ExitCode {
-    flags::run(&Design::ALL.map(Design::name), None, |flags| match &flags.only {
-        Some(name) => add_once(name),
-        None => compare(&flags),
-    })
+    Example::new("Counts which cache lines two threads share, and what their additions cost.")
+        .variants(&Design::ALL.map(Design::name))
+        .run(|flags| match &flags.only {
+            Some(name) => add_once(name),
+            None => compare(&flags),
+        })
 }
 
 fn compare(flags: &Flags) -> io::Result<ExitCode> {

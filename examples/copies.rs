@@ -24,11 +24,11 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::proof::cost;
-    use perf_proved::proof::flags;
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
-    use perf_proved::proof::report::Report;
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::cost;
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
+    use perf_proved::harness::report::Report;
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::proof::usage::Usage;
     use perf_proved::zero_copy::copies::{Path, naive};
     use std::fs::File;
@@ -37,10 +37,13 @@ mod linux {
     use std::thread;
 
     pub fn main() -> ExitCode {
-        flags::run(&Path::NAMES, Some(1 << 20), |flags| match flags.only {
-            Some(name) => go_once(&name, flags.size),
-            None => compare(flags.size, flags.json),
-        })
+        Example::new("Counts the copies and system calls on each path from a file to a socket.")
+            .variants(&Path::NAMES)
+            .size(1 << 20)
+            .run(|flags| match flags.only {
+                Some(name) => go_once(&name, flags.size),
+                None => compare(flags.size, flags.json),
+            })
     }
 
     fn compare(size: usize, json: bool) -> io::Result<ExitCode> {

@@ -19,12 +19,12 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use perf_proved::harness::cost;
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::report::{Report, Value};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::file::filesystem;
-    use perf_proved::proof::cost;
-    use perf_proved::proof::flags;
-    use perf_proved::proof::limit;
-    use perf_proved::proof::report::{Report, Value};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::sys::rlimit;
     use perf_proved::zero_copy::copy_file_range::data::allocated;
     use perf_proved::zero_copy::copy_file_range::ways::Way;
     use perf_proved::zero_copy::copy_file_range::{Durability, How, copy, naive};
@@ -46,13 +46,17 @@ mod linux {
 
     pub fn main() -> ExitCode {
         let names: Vec<&str> = Way::NAMES.into_iter().chain(WHOLE.map(|(name, _)| name)).collect();
-        flags::run_with(&names, Some(1 << 20), &[("in", "DIRECTORY")], |flags| {
-            let folder = flags.own("in").map_or_else(env::temp_dir, PathBuf::from);
-            match &flags.only {
-                Some(name) => go_once(&folder, name, flags.size),
-                None => compare(&folder, flags.size, flags.json),
-            }
-        })
+        Example::new("Counts the system calls and copied bytes of each way to copy a file.")
+            .variants(&names)
+            .size(1 << 20)
+            .flag("in", "DIR", "works in DIR instead of the temporary directory")
+            .run(|flags| {
+                let folder = flags.own("in").map_or_else(env::temp_dir, PathBuf::from);
+                match &flags.only {
+                    Some(name) => go_once(&folder, name, flags.size),
+                    None => compare(&folder, flags.size, flags.json),
+                }
+            })
     }
 
     fn compare(folder: &Path, size: usize, json: bool) -> io::Result<ExitCode> {
@@ -84,7 +88,7 @@ mod linux {
             // Half the size of the file, as a limit for this process; a disk that fills up cuts a
             // call short in the same way.
             let _ = fs::remove_file(&to);
-            let said = limit::file_size(size as u64 / 2, || copy(&from, &to))?;
+            let said = rlimit::file_size(size as u64 / 2, || copy(&from, &to))?;
             report.set(name, "errors_at_limit", u64::from(said.is_err()));
             report.set(
                 name,

@@ -4,6 +4,8 @@
 //!     cargo run --release --example layout
 //!     /usr/bin/time -v target/release/examples/layout --only columns      # the memory that the kernel gave for one shape
 
+use perf_proved::harness::flags::{Example, Flags};
+use perf_proved::harness::report::{Report, Value};
 use perf_proved::layout;
 use perf_proved::memory::layout::naive;
 use perf_proved::memory::layout::packed::Packed;
@@ -11,8 +13,6 @@ use perf_proved::memory::layout::picture::Shape;
 use perf_proved::memory::layout::records::{ByHand, COrder, Event, Records};
 use perf_proved::memory::layout::shrink::variant;
 use perf_proved::proof::allocations::{Allocations, Counting, count};
-use perf_proved::proof::flags::{self, Flags};
-use perf_proved::proof::report::{Report, Value};
 use std::io;
 use std::process::ExitCode;
 
@@ -23,10 +23,12 @@ static ALLOCATOR: Counting = Counting;
 const RECORDS: usize = 1 << 20;
 
 fn main() -> ExitCode {
-    flags::run(&Records::NAMES, None, |Flags { json, only, .. }| match only {
-        Some(name) => sum_once(&name),
-        None => compare(json),
-    })
+    Example::new("Counts the bytes that structs, enums and collections take.")
+        .variants(&Records::NAMES)
+        .run(|Flags { json, only, .. }| match only {
+            Some(name) => sum_once(&name),
+            None => compare(json),
+        })
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {

@@ -7,16 +7,18 @@
 //! with the lowest and the highest. What each probe measures and leaves out stands at its function
 //! in `src/measuring/limits/`.
 
+use perf_proved::harness::flags::Example;
+use perf_proved::harness::report::{Report, Value};
+use perf_proved::harness::rounds::{Rounds, Times};
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, filesystem, write_fsync};
 use perf_proved::measuring::limits::load::Chain;
-use perf_proved::measuring::limits::region::{HUGE_PAGE, Pages, Region, page_size};
 use perf_proved::measuring::limits::{
     addition, kernel, lines, loopback, naive, threads, two_cores,
 };
-use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::rounds::{Rounds, Times};
-use perf_proved::proof::{cores, flags, syscalls, usage};
+use perf_proved::proof::{syscalls, usage};
+use perf_proved::sys::cores;
+use perf_proved::sys::region::{HUGE_PAGE, Pages, Region, page_size};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -35,9 +37,11 @@ const PAGES: [(&str, Pages); 2] = [("", Pages::Small), ("_huge", Pages::Huge)];
 const OPERATIONS: u64 = 1024;
 
 fn main() -> ExitCode {
-    flags::run_with(&[], None, &[("quick", "")], |flags| {
-        Ok(measure(flags.own("quick").is_some(), flags.json))
-    })
+    Example::new(
+        "Measures what this machine can do: memory, system calls, threads, sockets, files.",
+    )
+    .flag("quick", "", "measures fewer and shorter rounds")
+    .run(|flags| Ok(measure(flags.own("quick").is_some(), flags.json)))
 }
 
 fn measure(quick: bool, json: bool) -> ExitCode {

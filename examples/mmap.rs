@@ -20,14 +20,14 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::measuring::limits::region::HUGE_PAGE;
-    use perf_proved::proof::child::{End, end_of};
-    use perf_proved::proof::cores;
-    use perf_proved::proof::cost;
-    use perf_proved::proof::flags;
-    use perf_proved::proof::report::{Report, Value};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::child::{End, end_of};
+    use perf_proved::harness::cost;
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::report::{Report, Value};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::proof::usage::{self, Usage, tlb_shootdowns};
+    use perf_proved::sys::cores;
+    use perf_proved::sys::region::HUGE_PAGE;
     use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
     use perf_proved::zero_copy::mmap::sealed::SealedMap;
     use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
@@ -39,7 +39,12 @@ mod linux {
     use std::sync::atomic::Ordering;
 
     pub fn main() -> ExitCode {
-        flags::run(&Reader::NAMES, Some(16 << 20), |flags| match flags.only {
+        Example::new(
+            "Counts the page faults and system calls of reading a file by read, pread and mmap.",
+        )
+        .variants(&Reader::NAMES)
+        .size(16 << 20)
+        .run(|flags| match flags.only {
             Some(name) => read_once(&name, flags.size),
             None => compare(flags.size, flags.json),
         })

@@ -17,11 +17,12 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
-    use perf_proved::proof::report::{Report, Value};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
+    use perf_proved::harness::report::{Report, Value};
+    use perf_proved::harness::scratch::{Scratch, pattern};
+    use perf_proved::proof::cpu;
     use perf_proved::proof::syscalls::trace;
-    use perf_proved::proof::{cpu, flags};
     use perf_proved::zero_copy::msg_zerocopy::ring::{self, Ring};
     use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
     use perf_proved::zero_copy::msg_zerocopy::way::Way;
@@ -37,10 +38,13 @@ mod linux {
     const BUFFERS: u64 = 64;
 
     pub fn main() -> ExitCode {
-        flags::run(&Way::NAMES, Some(64 << 10), |flags| match flags.only {
-            Some(name) => send_once(&name, flags.size),
-            None => compare(flags.size, flags.json),
-        })
+        Example::new("Counts the copies of sending buffers with send, MSG_ZEROCOPY and io_uring.")
+            .variants(&Way::NAMES)
+            .size(64 << 10)
+            .run(|flags| match flags.only {
+                Some(name) => send_once(&name, flags.size),
+                None => compare(flags.size, flags.json),
+            })
     }
 
     fn compare(size: usize, json: bool) -> io::Result<ExitCode> {

@@ -11,7 +11,11 @@ static ALLOCATOR: perf_proved::proof::allocations::Counting =
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    perf_proved::proof::flags::run(&linux::VARIANTS, None, linux::main)
+    perf_proved::harness::flags::Example::new(
+        "Counts the allocations that object pools save, and what a pool leaves in memory.",
+    )
+    .variants(&linux::VARIANTS)
+    .run(linux::main)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -23,13 +27,13 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use perf_proved::harness::flags::Flags;
+    use perf_proved::harness::report::{Report, Value};
     use perf_proved::memory::object_pool::buffers::{BufferPool, LocalBuffers};
     use perf_proved::memory::object_pool::naive::{self, Buffer, ObjectPool};
     use perf_proved::proof::allocations::count;
-    use perf_proved::proof::flags::Flags;
-    use perf_proved::proof::report::{Report, Value};
     use perf_proved::proof::usage::Usage;
-    use perf_proved::proof::{remains, resident};
+    use perf_proved::proof::{memory_scan, resident};
     use std::io;
     use std::process::ExitCode;
     use std::thread;
@@ -166,7 +170,7 @@ mod linux {
         // Not a constant: nothing but the buffers may hold it.
         let word = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number;
         source.burst(16, SMALL, word);
-        report.set(name, "secrets", Value::Bytes(remains::of(word)?));
+        report.set(name, "secrets", Value::Bytes(memory_scan::count(word)?));
         Ok(())
     }
     // ANCHOR_END: secret

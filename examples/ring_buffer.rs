@@ -6,10 +6,11 @@
 
 use hdrhistogram::Histogram;
 use perf_proved::concurrency::ring_buffer::{blocking, blocking_mpmc, mpmc, naive, probe, spsc};
+use perf_proved::harness::flags::Example;
+use perf_proved::harness::report::{Report, Value};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::{flags, syscalls};
+use perf_proved::proof::syscalls;
 use std::hint::spin_loop;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,10 +26,12 @@ const ITEMS: u64 = 4_000_000;
 const CAPACITY: usize = 1024;
 
 fn main() -> ExitCode {
-    flags::run(&["spsc", "mpmc", "blocking", "blocking_mpmc"], None, |flags| match flags.only {
-        Some(name) => stream_once(&name),
-        None => compare(flags.json),
-    })
+    Example::new("Counts what ring buffers lose, hold, and ask of the kernel.")
+        .variants(&["spsc", "mpmc", "blocking", "blocking_mpmc"])
+        .run(|flags| match flags.only {
+            Some(name) => stream_once(&name),
+            None => compare(flags.json),
+        })
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {

@@ -23,12 +23,12 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::proof::cost;
-    use perf_proved::proof::flags;
-    use perf_proved::proof::interrupt::Interrupt;
-    use perf_proved::proof::loopback::{self, FNV_START, Loopback, ask, fnv1a};
-    use perf_proved::proof::report::{Report, Value};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::cost;
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::loopback::{self, FNV_START, Loopback, ask, fnv1a};
+    use perf_proved::harness::report::{Report, Value};
+    use perf_proved::harness::scratch::{Scratch, pattern};
+    use perf_proved::sys::interrupt::Interrupt;
     use perf_proved::zero_copy::sendfile::naive;
     use perf_proved::zero_copy::sendfile::senders::Sender;
     use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
@@ -40,14 +40,17 @@ mod linux {
     use std::time::Duration;
 
     pub fn main() -> ExitCode {
-        const ADDRESS: &str = "127.0.0.1:8080";
-        let own = [("serve", "DIR"), ("addr", ADDRESS)];
-        flags::run_with(&Sender::NAMES, Some(1 << 20), &own, |flags| {
-            match (flags.own("serve"), &flags.only) {
-                (Some(root), _) => serve(root.as_ref(), flags.own("addr").unwrap_or(ADDRESS)),
-                (None, Some(name)) => send_once(name, flags.size),
-                (None, None) => compare(flags.size, flags.json),
-            }
+        Example::new(
+            "Counts the system calls and copied bytes of each way to send a file over TCP.",
+        )
+        .variants(&Sender::NAMES)
+        .size(1 << 20)
+        .flag("serve", "DIR", "serves the files of DIR until Ctrl-C")
+        .flag("addr", "HOST:PORT", "listens there (default: 127.0.0.1:8080)")
+        .run(|flags| match (flags.own("serve"), &flags.only) {
+            (Some(root), _) => serve(root.as_ref(), flags.own("addr").unwrap_or("127.0.0.1:8080")),
+            (None, Some(name)) => send_once(name, flags.size),
+            (None, None) => compare(flags.size, flags.json),
         })
     }
 

@@ -8,10 +8,12 @@ use perf_proved::concurrency::sharing::counter::Counter;
 use perf_proved::concurrency::sharing::litmus::{both_entered, old_text};
 use perf_proved::concurrency::sharing::naive::{AnyOrder, TestAndSet, TwoStepCounter};
 use perf_proved::concurrency::sharing::{Needed, spin::SpinLock};
+use perf_proved::harness::flags::Example;
+use perf_proved::harness::report::{Report, Value};
 use perf_proved::measuring::limits::{threads, two_cores};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::{cores, cpu, flags, syscalls};
+use perf_proved::proof::{cpu, syscalls};
+use perf_proved::sys::cores;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -32,7 +34,11 @@ const ADDITIONS: usize = 1_000_000;
 const SECTIONS: usize = 20_000;
 
 fn main() -> ExitCode {
-    flags::run(&["mutex", "spin"], None, |flags| match flags.only {
+    Example::new(
+        "Counts lost updates, reorderings and system calls of two cores that share memory.",
+    )
+    .variants(&["mutex", "spin"])
+    .run(|flags| match flags.only {
         Some(name) => contend_once(&name),
         None => compare(flags.json),
     })

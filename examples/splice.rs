@@ -23,11 +23,11 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::proof::cost;
-    use perf_proved::proof::flags;
-    use perf_proved::proof::loopback::{self, FNV_START, Loopback, fnv1a, hear, pair, through};
-    use perf_proved::proof::report::{Report, Value};
-    use perf_proved::proof::scratch::{Scratch, pattern};
+    use perf_proved::harness::cost;
+    use perf_proved::harness::flags::Example;
+    use perf_proved::harness::loopback::{self, FNV_START, Loopback, fnv1a, hear, pair, through};
+    use perf_proved::harness::report::{Report, Value};
+    use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::zero_copy::splice::carrier::{self, carrier};
     use perf_proved::zero_copy::splice::proxy::Proxy;
     use perf_proved::zero_copy::splice::relay::{Moved, relay};
@@ -51,16 +51,20 @@ mod linux {
     pub fn main() -> ExitCode {
         let names: Vec<&str> =
             carrier::NAMES.into_iter().chain(FILES.map(|(file, _)| file)).collect();
-        let own = [("to", "127.0.0.1:80"), ("listen", "127.0.0.1:8080")];
-        flags::run_with(&names, Some(1 << 20), &own, |flags| {
-            match (flags.own_as("to")?, &flags.only) {
-                (Some(to), _) => serve(
-                    to,
-                    flags.own_as("listen")?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
-                ),
-                (None, Some(name)) => go_once(name, flags.size),
-                (None, None) => compare(flags.size, flags.json),
-            }
+        Example::new(
+            "Counts the system calls and copied bytes of relaying through pipes and buffers.",
+        )
+        .variants(&names)
+        .size(1 << 20)
+        .flag("to", "HOST:PORT", "runs the proxy to this server until Ctrl-C")
+        .flag("listen", "HOST:PORT", "listens there (default: 127.0.0.1:8080)")
+        .run(|flags| match (flags.own_as("to")?, &flags.only) {
+            (Some(to), _) => serve(
+                to,
+                flags.own_as("listen")?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            ),
+            (None, Some(name)) => go_once(name, flags.size),
+            (None, None) => compare(flags.size, flags.json),
         })
     }
 

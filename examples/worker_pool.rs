@@ -7,9 +7,9 @@
 use hdrhistogram::Histogram;
 use perf_proved::concurrency::worker_pool::naive;
 use perf_proved::concurrency::worker_pool::probe::{self, BATCH, NEVER, Pool, at_rest};
+use perf_proved::harness::flags::Example;
+use perf_proved::harness::report::Report;
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::flags;
-use perf_proved::proof::report::Report;
 use std::io;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -23,10 +23,12 @@ static ALLOCATOR: Counting = Counting;
 const JOBS: u64 = 1000;
 
 fn main() -> ExitCode {
-    flags::run(&Pool::NAMES, None, |flags| match flags.only {
-        Some(name) => run_once(&name),
-        None => compare(flags.json),
-    })
+    Example::new("Counts the jobs that worker pools lose, hold and run, and their system calls.")
+        .variants(&Pool::NAMES)
+        .run(|flags| match flags.only {
+            Some(name) => run_once(&name),
+            None => compare(flags.json),
+        })
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {

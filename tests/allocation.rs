@@ -2,6 +2,7 @@
 //! and the naive version fails in the way that its documentation lists.
 #![cfg(target_os = "linux")]
 
+use perf_proved::harness::child::{End, end_of};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::memory::allocation::arena::{Arena, FIRST, Full};
 use perf_proved::memory::allocation::block::Block;
@@ -14,7 +15,6 @@ use perf_proved::memory::allocation::page::{Entry, Page};
 use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
 use perf_proved::memory::allocation::{growth, naive, process};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::child::{End, end_of};
 use perf_proved::proof::resident;
 use perf_proved::proof::usage::Usage;
 use perf_proved_tests::{alone, refusals};

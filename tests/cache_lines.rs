@@ -11,7 +11,7 @@ use perf_proved::memory::cache_lines::naive::{self, Stats};
 use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
 use perf_proved::memory::cache_lines::words::Words;
 use perf_proved::memory::cache_lines::{CachePadded, ShardedCounter, two_cores};
-use perf_proved::proof::cores;
+use perf_proved::sys::cores;
 use perf_proved_tests::{alone, refusals};
 use std::any::type_name;
 use std::io::ErrorKind;

@@ -2,9 +2,9 @@
 //! documentation lists.
 #![cfg(target_os = "linux")]
 
+use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::loopback::{FNV_START, Loopback, fnv1a, pair};
-use perf_proved::proof::scratch::{Scratch, pattern};
 use perf_proved::proof::usage::Usage;
 use perf_proved::zero_copy::copies::{BUFFER, Path, naive};
 use std::fs::{File, OpenOptions};

@@ -2,7 +2,7 @@
 //! in the ways that its documentation lists.
 #![cfg(target_os = "linux")]
 
-use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::copy_file_range::data::{Data, allocated};
 use perf_proved::zero_copy::copy_file_range::ways::Way;

@@ -1,7 +1,7 @@
 //! What the tests share: the rules that hold the project's folders together, and what several of
 //! them begin with.
 
-use perf_proved::proof::loopback::hear;
+use perf_proved::harness::loopback::hear;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::TcpStream;

@@ -4,18 +4,18 @@
 //! compared with each other, the fastest of several, with room for a busy machine.
 #![cfg(target_os = "linux")]
 
+use perf_proved::harness::report::{Report, Value};
+use perf_proved::harness::rounds::Rounds;
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, filesystem, write_fsync};
 use perf_proved::measuring::limits::load::{Chain, Line};
-use perf_proved::measuring::limits::region::{HUGE_PAGE, Pages, Region, page_size};
 use perf_proved::measuring::limits::{
     addition, kernel, lines, loopback, naive, threads, two_cores,
 };
-use perf_proved::proof::cores;
-use perf_proved::proof::report::{Report, Value};
-use perf_proved::proof::rounds::Rounds;
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
+use perf_proved::sys::cores;
+use perf_proved::sys::region::{HUGE_PAGE, Pages, Region, page_size};
 use serde_json::{Map, Value as Json};
 use std::process::{Command, ExitCode, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,9 +3,9 @@
 //! documentation lists.
 #![cfg(target_os = "linux")]
 
-use perf_proved::proof::child::{End, end_of};
-use perf_proved::proof::loopback::pair;
-use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::harness::child::{End, end_of};
+use perf_proved::harness::loopback::pair;
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
 use perf_proved::zero_copy::mmap::sealed::SealedMap;
@@ -30,7 +30,7 @@ fn open(path: &Path) -> File {
 }
 
 fn page() -> usize {
-    perf_proved::measuring::limits::region::page_size()
+    perf_proved::sys::region::page_size()
 }
 
 /// What a child dies of that loads the byte at `at`, or 0 if it lives.

@@ -2,8 +2,8 @@
 //! what the naive version breaks.
 #![cfg(target_os = "linux")]
 
-use perf_proved::proof::loopback::pair;
-use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::harness::loopback::pair;
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::zero_copy::msg_zerocopy::outstanding::{Completion, Outstanding, Returned};
 use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
 use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;

@@ -4,7 +4,8 @@
 use perf_proved::proof::allocations::{Allocations, Counting, count};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
-use perf_proved::proof::{cores, cpu, resident};
+use perf_proved::proof::{cpu, resident};
+use perf_proved::sys::cores;
 use perf_proved_tests::{alone, refusals};
 use std::fs::File;
 use std::hint::black_box;

@@ -2,8 +2,8 @@
 //! bounds and its root.
 #![cfg(target_os = "linux")]
 
-use perf_proved::proof::loopback::pair;
-use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::harness::loopback::pair;
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::zero_copy::sendfile::head::{self, Part};
 use perf_proved::zero_copy::sendfile::path::Root;
 use perf_proved::zero_copy::sendfile::senders::Sender;

@@ -11,9 +11,9 @@ use perf_proved::concurrency::sharing::owners::Owners;
 use perf_proved::concurrency::sharing::spin::SpinLock;
 use perf_proved::concurrency::sharing::{Needed, Orderings};
 use perf_proved::measuring::limits::two_cores;
-use perf_proved::proof::cores::together;
 #[cfg(unix)]
 use perf_proved::proof::cpu;
+use perf_proved::sys::cores::together;
 use perf_proved_tests::alone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,8 +2,8 @@
 //! one connection's bytes to another.
 #![cfg(target_os = "linux")]
 
-use perf_proved::proof::loopback::{FNV_START, fnv1a, pair};
-use perf_proved::proof::scratch::{Scratch, pattern};
+use perf_proved::harness::loopback::{FNV_START, fnv1a, pair};
+use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
 use perf_proved::zero_copy::splice::pool::PipePool;
 use perf_proved::zero_copy::splice::proxy::Proxy;

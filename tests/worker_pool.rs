@@ -74,10 +74,10 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
     let mut pinned = Settings { cores: vec![100_000], ..settings(2, 4, 4) };
     let error = WorkerPool::start(&pinned, |_: u8| (), drop).err().unwrap();
     assert!(error.to_string().starts_with("core 100000 is not one"), "{error}");
-    let core = *perf_proved::proof::cores::allowed().unwrap().last().unwrap();
+    let core = *perf_proved::sys::cores::allowed().unwrap().last().unwrap();
     pinned.cores = vec![core];
     let (deliver, results) = mpsc::channel();
-    let work = |_: u8| perf_proved::proof::cores::allowed().unwrap();
+    let work = |_: u8| perf_proved::sys::cores::allowed().unwrap();
     let pool = WorkerPool::start(&pinned, work, move |cores| deliver.send(cores.unwrap()).unwrap())
         .unwrap();
     (0..4).for_each(|job| pool.submit(job).unwrap());

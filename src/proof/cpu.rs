@@ -18,7 +18,7 @@ pub fn thread() -> io::Result<Duration> {
     #[cfg(unix)]
     return read(libc::CLOCK_THREAD_CPUTIME_ID);
     #[cfg(not(unix))]
-    Err(super::unsupported("CPU time clocks are read on Unix systems only"))
+    Err(crate::sys::unsupported("CPU time clocks are read on Unix systems only"))
 }
 
 /// CPU time that all threads of this process have used (`CLOCK_PROCESS_CPUTIME_ID`).
@@ -30,7 +30,7 @@ pub fn process() -> io::Result<Duration> {
     #[cfg(unix)]
     return read(libc::CLOCK_PROCESS_CPUTIME_ID);
     #[cfg(not(unix))]
-    Err(super::unsupported("CPU time clocks are read on Unix systems only"))
+    Err(crate::sys::unsupported("CPU time clocks are read on Unix systems only"))
 }
 
 /// The CPU time of one thread, for another to read.
@@ -68,7 +68,7 @@ impl ThreadClock {
 fn read(clock: libc::clockid_t) -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a live, writable `timespec`.
-    super::cvt(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
+    crate::sys::cvt(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
@@ -104,14 +104,14 @@ pub fn kernel_threads() -> io::Result<Duration> {
             }
         }
         if !seen {
-            return Err(super::unsupported(
+            return Err(crate::sys::unsupported(
                 "/proc shows no kernel thread here, as inside a container",
             ));
         }
         Ok(Duration::from_nanos(nanoseconds))
     }
     #[cfg(not(target_os = "linux"))]
-    Err(super::unsupported("kernel threads are listed by Linux's /proc only"))
+    Err(crate::sys::unsupported("kernel threads are listed by Linux's /proc only"))
 }
 
 /// Whether a line of `/proc/PID/stat` is a kernel thread's: its `flags`, the seventh field behind

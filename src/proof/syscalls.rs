@@ -95,13 +95,13 @@ pub fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
 /// Always `Unsupported` here.
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub fn trace<T>(_work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
-    Err(super::unsupported("system calls are counted on Linux only (x86-64 and arm64)"))
+    Err(crate::sys::unsupported("system calls are counted on Linux only (x86-64 and arm64)"))
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux {
     use super::{Call, Calls};
-    use crate::proof::cvt;
+    use crate::sys::cvt;
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::ptr;

@@ -26,7 +26,7 @@ impl Usage {
         #[cfg(target_os = "linux")]
         return read();
         #[cfg(not(target_os = "linux"))]
-        Err(super::unsupported("a thread's own page faults are counted by Linux only"))
+        Err(crate::sys::unsupported("a thread's own page faults are counted by Linux only"))
     }
 }
 
@@ -63,7 +63,8 @@ pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> 
 pub fn tlb_shootdowns() -> io::Result<u64> {
     let table = std::fs::read_to_string("/proc/interrupts").unwrap_or_default();
     let row = table.lines().find_map(|line| line.trim_start().strip_prefix("TLB:"));
-    let row = row.ok_or_else(|| super::unsupported("this kernel does not count TLB shootdowns"))?;
+    let row =
+        row.ok_or_else(|| crate::sys::unsupported("this kernel does not count TLB shootdowns"))?;
     Ok(row.split_whitespace().map_while(|count| count.parse::<u64>().ok()).sum())
 }
 
@@ -72,7 +73,7 @@ fn read() -> io::Result<Usage> {
     // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a live, writable `rusage`.
-    super::cvt(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) })?;
+    crate::sys::cvt(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) })?;
     let count = |n: libc::c_long| u64::try_from(n).unwrap_or(0);
     Ok(Usage {
         minor_faults: count(usage.ru_minflt),

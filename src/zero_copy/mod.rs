@@ -7,5 +7,3 @@ pub mod mmap;
 pub mod msg_zerocopy;
 pub mod sendfile;
 pub mod splice;
-#[cfg(target_os = "linux")]
-mod wait;

@@ -1,7 +1,7 @@
 //! What the example, the tests and the bench ask of a ring: whether items are lost between two
 //! threads, and how long an item takes there and back.
 
-use crate::proof::cores;
+use crate::sys::cores;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@
 
 use super::{Orderings, doors::Doors, letter::Letter};
 use crate::memory::cache_lines::CachePadded;
-use crate::proof::cores;
+use crate::sys::cores;
 use std::hint::spin_loop;
 use std::io;
 use std::sync::Mutex;

@@ -23,7 +23,7 @@ pub use metrics::{Latency, Metrics};
 use self::metrics::Clock;
 use self::queue::{Patience, Shared};
 use crate::concurrency::sync::{Arc, Mutex, thread};
-use crate::proof::cores;
+use crate::sys::cores;
 use std::num::NonZero;
 use std::sync::PoisonError;
 use std::sync::mpsc::{self, SendError, TrySendError};

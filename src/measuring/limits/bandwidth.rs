@@ -1,6 +1,6 @@
 //! How many bytes a second one core reads, writes and copies.
 
-use super::region::{Pages, Region};
+use crate::sys::region::{Pages, Region};
 use std::hint::black_box;
 use std::io;
 use std::slice;

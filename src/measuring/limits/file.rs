@@ -1,7 +1,7 @@
 //! What a file takes: read from the page cache, written to the disk.
 
-use super::trying;
-use crate::proof::unsupported;
+use crate::sys::trying;
+use crate::sys::unsupported;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::Path;
@@ -132,7 +132,7 @@ pub fn filesystem(folder: &Path) -> io::Result<String> {
         // SAFETY: all-zero bytes are a valid `statfs`, a struct of integers.
         let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
         // SAFETY: a C string and a writable `statfs`, both live.
-        let result = crate::proof::cvt(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) });
+        let result = crate::sys::cvt(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) });
         trying(&format!("asking for the file system of {}", folder.display()), result)?;
         Ok(match stat.f_type as u32 {
             0xef53 => "ext4".to_owned(), // or ext2, ext3: they share the number

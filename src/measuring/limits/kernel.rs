@@ -1,6 +1,6 @@
 //! What the kernel takes: to be called, to give a page, to tell the time.
 
-use super::region::{Pages, Region};
+use crate::sys::region::{Pages, Region};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub fn syscall(calls: u64) -> io::Result<Duration> {
     #[cfg(not(target_os = "linux"))]
     {
         let _ = calls;
-        Err(crate::proof::unsupported("this book makes bare system calls on Linux only"))
+        Err(crate::sys::unsupported("this book makes bare system calls on Linux only"))
     }
 }
 // ANCHOR_END: syscall
@@ -70,13 +70,13 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
 pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     const AT_ONCE: u64 = 4096;
     if cfg!(not(target_os = "linux")) {
-        return Err(crate::proof::unsupported("this book maps memory page by page on Linux only"));
+        return Err(crate::sys::unsupported("this book maps memory page by page on Linux only"));
     }
     let mut elapsed = Duration::ZERO;
     let mut left = pages;
     while left > 0 {
         let some = left.min(AT_ONCE);
-        let mut region = Region::untouched(some as usize * super::region::page_size(), kind)?;
+        let mut region = Region::untouched(some as usize * crate::sys::region::page_size(), kind)?;
         let time = region.touch();
         region.verify()?;
         elapsed += time.mul_f64(some as f64 / region.touched_pages() as f64);

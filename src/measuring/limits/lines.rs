@@ -1,8 +1,8 @@
 //! What it takes when two cores write: the cache line has to travel.
 
 use super::threads::ping_pong;
-use super::trying;
-use crate::proof::cores::{self, joined};
+use crate::sys::cores::{self, joined};
+use crate::sys::trying;
 use std::hint::{black_box, spin_loop};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! Loads from memory: how long one takes, and how many a core keeps under way.
 
-use super::region::{Pages, Region};
+use crate::sys::region::{Pages, Region};
 use std::hint::black_box;
 use std::io;
 use std::slice;

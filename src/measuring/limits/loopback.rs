@@ -1,8 +1,9 @@
 //! What a TCP connection takes that never leaves the machine.
 
 use super::threads::ping_pong;
-use super::trying;
-use crate::proof::{cores, cpu};
+use crate::proof::cpu;
+use crate::sys::cores;
+use crate::sys::trying;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;

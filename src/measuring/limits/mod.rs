@@ -27,10 +27,9 @@ pub mod lines;
 pub mod load;
 pub mod loopback;
 pub mod naive;
-pub mod region;
 pub mod threads;
 
-use crate::proof::{cores, unsupported};
+use crate::sys::{cores, unsupported};
 use std::io;
 
 /// The cores for an experiment that needs two at once.
@@ -44,9 +43,4 @@ pub fn two_cores() -> io::Result<[usize; 2]> {
         Some((first, second)) => Ok([first, second]),
         None => Err(unsupported("needs two cores, and this process may use one only")),
     }
-}
-
-/// Says what was tried when an error came back.
-fn trying<T>(what: &str, result: io::Result<T>) -> io::Result<T> {
-    result.map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))
 }

@@ -1,8 +1,8 @@
 //! What another thread takes: to start, to wake, to be switched to.
 
-use super::trying;
-use crate::proof::cores::{self, joined};
 use crate::proof::usage;
+use crate::sys::cores::{self, joined};
+use crate::sys::trying;
 use std::hint::black_box;
 use std::io::{self, Read, Write, pipe};
 use std::sync::atomic::{AtomicU64, Ordering};

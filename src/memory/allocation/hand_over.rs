@@ -1,7 +1,7 @@
 //! One thread allocates, another one uses the blocks: who frees them?
 
 use super::block::Block;
-use crate::proof::cores;
+use crate::sys::cores;
 use std::alloc::GlobalAlloc;
 use std::hint::spin_loop;
 use std::io;

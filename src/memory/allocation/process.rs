@@ -16,12 +16,12 @@ pub fn limit_address_space(bytes: u64) -> io::Result<()> {
     {
         let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
         // SAFETY: `limit` is a live `rlimit`, which the call reads.
-        crate::proof::cvt(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }).map(drop)
+        crate::sys::cvt(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }).map(drop)
     }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = bytes;
-        Err(crate::proof::unsupported("this book limits a process on Linux only"))
+        Err(crate::sys::unsupported("this book limits a process on Linux only"))
     }
 }
 
@@ -36,7 +36,7 @@ pub fn trim() -> io::Result<bool> {
     // SAFETY: takes an integer, and locks the heap by itself.
     return Ok(unsafe { libc::malloc_trim(0) } == 1);
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    Err(crate::proof::unsupported("only the GNU C library has malloc_trim"))
+    Err(crate::sys::unsupported("only the GNU C library has malloc_trim"))
 }
 
 /// From how many bytes on a block is mapped by itself, for the whole process and for good
@@ -59,7 +59,7 @@ pub fn map_from(bytes: i32) -> io::Result<()> {
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     {
         let _ = bytes;
-        Err(crate::proof::unsupported("only the GNU C library has mallopt"))
+        Err(crate::sys::unsupported("only the GNU C library has mallopt"))
     }
 }
 

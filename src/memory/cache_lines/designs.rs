@@ -1,7 +1,7 @@
 //! The ways in which several threads can count, each timed the same way.
 
 use super::{CachePadded, ShardedCounter};
-use crate::proof::cores::together;
+use crate::sys::cores::together;
 use std::borrow::Borrow;
 use std::hint::black_box;
 use std::io;

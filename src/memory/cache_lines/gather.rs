@@ -107,5 +107,5 @@ pub fn can_prefetch() -> io::Result<()> {
     if cfg!(target_arch = "x86_64") {
         return Ok(());
     }
-    Err(crate::proof::unsupported("stable Rust has a prefetch instruction for x86-64 only"))
+    Err(crate::sys::unsupported("stable Rust has a prefetch instruction for x86-64 only"))
 }

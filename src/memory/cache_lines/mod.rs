@@ -25,7 +25,7 @@ pub mod words;
 pub use counter::ShardedCounter;
 pub use padded::CachePadded;
 
-use crate::proof::{cores, unsupported};
+use crate::sys::{cores, unsupported};
 use std::io;
 
 /// Two cores on which an experiment with shared lines means something.

@@ -1,6 +1,6 @@
 //! Memory to walk through.
 
-use crate::measuring::limits::region::{Pages, Region};
+use crate::sys::region::{Pages, Region};
 use std::ops::{Deref, DerefMut};
 use std::{io, slice};
 

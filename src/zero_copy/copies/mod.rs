@@ -10,7 +10,7 @@ pub mod naive;
 #[cfg(target_os = "linux")]
 use super::sendfile::senders::Sender;
 #[cfg(target_os = "linux")]
-use crate::proof::unknown;
+use crate::harness::unknown;
 #[cfg(target_os = "linux")]
 use std::{
     fs::File,

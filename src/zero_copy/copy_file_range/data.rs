@@ -1,6 +1,6 @@
 //! Where a file has data, and where it has holes.
 
-use crate::proof::cvt;
+use crate::sys::cvt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;

@@ -18,7 +18,7 @@ pub use contents::How;
 pub use replacement::Durability;
 
 use super::sendfile::MAX_PER_CALL;
-use crate::proof::moved;
+use crate::sys::moved;
 use replacement::Replacement;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::os::fd::{AsFd, AsRawFd};
@@ -128,7 +128,7 @@ fn failed(tried: &'static str) -> impl Fn(io::Error) -> CopyError {
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// use perf_proved::proof::scratch::Scratch;
+/// use perf_proved::harness::scratch::Scratch;
 /// use perf_proved::zero_copy::copy_file_range::{Durability, copy};
 ///
 /// let scratch = Scratch::new()?;
@@ -195,8 +195,7 @@ fn version(of: &Metadata) -> impl PartialEq + use<> {
 fn reflink(from: &File, to: &File) -> io::Result<bool> {
     // SAFETY: both descriptors are open while they are borrowed, and the request takes a
     // descriptor.
-    match crate::proof::cvt(unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) })
-    {
+    match crate::sys::cvt(unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) }) {
         Ok(_) => Ok(true),
         // ENOTTY: the kernel has never heard of it.
         Err(error) if contents::refused(&error) || error.raw_os_error() == Some(libc::ENOTTY) => {

@@ -1,7 +1,7 @@
 //! The ways of copying that the chapter compares. Example, bench and tests run these.
 
 use super::copy_file_range;
-use crate::proof::unknown;
+use crate::harness::unknown;
 use crate::zero_copy::sendfile::sendfile;
 use crate::zero_copy::splice::Pipe;
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! What of a file is in the page cache, and how to get it out.
 
 use super::Map;
-use crate::measuring::limits::region::page_size;
-use crate::proof::{cvt, unsupported};
+use crate::sys::region::page_size;
+use crate::sys::{cvt, unsupported};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;

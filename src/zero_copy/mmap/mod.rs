@@ -13,7 +13,7 @@ pub mod reader;
 pub mod sealed;
 pub mod sum;
 
-use crate::proof::{cvt, unsupported};
+use crate::sys::{cvt, unsupported};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};

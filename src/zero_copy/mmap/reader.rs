@@ -1,7 +1,7 @@
 //! The ways of reading that the chapter compares. Example, bench and tests run these.
 
 use super::{Advice, Map, sum};
-use crate::proof::unknown;
+use crate::harness::unknown;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

@@ -1,7 +1,7 @@
 //! A file that nobody can change any more: a memfd with seals (`memfd_create(2)`, `fcntl(2)`).
 
 use super::Map;
-use crate::proof::cvt;
+use crate::sys::cvt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Deref;

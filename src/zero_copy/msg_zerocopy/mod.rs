@@ -20,7 +20,7 @@ pub mod sender;
 pub mod way;
 
 #[cfg(target_os = "linux")]
-use crate::proof::{cvt, moved};
+use crate::sys::{cvt, moved};
 #[cfg(target_os = "linux")]
 use outstanding::Completion;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! A network that leads nowhere: what is sent there has left without a copy, because nobody gets
 //! it.
 
-use crate::proof::cvt;
+use crate::sys::cvt;
 use std::ffi::CStr;
 use std::io;
 use std::net::UdpSocket;
@@ -65,13 +65,13 @@ fn add(kind: &[u8]) -> io::Result<()> {
     let mut answer = [0_u8; 256];
     // SAFETY: an open descriptor, and buffers that are live and have the sizes given.
     let length = unsafe {
-        crate::proof::moved(libc::send(
+        crate::sys::moved(libc::send(
             socket.as_raw_fd(),
             message.as_ptr().cast(),
             message.len(),
             0,
         ))?;
-        crate::proof::moved(libc::recv(
+        crate::sys::moved(libc::recv(
             socket.as_raw_fd(),
             answer.as_mut_ptr().cast(),
             answer.len(),

@@ -2,7 +2,7 @@
 
 use super::outstanding::{Outstanding, Returned};
 use super::{allow, completion, send};
-use crate::zero_copy::wait::wait;
+use crate::sys::poll::wait;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -26,7 +26,7 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
-    /// use perf_proved::proof::loopback::pair;
+    /// use perf_proved::harness::loopback::pair;
     /// use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
     /// use std::io::Read;
     /// use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use super::outstanding::Returned;
 use super::ring::Ring;
 use super::sender::ZeroCopySender;
-use crate::proof::unknown;
+use crate::harness::unknown;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -21,7 +21,7 @@ pub mod senders;
 pub mod server;
 
 #[cfg(target_os = "linux")]
-use super::wait::wait;
+use crate::sys::poll::wait;
 use std::{error, fmt, io};
 #[cfg(target_os = "linux")]
 use std::{

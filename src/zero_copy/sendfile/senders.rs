@@ -1,7 +1,7 @@
 //! The ways of sending a file that the chapter compares. Example, bench and tests run these.
 
 use super::send_range_with;
-use crate::proof::unknown;
+use crate::harness::unknown;
 use crate::zero_copy::mmap::Map;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};

@@ -451,7 +451,7 @@ fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
             size,
         )
     };
-    crate::proof::cvt(set).map(drop)
+    crate::sys::cvt(set).map(drop)
 }
 
 /// Goes on once and stays on, and wakes every thread that waits with it: a pipe whose writing end

@@ -2,7 +2,7 @@
 //! tests run the same loop with each.
 
 use super::Pipe;
-use crate::proof::{size, unknown};
+use crate::harness::{size, unknown};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 

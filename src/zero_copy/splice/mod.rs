@@ -19,7 +19,7 @@ pub mod proxy;
 pub mod relay;
 
 use super::sendfile::SendError;
-use crate::proof::{cvt, moved};
+use crate::sys::{cvt, moved};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -2,7 +2,7 @@
 //! pipes, or two buffers.
 
 use super::carrier::Carrier;
-use crate::zero_copy::wait::wait;
+use crate::sys::poll::wait;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -115,7 +115,7 @@ impl Direction<'_> {
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// use perf_proved::proof::loopback::pair;
+/// use perf_proved::harness::loopback::pair;
 /// use perf_proved::zero_copy::splice::Pipe;
 /// use perf_proved::zero_copy::splice::relay::relay;
 /// use std::io::{Read, Write};

@@ -5,7 +5,7 @@
 //! not either. On loopback its copying is part of the wall time, and it is often the slower end:
 //! what the sender saved then shows on the sender's CPU clock only.
 
-use super::cores;
+use crate::sys::cores;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -1,15 +1,14 @@
-//! Working under a limit of the kernel's.
+//! Resource limits of the process.
 
-use super::cvt;
+use super::error::cvt;
 use std::io;
 
-/// Does the work while files of this process may not grow beyond `bytes`: writing more fails with
-/// `EFBIG`, after what there was room for. The signal that would end the process is ignored from
-/// then on.
+/// Runs `work` while no file of this process may grow beyond `bytes`: a write past that is short, and
+/// the next one fails with `EFBIG`. `SIGXFSZ`, which would end the process, stays ignored afterwards.
 ///
 /// # Errors
 ///
-/// What `getrlimit(2)` or `setrlimit(2)` reports.
+/// The errors of `getrlimit(2)` and `setrlimit(2)`.
 pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: ignoring a signal runs no code of ours; `before` is a live, writable `rlimit`.

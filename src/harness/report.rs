@@ -1,6 +1,7 @@
-//! What an example prints: a table for people, one flat JSON object for programs, and whether it
-//! kept its promises.
+//! The output of an example: a table for people or one flat JSON object for programs, and the
+//! promises that it keeps.
 
+use crate::sys::raw_code;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,20 +10,20 @@ use std::time::Duration;
 /// One cell of a [`Report`], with its unit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// So many things.
+    /// A number of things.
     Count(u64),
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(u64),
-    /// So long; nanoseconds in JSON.
+    /// A duration; nanoseconds in JSON.
     Time(Duration),
-    /// So many nanoseconds, for what is too short for a [`Duration`].
+    /// A time in nanoseconds, for one too short for a [`Duration`].
     Nanoseconds(f64),
-    /// So many bytes a second.
+    /// A rate in bytes per second.
     BytesPerSecond(f64),
-    /// The median of several rounds, the lowest and the highest of them. In JSON three members: the
-    /// quantity's own, and with `_low` and `_high` appended to it.
+    /// The median, the lowest and the highest of several rounds. In JSON these are three members:
+    /// the quantity's own name, and the name with `_low` and `_high` appended.
     Rounds(Box<[Value; 3]>),
-    /// No number can be had on this machine, for this reason.
+    /// The reason why this machine cannot provide the number.
     NotPossible(String),
 }
 
@@ -44,11 +45,11 @@ impl From<io::Error> for Value {
     }
 }
 
-/// The numbers of one example: a row a variant, a column a quantity, both in the order in which
-/// they were first set.
+/// The numbers of one example: a row per variant and a column per quantity, both in the order in
+/// which they were first set.
 ///
 /// ```
-/// use perf_proved::proof::report::{Report, Value};
+/// use perf_proved::harness::report::{Report, Value};
 ///
 /// let mut report = Report::new("What it takes to answer");
 /// report.set("loop", "syscalls", 32);
@@ -61,14 +62,62 @@ pub struct Report {
     variants: Vec<String>,
     quantities: Vec<String>,
     cells: Vec<(usize, usize, Value)>,
-    /// Numbers that only programs want, by their keys.
+    /// Numbers that appear only in the JSON, by key.
     details: Vec<(String, Value)>,
     notes: Vec<String>,
-    promises: Vec<(String, bool)>,
+    promises: Vec<(String, Kept)>,
+}
+
+/// The state of a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It holds.
+    Yes,
+    /// It is broken: the example exits with 1.
+    No,
+    /// It was not put to the test, because what it is about is not possible here.
+    NotTried,
+}
+
+impl From<bool> for Kept {
+    fn from(kept: bool) -> Self {
+        if kept { Self::Yes } else { Self::No }
+    }
+}
+
+/// `None` stands for a promise that could not be put to the test.
+impl From<Option<bool>> for Kept {
+    fn from(kept: Option<bool>) -> Self {
+        kept.map_or(Self::NotTried, Self::from)
+    }
+}
+
+/// Returns `true` if `error` means that this machine lacks or refuses something (a call that is not
+/// implemented or not permitted, a limit, a full disk), as opposed to a wrong result.
+pub fn is_unavailable(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    let kind = matches!(
+        error.kind(),
+        Kind::Unsupported
+            | Kind::PermissionDenied
+            | Kind::OutOfMemory
+            | Kind::StorageFull
+            | Kind::QuotaExceeded
+            | Kind::FileTooLarge
+            | Kind::ReadOnlyFilesystem
+    );
+    #[cfg(unix)]
+    let limit = matches!(
+        raw_code(error),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::EAGAIN | libc::ENOSYS)
+    );
+    #[cfg(not(unix))]
+    let limit = raw_code(error).is_some_and(|_| false);
+    kind || limit
 }
 
 impl Report {
-    /// An empty report under this title.
+    /// Starts an empty report under this title.
     pub fn new(title: &str) -> Self {
         Self {
             title: title.to_owned(),
@@ -94,7 +143,7 @@ impl Report {
         self.cells.push((row, column, value.into()));
     }
 
-    /// Sets cells for which no number can be had on this machine, for this reason.
+    /// Sets cells for which this machine cannot provide a number to the reason why.
     ///
     /// # Panics
     ///
@@ -105,7 +154,62 @@ impl Report {
         });
     }
 
-    /// Sets a number that has no place in the table, only in the JSON.
+    /// Runs one experiment of the example, apart from all others. If this machine lacks or refuses
+    /// what it needs ([`is_unavailable`]), those `quantities` of `variant` that it has not set
+    /// become "not possible here" for that reason: in their cells if the table has such columns, else
+    /// in the JSON and a note. Any other error is a broken promise.
+    /// Returns `None` in both cases, and the example goes on.
+    ///
+    /// The error should say what was tried: see [`trying`](crate::sys::trying).
+    ///
+    /// ```
+    /// use perf_proved::harness::report::Report;
+    /// use perf_proved::sys::trying;
+    /// use std::io;
+    ///
+    /// let mut report = Report::new("Two experiments");
+    /// let refused = || Err::<u64, _>(io::Error::from(io::ErrorKind::PermissionDenied));
+    /// let kept = report.attempt("splice", &["syscalls"], |report| {
+    ///     let calls = trying("splice", refused())?;
+    ///     report.set("splice", "syscalls", calls);
+    ///     Ok(calls == 1)
+    /// });
+    /// report.promise("one call is enough", kept); // not tried, hence not broken
+    /// assert_eq!(report.json(), r#"{"splice.syscalls":"splice: permission denied"}"#);
+    /// ```
+    pub fn attempt<T>(
+        &mut self,
+        variant: &str,
+        quantities: &[&str],
+        experiment: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> Option<T> {
+        let error = match experiment(self) {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        let mut shown = false;
+        for quantity in quantities {
+            if self.has(variant, quantity) {
+                continue;
+            }
+            let value = Value::NotPossible(reason.clone());
+            if self.quantities.iter().any(|known| known == quantity) {
+                self.set(variant, quantity, value);
+                shown = true;
+            } else {
+                self.detail(variant, quantity, value);
+            }
+        }
+        if !is_unavailable(&error) {
+            self.promise(&format!("{variant} ends without an error ({reason})"), false);
+        } else if !shown {
+            self.note(&format!("{variant}: not possible here: {reason}"));
+        }
+        None
+    }
+
+    /// Sets a number that appears only in the JSON.
     ///
     /// # Panics
     ///
@@ -116,19 +220,30 @@ impl Report {
         self.details.push((key, value.into()));
     }
 
-    /// Adds a line under the table, for people only.
+    /// Returns `true` if a cell or a detail has been set.
+    fn has(&self, variant: &str, quantity: &str) -> bool {
+        let key = key(variant, quantity);
+        let is_it = |row: usize, column: usize| {
+            self.variants[row] == variant && self.quantities[column] == quantity
+        };
+        self.details.iter().any(|(known, _)| *known == key)
+            || self.cells.iter().any(|&(row, column, _)| is_it(row, column))
+    }
+
+    /// Adds a line under the table; the JSON has no notes.
     pub fn note(&mut self, line: &str) {
         self.notes.push(line.to_owned());
     }
 
     /// States something that must hold for the numbers to mean anything. A broken promise is
-    /// printed, and the example exits with 1.
-    pub fn promise(&mut self, says: &str, kept: bool) {
-        self.promises.push((says.to_owned(), kept));
+    /// printed, and the example exits with 1. `None` is a promise that could not be put to the test:
+    /// it is listed as such and breaks nothing.
+    pub fn promise(&mut self, says: &str, kept: impl Into<Kept>) {
+        self.promises.push((says.to_owned(), kept.into()));
     }
 
-    /// The numbers as one flat JSON object, `"variant.quantity": number`: counts, bytes,
-    /// nanoseconds, bytes a second. Where there is no number, the reason stands as a string.
+    /// Formats the numbers as one flat JSON object, `"variant.quantity": number`: counts, bytes,
+    /// nanoseconds, bytes per second. A number that is not possible here is a string, the reason.
     pub fn json(&self) -> String {
         let cells = self
             .cells
@@ -151,7 +266,7 @@ impl Report {
         format!("{{{}}}", members.join(","))
     }
 
-    /// The numbers as a table, the promises under it.
+    /// Formats the numbers as a table, with the promises under it.
     pub fn table(&self) -> String {
         let mut rows = vec![vec![String::new()]];
         rows[0].extend(self.quantities.iter().map(|name| name.replace('_', " ")));
@@ -196,23 +311,28 @@ impl Report {
             let _ = writeln!(out, "not possible here: {reason}");
         }
         for (says, kept) in &self.promises {
-            let _ = writeln!(out, "{}: {says}", if *kept { "holds" } else { "FAILS" });
+            let state = match kept {
+                Kept::Yes => "holds",
+                Kept::No => "FAILS",
+                Kept::NotTried => "not tried",
+            };
+            let _ = writeln!(out, "{state}: {says}");
         }
         out
     }
 
-    /// Prints the report, as JSON or as a table, and returns what `main` should: 1 if a promise is
-    /// broken. With JSON, broken promises go to standard error.
+    /// Prints the report, as JSON or as a table, and returns the example's exit code: 1 if a promise
+    /// is broken. With JSON, broken promises go to standard error.
     pub fn finish(&self, json: bool) -> ExitCode {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {
-            for (says, _) in self.promises.iter().filter(|(_, kept)| !kept) {
+            for (says, _) in self.promises.iter().filter(|(_, kept)| *kept == Kept::No) {
                 eprintln!("FAILS: {says}");
             }
         }
         // A reader that closes the pipe early (`| head`) has seen what it wanted.
         let printed = io::stdout().write_all(out.as_bytes());
-        let broken = self.promises.iter().any(|(_, kept)| !kept);
+        let broken = self.promises.iter().any(|(_, kept)| *kept == Kept::No);
         match printed {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 eprintln!("printing the report: {error}");
@@ -242,7 +362,7 @@ fn position(names: &mut Vec<String>, name: &str) -> usize {
     })
 }
 
-/// One member of the JSON object.
+/// Formats one member of the JSON object.
 fn member(key: &str, value: &Value) -> String {
     let value = match value {
         Value::Count(n) | Value::Bytes(n) => n.to_string(),
@@ -269,7 +389,7 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// A value with its unit, to three significant digits where it is not exact.
+/// Formats a value with its unit, to three significant digits unless it is exact.
 fn text(value: &Value) -> String {
     const BINARY: [(f64, &str); 4] =
         [(1024.0 * 1024.0 * 1024.0, "GiB"), (1024.0 * 1024.0, "MiB"), (1024.0, "KiB"), (1.0, "B")];
@@ -281,7 +401,7 @@ fn text(value: &Value) -> String {
         Value::Nanoseconds(time) => scaled(*time, &TIME),
         Value::Rounds(rounds) => {
             let [median, mut low, mut high] = (**rounds).each_ref().map(text);
-            // One unit is enough where all three have the same.
+            // The unit stands once if all three share it.
             if let (Some((_, unit)), Some((l, lu)), Some((h, hu))) =
                 (median.rsplit_once(' '), low.rsplit_once(' '), high.rsplit_once(' '))
                 && (unit, unit) == (lu, hu)
@@ -302,4 +422,46 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     let decimals =
         if value.fract() == 0.0 || value >= 100.0 { 0 } else { usize::from(value < 10.0) + 1 };
     format!("{value:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::trying;
+
+    fn failing(kind: io::ErrorKind) -> impl FnOnce(&mut Report) -> io::Result<()> {
+        move |_| trying("splice", Err(kind.into()))
+    }
+
+    #[test]
+    fn a_refused_call_leaves_a_reason_and_breaks_no_promise() {
+        let mut report = Report::new("");
+        report.set("loop", "calls", 32);
+        let kept = report.attempt("pipe", &["calls"], failing(io::ErrorKind::PermissionDenied));
+        report.promise("the pipe loses nothing", kept.map(|()| true));
+        assert_eq!(report.json(), r#"{"loop.calls":32,"pipe.calls":"splice: permission denied"}"#);
+        let table = report.table();
+        assert!(table.contains("not possible here: pipe: splice: permission denied"), "{table}");
+        assert!(table.contains("not tried: the pipe loses nothing"), "{table}");
+        assert!(!table.contains("FAILS"), "{table}");
+    }
+
+    #[test]
+    fn another_error_breaks_a_promise_and_the_rest_runs() {
+        let mut report = Report::new("");
+        assert_eq!(report.attempt("pipe", &["calls"], failing(io::ErrorKind::UnexpectedEof)), None);
+        assert_eq!(report.attempt("loop", &[], |_| Ok(7)), Some(7));
+        assert!(report.table().contains("FAILS: pipe ends without an error (splice: "));
+    }
+
+    #[test]
+    fn what_was_set_before_the_error_stays() {
+        let mut report = Report::new("");
+        let none: Option<()> = report.attempt("pipe", &["calls", "bytes"], |report| {
+            report.set("pipe", "calls", 3);
+            trying("splice", Err(io::ErrorKind::Unsupported.into()))
+        });
+        assert_eq!(none, None);
+        assert_eq!(report.json(), r#"{"pipe.calls":3,"pipe.bytes":"splice: unsupported"}"#);
+    }
 }

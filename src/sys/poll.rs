@@ -1,14 +1,14 @@
-//! Waiting for room or for bytes, with a deadline: `ppoll(2)`.
+//! Waiting for file descriptors with a deadline: `ppoll(2)`.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Waits until one of `these` is ready or broken, by `ppoll(2)`. An absolute deadline: neither a
-/// signal nor a byte a second puts it off.
+/// Waits until one of `these` is ready or broken, or `deadline` has passed. The deadline is absolute,
+/// so neither a signal nor a peer that sends a byte per second can postpone it.
 ///
 /// # Errors
 ///
-/// `TimedOut` when the deadline has passed; otherwise what the kernel reports.
+/// `TimedOut` if the deadline has passed; otherwise the errors of `ppoll(2)`.
 pub(crate) fn wait(these: &mut [libc::pollfd], deadline: Instant) -> io::Result<()> {
     loop {
         let left =
@@ -20,7 +20,7 @@ pub(crate) fn wait(these: &mut [libc::pollfd], deadline: Instant) -> io::Result<
         // changes no signal.
         let ready =
             unsafe { libc::ppoll(these.as_mut_ptr(), count, &raw const time, std::ptr::null()) };
-        match crate::proof::cvt(ready) {
+        match super::error::cvt(ready) {
             Ok(0) => {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the deadline has passed"));
             }

@@ -14,7 +14,7 @@ type Probe<'a> = Box<dyn FnMut(u64) -> io::Result<Duration> + 'a>;
 /// Several probes that take turns.
 ///
 /// ```
-/// use perf_proved::proof::rounds::Rounds;
+/// use perf_proved::harness::rounds::Rounds;
 /// use std::time::Duration;
 ///
 /// let mut rounds = Rounds::default();

@@ -1,7 +1,6 @@
 //! Memory whose page size is known: 4 KiB pages, or huge pages that were really given.
 
-use super::trying;
-use crate::proof::unsupported;
+use super::error::unsupported;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -122,8 +121,9 @@ use linux::Mapping;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{HUGE_PAGE, Pages, trying, unsupported};
-    use crate::proof::cvt;
+    use super::super::error::cvt;
+    use super::super::error::{trying, unsupported};
+    use super::{HUGE_PAGE, Pages};
     use std::{fs, io, ptr};
 
     /// Reserved addresses, with the usable part in the middle.
@@ -208,7 +208,8 @@ use portable::Mapping;
 
 #[cfg(not(target_os = "linux"))]
 mod portable {
-    use super::{HUGE_PAGE, Pages, trying, unsupported};
+    use super::super::error::{trying, unsupported};
+    use super::{HUGE_PAGE, Pages};
     use std::alloc::{Layout, alloc_zeroed, dealloc};
     use std::io;
 

@@ -1,4 +1,4 @@
-//! Whether bytes still lie in the memory of this process, whoever could reach them.
+//! Scans the memory of this process for a word, reachable or not.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,16 +6,16 @@ use std::os::unix::fs::FileExt;
 
 const WORD: usize = size_of::<u64>();
 
-/// How many bytes this word still takes in memory that the process can write and that is no file's,
-/// at addresses divisible by 8. The main thread's stack is left out: a copy may lie there that
-/// somebody computed with.
+/// Counts the bytes that copies of `word` occupy in the process's writable anonymous memory, at
+/// addresses divisible by 8. It skips the main thread's stack, where a copy may be left over from
+/// computing `word`.
 ///
 /// ```
-/// use perf_proved::proof::remains;
+/// use perf_proved::proof::memory_scan;
 ///
 /// let word = 0x0123_4567_89ab_cdef ^ u64::from(std::process::id()); // not in the program's file
 /// let secrets = vec![word; 1000];
-/// assert_eq!(remains::of(word)?, 8000);
+/// assert_eq!(memory_scan::count(word)?, 8000);
 /// drop(secrets);
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -23,7 +23,7 @@ const WORD: usize = size_of::<u64>();
 /// # Errors
 ///
 /// What reading `/proc/self/maps` or `/proc/self/mem` reports.
-pub fn of(word: u64) -> io::Result<u64> {
+pub fn count(word: u64) -> io::Result<u64> {
     let memory = File::open("/proc/self/mem")?;
     let mut piece = vec![0; 64 << 10];
     let own = piece.as_ptr_range();
@@ -44,7 +44,7 @@ pub fn of(word: u64) -> io::Result<u64> {
     Ok((found * WORD) as u64)
 }
 
-/// The bounds of a mapping that can be read and written, is no file's and no stack.
+/// Returns the bounds of a mapping that is readable, writable, anonymous, and not the stack.
 fn private(line: &str) -> Option<(u64, u64)> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let [range, access, _, _, inode, name @ ..] = &fields[..] else { return None };

@@ -1,24 +1,24 @@
-//! What a piece of work costs, in everything that can be counted, as a row of a [`Report`].
+//! Costs of a piece of work as a row of a [`Report`]: allocations, page faults, system calls.
 //!
-//! Count memory and calls in two runs: the helper that traces a thread is forked from its process,
+//! Count memory and calls in two runs. The helper that traces a thread is forked from its process,
 //! and a forked process faults again on every page that it writes.
 
-use super::allocations::count;
 use super::report::{Report, Value};
-use super::syscalls::trace;
-use super::usage;
+use crate::proof::allocations::count;
+use crate::proof::syscalls::trace;
+use crate::proof::usage;
 use std::io;
 
-/// Does the work, and sets `heap` (bytes allocated by this thread) and `page_faults` in the row
+/// Runs `work` and sets `heap` (bytes allocated by this thread) and `page_faults` in the row
 /// `variant`.
 ///
 /// # Errors
 ///
-/// What the work or `getrusage(2)` reports.
+/// The errors of `work` and of `getrusage(2)`.
 ///
 /// # Panics
 ///
-/// As [`count`].
+/// See [`count`].
 pub fn memory<T>(
     report: &mut Report,
     variant: &str,
@@ -30,13 +30,13 @@ pub fn memory<T>(
     result
 }
 
-/// Does the work, and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`; in JSON
-/// also each call by its name, those of `always` also when there was none. Where calls cannot be
-/// counted, the work is done all the same, and the row says why.
+/// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The JSON also
+/// gets each call by name, including those in `always` that were never made. Where calls cannot be
+/// counted, `work` runs nevertheless, and the row says why.
 ///
 /// # Errors
 ///
-/// What the work reports.
+/// The errors of `work`.
 pub fn calls<T>(
     report: &mut Report,
     variant: &str,
@@ -59,7 +59,7 @@ pub fn calls<T>(
     result
 }
 
-/// Sets what [`calls`] would set in the row `variant` to the reason why there is nothing to count.
+/// Sets the cells that [`calls`] sets in the row `variant` to the reason why nothing was counted.
 pub fn no_calls(report: &mut Report, variant: &str, always: &[&str], reason: &str) {
     report.not_possible(variant, &["syscalls", "copied_in", "copied_out"], reason);
     always

@@ -1,7 +1,7 @@
 //! Trying in a process of its own what may kill the process.
 
-use super::cvt;
 use super::report::{Report, Value};
+use crate::sys::cvt;
 use std::env;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -1,0 +1,21 @@
+//! The ground floor: thin wrappers around system calls that more than one technique needs.
+//!
+//! Each wrapper turns one call's result into an [`io::Result`](std::io::Result). Nothing here counts
+//! or measures; that is [`proof`](crate::proof)'s work.
+
+pub mod cores;
+mod error;
+#[cfg(unix)]
+pub mod interrupt;
+#[cfg(target_os = "linux")]
+pub(crate) mod poll;
+pub mod region;
+#[cfg(target_os = "linux")]
+pub mod rlimit;
+
+#[cfg(unix)]
+pub(crate) use error::cvt;
+#[cfg(target_os = "linux")]
+pub(crate) use error::moved;
+pub(crate) use error::unsupported;
+pub use error::{raw_code, trying};
