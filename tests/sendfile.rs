@@ -957,12 +957,10 @@ fn a_little_progress_does_not_extend_the_limit() {
     let set = |fd: libc::c_int, option, bytes: libc::c_int| {
         let size = size_of_val(&bytes) as libc::socklen_t;
         // SAFETY: the socket is open, `bytes` is live and its size true.
-        assert_eq!(
-            unsafe {
-                libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
-            },
-            0
-        );
+        let result = unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
+        };
+        assert_eq!(result, 0);
     };
     set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
     set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);

@@ -1,5 +1,8 @@
 //! Which core a thread runs on.
 
+#[cfg(target_os = "linux")]
+use super::error::cvt;
+use super::error::unsupported;
 use std::hint::spin_loop;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,14 +21,14 @@ pub fn allowed() -> io::Result<Vec<usize>> {
         // SAFETY: all-zero bytes are a valid `cpu_set_t`, an array of integers.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: `set` is live and writable, and its true size is given. Thread 0 is the caller.
-        super::error::cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
+        cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
         // SAFETY: every index is below CPU_SETSIZE, the number of bits in the set.
         Ok((0..libc::CPU_SETSIZE as usize)
             .filter(|&core| unsafe { libc::CPU_ISSET(core, &set) })
             .collect())
     }
     #[cfg(not(target_os = "linux"))]
-    Err(super::error::unsupported("this book pins threads on Linux only"))
+    Err(unsupported("this book pins threads on Linux only"))
 }
 
 /// Keeps the calling thread on one core, until it is pinned elsewhere. Threads that it starts
@@ -49,15 +52,13 @@ pub fn pin(core: usize) -> io::Result<()> {
         // SAFETY: `core` is below CPU_SETSIZE, as checked above.
         unsafe { libc::CPU_SET(core, &mut set) };
         // SAFETY: `set` is live, and its true size is given.
-        super::error::cvt(unsafe {
-            libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
-        })?;
+        cvt(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) })?;
         Ok(())
     }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = core;
-        Err(super::error::unsupported("this book pins threads on Linux only"))
+        Err(unsupported("this book pins threads on Linux only"))
     }
 }
 
@@ -110,16 +111,12 @@ pub fn line_size() -> io::Result<usize> {
     let told = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size");
     let told = told.ok().and_then(|text| text.trim().parse().ok());
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: asks for a constant of the system.
     let told = told.or_else(|| {
+        // SAFETY: asks for a constant of the system.
         usize::try_from(unsafe { libc::sysconf(libc::_SC_LEVEL1_DCACHE_LINESIZE) }).ok()
     });
     told.filter(|size: &usize| size.is_power_of_two() && (16..=1024).contains(size)).ok_or_else(
-        || {
-            super::error::unsupported(
-                "neither the kernel nor the C library says how long a cache line is",
-            )
-        },
+        || unsupported("neither the kernel nor the C library says how long a cache line is"),
     )
 }
 

@@ -150,7 +150,10 @@ mod linux {
                 libc::mmap(ptr::null_mut(), bytes + 2 * HUGE_PAGE, libc::PROT_NONE, flags, -1, 0)
             };
             if reserved == libc::MAP_FAILED {
-                return trying(&format!("mapping {bytes} bytes"), Err(io::Error::last_os_error()));
+                return trying(
+                    format_args!("mapping {bytes} bytes"),
+                    Err(io::Error::last_os_error()),
+                );
             }
             let gap = HUGE_PAGE - reserved.addr() % HUGE_PAGE;
             let mapping = Self {

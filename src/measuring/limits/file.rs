@@ -16,8 +16,8 @@ fn unnamed(folder: &Path) -> io::Result<File> {
     let path =
         folder.join(format!(".limits-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let create = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-    let file = trying(&format!("creating {}", path.display()), create)?;
-    trying(&format!("unlinking {}", path.display()), fs::remove_file(&path))?;
+    let file = trying(format_args!("creating {}", path.display()), create)?;
+    trying(format_args!("unlinking {}", path.display()), fs::remove_file(&path))?;
     Ok(file)
 }
 
@@ -37,7 +37,10 @@ impl Cached {
         let mut piece = vec![0; 1 << 20];
         for number in 0..Self::BYTES / piece.len() {
             piece.fill(number as u8 + 1);
-            trying(&format!("writing to a file in {}", folder.display()), file.write_all(&piece))?;
+            trying(
+                format_args!("writing to a file in {}", folder.display()),
+                file.write_all(&piece),
+            )?;
         }
         Ok(Self(file))
     }
@@ -112,7 +115,7 @@ pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     once(u64::MAX)?; // allocates the block
     let start = Instant::now();
     trying(
-        &format!("writing and syncing in {}", folder.display()),
+        format_args!("writing and syncing in {}", folder.display()),
         (0..times).try_for_each(&mut once),
     )?;
     Ok(start.elapsed())
@@ -133,7 +136,7 @@ pub fn filesystem(folder: &Path) -> io::Result<String> {
         let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
         // SAFETY: a C string and a writable `statfs`, both live.
         let result = crate::sys::cvt(unsafe { libc::statfs(path.as_ptr(), &raw mut stat) });
-        trying(&format!("asking for the file system of {}", folder.display()), result)?;
+        trying(format_args!("asking for the file system of {}", folder.display()), result)?;
         Ok(match stat.f_type as u32 {
             0xef53 => "ext4".to_owned(), // or ext2, ext3: they share the number
             0x5846_5342 => "xfs".to_owned(),

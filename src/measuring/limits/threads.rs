@@ -55,7 +55,7 @@ pub(super) fn ping_pong(
 }
 
 fn pin(core: usize) -> io::Result<()> {
-    trying(&format!("pinning to core {core}"), cores::pin(core))
+    trying(format_args!("pinning to core {core}"), cores::pin(core))
 }
 
 /// Runs `work` and counts how often this thread left its core meanwhile.
