@@ -7,6 +7,7 @@ pub mod cores;
 mod error;
 #[cfg(unix)]
 pub mod interrupt;
+pub mod log;
 #[cfg(target_os = "linux")]
 pub(crate) mod poll;
 pub mod region;
