@@ -6,15 +6,22 @@
 use super::report::{Report, Value};
 use crate::proof::allocations::count;
 use crate::proof::syscalls::trace;
-use crate::proof::usage;
+use crate::proof::usage::Usage;
+use crate::sys::trying;
 use std::io;
 
+/// The quantities that [`memory`] sets.
+pub const MEMORY: [&str; 2] = ["heap", "page_faults"];
+
+/// The quantities that [`calls`] sets, beside each call by name.
+pub const CALLS: [&str; 3] = ["syscalls", "copied_in", "copied_out"];
+
 /// Runs `work` and sets `heap` (bytes allocated by this thread) and `page_faults` in the row
-/// `variant`.
+/// `variant`. Where page faults cannot be counted, that cell says why.
 ///
 /// # Errors
 ///
-/// The errors of `work` and of `getrusage(2)`.
+/// The errors of `work`; nothing is set then.
 ///
 /// # Panics
 ///
@@ -24,10 +31,16 @@ pub fn memory<T>(
     variant: &str,
     work: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    let ((result, made), used) = usage::count(|| Ok(count(work)))?;
+    let before = Usage::of_thread();
+    let (result, made) = count(work);
+    let used = before.and_then(|before| Ok(Usage::of_thread()? - before));
+    let value = result?;
     report.set(variant, "heap", Value::Bytes(made.bytes));
-    report.set(variant, "page_faults", used.minor_faults + used.major_faults);
-    result
+    match trying("getrusage", used) {
+        Ok(used) => report.set(variant, "page_faults", used.minor_faults + used.major_faults),
+        Err(reason) => report.set(variant, "page_faults", Value::from(reason)),
+    }
+    Ok(value)
 }
 
 /// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The JSON also
@@ -36,7 +49,7 @@ pub fn memory<T>(
 ///
 /// # Errors
 ///
-/// The errors of `work`.
+/// The errors of `work`; nothing is set then.
 pub fn calls<T>(
     report: &mut Report,
     variant: &str,
@@ -48,6 +61,7 @@ pub fn calls<T>(
         return work();
     }
     let (result, calls) = trace(work)?;
+    let value = result?;
     report.set(variant, "syscalls", calls.total());
     report.set(variant, "copied_in", Value::Bytes(calls.copied_in()));
     report.set(variant, "copied_out", Value::Bytes(calls.copied_out()));
@@ -56,12 +70,12 @@ pub fn calls<T>(
     let names: Vec<String> =
         calls.iter().map(|(name, call)| format!("{} {name}", call.made)).collect();
     report.note(&format!("{variant}: {}", names.join(", ")));
-    result
+    Ok(value)
 }
 
 /// Sets the cells that [`calls`] sets in the row `variant` to the reason why nothing was counted.
 pub fn no_calls(report: &mut Report, variant: &str, always: &[&str], reason: &str) {
-    report.not_possible(variant, &["syscalls", "copied_in", "copied_out"], reason);
+    report.not_possible(variant, &CALLS, reason);
     always
         .iter()
         .for_each(|name| report.detail(variant, name, Value::NotPossible(reason.to_owned())));
