@@ -224,6 +224,32 @@ fn mdbooks_own_command_prints_the_same_bytes() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn an_environment_variable_that_is_not_utf8_stops_only_what_needs_it() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let site = Site::new("environment");
+    let strange = OsStr::from_bytes(b"caf\xe9");
+    let build = |variables: &[(&OsStr, &OsStr)]| {
+        let mut press = Command::new(env!("CARGO_BIN_EXE_press"));
+        press.arg("build").current_dir(&site.root).env("CARGO_MANIFEST_DIR", &site.root);
+        let output = press.envs(variables.iter().copied()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let title = OsStr::new("MDBOOK_BOOK__TITLE");
+    assert_eq!(build(&[(OsStr::new("PLACE"), strange)]), (true, String::new()));
+    assert_eq!(build(&[(strange, OsStr::new("x"))]), (true, String::new()));
+    let (built, error) = build(&[(title, strange)]);
+    assert!(!built && error.contains("MDBOOK_BOOK__TITLE is not UTF-8"), "{error}");
+    let both = [(title, OsStr::new("Another title")), (OsStr::new("PLACE"), strange)];
+    let (built, error) = build(&both);
+    assert!(!built && error.contains("MDBOOK_BOOK__TITLE while PLACE"), "{error}");
+    assert_eq!(build(&both[..1]), (true, String::new()));
+    assert!(site.page("index.html").contains("Another title"));
+}
+
 /// Every file below a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();

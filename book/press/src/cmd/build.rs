@@ -9,8 +9,10 @@ use crate::model::{Block, Error, Problem};
 use crate::page::{appendix, card, figure, reference};
 use crate::project::Project;
 use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use std::env;
 use std::io;
 use std::path::{self, Path};
 
@@ -36,13 +38,40 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // Before mdBook empties the folder with the old pages, and to keep our errors apart from its
     // own.
     let book = load(project)?;
-    let mut printer = MDBook::load(project.book())
-        .map_err(|e| failed("reading book/book.toml and the pages", &e))?;
+    let mut printer = MDBook::load_with_config(project.book(), config(project)?)
+        .map_err(|e| failed("reading the pages", &e))?;
     // mdBook takes a relative one to be below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book });
     printer.build().map_err(|e| failed("printing the book", &e))
+}
+
+/// Reads `book.toml`, and the environment variables that replace its values.
+///
+/// mdBook panics if any variable at all is not UTF-8. If there is one, the variables are left
+/// unread, and a variable meant for mdBook is an error.
+fn config(project: &Project) -> Result<Config, Error> {
+    let mut config = Config::from_disk(project.book().join("book.toml"))
+        .map_err(|e| failed("reading book/book.toml", &e))?;
+    let strange = env::vars_os().find(|(name, value)| name.to_str().and(value.to_str()).is_none());
+    let Some((strange, _)) = strange else {
+        config.update_from_env().map_err(|e| failed("applying the MDBOOK_ variables", &e))?;
+        return Ok(config);
+    };
+    let mut names = env::vars_os().map(|(name, _)| name);
+    match names.find(|name| name.to_string_lossy().starts_with("MDBOOK_")) {
+        None => Ok(config),
+        Some(name) if name == strange => Err(Error::Failed(format!(
+            "the environment variable {} is not UTF-8",
+            name.to_string_lossy()
+        ))),
+        Some(name) => Err(Error::Failed(format!(
+            "mdBook cannot read the environment variable {} while {} is not UTF-8",
+            name.to_string_lossy(),
+            strange.to_string_lossy()
+        ))),
+    }
 }
 
 /// What mdbook calls, with the arguments after `preprocess`: none, or `supports RENDERER`. `false`
