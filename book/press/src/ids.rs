@@ -1,14 +1,13 @@
-//! The names that chapters, benches and recordings share: ids of claims, counts and benchmarks, and
-//! which bench a benchmark belongs to.
+//! The names that chapters, benches and recordings share: the ids of claims, counts and benchmarks,
+//! and the bench that a benchmark belongs to.
 
-/// The group of a benchmark's full id: what stands before the first slash.
+/// Returns the group of a benchmark's full id, the part before the first slash.
 pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
-/// The bench that a group or a full id belongs to, by its name alone;
-/// [`Machine::bench_of`](crate::machine::Machine::bench_of) and [`crate::project::Project::bench_of`] know the benches
-/// that there are. `NAME_cpu` and `NAME_aa` are groups of the bench NAME.
+/// Returns the bench that a group or a full id belongs to, judging by its name alone: `NAME_cpu` and
+/// `NAME_aa` are groups of the bench NAME. [`owner`] chooses among the benches that exist.
 pub fn bench_of(id: &str) -> &str {
     let mut name = group_of(id);
     while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {
@@ -17,7 +16,7 @@ pub fn bench_of(id: &str) -> &str {
     name
 }
 
-/// The longest of `names` that the group of `id` is, or begins with up to an underscore.
+/// Returns the longest of `names` that is the group of `id`, or its beginning up to an underscore.
 pub fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let group = group_of(id);
     names
@@ -27,12 +26,12 @@ pub fn owner<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a s
         .max_by_key(|name| name.len())
 }
 
-/// Whether what is said of `prefix` is said of `id` too: the same, or a whole part above it.
+/// Returns `true` if `id` is `prefix`, or lies below it as in a path.
 pub fn covers(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `example/variant.quantity` in its two parts.
+/// Splits `example/variant.quantity` into the example and the key.
 pub fn count_key(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((example, key)) if identifier(example) && key.contains('.') => {
@@ -42,7 +41,7 @@ pub fn count_key(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// criterion's full id has at least a group and a function.
+/// Checks that `id` is a full id of criterion, with at least a group and a function.
 pub fn benchmark_id(id: &str) -> Result<(), String> {
     if id.split('/').count() >= 2 && id.split('/').all(|part| !part.trim().is_empty()) {
         return Ok(());
@@ -50,7 +49,7 @@ pub fn benchmark_id(id: &str) -> Result<(), String> {
     Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
 }
 
-/// Whether `id` is in kebab case: lower-case letters and digits, parted by single hyphens.
+/// Returns `true` if `id` is in kebab case: lower-case letters and digits between single hyphens.
 pub fn kebab(id: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -58,7 +57,7 @@ pub fn kebab(id: &str) -> bool {
     id.split('-').all(part)
 }
 
-/// Whether `name` can name a bench, an example or a test: letters, digits, `_` and `-`.
+/// Returns `true` if `name` can name a bench, an example or a test: letters, digits, `_` and `-`.
 pub fn identifier(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

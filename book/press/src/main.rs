@@ -1,4 +1,4 @@
-//! `cargo book`: see the README for the commands.
+//! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
 use press::cmd::{build, check, record, serve};
@@ -12,26 +12,27 @@ Prints the book, checks its claims, and measures.
 Usage: cargo book [COMMAND] [OPTIONS]
 
 Commands:
-  serve       print the book and serve it on localhost, again on every change (the default)
+  serve       print the book, serve it on localhost, and print it again after every change
+              (the default command)
                 --open                  open a browser
-                --port PORT             the port; otherwise the first free one
+                --port PORT             listen on this port; otherwise on the first free one
   build       print the book to book/book/
   check       run every example and model, and list every claim with its verdict here;
-              exit 1 if one fails
-                --claim ID              only this claim; may be repeated
-                --json                  as a JSON array
-                --recorded              run nothing, judge what the reference machine recorded;
-                                        exit 1 unless every clocked and counted claim holds there
+              exit with 1 if one fails
+                --claim ID              check only this claim; may be repeated
+                --json                  print a JSON array
+                --recorded              run nothing, judge the reference machine's recordings;
+                                        exit with 1 unless every clocked and counted claim holds
   record      measure, in rounds, into book/machines/NAME.json
-                --bench NAME            only this bench; may be repeated
-                --rounds N              rounds of every bench, 9 unless told
-                --machine NAME          the machine's name, here unless told
-                --about TEXT            one sentence about the machine
-                --replace               replace what is already recorded
-                --counts                measure nothing, count and prove again
-  preprocess  what mdbook calls; not for people
+                --bench NAME            measure only this bench; may be repeated
+                --rounds N              rounds of every bench (default: 9)
+                --machine NAME          name of the machine (default: here)
+                --about TEXT            a sentence about the machine
+                --replace               replace existing recordings
+                --counts                measure nothing, only count and prove again
+  preprocess  serve as mdbook's preprocessor; mdbook runs it
 
-  -h, --help  this text
+  -h, --help  print this text
 ";
 
 /// A command with its options.
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command; `false` is an answer, exit code 1.
+/// Runs a command. Returns `false` if its answer is no, which exits with 1.
 fn run(command: Command) -> Result<bool, Error> {
     if let Command::Help = command {
         print!("{HELP}");
@@ -89,7 +90,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
                     Some("preprocess") => Command::Preprocess(Vec::new()),
-                    _ => return Err(format!("no command {}", name.to_string_lossy()).into()),
+                    _ => return Err(format!("unknown command {}", name.to_string_lossy()).into()),
                 };
             }
             (Value(word), Command::Preprocess(words)) => words.push(word.string()?),

@@ -1,8 +1,7 @@
-//! What the rest of the press talks about: claims, figures, estimates and verdicts.
+//! The vocabulary of the press: claims, figures, estimates and verdicts.
 //!
-//! Nothing here reads a file or prints a page. `claims` and `inline` fill these types from
-//! chapters, `machine` and `criterion` fill them from measurements, `judge` brings the two
-//! together, and `html` prints the outcome.
+//! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
+//! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
 use crate::ids::bench_of;
 use serde::{Deserialize, Serialize};
@@ -10,11 +9,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Where a block or a reference stands: the page's path as `book/src/…` and the line, counted from
-/// 1.
+/// The place of a block or a reference: its page and line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// Path from the project's root.
+    /// Path from the project's root: `book/src/…`.
     pub page: PathBuf,
     /// Line in the Markdown source, counted from 1.
     pub line: usize,
@@ -26,12 +24,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something wrong in a page, with where; printed as `path:line: message`.
+/// A fault in a page with its place; printed as `path:line: message`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where it stands.
+    /// The place of the fault.
     pub place: Place,
-    /// What is wrong, in one line.
+    /// The fault in one line.
     pub message: String,
 }
 
@@ -41,14 +39,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a command stopped.
+/// The reason why a command stopped.
 #[derive(Debug)]
 pub enum Error {
-    /// What was tried on what, and what came of it.
+    /// Something failed; the message says what was tried on what.
     Failed(String),
-    /// Arguments that make no sense; the process exits with 2.
+    /// The arguments make no sense; the process exits with 2.
     Usage(String),
-    /// What is wrong in the book's pages, all of it.
+    /// All the faults in the book's pages.
     Book(Vec<Problem>),
 }
 
@@ -68,12 +66,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Something found in a page, with the bytes of the source that it takes up.
+/// A part of a page with the bytes of the source that it takes up.
 #[derive(Clone, Debug)]
 pub struct Spanned<T> {
     /// Bytes of the Markdown source that the printed form replaces.
     pub range: Range<usize>,
-    /// What stands there.
+    /// The part itself.
     pub item: T,
 }
 
@@ -103,7 +101,7 @@ pub enum Inline {
         /// `variant.quantity` in its JSON.
         key: String,
     },
-    /// `{{ratio A B}}`: time(A) / time(B), "B is so many times as fast as A".
+    /// `{{ratio A B}}`: time(A) / time(B), how many times as fast B is as A.
     Ratio {
         /// The benchmark whose time is divided.
         a: String,
@@ -117,16 +115,16 @@ pub enum Inline {
         /// The benchmark that is the whole.
         b: String,
     },
-    /// `{{crossover GROUP A B}}`: the smallest parameter from which on function A beats function B.
+    /// `{{crossover GROUP A B}}`: the smallest parameter from which function A beats function B.
     Crossover {
         /// The criterion group.
         group: String,
-        /// The function that wins from there on.
+        /// The function that wins from there.
         a: String,
         /// The function that it beats.
         b: String,
     },
-    /// `{{claim ID}}`: what was found for a claim, and its verdict, linked to its card.
+    /// `{{claim ID}}`: a claim's number and verdict, linked to its card.
     Claim {
         /// The claim's id.
         id: String,
@@ -136,22 +134,22 @@ pub enum Inline {
         /// The bench, whose A/A pair is the group `NAME_aa`.
         bench: String,
     },
-    /// `{{quoted "60 ns" https://…}}`: somebody else's number, with its source.
+    /// `{{quoted "60 ns" https://…}}`: a number from elsewhere, with its source.
     Quoted {
         /// The words.
         text: String,
-        /// Where they come from.
+        /// The address of the source.
         url: String,
     },
 }
 
-/// Where one function begins to beat another, among the parameters that were measured.
+/// The parameter from which one function beats another, among those that were measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crossover {
-    /// From here on, and at every larger parameter, the first function beats the other.
+    /// The first function beats the other here and at every larger parameter.
     pub from: String,
-    /// The smallest parameter from which on nothing contradicts that: behind the last one at which
-    /// the other wins.
+    /// The smallest parameter from which nothing contradicts that: the one after the last at which
+    /// the other function wins.
     pub earliest: String,
 }
 
@@ -162,11 +160,11 @@ pub struct Claim {
     pub id: String,
     /// The sentence, with the bounds filled in.
     pub says: String,
-    /// What proves it.
+    /// The proof.
     pub proof: Proof,
-    /// The chapter's own command that proves it, instead of [`Claim::command`]'s.
+    /// The chapter's own command to prove it, in place of the one that [`Claim::command`] makes up.
     pub command: Option<String>,
-    /// Where it is written.
+    /// The place in the source.
     pub place: Place,
 }
 
@@ -177,10 +175,10 @@ pub enum Proof {
     Compiled {
         /// Path from the project's root.
         file: PathBuf,
-        /// The name behind `ANCHOR:`.
+        /// The name after `ANCHOR:`.
         anchor: String,
     },
-    /// Exact numbers that an example emits; all must be in bounds.
+    /// Exact numbers that an example prints; all must be in bounds.
     Counted(Vec<Count>),
     /// A loom model, `technique::model`.
     Explored {
@@ -198,7 +196,7 @@ pub struct Count {
     pub example: String,
     /// `variant.quantity` in the example's JSON.
     pub key: String,
-    /// What it must be.
+    /// The bound that it must keep.
     pub bound: CountBound,
 }
 
@@ -229,7 +227,7 @@ pub struct Clocked {
     pub subject: String,
     /// The benchmark that it is compared with.
     pub than: String,
-    /// Where the ratio's whole interval must lie.
+    /// The bound that the ratio's whole interval must keep.
     pub bound: RatioBound,
 }
 
@@ -251,7 +249,7 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Rounds it was taken from; 1 means that the interval holds one run's sampling noise only.
+    /// The number of rounds; with one round, the interval holds that run's sampling noise only.
     pub rounds: usize,
 }
 
@@ -267,22 +265,22 @@ pub struct Round {
     pub high: f64,
 }
 
-/// What became of a claim on one machine.
+/// The outcome of a claim on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The proof went through; for a ratio, its whole interval is in bounds.
+    /// The proof passed; for a ratio, its whole interval is in bounds.
     Holds,
     /// The proof failed; for a ratio, its whole interval is out of bounds.
     Fails,
     /// The interval straddles the bound.
     Undecided,
-    /// Nobody has measured it on this machine.
+    /// It was not measured on this machine.
     NotMeasured,
     /// This machine cannot measure it, for this reason.
     NotPossible(String),
 }
 
-/// A verdict and what it was drawn from.
+/// A verdict and its grounds.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// The verdict.
@@ -290,7 +288,7 @@ pub struct Judgement {
     /// The measured number: a ratio for a clocked claim, a count for a counted one with a single
     /// number.
     pub value: Option<Estimate>,
-    /// In words, what was found (`"sendfile.syscalls = 1"`), or why there is nothing.
+    /// The finding in words (`"sendfile.syscalls = 1"`), or the reason why there is none.
     pub found: String,
 }
 
@@ -299,9 +297,9 @@ pub struct Judgement {
 pub struct Figure {
     /// The criterion group.
     pub group: String,
-    /// What the y axis shows.
+    /// The quantity on the y axis.
     pub y: YAxis,
-    /// Caption; the group's name where there is none.
+    /// Caption; without one, the group's name stands in.
     pub title: Option<String>,
     /// Label of the y axis.
     pub label: Option<String>,
@@ -311,11 +309,11 @@ pub struct Figure {
     pub series: Vec<String>,
     /// For `YAxis::Ratio`: the function that the others are divided by.
     pub baseline: Option<String>,
-    /// Where it is written.
+    /// The place in the source.
     pub place: Place,
 }
 
-/// What a figure's y axis shows.
+/// The quantity on a figure's y axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YAxis {
     /// Time per iteration.
@@ -327,7 +325,7 @@ pub enum YAxis {
 }
 
 impl Proof {
-    /// The examples whose counts it rests on.
+    /// Returns the examples whose counts it rests on.
     pub fn examples(&self) -> impl Iterator<Item = &str> {
         let counts: &[Count] = if let Proof::Counted(counts) = self { counts } else { &[] };
         counts.iter().flat_map(|count| {
@@ -341,8 +339,8 @@ impl Proof {
 }
 
 impl Claim {
-    /// The command that proves this claim, as a reader types it. For a clocked claim whose group is
-    /// not named like its bench, [`crate::book::load`] has set it.
+    /// Returns the command that proves this claim, as a reader types it. For a clocked claim whose
+    /// group is not named like its bench, [`crate::book::load`] has set it.
     pub fn command(&self) -> String {
         if let Some(command) = &self.command {
             return command.clone();
@@ -360,7 +358,7 @@ impl Claim {
         }
     }
 
-    /// `compiled`, `counted`, `explored` or `clocked`.
+    /// Returns `compiled`, `counted`, `explored` or `clocked`.
     pub fn kind(&self) -> &'static str {
         match self.proof {
             Proof::Compiled { .. } => "compiled",
@@ -372,7 +370,7 @@ impl Claim {
 }
 
 impl Verdict {
-    /// The verdict in words, without its reason.
+    /// Returns the verdict in words, without its reason.
     pub fn words(&self) -> &'static str {
         match self {
             Verdict::Holds => "holds",

@@ -7,9 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a program left.
+/// The outcome of a program.
 pub(crate) struct Outcome {
-    /// `None` when it was stopped for taking too long.
+    /// The exit status, or `None` if the program was stopped for taking too long.
     pub status: Option<ExitStatus>,
     pub stdout: String,
     pub stderr: String,
@@ -20,7 +20,7 @@ impl Outcome {
         self.status.is_some_and(|status| status.success())
     }
 
-    /// What went wrong, with the last lines that the program wrote.
+    /// Describes a failure of the program `what`, with the last lines that it wrote.
     pub fn failure(&self, what: &str, limit: Duration) -> Error {
         let how = match self.status {
             None => format!("was stopped after {} seconds", limit.as_secs()),
@@ -30,7 +30,7 @@ impl Outcome {
     }
 }
 
-/// The last lines of what a program wrote, as the end of a message.
+/// Formats the last lines of a program's output as the end of a message.
 pub(crate) fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
     let last: Vec<String> =
@@ -59,15 +59,15 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Err
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
             break None;
         }
-        // Seldom once it is clear that it takes long: a bench should have the machine to itself.
+        // Less often after the first second: a bench should have the machine to itself.
         thread::sleep(Duration::from_millis(if started.elapsed().as_secs() < 1 {
             10
         } else {
             100
         }));
     };
-    // A program that left a child behind may hold the pipes open for good: what came until now is
-    // enough.
+    // A child that the program left behind may hold the pipes open for good, so wait no longer than
+    // a second for more.
     let finish = |receiver: mpsc::Receiver<Vec<u8>>| {
         let mut bytes = Vec::new();
         while let Ok(more) = receiver.recv_timeout(Duration::from_secs(1)) {
@@ -78,7 +78,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Outcome, Err
     Ok(Outcome { status, stdout: finish(stdout), stderr: finish(stderr) })
 }
 
-/// Reads a pipe on a thread of its own, so that neither of two fills up and stops the program.
+/// Reads a pipe on a thread of its own, so that the program cannot block on a full one.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(mut pipe) = pipe {
@@ -94,8 +94,8 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
     receiver
 }
 
-/// cargo, the one that runs this process where there is one. What cargo told this process about the
-/// press's own package is none of the child's business.
+/// Returns a command for cargo: the one that runs this process, if there is one. The variables by
+/// which cargo describes the press's own package are removed.
 pub(crate) fn cargo(project: &crate::project::Project) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(project.root()).env("CARGO_TARGET_DIR", project.target());

@@ -1,8 +1,8 @@
-//! Prints a number with its unit, rounded to what its uncertainty supports.
+//! Formats numbers with their units, rounded to the digits that their uncertainty supports.
 
 use crate::model::Estimate;
 
-/// What a number is a number of.
+/// The kind of a number, which decides its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// Nanoseconds.
@@ -19,7 +19,7 @@ pub enum Quantity {
     Count,
 }
 
-/// A number as it stands in the book.
+/// A number as the book prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     /// `12.3 µs`.
@@ -28,8 +28,8 @@ pub struct Text {
     pub interval: String,
 }
 
-/// The estimate in words: two significant digits, or three where the interval is narrow enough for
-/// the third to mean something. The interval's ends are rounded outwards, so that it never looks
+/// Formats an estimate with two significant digits, or three if the interval is narrow enough for
+/// the third to mean something. The interval's ends are rounded outward, so that it never looks
 /// narrower than it is.
 pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
     let Estimate { value, low, high, .. } = estimate;
@@ -46,8 +46,8 @@ pub fn text(estimate: Estimate, quantity: Quantity) -> Text {
     }
 }
 
-/// One number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`, `4.2
-/// GiB/s`. A count is printed as it is.
+/// Formats one number with its unit to `digits` significant digits, for axes and tables: `1.25 µs`,
+/// `4.2 GiB/s`. A count is printed as it is.
 pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
     if quantity == Quantity::Count {
         return count(value);
@@ -56,8 +56,8 @@ pub fn number(value: f64, quantity: Quantity, digits: usize) -> String {
     format!("{}{suffix}", print(value * scale, step(value * scale, digits), f64::round))
 }
 
-/// A parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8, `10ms`
-/// is 10,000,000 (ns). Another word behind the number is ignored (`8threads` is 8).
+/// Reads a parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8,
+/// `10ms` is 10,000,000 (ns). Any other word after the number is ignored (`8threads` is 8).
 pub fn parameter(text: &str) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
@@ -73,7 +73,8 @@ pub fn parameter(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// A parameter as people write it: `64KiB` becomes `64 KiB`; what is no number stays.
+/// Puts a space between a parameter's number and unit: `64KiB` becomes `64 KiB`. Words stay as they
+/// are.
 #[must_use]
 pub fn spaced(parameter: &str) -> String {
     let end = parameter.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(parameter.len());
@@ -83,8 +84,8 @@ pub fn spaced(parameter: &str) -> String {
     format!("{}\u{a0}{}", &parameter[..end], parameter[end..].trim())
 }
 
-/// Significant digits that the interval supports: up to the place of its half-width's first digit,
-/// two at least, three at most.
+/// Returns the number of significant digits that the interval supports: up to the place of its
+/// half-width's first digit, at least two and at most three.
 fn digits(estimate: Estimate) -> usize {
     let half = (estimate.high - estimate.low) / 2.0;
     if half <= 0.0 || !half.is_finite() {
@@ -93,7 +94,7 @@ fn digits(estimate: Estimate) -> usize {
     (magnitude(estimate.value) - magnitude(half) + 1).clamp(2, 3) as usize
 }
 
-/// The factor that brings `value` to its unit, and the unit as it stands behind the number.
+/// Returns the factor that brings `value` to its unit, and the unit as it follows the number.
 fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
     const UNITS: [(f64, &str); 4] = [(1.0, " ns"), (1e-3, " µs"), (1e-6, " ms"), (1e-9, " s")];
     const KIB: f64 = 1.0 / 1024.0;
@@ -113,7 +114,7 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
         Quantity::Percent => (&[(100.0, " %")], 0.0),
         Quantity::Count => (&[(1.0, "")], 0.0),
     };
-    // What would be printed as 1000 belongs to the next unit.
+    // A number that would be printed as 1000 belongs to the next unit.
     let fits = |factor: f64| {
         let scaled = value * factor;
         let step = step(scaled, digits);
@@ -122,24 +123,24 @@ fn scale(value: f64, quantity: Quantity, digits: usize) -> (f64, &'static str) {
     *units.iter().find(|(factor, _)| fits(*factor)).unwrap_or(&units[units.len() - 1])
 }
 
-/// The place of the last of `digits` significant digits: 0.1 for 12.3 and three. A number that
-/// rounds up to the next power of ten has its digits from there on.
+/// Returns the place of the last of `digits` significant digits: 0.1 for 12.3 and three. The digits
+/// of a number that rounds up to a power of ten start at that power.
 fn step(value: f64, digits: usize) -> f64 {
     let digits = digits.max(1) as i32;
     let step = 10f64.powi(magnitude(value) - digits + 1);
     if (value / step).round() >= 10f64.powi(digits) { step * 10.0 } else { step }
 }
 
-/// The power of ten of a number's first digit; 0 for what has none.
+/// Returns the power of ten of a number's first digit, or 0 if it has none.
 fn magnitude(value: f64) -> i32 {
     let magnitude = value.abs().log10().floor();
     if magnitude.is_finite() { magnitude as i32 } else { 0 }
 }
 
-/// `value` rounded by `round` to a multiple of `step`, with thousands set apart.
+/// Formats `value`, rounded by `round` to a multiple of `step`, with commas between thousands.
 fn print(value: f64, step: f64, round: fn(f64) -> f64) -> String {
     let steps = value / step;
-    // A multiple of the step that is off by the last bit is still that multiple.
+    // A multiple of the step stays one even if it is off by the last bit.
     let steps = if (steps - steps.round()).abs() < 1e-9 * steps.abs() {
         steps.round()
     } else {
@@ -149,6 +150,7 @@ fn print(value: f64, step: f64, round: fn(f64) -> f64) -> String {
     thousands(&format!("{:.decimals$}", steps * step))
 }
 
+/// Formats an exact number, with at most three decimals.
 fn count(value: f64) -> String {
     if value.fract() == 0.0 {
         return thousands(&format!("{value:.0}"));
@@ -157,6 +159,7 @@ fn count(value: f64) -> String {
     thousands(text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// Puts commas between thousands.
 fn thousands(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let (sign, whole) = whole.split_at(whole.find(|c: char| c.is_ascii_digit()).unwrap_or(0));

@@ -77,7 +77,7 @@ fn verdicts(json: &str) -> Vec<(String, String, String)> {
 fn arguments_that_make_no_sense_exit_with_2() {
     let miniature = Miniature::new();
     for (arguments, expected) in [
-        ("chekc", "no command chekc"),
+        ("chekc", "unknown command chekc"),
         ("check --jsno", "invalid option '--jsno'"),
         ("build --json", "invalid option '--json'"),
         ("check here", "unexpected argument \"here\""),

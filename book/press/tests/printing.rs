@@ -1,4 +1,4 @@
-//! Prints a book with every kind of block in every state, both ways, and reads what came out.
+//! Prints a book with every kind of block in every state, both ways, and reads the result.
 
 mod common;
 
@@ -13,8 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The fixture in a folder of its own, with the real book's configuration and theme; removed at the
-/// end.
+/// A copy of the fixture, with the real book's configuration and theme; removed when dropped.
 struct Site {
     root: PathBuf,
 }
@@ -56,7 +55,7 @@ impl Drop for Site {
     }
 }
 
-/// A claim's card.
+/// Returns a claim's card.
 fn card<'a>(page: &'a str, id: &str) -> &'a str {
     let start = page.find(&format!("id=\"claim-{id}\"")).unwrap_or_else(|| panic!("no card {id}"));
     &page[start..start + page[start..].find("</article>").unwrap()]
@@ -91,7 +90,7 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
     assert!(card(&page, "sendfile-1mib").contains("one round only"));
     assert!(card(&page, "uring-syscalls").contains("io_uring is forbidden on this machine"));
     assert!(card(&page, "sendfile-syscalls").contains("A 1 MiB file leaves in 1 system call."));
-    assert!(!page.contains("```") && !page.contains("{{"), "something was left unprinted");
+    assert!(!page.contains("```") && !page.contains("{{"), "a block was left as it was");
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
 }
 
 #[test]
-fn figures_show_both_machines_or_say_who_has_not_measured() {
+fn figures_show_both_machines_or_say_which_has_no_measurement() {
     let site = Site::new("figures");
     site.print().unwrap();
     let page = site.page("part/blocks.html");
@@ -164,14 +163,14 @@ fn every_link_anchor_and_image_leads_somewhere() {
     let report = links::check(&site.root.join("book/book")).unwrap();
     assert_eq!(report.problems, [""; 0]);
     assert!(report.pages >= 9 && report.links > 100, "{report:?}");
-    // And one that does not is found.
+    // A link that leads nowhere is found.
     site.edit("book/src/part/below.md", "#claim-sendfile-1mib", "#claim-renamed");
     site.print().unwrap();
     let report = links::check(&site.root.join("book/book")).unwrap();
     assert!(report.problems.iter().any(|p| p.contains("claim-renamed")), "{:?}", report.problems);
 }
 
-/// The same for the book itself.
+/// Checks the links of the book itself.
 #[test]
 fn every_link_of_the_book_leads_somewhere() {
     let project =
@@ -250,7 +249,7 @@ fn an_environment_variable_that_is_not_utf8_stops_only_what_needs_it() {
     assert!(site.page("index.html").contains("Another title"));
 }
 
-/// Every file below a folder.
+/// Reads every file below a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -278,15 +277,11 @@ fn only_pages_are_printed() {
 }
 
 #[test]
-fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
+fn all_mistakes_are_reported_with_page_and_line_and_the_old_pages_stay() {
     let site = Site::new("mistakes");
     site.print().unwrap();
     let before = site.page("part/below.html");
-    site.edit(
-        "book/src/part/below.md",
-        "No number at all",
-        "It takes 12 µs, which nobody measured",
-    );
+    site.edit("book/src/part/below.md", "No number at all", "It takes 12 µs, as a guess");
     site.edit(
         "book/src/part/blocks.md",
         "{{#include ../../../src/layout.rs:padded}}",
@@ -295,11 +290,7 @@ fn mistakes_are_all_reported_with_page_and_line_and_the_old_pages_stay() {
     let error = site.print().unwrap_err().to_string();
     assert!(error.contains("book/src/part/below.md:3: "), "{error}");
     assert_eq!(site.page("part/below.html"), before);
-    site.edit(
-        "book/src/part/below.md",
-        "It takes 12 µs, which nobody measured",
-        "No number at all",
-    );
+    site.edit("book/src/part/below.md", "It takes 12 µs, as a guess", "No number at all");
     let error = site.print().unwrap_err().to_string();
     assert!(
         error.contains("book/src/part/blocks.md:1") && error.contains("no anchor `gone`"),

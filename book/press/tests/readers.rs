@@ -295,7 +295,7 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
         ("{{ratio copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
         ("{{percent copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
         ("{{counted copy/whole.cells}}", "unknown: the example `copy` had no `whole.cells`"),
-        ("{{counted paste/whole.calls}}", "unknown: there is no examples/paste.rs"),
+        ("{{counted paste/whole.calls}}", "unknown: examples/paste.rs does not exist"),
         (
             "{{crossover copy whole part}}",
             "unknown: the reference recording of 2026-01-01T00:00:00Z has no `copy/part`",
@@ -327,7 +327,7 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
         (&claim("compiled = \"src/none.rs#size\""), "cannot read src/none.rs"),
         (
             &claim("compiled = \"src/copy.rs#unproved\""),
-            "nothing at `unproved` in src/copy.rs is asserted",
+            "the anchor `unproved` of src/copy.rs asserts nothing",
         ),
         ("It takes 60 ns.", "a number typed by hand, `60 ns`"),
     ] {

@@ -15,9 +15,10 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// The blocks of one page in order, and what is wrong with the others. A range covers the whole
-/// fenced block, fences included. `page` is the path that problems name. That ids are unique in the
-/// book is [`crate::book::load`]'s to check.
+/// Returns the blocks of one page in order, and a problem for each malformed one.
+///
+/// A range covers the whole fenced block, fences included. `page` is the path that problems name.
+/// [`crate::book::load`] checks that ids are unique in the book.
 pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>) {
     let source = Source::new(page, markdown);
     let mut blocks = Vec::new();
@@ -49,7 +50,7 @@ pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>
     (blocks, problems)
 }
 
-/// What is wrong with a block, `line` lines below its fence.
+/// A fault in a block, `line` lines below its fence.
 struct Fault {
     line: usize,
     message: String,
@@ -61,10 +62,15 @@ impl From<String> for Fault {
     }
 }
 
+/// A fenced block of ours.
 struct Fenced<'a> {
+    /// The words after the opening fence.
     info: &'a str,
+    /// The first of them: `claim` or `figure`.
     word: &'a str,
+    /// The number of lists, quotes and notes around it.
     depth: usize,
+    /// Its source, fences included.
     source: &'a str,
 }
 
@@ -73,16 +79,13 @@ impl Fenced<'_> {
         let word = self.word;
         if self.info.trim() != word {
             return Err(format!(
-                "a {word} block takes nothing behind its name, not `{}`",
+                "nothing may follow the name of a {word} block, not even `{}`",
                 self.info
             )
             .into());
         }
         if self.depth > 0 {
-            return Err(format!(
-                "a {word} block stands by itself, not in a list, a quote or a note"
-            )
-            .into());
+            return Err(format!("a {word} block cannot be inside a list, a quote or a note").into());
         }
         let lines: Vec<&str> = self.source.trim_end().lines().collect();
         let closed = lines.len() > 1
@@ -99,7 +102,7 @@ impl Fenced<'_> {
     }
 }
 
-/// Reads TOML; a fault names the line that it is on.
+/// Reads TOML; a fault names its line.
 fn parse<T: DeserializeOwned>(toml: &str) -> Result<T, Fault> {
     toml::from_str(toml).map_err(|e| Fault {
         line: e.span().map_or(0, |span| toml[..span.start].matches('\n').count() + 1),
@@ -137,6 +140,7 @@ struct RawCount {
     at_least: Option<f64>,
 }
 
+/// Checks a claim.
 fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     if !kebab(&raw.id) {
         return Err(format!(
@@ -158,11 +162,11 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
             true => {
                 "no proof: one of `compiled`, `counted`, `explored`, `faster` or `like`".to_string()
             }
-            false => format!("one claim, one proof, not {}", given.join(" and ")),
+            false => format!("a claim has one proof, not {}", given.join(" and ")),
         });
     };
-    // Keys that are read with this proof; any other would be ignored, and a bound that is ignored
-    // is a claim unchecked.
+    // The keys that go with this proof. Any other would be ignored, and an ignored bound is an
+    // unchecked claim.
     let allowed: &[&str] = match kind {
         "counted" => &["than", "by", "equals", "at_most", "at_least"],
         "faster" => &["than", "by"],
@@ -179,7 +183,7 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     ];
     if let Some((stray, _)) = bounds.iter().find(|(name, given)| *given && !allowed.contains(name))
     {
-        return Err(format!("`{stray}` means nothing beside `{kind}`"));
+        return Err(format!("`{stray}` has no meaning beside `{kind}`"));
     }
     let proof = if let Some(anchor) = &raw.compiled {
         compiled(anchor)?
@@ -204,6 +208,7 @@ fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
     })
 }
 
+/// Reads the file and anchor of a compiled claim.
 fn compiled(text: &str) -> Result<Proof, String> {
     let shape = || {
         format!("`compiled` names an anchor of the library as `src/path.rs#anchor`, not `{text}`")
@@ -216,6 +221,7 @@ fn compiled(text: &str) -> Result<Proof, String> {
     Ok(Proof::Compiled { file: PathBuf::from(file), anchor: anchor.to_string() })
 }
 
+/// Reads the counts of a counted claim: one with the bounds beside it, or a list.
 fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
     let outside = || {
         [raw.equals, raw.at_most, raw.at_least, raw.by].iter().any(Option::is_some)
@@ -231,7 +237,7 @@ fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
             at_least: raw.at_least,
         })?],
         toml::Value::Array(_) if outside() => {
-            return Err("with a list, each entry of `counted` has its own bound".to_string());
+            return Err("if `counted` is a list, each entry has its own bound".to_string());
         }
         toml::Value::Array(entries) => entries
             .iter()
@@ -239,14 +245,15 @@ fn counted(of: &toml::Value, raw: &RawClaim) -> Result<Proof, String> {
                 count(entry.clone().try_into().map_err(|e| format!("`counted`: {}", e.message()))?)
             })
             .collect::<Result<_, String>>()?,
-        _ => return Err("`counted` is a text or a list of tables".to_string()),
+        _ => return Err("`counted` is a string or a list of tables".to_string()),
     };
     if counts.is_empty() {
-        return Err("`counted` is empty, which would always hold".to_string());
+        return Err("`counted` is empty: such a claim would always hold".to_string());
     }
     Ok(Proof::Counted(counts))
 }
 
+/// Reads one count with its bound.
 fn count(raw: RawCount) -> Result<Count, String> {
     let (example, key) = count_key(&raw.of)?;
     let given = [
@@ -273,20 +280,21 @@ fn count(raw: RawCount) -> Result<Count, String> {
         CountBound::Equals(n) | CountBound::AtMost(n) | CountBound::AtLeast(n)
             if !n.is_finite() || n < 0.0 =>
         {
-            Err(format!("the bound {n} is no count"))
+            Err(format!("the bound {n} is not a count"))
         }
         CountBound::AtLeast(0.0) => Err("`at_least = 0` cannot fail".to_string()),
         bound => Ok(Count { example, key, bound }),
     }
 }
 
+/// Reads the comparison of a clocked claim; `name` is the key of its bound.
 fn clocked(
     subject: Option<String>,
     than: Option<String>,
     (name, by): (&str, Option<f64>),
 ) -> Result<Proof, String> {
     let subject = subject.unwrap_or_default();
-    let than = than.ok_or("what is it compared with? `than` is missing")?;
+    let than = than.ok_or("`than` is missing, the benchmark to compare with")?;
     for id in [&subject, &than] {
         benchmark_id(id)?;
     }
@@ -298,17 +306,17 @@ fn clocked(
     Ok(Proof::Clocked(Clocked { subject, than, bound }))
 }
 
-/// A factor above 1; what is claimed to make no difference is said with `like` and `within`.
+/// Checks that a factor is above 1. A claim of no difference has `like` and `within` instead.
 fn factor(name: &str, factor: f64) -> Result<f64, String> {
     if factor.is_finite() && factor > 1.0 {
         return Ok(factor);
     }
-    let hint = if name == "by" { "; for \"no difference\" write `like` and `within`" } else { "" };
+    let hint = if name == "by" { "; to claim no difference, use `like` and `within`" } else { "" };
     Err(format!("`{name}` is a factor above 1, not {factor}{hint}"))
 }
 
-/// The sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name; where
-/// several counts have one, `{{at_most 2}}` is the second count's.
+/// Returns the sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name;
+/// if several counts have one, `{{at_most 2}}` is the second count's.
 fn says(template: &str, proof: &Proof) -> Result<String, String> {
     static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant")
@@ -319,7 +327,8 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
     let typed = lint::typed_in(&PLACEHOLDER.replace_all(template, "\u{fffc}"));
     if let Some(typed) = typed.first() {
         return Err(format!(
-            "`says` has a number typed by hand, `{typed}`: write the bound as a placeholder such as {{{{by}}}}"
+            "`says` has a number typed by hand, `{typed}`: write the bound as a placeholder, such as \
+             {{{{by}}}}"
         ));
     }
     let bounds: Vec<(&str, f64)> = match proof {
@@ -360,10 +369,10 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
         }
     });
     if let Some(wrong) = wrong {
-        return Err(format!("`says` has {wrong}, which is not one bound of this claim"));
+        return Err(format!("`says` has {wrong}, which does not name one bound of this claim"));
     }
     if filled.contains("{{") || filled.contains("}}") {
-        return Err("`says` has braces that are no placeholder".to_string());
+        return Err("`says` has braces that are not a placeholder".to_string());
     }
     Ok(filled.into_owned())
 }
@@ -389,6 +398,7 @@ enum RawAxis {
     Ratio,
 }
 
+/// Checks a figure.
 fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
     if raw.group.is_empty() || raw.group.contains('/') {
         return Err(format!("`group` is a criterion group, not `{}`", raw.group));
@@ -401,7 +411,7 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
     match (y, &raw.baseline) {
         (YAxis::Ratio, None) => return Err("a ratio needs a `baseline`".to_string()),
         (YAxis::Time | YAxis::Throughput, Some(_)) => {
-            return Err("`baseline` means nothing without `y = \"ratio\"`".to_string());
+            return Err("`baseline` has no meaning without `y = \"ratio\"`".to_string());
         }
         _ => {}
     }
@@ -473,9 +483,8 @@ mod tests {
     #[test]
     fn the_four_proofs() {
         let claim = only_claim("says = 'S'\ncompiled = 'src/a/b.rs#size'");
-        assert!(
-            matches!(claim.proof, Proof::Compiled { file, anchor } if file == Path::new("src/a/b.rs") && anchor == "size")
-        );
+        let Proof::Compiled { file, anchor } = claim.proof else { panic!("not compiled") };
+        assert_eq!((file.as_path(), anchor.as_str()), (Path::new("src/a/b.rs"), "size"));
         let claim = only_claim("says = 'S'\nexplored = 'ring::loss'");
         assert_eq!(claim.command(), "cargo explore --exact ring::loss");
         let claim = only_claim(
@@ -505,22 +514,23 @@ mod tests {
         assert_eq!(bound("counted = 'e/v.q'\nthan = 'e/w.q'\nby = 16"), fewer);
         let claim = only_claim(
             "says = '{{equals}} of {{at_most 2}} or {{at_most 3}}'\n\
-             counted = [{ of = 'e/v.q', equals = 1 }, { of = 'e/w.q', at_most = 2000 }, { of = 'e/w.r', at_most = 3 }]",
+             counted = [{ of = 'e/v.q', equals = 1 }, { of = 'e/w.q', at_most = 2000 },\n\
+             { of = 'e/w.r', at_most = 3 }]",
         );
         assert_eq!(claim.says, "1 of 2,000 or 3");
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn a_malformed_block_is_named_with_its_line() {
         for (body, expected) in [
             ("says = 'S'", "1: no proof"),
             ("says = 'S'\nexplored = 'a::b'\nextra = 1", "5: unknown field `extra`"),
             ("says = ", "3: "),
             (
                 "says = 'S'\nexplored = 'a::b'\nfaster = 'g/a'",
-                "1: one claim, one proof, not explored and faster",
+                "1: a claim has one proof, not explored and faster",
             ),
-            ("says = 'S'\nexplored = 'a::b'\nby = 2", "1: `by` means nothing beside `explored`"),
+            ("says = 'S'\nexplored = 'a::b'\nby = 2", "1: `by` has no meaning beside `explored`"),
             ("says = 'S'\nexplored = 'ab'", "1: `explored` names a test"),
             (
                 "says = 'S'\ncompiled = 'tests/a.rs#x'",
@@ -536,7 +546,7 @@ mod tests {
                 "1: `e/v.q` needs one bound",
             ),
             ("says = 'S'\ncounted = 'e/v.q'\nat_least = 0", "1: `at_least = 0` cannot fail"),
-            ("says = 'S'\ncounted = 'e/v.q'\nat_most = nan", "1: the bound NaN is no count"),
+            ("says = 'S'\ncounted = 'e/v.q'\nat_most = nan", "1: the bound NaN is not a count"),
             ("says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'", "1: `than` and `by` come together"),
             (
                 "says = 'S'\ncounted = 'e/v.q'\nthan = 'e/w.q'\nby = 1",
@@ -548,16 +558,19 @@ mod tests {
                 "says = 'S'\ncounted = [{ of = 'e/v.q', equal = 1 }]",
                 "1: `counted`: unknown field `equal`",
             ),
-            ("says = 'S'\ncounted = [{ of = 'e/v.q', equals = 1 }]\nequals = 1", "1: with a list"),
+            (
+                "says = 'S'\ncounted = [{ of = 'e/v.q', equals = 1 }]\nequals = 1",
+                "1: if `counted` is a list",
+            ),
             ("says = 'S'\nfaster = 'g/a'\nthan = 'g/b'", "1: `by` is missing"),
-            ("says = 'S'\nfaster = 'g/a'\nby = 2", "1: what is it compared with?"),
+            ("says = 'S'\nfaster = 'g/a'\nby = 2", "1: `than` is missing"),
             (
                 "says = 'S'\nfaster = 'g/a'\nthan = 'g/a'\nby = 2",
                 "1: `g/a` is compared with itself",
             ),
             (
                 "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = 1.0",
-                "1: `by` is a factor above 1, not 1; for",
+                "1: `by` is a factor above 1, not 1; to claim",
             ),
             (
                 "says = 'S'\nfaster = 'g/a'\nthan = 'g/b'\nby = inf",
@@ -565,7 +578,7 @@ mod tests {
             ),
             (
                 "says = 'S'\nlike = 'g/a'\nthan = 'g/b'\nby = 2",
-                "1: `by` means nothing beside `like`",
+                "1: `by` has no meaning beside `like`",
             ),
             ("says = 'S'\nlike = 'g/a'\nthan = 'g'\nwithin = 2", "1: a benchmark is named"),
             (
@@ -587,11 +600,11 @@ mod tests {
     #[test]
     fn a_block_that_would_be_overlooked_is_a_problem() {
         for (page, expected) in [
-            ("- item\n\n  ```claim\n  id = 'a'\n  ```\n", "3: a claim block stands by itself"),
-            ("> ```figure\n> group = 'a'\n> ```\n", "1: a figure block stands by itself"),
+            ("- item\n\n  ```claim\n  id = 'a'\n  ```\n", "3: a claim block cannot be inside"),
+            ("> ```figure\n> group = 'a'\n> ```\n", "1: a figure block cannot be inside"),
             ("```claim\nid = 'a'\n", "1: this claim block is never closed"),
             ("```claim", "1: this claim block is never closed"),
-            ("```claim, wide\nid = 'a'\n```\n", "1: a claim block takes nothing behind its name"),
+            ("```claim, wide\nid = 'a'\n```\n", "1: nothing may follow the name"),
             (
                 "```claim\nid = 'A_b'\nsays='S'\nexplored='a::b'\n```\n",
                 "1: the id `A_b` is not in kebab case",
@@ -600,7 +613,7 @@ mod tests {
             ("```figure\ngroup = 'g'\ny = 'ratio'\n```\n", "1: a ratio needs a `baseline`"),
             (
                 "```figure\ngroup = 'g'\ny = 'time'\nbaseline = 'a'\n```\n",
-                "1: `baseline` means nothing",
+                "1: `baseline` has no meaning",
             ),
             ("```figure\ngroup = 'g/a'\ny = 'time'\n```\n", "1: `group` is a criterion group"),
             (

@@ -1,5 +1,5 @@
-//! Checks that the code that chapters include is there: mdBook prints a warning and the bare
-//! reference when it is not.
+//! Checks that the code that chapters include exists. Without it, mdBook logs a warning and prints
+//! the bare reference.
 
 use crate::model::{Place, Problem};
 use crate::project::Project;
@@ -8,13 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// mdBook's own references to files; a backslash before one escapes it.
+/// Matches mdBook's own references to files, and the backslash that escapes one.
 static INCLUDE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(\\)?\{\{\s*#(?:include|rustdoc_include)\s+([^}:\s]+)(?::([^}\s]*))?\s*\}\}")
-        .expect("a constant expression")
+        .expect("a constant")
 });
 
-/// One problem for every include in the pages whose file or anchor is missing.
+/// Returns a problem for every include in the pages whose file or anchor is missing.
 #[must_use]
 pub fn problems(project: &Project) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -33,6 +33,7 @@ pub fn problems(project: &Project) -> Vec<Problem> {
     found
 }
 
+/// Describes the faults of the includes on one line of `page`.
 fn missing(line: &str, page: &Path) -> Vec<String> {
     let mut messages = Vec::new();
     for captures in INCLUDE.captures_iter(line) {
@@ -57,7 +58,7 @@ fn missing(line: &str, page: &Path) -> Vec<String> {
     messages
 }
 
-/// Whether there is at least one line between the anchor's two marks.
+/// Returns `true` if there is at least one line between the anchor's two marks.
 fn has_anchor(source: &str, anchor: &str) -> bool {
     let is = |line: &str, mark: &str| {
         line.split_once(mark)
@@ -68,6 +69,7 @@ fn has_anchor(source: &str, anchor: &str) -> bool {
         && lines.take_while(|line| !is(line, "ANCHOR_END:")).any(|line| !line.trim().is_empty())
 }
 
+/// Returns every Markdown file below `folder`, sorted.
 fn markdown_below(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_or_an_anchor_that_is_not_there_is_found() {
+    fn a_missing_file_or_anchor_is_found() {
         let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/chapter/page.md"));
         assert!(missing("{{#include includes.rs}}", page).is_empty());
         assert!(

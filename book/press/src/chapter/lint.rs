@@ -1,8 +1,8 @@
-//! Finds measured numbers that somebody typed by hand.
+//! Finds measured numbers that were typed by hand.
 //!
-//! A number with a unit of measurement in prose is either measured here, and then a reference
-//! prints it, or somebody else's, and then `{{quoted …}}` names the source. Sizes in KiB, MiB, GiB
-//! and bytes are parameters, not measurements.
+//! A number with a unit of measurement in prose is either measured here, so that a reference prints
+//! it, or comes from elsewhere, so that `{{quoted …}}` names its source. Sizes in KiB, MiB, GiB and
+//! bytes are parameters, not measurements.
 
 use super::markdown::{self, Source, ends_a_block};
 use super::references;
@@ -12,17 +12,16 @@ use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Stands for what is not prose: no unit and no digit.
+/// A placeholder for anything but prose: neither a unit nor a digit.
 const GAP: char = '\u{fffc}';
 
-/// One problem for every number with a unit of measurement in the page's prose: text, headings,
-/// tables, HTML. Code, blocks, link targets and references are not prose.
+/// Returns a problem for every number with a unit of measurement in the page's prose: text,
+/// headings, tables, HTML. Code, blocks, link targets and references are not prose.
 pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
     let source = Source::new(page, markdown);
     let mut blanked = markdown.to_string();
     for reference in references::references(page, markdown).0 {
-        // As many bytes, so that places stay what they are; no asterisks or underscores that would
-        // mean something.
+        // The same number of bytes, so that places stay the same, and none that is markup.
         let gap = "\u{1}".repeat(reference.range.len());
         blanked.replace_range(reference.range, &gap);
     }
@@ -33,7 +32,8 @@ pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
             typed(&passage.text).into_iter().map(move |range| Problem {
                 place: source.place(passage.source_of(range.start)),
                 message: format!(
-                    "a number typed by hand, `{}`: refer to the measurement, or {{{{quoted \"…\" https://…}}}} its source",
+                    "a number typed by hand, `{}`: refer to the measurement, or name the source \
+                     with {{{{quoted \"…\" https://…}}}}",
                     &passage.text[range]
                 ),
             })
@@ -41,7 +41,7 @@ pub fn typed_numbers(page: &Path, markdown: &str) -> Vec<Problem> {
         .collect()
 }
 
-/// The same for one sentence, such as a claim's: what was typed.
+/// Returns the numbers with a unit of measurement in one sentence, such as a claim's.
 pub fn typed_in(sentence: &str) -> Vec<String> {
     prose(sentence)
         .iter()
@@ -51,27 +51,29 @@ pub fn typed_in(sentence: &str) -> Vec<String> {
         .collect()
 }
 
-/// The running text of one paragraph, heading, cell or item, markup taken out, and where its pieces
-/// come from.
+/// The running text of one paragraph, heading, cell or item, without markup.
 #[derive(Default)]
 struct Passage {
     text: String,
+    /// The pieces of the text: their starts in the text and in the source.
     pieces: Vec<(usize, usize)>,
 }
 
 impl Passage {
+    /// Appends text that starts at byte `source` of the page.
     fn push(&mut self, text: &str, source: usize) {
         self.pieces.push((self.text.len(), source));
         self.text.push_str(text);
     }
 
+    /// Returns the byte of the page that byte `at` of the text comes from.
     fn source_of(&self, at: usize) -> usize {
         let piece = self.pieces.partition_point(|(start, _)| *start <= at);
         self.pieces.get(piece.wrapping_sub(1)).map_or(0, |(start, source)| source + (at - start))
     }
 }
 
-/// A page's prose. Bold and links do not interrupt a passage: `**60** ns` is one.
+/// Returns a page's prose. Bold and links do not interrupt a passage: `**60** ns` is one.
 fn prose(markdown: &str) -> Vec<Passage> {
     let mut passages = vec![Passage::default()];
     let mut in_code = false;
@@ -98,8 +100,8 @@ fn prose(markdown: &str) -> Vec<Passage> {
     passages
 }
 
-/// Whether an HTML tag in running text begins or ends what is not prose; `None` when it does
-/// neither.
+/// Returns `true` if an HTML tag in running text begins something other than prose, `false` if it
+/// ends it, and `None` if it does neither.
 fn opens_code(tag: &str) -> Option<bool> {
     let (name, opens) = match tag.strip_prefix("</") {
         Some(rest) => (rest, false),
@@ -109,37 +111,39 @@ fn opens_code(tag: &str) -> Option<bool> {
     ["style", "script", "pre", "code"].contains(&name.as_str()).then_some(opens)
 }
 
-/// HTML with everything but its text blanked, byte for byte.
+/// Blanks everything but the text of HTML, byte for byte.
 fn html_text(html: &str) -> String {
     static NOT_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?is)<!--.*?-->|<style\b.*?</style\s*>|<script\b.*?</script\s*>|<(?:pre|code)\b.*?</(?:pre|code)\s*>|<[^>]*>")
-            .expect("a constant")
+        let elements = ["style", "script", "pre", "code"]
+            .map(|name| format!(r"<{name}\b.*?</{name}\s*>|"))
+            .concat();
+        Regex::new(&format!("(?is)<!--.*?-->|{elements}<[^>]*>")).expect("a constant")
     });
     NOT_TEXT
         .replace_all(html, |found: &regex::Captures<'_>| " ".repeat(found[0].len()))
         .into_owned()
 }
 
-/// Where a text has a number with a unit of measurement.
+/// Returns the ranges of a text that are a number with a unit of measurement.
 fn typed(text: &str) -> Vec<std::ops::Range<usize>> {
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
         let space = r"[\s\u{a0}\u{2009}\u{202f}]";
-        // Letters of a unit must not go on as a word; signs need no such care.
+        // A unit of letters must end where the word ends; signs need no such care.
         let words = [
             // time
-            "ns|µs|μs|us|ms|s|min|h|secs?|seconds?|nanoseconds?|microseconds?|milliseconds?|minutes?|hours?",
-            // amounts in decimal units, which only measurements have here; clock rates
+            "ns|µs|μs|us|ms|s|min|h|secs?|(?:nano|micro|milli)?seconds?|minutes?|hours?",
+            // amounts in decimal units, which only measurements have here, and clock rates
             "[kKMGT]B|[kMG]Hz|[KMG]i?bps|[kMG]bit",
             // factors and counts of work
             "x|times|fold|percent|cycles?|ops",
             // rates
-            r"[\p{Alphabetic}]*/(?:s|sec|second)|(?:[\p{Alphabetic}]+\s)?per\s(?:second|minute|µs|μs|us|ms|ns|s)",
+            r"[\p{Alphabetic}]*/(?:s|sec|second)",
+            r"(?:[\p{Alphabetic}]+\s)?per\s(?:second|minute|µs|μs|us|ms|ns|s)",
         ]
         .join("|");
-        Regex::new(&format!(
-            r"(?:[0-9][0-9,._]*)(?:(?:{space}|-)?(?:{words})\b|{space}?(?:%|‰|×|⨯))|×{space}?[0-9][0-9,.]*"
-        ))
-        .expect("a constant")
+        let unit = format!(r"(?:{space}|-)?(?:{words})\b|{space}?(?:%|‰|×|⨯)");
+        let number = format!(r"(?:[0-9][0-9,._]*)(?:{unit})|×{space}?[0-9][0-9,.]*");
+        Regex::new(&number).expect("a constant")
     });
     // A dimension (`4 x 4`, `1920×1080`) has a number on either side of the sign.
     let sign = |c: char| matches!(c, 'x' | '×' | '⨯');
@@ -160,13 +164,13 @@ fn typed(text: &str) -> Vec<std::ops::Range<usize>> {
         .collect()
 }
 
-/// Whether a number behind this text belongs to a name: `x86-64`, `HTTP/1.1`.
+/// Returns `true` if a number after this text belongs to a name: `x86-64`, `HTTP/1.1`.
 fn part_of_a_name(before: &str) -> bool {
     let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     word.ends_with(['-', '/', '.']) && word.contains(char::is_alphabetic)
 }
 
-/// `1990s`: four digits and an s.
+/// Returns `true` for four digits and an s, as in `1990s`.
 fn decade(text: &str) -> bool {
     text.len() == 5 && text.ends_with('s') && text[..4].bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! The book's sources: pages, and the claims, figures and references in them.
+//! The book's sources: its pages, with the claims, figures and references in them.
 
 pub mod blocks;
 pub mod includes;

@@ -1,4 +1,4 @@
-//! One page with its blocks and references, and the pages that SUMMARY.md links.
+//! A page with its blocks and references, and the list of pages in SUMMARY.md.
 
 use super::{blocks, lint, references};
 use crate::model::{Block, Claim, Error, Inline, Problem, Spanned};
@@ -7,7 +7,7 @@ use mdbook_summary::{SummaryItem, parse_summary};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One page.
+/// A page of the book.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// Path below `book/src`, as SUMMARY.md has it.
@@ -23,7 +23,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The claims that it makes, in order.
+    /// Returns the claims that it makes, in order.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Claim(claim) => Some(claim),

@@ -7,9 +7,9 @@ use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The references of one page in order, and what is wrong with the others. Code spans and code
-/// blocks are left alone; so is every `{{word …}}` whose word is not one of ours (mdBook has its
-/// own).
+/// Returns the references of one page in order, and a problem for each malformed one. Code spans
+/// and code blocks are left alone, and so is every `{{word …}}` with another word, since mdBook has
+/// its own.
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|claim|noise|quoted)\b")
@@ -25,7 +25,7 @@ pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Pro
             continue;
         }
         let rest = &markdown[whole.end()..];
-        // A reference may be broken over two lines, not over a paragraph, and holds no other.
+        // A reference may span two lines but not two paragraphs, and holds no other reference.
         let end = rest
             .find("}}")
             .filter(|end| !rest[..*end].contains("{{") && !rest[..*end].contains("\n\n"));
@@ -47,7 +47,7 @@ pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Pro
     (references, problems)
 }
 
-/// Words apart by white space; quotes hold one together.
+/// Splits arguments at white space outside quotes.
 fn arguments(text: &str) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
     let mut rest = text.trim_start();
@@ -62,6 +62,7 @@ fn arguments(text: &str) -> Result<Vec<String>, String> {
     Ok(arguments)
 }
 
+/// Reads the reference that `word` and its arguments make.
 fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
     let id = |id: &String| benchmark_id(id).map(|()| id.clone());
     match (word, arguments) {
@@ -85,10 +86,11 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
         ("quoted", [text, url]) if url.starts_with("https://") || url.starts_with("http://") => {
             Ok(Inline::Quoted { text: text.clone(), url: url.clone() })
         }
-        _ => Err(format!("it is written {}", usage(word))),
+        _ => Err(format!("its form is {}", usage(word))),
     }
 }
 
+/// Returns the form of the reference that begins with `word`.
 fn usage(word: &str) -> &'static str {
     match word {
         "measured" => "{{measured ID}} or {{measured ID.throughput}}",
@@ -157,25 +159,26 @@ mod tests {
 
     #[test]
     fn code_comments_and_other_words_are_left_alone() {
-        let page = "`{{noise a}}`\n\n```text\n{{measured}}\n```\n\n    {{ratio}}\n\n<!-- {{quoted}} -->\n\n\
+        let page = "`{{noise a}}`\n\n```text\n{{measured}}\n```\n\n    {{ratio}}\n\n\
+                    <!-- {{quoted}} -->\n\n\
                     {{#include x.rs}} {{measuredly a}} a <!-- {{noise}} --> b\n";
         let (references, problems) = read(page);
         assert!(references.is_empty() && problems.is_empty(), "{references:?} {problems:?}");
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn a_malformed_reference_is_named_with_its_line() {
         for (text, expected) in [
-            ("{{measured}}", "{{measured …}}: it is written {{measured ID}}"),
+            ("{{measured}}", "{{measured …}}: its form is {{measured ID}}"),
             ("{{measured g}}", "{{measured …}}: a benchmark is named"),
-            ("{{measured g/f g/h}}", "{{measured …}}: it is written"),
+            ("{{measured g/f g/h}}", "{{measured …}}: its form is"),
             ("{{counted e/v}}", "{{counted …}}: a count is named"),
-            ("{{ratio g/a}}", "{{ratio …}}: it is written"),
-            ("{{crossover g/a g/b}}", "{{crossover …}}: it is written"),
-            ("{{claim A}}", "{{claim …}}: it is written {{claim ID}}"),
-            ("{{noise g/a}}", "{{noise …}}: it is written"),
-            ("{{quoted \"60 ns\"}}", "{{quoted …}}: it is written"),
-            ("{{quoted \"60 ns\" see}}", "{{quoted …}}: it is written"),
+            ("{{ratio g/a}}", "{{ratio …}}: its form is"),
+            ("{{crossover g/a g/b}}", "{{crossover …}}: its form is"),
+            ("{{claim A}}", "{{claim …}}: its form is {{claim ID}}"),
+            ("{{noise g/a}}", "{{noise …}}: its form is"),
+            ("{{quoted \"60 ns\"}}", "{{quoted …}}: its form is"),
+            ("{{quoted \"60 ns\" see}}", "{{quoted …}}: its form is"),
             ("{{quoted \"60 ns https://a.example}}", "{{quoted …}}: a quote is never closed"),
             ("{{noise g} and so on", "{{noise …}}: it is never closed"),
             ("{{noise g\n\nNext }}", "{{noise …}}: it is never closed"),

@@ -1,7 +1,7 @@
 //! `cargo book build`, and the preprocessor that does the same for mdbook's own command.
 //!
-//! Both ways run the same preprocessor: the first inside this process, the second over mdbook's
-//! protocol, JSON on stdin and stdout.
+//! Both run the same preprocessor: the first inside this process, the second over mdbook's protocol,
+//! which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes};
@@ -23,24 +23,23 @@ const NAME: &str = "press";
 ///
 /// # Errors
 ///
-/// [`Error::Book`] with everything that is wrong in the pages; the pages printed before stay.
-/// [`Error::Failed`] when mdBook cannot read or write what it needs.
+/// [`Error::Book`] with all the faults in the pages; the pages printed before stay. [`Error::Failed`]
+/// if mdBook cannot read or write a file.
 pub fn build(project: &Project) -> Result<(), Error> {
     build_to(project, &project.book().join("book"))
 }
 
-/// Prints the book to a folder, which is emptied first.
+/// Prints the book to a folder, which mdBook empties first.
 ///
 /// # Errors
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
-    // Before mdBook empties the folder with the old pages, and to keep our errors apart from its
-    // own.
+    // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
     let mut printer = MDBook::load_with_config(project.book(), config(project)?)
         .map_err(|e| failed("reading the pages", &e))?;
-    // mdBook takes a relative one to be below the book.
+    // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book });
@@ -74,12 +73,12 @@ fn config(project: &Project) -> Result<Config, Error> {
     }
 }
 
-/// What mdbook calls, with the arguments after `preprocess`: none, or `supports RENDERER`. `false`
-/// means "not supported", as exit code 1.
+/// Answers mdbook, which calls `preprocess` without arguments or with `supports RENDERER`. Returns
+/// `false` for a renderer that is not supported.
 ///
 /// # Errors
 ///
-/// As [`build`]; and [`Error::Usage`] for other arguments.
+/// As [`build`], and [`Error::Usage`] for other arguments.
 pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["supports", renderer] => Ok(renderer == "html"),
@@ -87,11 +86,11 @@ pub fn preprocess(project: &Project, arguments: &[String]) -> Result<bool, Error
             over_protocol(project, io::stdin().lock(), io::stdout().lock())?;
             Ok(true)
         }
-        _ => Err(Error::Usage("preprocess takes nothing, or `supports RENDERER`".to_owned())),
+        _ => Err(Error::Usage("preprocess takes no arguments, or `supports RENDERER`".to_owned())),
     }
 }
 
-/// Reads mdbook's chapters and writes them back printed.
+/// Reads mdbook's chapters and writes them back with blocks and references replaced.
 ///
 /// # Errors
 ///
@@ -110,8 +109,8 @@ pub fn over_protocol(
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
 }
 
-/// The project whose book mdbook prints: it may have been called on another one than this process
-/// was started for.
+/// Returns the project whose book mdbook prints, which need not be the one that this process was
+/// started for.
 fn of(context: &PreprocessorContext, project: &Project) -> Project {
     let same = |a: &Path, b: &Path| {
         a == b || a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
@@ -122,7 +121,7 @@ fn of(context: &PreprocessorContext, project: &Project) -> Project {
     }
 }
 
-/// The book, or everything that is wrong with its pages, whoever found it.
+/// Reads the book, or returns all the faults in its pages, missing includes among them.
 fn load(project: &Project) -> Result<Book, Error> {
     let mut problems = includes::problems(project);
     match book::load(project) {
@@ -135,12 +134,13 @@ fn load(project: &Project) -> Result<Book, Error> {
     Err(Error::Book(problems))
 }
 
+/// Returns an error that says what was tried, with mdBook's causes.
 fn failed(tried: &str, error: &mdbook_preprocessor::errors::Error) -> Error {
     // The alternate form prints the whole chain of causes.
     Error::Failed(format!("{tried}: {error:#}"))
 }
 
-/// Replaces blocks and references, and adds the appendix.
+/// The preprocessor: replaces blocks and references, and adds the appendix.
 struct Press {
     book: Book,
 }
@@ -168,7 +168,7 @@ impl Preprocessor for Press {
         chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
         for page in appendix::appendix(&self.book, &claims) {
             let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
-            // There is no file that could be edited.
+            // A generated page has no file to edit.
             chapter.source_path = None;
             chapters.push_item(chapter);
         }
@@ -177,14 +177,15 @@ impl Preprocessor for Press {
 }
 
 impl Press {
+    /// Prints one chapter of mdBook's.
     fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
-        // Not `path`: that is where the page goes, and a README goes to index.html.
+        // Not `path`, which names the printed page: a README becomes index.html.
         let Some(source) = chapter.source_path.clone() else {
             return;
         };
         let page = match self.book.pages.iter().find(|page| page.path == source) {
             Some(page) if page.markdown == chapter.content => page.clone(),
-            // Another preprocessor was here before us: what counts is what it left.
+            // Another preprocessor has changed the page: print what it left.
             _ => {
                 let (page, wrong) = chapter::page(&source, &chapter.name, &chapter.content);
                 problems.extend(wrong);
@@ -194,7 +195,7 @@ impl Press {
         chapter.content = self.printed(&page, claims);
     }
 
-    /// A page's Markdown with its blocks and references replaced.
+    /// Returns a page's Markdown with its blocks and references replaced.
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
@@ -205,8 +206,7 @@ impl Press {
                     judged.map(|judged| card::card(judged, &self.book)).unwrap_or_default()
                 }
             };
-            // Blank lines around it, whatever the source has: HTML must neither join a paragraph
-            // nor swallow one.
+            // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((
                 block.range.clone(),
                 format!("\n{}\n\n", without_blank_lines(&html.into_string())),
@@ -222,11 +222,12 @@ impl Press {
     }
 }
 
-/// A blank line would end the HTML block, and the rest would be read as Markdown.
+/// Removes blank lines, which would end the HTML block and turn the rest into Markdown.
 fn without_blank_lines(html: &str) -> String {
     html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// Replaces ranges of `text` by the pieces.
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
     pieces.sort_by_key(|(range, _)| range.start);
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);

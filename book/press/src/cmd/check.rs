@@ -1,4 +1,4 @@
-//! `cargo book check`: every claim with its verdict here.
+//! `cargo book check`: lists every claim with its verdict here.
 
 use crate::book::{self, Judged};
 use crate::machine::Machine;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How to check.
+/// Options of `check`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The ids of the claims to check; empty means all.
@@ -21,9 +21,9 @@ pub struct Options {
     pub recorded: bool,
 }
 
-/// Prints every claim with its verdicts; `true` when nothing speaks against them: here, no claim
-/// fails and every example and model ran; with `recorded`, every clocked and counted claim holds on
-/// the reference machine.
+/// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails here,
+/// and every example and model ran. With `recorded`, every clocked and counted claim must hold on the
+/// reference machine instead.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
     let mut wanted: Vec<Claim> =
@@ -39,7 +39,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
         if options.claims.is_empty() {
             proved.store(&project.proved())?;
         }
-        // What did not run this time is unknown, whatever an earlier run said.
+        // Without a run this time, a count is unknown, whatever an earlier run found.
         book.here.counts = proved.counts;
         book.here.proofs = proved.proofs;
     }
@@ -56,7 +56,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     Ok(!bad && troubles.is_empty())
 }
 
-/// Whether a claim's verdict is a reason to exit with 1.
+/// Returns `true` if a claim's verdict is a reason to exit with 1.
 fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     match judged.claim.proof {
         _ if !recorded => judged.here.verdict == Verdict::Fails,
@@ -67,8 +67,8 @@ fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     }
 }
 
-/// Runs the examples, the build and the models that the claims name, and with `all` every other
-/// example too. What went wrong comes beside what was found.
+/// Runs the examples, the build and the models that the claims name, and every other example too if
+/// `all`. Returns the findings and the failures.
 fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>) {
     let mut proved = Machine::new("counts");
     let mut troubles = Vec::new();
@@ -95,8 +95,8 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>
     (proved, troubles)
 }
 
-/// The array that programs read: one object a claim. `value` and `interval` are this machine's, or
-/// the reference's where this one has none; `measured` says which.
+/// Formats the claims as a JSON array with an object for each. `value` and `interval` are this
+/// machine's, or the reference's if this one has none; `measured` says which.
 fn print_json(claims: &[Judged<'_>]) -> String {
     let objects: Vec<Value> = claims
         .iter()
@@ -130,6 +130,7 @@ fn print_json(claims: &[Judged<'_>]) -> String {
     format!("{:#}", Value::Array(objects))
 }
 
+/// Formats the claims as a list by chapter.
 fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     let mut lines = Vec::new();
     let mut page = None;
@@ -179,6 +180,7 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     lines.join("\n")
 }
 
+/// Formats a path with slashes on every system.
 fn slashed(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }

@@ -114,7 +114,7 @@ fn machine(machine: &Machine) -> Generated {
         let rows = lasting(&environment);
         out += &table(
             &format!("Environment of {}", benches.join(", ")),
-            &["What", "Value"],
+            &["Property", "Value"],
             rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]),
         );
     }
@@ -128,12 +128,12 @@ fn machine(machine: &Machine) -> Generated {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             vec![key.clone(), value]
         });
-        out += &table(&format!("Counts of {example}"), &["What", "How many"], rows);
+        out += &table(&format!("Counts of {example}"), &["Count", "Value"], rows);
     }
     if !machine.proofs.is_empty() {
         out += "## Compiled and explored\n\n";
         let rows = machine.proofs.iter().map(|(name, run)| {
-            let outcome = if run.holds { "went through" } else { "failed" };
+            let outcome = if run.holds { "passed" } else { "failed" };
             vec![name.clone(), outcome.to_owned(), run.found.clone(), day(&run.date).to_owned()]
         });
         out += &table(
@@ -178,7 +178,7 @@ fn recorded(machine: &Machine) -> String {
                 .map_or("not known".to_owned(), |load| format!("{load:.2}")),
         ]
     });
-    let intro = "## What was clocked\n\nThe noise floor is what the bench found between two \
+    let intro = "## Clocked\n\nThe noise floor is what the bench found between two \
                  measurements of the same code: a difference below it means nothing.\n\n";
     let head = [
         "Bench",
@@ -230,7 +230,7 @@ fn impossible(machine: &Machine, out: &mut String) {
         .map(|(id, why)| vec![id.clone(), why.clone()])
         .collect();
     if !all.is_empty() {
-        *out += "## What it cannot measure\n\n";
+        *out += "## Not measurable here\n\n";
         *out += &table("Benchmarks that are not possible", &["Benchmark", "Why"], all.into_iter());
     }
 }

@@ -1,8 +1,7 @@
 //! Checks a printed book: every internal link, anchor and image leads somewhere, and no page has an
 //! id twice.
 //!
-//! Addresses on other sites are not asked for: whether they answer is not this book's state, and a
-//! build must not depend on it.
+//! Addresses on other sites are not requested, because a build must not depend on them.
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{
@@ -15,14 +14,14 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// What was looked at, and what is wrong.
+/// The extent of a check, and the faults that it found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// HTML files read.
+    /// The number of HTML files read.
     pub pages: usize,
-    /// Internal references followed.
+    /// The number of internal references followed.
     pub links: usize,
-    /// One line each: page, reference, what is wrong with it.
+    /// One line for each fault: page, reference, reason.
     pub problems: Vec<String>,
 }
 
@@ -30,7 +29,7 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// When a file cannot be read.
+/// Returns an error if a file cannot be read.
 pub fn check(folder: &Path) -> io::Result<Report> {
     let mut pages = BTreeMap::new();
     read(folder, Path::new(""), &mut pages)?;
@@ -39,7 +38,7 @@ pub fn check(folder: &Path) -> io::Result<Report> {
         let name = path.display();
         report
             .problems
-            .extend(page.twice.iter().map(|id| format!("{name}: the id `{id}` is there twice")));
+            .extend(page.twice.iter().map(|id| format!("{name}: the id `{id}` appears twice")));
         for reference in &page.references {
             let Some((target, fragment)) = resolve(path, page.at_root, reference) else {
                 continue;
@@ -69,14 +68,14 @@ fn exists(folder: &Path, target: &Path) -> bool {
     path.is_file() || path.join("index.html").is_file()
 }
 
-/// What a page has that matters here.
+/// The ids and references of a page.
 #[derive(Debug, Default)]
 struct Page {
     ids: BTreeSet<String>,
     twice: BTreeSet<String>,
     references: BTreeSet<String>,
-    /// Whether `<base>` says that links start at the site's root, wherever the page is: the 404
-    /// page does.
+    /// Whether links start at the site's root, wherever the page is: `<base>` says so on the 404
+    /// page.
     at_root: bool,
 }
 
@@ -98,7 +97,7 @@ fn parse(html: &str) -> Page {
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
-    // A script makes the tokenizer pause and hand over; there is nobody to run it.
+    // The tokenizer pauses at the end of each script, which nothing runs here.
     while !input.is_empty() {
         let _ = tokenizer.feed(&input);
     }
@@ -133,7 +132,7 @@ impl TokenSink for Sink {
         {
             page.twice.insert(id);
         }
-        // What stands inside these is no markup.
+        // The content of these is not markup.
         match name {
             "script" => TokenSinkResult::RawData(html5ever::tokenizer::states::RawKind::ScriptData),
             "style" => TokenSinkResult::RawData(html5ever::tokenizer::states::RawKind::Rawtext),
@@ -146,8 +145,9 @@ fn attribute(tag: &Tag, name: &str) -> Option<String> {
     tag.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.to_string())
 }
 
-/// The file below the root, and the anchor in it, that a reference on `page` leads to; `None` when
-/// it leads to another site, and `Some(None)` inside when it leaves the book by `..`.
+/// Returns the file below the root, and the anchor in it, that a reference on `page` leads to. The
+/// file is `None` if the reference leaves the book by `..`; the whole is `None` if it leads to
+/// another site.
 fn resolve(
     page: &Path,
     at_root: bool,
@@ -168,6 +168,7 @@ fn resolve(
     Some((target, Some(decode(fragment)).filter(|f| !f.is_empty())))
 }
 
+/// Resolves the `..` in a path, or returns `None` if it leads above the root.
 fn normal(path: &Path) -> Option<PathBuf> {
     let mut out = PathBuf::new();
     for component in path.components() {
@@ -180,6 +181,7 @@ fn normal(path: &Path) -> Option<PathBuf> {
     Some(out)
 }
 
+/// Decodes percent-encoded text.
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -208,11 +210,13 @@ mod tests {
             &[
                 (
                     "index.html",
-                    r##"<h1 id="top"></h1><a href="part/a.html#x%20y">a</a><a href="#top">t</a><img src="i.svg">"##,
+                    r##"<h1 id="top"></h1><a href="part/a.html#x%20y">a</a><a href="#top">t</a>
+                        <img src="i.svg">"##,
                 ),
                 (
                     "part/a.html",
-                    r#"<p id="x y"><a href="../index.html">b</a><a href="../part/">p</a><a href="https://x.org/#n">o</a>"#,
+                    r#"<p id="x y"><a href="../index.html">b</a><a href="../part/">p</a>
+                       <a href="https://x.org/#n">o</a>"#,
                 ),
                 ("part/index.html", "<script>const s = '<a href=\"nowhere\">';</script>"),
                 ("404.html", r#"<base href="/"><a href="part/a.html">a</a>"#),
@@ -230,14 +234,15 @@ mod tests {
             &[
                 (
                     "index.html",
-                    r##"<a href="gone.html">a</a><a href="b.html#gone">b</a><a href="#gone">c</a><img src="gone.svg">"##,
+                    r##"<a href="gone.html">a</a><a href="b.html#gone">b</a><a href="#gone">c</a>
+                        <img src="gone.svg">"##,
                 ),
                 ("b.html", r#"<p id="one"><p id="one"><a href="../outside.html">o</a>"#),
             ],
         );
         let expected = [
             "b.html: `../outside.html` leads to no file",
-            "b.html: the id `one` is there twice",
+            "b.html: the id `one` appears twice",
             "index.html: `#gone` names an anchor that index.html lacks",
             "index.html: `b.html#gone` names an anchor that b.html lacks",
             "index.html: `gone.html` leads to no file",

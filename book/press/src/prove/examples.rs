@@ -1,4 +1,4 @@
-//! Runs examples for what they count.
+//! Runs examples for their counts.
 
 use crate::date;
 use crate::machine::{ALL, Counts, environment};
@@ -9,18 +9,22 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use std::time::Duration;
 
-/// An example that takes longer than this hangs.
+/// The longest that an example may run before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// However long a build takes, it is cargo's to say when it is stuck.
+/// The longest that a build may take; a slow machine is no reason to stop cargo early.
 pub(crate) const BUILD: Duration = Duration::from_secs(3600);
 
-/// Runs `cargo run --release --example NAME -- --json` and reads the object that it prints. An
-/// error names the example and ends with the tail of what it wrote to stderr.
+/// Runs `cargo run --release --example NAME -- --json` and reads the object that it prints.
+///
+/// # Errors
+///
+/// Names the example and ends with the last lines that it wrote to stderr.
 pub fn run(project: &Project, example: &str) -> Result<Counts, Error> {
     run_within(project, example, LIMIT)
 }
 
+/// Like [`run`], with a limit of its own.
 fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Counts, Error> {
     let name = format!("the example `{example}`");
     // Built first, so that the limit is the example's and not the compiler's.
@@ -40,8 +44,8 @@ fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Count
     Ok(Counts { date: date::now(), commit: environment::commit(project).0, values })
 }
 
-/// One flat object of numbers, or of reasons why a number cannot be had. A sentence in its place is
-/// the reason why none can.
+/// Reads one flat object of numbers, or of reasons why a number cannot be had. A sentence in place
+/// of the object is the reason why none can.
 fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
     let sentence = stdout.trim();
     if sentence.is_empty() {
@@ -63,7 +67,7 @@ fn parse(stdout: &str) -> Result<IndexMap<String, Value>, String> {
             return Err(format!("printed `{key}`, which is not `variant.quantity`"));
         }
         if !value.is_number() && !value.is_string() {
-            return Err(format!("printed for `{key}` neither a number nor a reason: {value}"));
+            return Err(format!("printed neither a number nor a reason for `{key}`: {value}"));
         }
     }
     Ok(values)
@@ -95,8 +99,8 @@ mod tests {
             ("[1]", "did not print one JSON object"),
             ("{}", "printed an empty object"),
             ("{ \"a\": 1 }", "printed `a`, which is not"),
-            ("{ \"a.n\": null }", "printed for `a.n` neither"),
-            ("{ \"a.n\": { \"b\": 1 } }", "printed for `a.n` neither"),
+            ("{ \"a.n\": null }", "printed neither a number nor a reason for `a.n`"),
+            ("{ \"a.n\": { \"b\": 1 } }", "printed neither a number nor a reason for `a.n`"),
         ] {
             let error = parse(stdout).unwrap_err();
             assert!(error.starts_with(expected), "{stdout}: {error}");

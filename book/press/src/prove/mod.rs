@@ -1,4 +1,4 @@
-//! Runs what the claims rest on, examples, builds and models, and judges what came of it.
+//! Runs the examples, builds and models that claims rest on, and judges the outcomes.
 
 pub mod examples;
 pub mod judge;

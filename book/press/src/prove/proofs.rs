@@ -12,11 +12,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// A model that takes longer than this explores more than it should.
+/// The longest that a model may run; one that takes longer explores more than it should.
 const MODEL: Duration = Duration::from_secs(1800);
 
-/// Builds the library for the compiled claims and runs the models of the explored ones. An error is
-/// a program that cannot be run at all; whatever ran has an outcome.
+/// Builds the library for the compiled claims and runs the models of the explored ones.
+///
+/// # Errors
+///
+/// Returns an error if a program cannot be run at all; whatever ran has an outcome.
 pub fn run(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, ProofRun>, Error> {
     let mut outcomes = BTreeMap::new();
     let mut build = None;
@@ -42,6 +45,7 @@ pub fn run(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, Proo
     Ok(outcomes)
 }
 
+/// Builds the library; the inner error is the compiler's.
 fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
     let mut command = process::cargo(project);
     command.args(["build", "--quiet", "--package", "perf-proved", "--lib"]);
@@ -52,8 +56,8 @@ fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
     })
 }
 
-/// The library built, and this file is part of it: an assertion in a file that no module names is
-/// never looked at.
+/// Returns `true` if the library built and `file` is part of it, with the finding in words. The
+/// compiler never sees an assertion in a file that no module names.
 fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool, String) {
     if let Err(why) = built {
         return (false, why);
@@ -64,13 +68,11 @@ fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool,
         Ok(list) if lists(&list, &project.root().join(file)) => {
             (true, "the library builds".to_string())
         }
-        Ok(_) => {
-            (false, format!("{} is not part of the library as it is built here", file.display()))
-        }
+        Ok(_) => (false, format!("{} is not part of the library built here", file.display())),
     }
 }
 
-/// Whether cargo's list of what a library is built from, in make's syntax, has this file.
+/// Returns `true` if cargo's list of a library's sources, in make's syntax, has this file.
 fn lists(dep_info: &str, file: &Path) -> bool {
     let wanted = file.display().to_string().replace(' ', "\\ ");
     dep_info.lines().any(|line| {
@@ -82,11 +84,12 @@ fn lists(dep_info: &str, file: &Path) -> bool {
     })
 }
 
+/// Runs a model; returns `true` if it passed, with the finding in words.
 fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
     let mut command = process::cargo(project);
     command
         .args(["explore", "--exact", model])
-        // Either would outweigh the flag above, and without it there are no models.
+        // Either would override the alias's `--cfg loom`, without which there are no models.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     let run = process::run(&mut command, MODEL)?;
@@ -94,7 +97,7 @@ fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
         return Ok(match passed(&run.stdout) {
             1 => (true, "every interleaving that loom tried passed".to_string()),
             0 => (false, format!("there is no loom model `{model}`: nothing ran")),
-            n => (false, format!("{n} tests are called `{model}`")),
+            n => (false, format!("{n} tests have the name `{model}`")),
         });
     }
     let how = if run.status.is_none() { "was stopped for taking too long" } else { "failed" };
@@ -102,7 +105,7 @@ fn explored(project: &Project, model: &str) -> Result<(bool, String), Error> {
     Ok((false, format!("the model {how}{}", tail(output))))
 }
 
-/// How many tests a test program says have passed.
+/// Returns the number of tests that passed, according to a test program's output.
 fn passed(stdout: &str) -> usize {
     let results = stdout.lines().filter_map(|line| line.trim().strip_prefix("test result: ok. "));
     results.filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok()).sum()
@@ -114,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_model_that_never_ran_has_not_passed() {
-        let none = "running 0 tests\n\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out\n";
+        let none = "running 0 tests\n\n\
+                    test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out\n";
         assert_eq!(passed(none), 0);
         assert_eq!(passed(&none.replace("ok. 0", "ok. 1")), 1);
         assert_eq!(passed("test result: FAILED. 1 passed; 1 failed"), 0);

@@ -1,5 +1,5 @@
-//! As much HTTP as showing a folder to one reader takes: GET and HEAD, one request a connection,
-//! and an event stream that tells pages to load themselves again.
+//! Just enough HTTP to show a folder to one reader: GET and HEAD, one request per connection, and an
+//! event stream that tells pages to reload.
 
 use percent_encoding::percent_decode_str;
 use std::fs;
@@ -11,25 +11,24 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Connections at once; a browser opens six, an open page holds one for its events.
+/// The limit on connections; a browser opens six, and an open page holds one for its events.
 const CONNECTIONS: usize = 64;
-/// Bytes of a request's head.
+/// The limit on the bytes of a request's head.
 const HEAD: usize = 8 * 1024;
-/// How long a request may take to arrive, and one write of the answer to be taken.
+/// The limit on the time for a request to arrive, and for each write of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often an event stream says that it is alive, which is how it finds out that the page is
-/// gone.
+/// The interval at which an event stream sends a comment, which fails once the page is gone.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Where pages listen for changes; no page of a book starts with a dot.
+/// The address at which pages listen for changes; no page's own address starts with a dot.
 const EVENTS: &str = "/.changes";
 
 /// A folder being served.
 pub(super) struct Site {
     folder: PathBuf,
-    /// Held to write while the book is printed, so that no request sees half of it.
+    /// Locked for writing while the book is printed, so that no request sees half of it.
     printing: RwLock<()>,
-    /// Which printing the pages are from. It starts with the time, so that a page left open from an
-    /// earlier run of the server loads itself again.
+    /// The number of the printing. It starts from the time, so that a page left open since an
+    /// earlier run of the server reloads.
     edition: Mutex<u64>,
     changed: Condvar,
     connections: AtomicUsize,
@@ -44,6 +43,7 @@ struct Answer {
 }
 
 impl Answer {
+    /// Creates an answer that consists of its status.
     fn text(status: &'static str) -> Answer {
         let body = format!("{status}\n").into_bytes();
         Answer { status, kind: "text/plain; charset=utf-8", more: String::new(), body }
@@ -51,7 +51,7 @@ impl Answer {
 }
 
 impl Site {
-    /// A site over a folder.
+    /// Creates a site that serves `folder`.
     pub fn new(folder: PathBuf) -> Site {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Site {
@@ -63,8 +63,8 @@ impl Site {
         }
     }
 
-    /// Prints while requests wait; pages load themselves again when it went well.
-    pub fn while_nobody_reads<E>(&self, print: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Prints the book while requests wait, and makes pages reload if that succeeds.
+    pub fn with_readers_waiting<E>(&self, print: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let guard = self.printing.write().unwrap_or_else(PoisonError::into_inner);
         let outcome = print();
         drop(guard);
@@ -75,11 +75,11 @@ impl Site {
         outcome
     }
 
-    /// Answers connections, each on a thread of its own, for as long as the process lives.
+    /// Answers connections, each on a thread of its own, until the process ends.
     pub fn serve(self: &Arc<Site>, listener: &TcpListener) {
         for stream in listener.incoming() {
             let Ok(stream) = stream else {
-                // Out of descriptors, most likely: trying again at once would spin.
+                // Most likely the descriptors have run out: trying again at once would spin.
                 thread::sleep(Duration::from_millis(50));
                 continue;
             };
@@ -90,16 +90,18 @@ impl Site {
             }
             let site = Arc::clone(self);
             let started = thread::Builder::new().spawn(move || {
-                // A reader who goes away in the middle is no news.
+                // A browser that closes the connection early is no fault.
                 let _ = site.converse(stream);
                 site.connections.fetch_sub(1, Ordering::Relaxed);
             });
             if started.is_err() {
-                self.connections.fetch_sub(1, Ordering::Relaxed); // no thread to be had: the reader may ask again
+                // Without a thread, the connection closes, and the browser may try again.
+                self.connections.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
 
+    /// Answers one request.
     fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_write_timeout(Some(PATIENCE))?;
         let Some(head) = read_head(&mut stream)? else {
@@ -123,6 +125,7 @@ impl Site {
         send(&mut stream, &self.answer(target), method == "HEAD")
     }
 
+    /// Returns the answer to a request for `target`.
     fn answer(&self, target: &str) -> Answer {
         let path = target.split(['?', '#']).next().unwrap_or_default();
         let Some(relative) = decode(path) else {
@@ -131,7 +134,7 @@ impl Site {
         let mut file = self.folder.join(relative);
         let _reading = self.printing.read().unwrap_or_else(PoisonError::into_inner);
         if file.is_dir() {
-            // Without the slash, the page's relative links would start one folder too high.
+            // Without the slash, the page's relative links would resolve one folder too high.
             if !path.ends_with('/') {
                 let mut answer = Answer::text("301 Moved Permanently");
                 answer.more = format!("Location: /{}/\r\n", path.trim_matches('/'));
@@ -155,7 +158,7 @@ impl Site {
         }
     }
 
-    /// Adds to a page the line that listens for changes.
+    /// Adds the line that listens for changes to a page.
     fn listening(&self, file: &Path, mut body: Vec<u8>) -> Vec<u8> {
         let end = b"</body>";
         if kind_of(file).starts_with("text/html")
@@ -163,7 +166,8 @@ impl Site {
         {
             let edition = *self.edition.lock().unwrap_or_else(PoisonError::into_inner);
             let script = format!(
-                "<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=()=>location.reload()</script>\n"
+                "<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=\
+                 ()=>location.reload()</script>\n"
             );
             body.splice(at..at, script.into_bytes());
         }
@@ -172,8 +176,8 @@ impl Site {
 
     /// Holds the connection until the book is newer than what the page shows.
     fn events(&self, stream: &mut TcpStream, seen: Option<u64>) -> io::Result<()> {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
-                    Connection: close\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                    Cache-Control: no-store\r\nConnection: close\r\n\r\n";
         stream.write_all(head.as_bytes())?;
         let mut edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = seen.unwrap_or(*edition);
@@ -182,7 +186,7 @@ impl Site {
                 .changed
                 .wait_timeout(edition, HEARTBEAT)
                 .unwrap_or_else(PoisonError::into_inner);
-            // Not while holding the lock: a page that does not read must not hold up the others.
+            // Without the lock, so that a page that does not read cannot hold up the others.
             drop(edition);
             stream.write_all(b":\n\n")?;
             edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
@@ -192,7 +196,8 @@ impl Site {
     }
 }
 
-/// Reads up to the empty line; `None` when the head is too long, too slow, cut short or not text.
+/// Reads a request's head up to the empty line, or returns `None` if it is too long, too slow, cut
+/// short or not text.
 fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let deadline = Instant::now() + PATIENCE;
     let (mut head, mut chunk) = (Vec::new(), [0; 1024]);
@@ -230,14 +235,14 @@ fn send(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<
 /// leads, or could lead, elsewhere.
 fn decode(path: &str) -> Option<PathBuf> {
     let text = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
-    // Checked after decoding, so that no encoding of them gets past. A colon would be a drive on
-    // Windows.
+    // Checked after decoding, so that no encoding gets past. A colon would be a drive on Windows.
     if text.contains(['\\', '\0', ':']) || text.split('/').any(|part| part == "..") {
         return None;
     }
     Some(text.split('/').filter(|part| !part.is_empty() && *part != ".").collect())
 }
 
+/// Returns the content type of a file, by its extension.
 fn kind_of(file: &Path) -> &'static str {
     match file.extension().and_then(|e| e.to_str()).unwrap_or_default() {
         "html" => "text/html; charset=utf-8",

@@ -1,7 +1,8 @@
-//! `cargo book`: prints the book, serves it on this computer only, and prints it again when
-//! something changes.
+//! `cargo book`: prints the book, serves it to this computer only, and prints it again after every
+//! change.
 
 mod http;
+mod terminal;
 mod watch;
 
 use crate::cmd::build;
@@ -14,15 +15,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-/// Where the book is served unless the reader says otherwise.
+/// The default port.
 const PORT: u16 = 3000;
 
-/// How to serve.
+/// Options of `serve`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Open a browser.
     pub open: bool,
-    /// The port; the default one or the next free one when not given.
+    /// The port; without one, the first free one from the default on.
     pub port: Option<u16>,
 }
 
@@ -30,19 +31,20 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// When there is no port to be had, or the book cannot be printed at first. A later failure to
-/// print is reported, and the pages stay as they were.
+/// Returns an error if no port is free, or if the book cannot be printed at first. A later failure
+/// to print is reported, and the pages stay as they were.
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
-    // The port first: somebody whose port is taken should not wait for the book to learn it.
+    // Before printing the book, so that a taken port is reported at once.
     let listener = listen(options.port)?;
     let address =
         listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
     build::build(project)?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
-    println!(
-        "The book is at {url}; it is printed again when a page, a source or a measurement changes. Ctrl-C ends."
-    );
+    terminal::print(format_args!(
+        "The book is at {url}; it is printed again when a page, a source or a measurement \
+         changes. Press Ctrl-C to stop."
+    ));
     if options.open {
         open(&url);
     }
@@ -52,7 +54,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Binds the port asked for; without one, the default or one of the ten after it.
+/// Binds `port` or, without one, the default port or one of the ten after it.
 fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
     if let Some(port) = port {
         let taken =
@@ -63,7 +65,7 @@ fn listen(port: Option<u16>) -> Result<TcpListener, Error> {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(listener) => {
                 if port != PORT {
-                    println!("Port {PORT} is taken; using {port}.");
+                    terminal::print(format_args!("Port {PORT} is taken; using {port}."));
                 }
                 return Ok(listener);
             }
@@ -81,7 +83,7 @@ fn failed(tried: &str, error: &io::Error) -> Error {
     Error::Failed(format!("{tried}: {error}"))
 }
 
-/// Asks the desktop to show the page. Whoever has no desktop still has the printed address.
+/// Asks the desktop to show the page. Without a desktop, the printed address remains.
 fn open(url: &str) {
     let opener = match std::env::consts::OS {
         "macos" => "open",
@@ -90,7 +92,7 @@ fn open(url: &str) {
     };
     let started = Command::new(opener).arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     if let Err(e) = started {
-        eprintln!("opening a browser with {opener}: {e}");
+        terminal::print_error(format_args!("opening a browser with {opener}: {e}"));
     }
 }
 
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_that_was_asked_for_is_an_error_that_names_it() {
+    fn a_given_port_that_is_taken_is_an_error_that_names_it() {
         let first = listen(Some(0)).unwrap();
         let port = first.local_addr().unwrap().port();
         let error = listen(Some(port)).unwrap_err().to_string();

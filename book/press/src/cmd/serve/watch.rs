@@ -1,10 +1,11 @@
-//! Prints the book again when something that it is made from changes.
+//! Prints the book again after every change to its sources.
 //!
-//! Modification times are polled: it takes a millisecond or two for a project of this size, needs
+//! Modification times are polled. That takes a millisecond or two for a project of this size, needs
 //! no dependency, and works on network and container file systems, where notifications do not
 //! arrive.
 
 use super::http::Site;
+use super::terminal;
 use crate::cmd::build;
 use crate::project::Project;
 use std::collections::hash_map::DefaultHasher;
@@ -16,12 +17,12 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// How long criterion's folder must be still before the book is printed: printing takes a
-/// processor, and doing that between two benchmarks of a run would disturb the second. criterion
-/// writes every eight seconds or so.
+/// The time without a change to criterion's folder before the book is printed. Printing keeps a
+/// processor busy, which would disturb the next benchmark of a run; criterion writes about every
+/// eight seconds.
 const BENCH_OVER: Duration = Duration::from_secs(12);
 
-/// Polls until the process ends.
+/// Polls, and prints after each change, until the process ends.
 pub(super) fn forever(project: &Project, site: &Site) {
     let (pages, results) = (pages(project), vec![project.criterion().to_owned()]);
     let mut printed = (stamp(&pages), stamp(&results));
@@ -36,17 +37,21 @@ pub(super) fn forever(project: &Project, site: &Site) {
         if now.0 == printed.0 && !bench_over {
             continue;
         }
-        // Whatever changes while printing is noticed by the next poll.
+        // The next poll notices changes made while printing.
         printed = now;
         let started = Instant::now();
-        match site.while_nobody_reads(|| build::build(project)) {
-            Ok(()) => println!("Printed again in {} ms.", started.elapsed().as_millis()),
-            Err(e) => eprintln!("{e}\nThe pages stay as they were."),
+        match site.with_readers_waiting(|| build::build(project)) {
+            Ok(()) => terminal::print(format_args!(
+                "Printed again in {} ms.",
+                started.elapsed().as_millis()
+            )),
+            Err(e) => terminal::print_error(format_args!("{e}\nThe pages stay as they were.")),
         }
     }
 }
 
-/// Everything a page can show: chapters, theme, recordings, and the code that chapters include.
+/// Returns the sources of the pages: chapters, theme, recordings, and the code that chapters
+/// include.
 fn pages(project: &Project) -> Vec<PathBuf> {
     let mut all = vec![
         project.pages(),
@@ -59,15 +64,16 @@ fn pages(project: &Project) -> Vec<PathBuf> {
     all
 }
 
-/// A number that changes when a file below the paths is written, made or removed.
+/// Returns a number that changes when a file below `paths` is written, created or removed.
 fn stamp(paths: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     paths.iter().for_each(|path| visit(path, &mut hasher));
     hasher.finish()
 }
 
+/// Adds the state of a file, or of all files below a folder, to `hasher`.
 fn visit(path: &Path, hasher: &mut DefaultHasher) {
-    // A file that vanishes while we look at it is a change that the next poll sees.
+    // The next poll sees that a file has vanished.
     let Ok(about) = fs::metadata(path) else {
         return;
     };
@@ -76,7 +82,7 @@ fn visit(path: &Path, hasher: &mut DefaultHasher) {
         (about.len(), about.modified().ok()).hash(hasher);
         return;
     }
-    // The order of a folder's entries changes with nothing; sort them.
+    // Sorted, because the order of a folder's entries is arbitrary.
     let Ok(entries) = fs::read_dir(path) else {
         return;
     };

@@ -68,7 +68,7 @@ fn a_folder_without_its_slash_is_redirected() {
 }
 
 #[test]
-fn what_is_not_there_gets_the_books_own_page() {
+fn a_missing_page_gets_the_books_own_404() {
     let answer = Served::new("missing").get("/no/such/page.html");
     assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("nothing here"), "{answer}");
 }
@@ -98,7 +98,7 @@ fn nothing_outside_the_folder_is_served() {
         let answer = served.get(path);
         assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
     }
-    // An escape that is none stands for itself.
+    // A malformed escape stands for itself.
     for path in ["/etc/passwd", "/%zz", "/%f"] {
         let answer = served.get(path);
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
@@ -115,32 +115,32 @@ fn odd_requests_get_an_answer() {
     assert!(served.raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n").starts_with("HTTP/1.1 400"));
     let mut long = b"GET / HTTP/1.1\r\nX: ".to_vec();
     long.resize(HEAD + 1, b'a');
-    // Nothing may be left unread when the server closes, or the client sees a reset instead of the
+    // The server must read everything before it closes, or the client sees a reset instead of the
     // answer.
     assert!(served.raw(&long).starts_with("HTTP/1.1 400"));
 }
 
 #[test]
-fn an_open_page_is_told_of_a_new_printing_and_only_of_that() {
+fn an_open_page_hears_of_a_new_printing_and_of_nothing_else() {
     let served = Served::new("events");
     let edition = *served.site.edition.lock().unwrap();
     let mut stream = TcpStream::connect(served.address).unwrap();
     stream.write_all(format!("GET {EVENTS}?{edition} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    served.site.while_nobody_reads(|| Err::<(), &str>("does not print")).unwrap_err();
+    served.site.with_readers_waiting(|| Err::<(), &str>("does not print")).unwrap_err();
     let mut quiet = String::new();
     assert!(stream.read_to_string(&mut quiet).is_err() && !quiet.contains("data:"), "{quiet}");
     stream.set_read_timeout(None).unwrap();
-    served.site.while_nobody_reads(|| Ok::<(), &str>(())).unwrap();
+    served.site.with_readers_waiting(|| Ok::<(), &str>(())).unwrap();
     let mut told = String::new();
     stream.read_to_string(&mut told).unwrap();
     assert!(told.contains("data: changed"), "{told}");
-    // A page from before is told at once.
+    // A page from an earlier printing hears at once.
     assert!(served.get(&format!("{EVENTS}?{edition}")).contains("data: changed"));
 }
 
 #[test]
-fn connections_are_bounded_and_given_back() {
+fn connections_are_bounded_and_released() {
     let served = Served::new("bounded");
     let idle: Vec<TcpStream> =
         (0..CONNECTIONS).map(|_| TcpStream::connect(served.address).unwrap()).collect();

@@ -1,94 +1,18 @@
-//! The whole book: its pages with their blocks and references, and the machines that they are
-//! judged on.
+//! Checks that what the pages refer to exists.
 
-use crate::chapter::{Page, pages};
+use crate::chapter::Page;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
-use crate::model::{
-    Block, Claim, Clocked, CountBound, Error, Figure, Inline, Judgement, Place, Problem, Proof,
-    YAxis,
-};
+use crate::model::{Block, Clocked, CountBound, Figure, Inline, Place, Problem, Proof, YAxis};
 use crate::project::Project;
-use crate::prove::judge;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Pages, claims and measurements.
-#[derive(Clone, Debug)]
-pub struct Book {
-    /// In the order of SUMMARY.md.
-    pub pages: Vec<Page>,
-    /// The machine that the book's own numbers are from; empty when its file is not there.
-    pub reference: Machine,
-    /// The reader's machine; empty when nothing was measured.
-    pub here: Machine,
-    /// Every recorded machine, the reference first, without the reader's.
-    pub machines: Vec<Machine>,
-}
-
-/// A claim with the page that makes it and its verdicts.
-#[derive(Clone, Debug)]
-pub struct Judged<'a> {
-    /// The page.
-    pub page: &'a Page,
-    /// The claim.
-    pub claim: &'a Claim,
-    /// On the reference machine.
-    pub reference: Judgement,
-    /// On the reader's.
-    pub here: Judgement,
-}
-
-/// Reads the whole book and checks every reference in it. All problems of all pages come in one
-/// error.
-pub fn load(project: &Project) -> Result<Book, Error> {
-    let mut pages = pages(project)?;
-    name_benches(project, &mut pages);
-    let book = Book {
-        pages,
-        here: Machine::here(project)?,
-        machines: Machine::all(project)?,
-        reference: Machine::load(&project.machine("reference"))?
-            .unwrap_or_else(|| Machine::new("reference")),
-    };
-    let problems = References::new(project, &book.reference, &book.pages).check(&book.pages);
-    if problems.is_empty() { Ok(book) } else { Err(Error::Book(problems)) }
-}
-
-/// Gives clocked claims the command that runs their bench: which bench a group belongs to, the
-/// files in benches/ say.
-fn name_benches(project: &Project, pages: &mut [Page]) {
-    let benches = project.benches();
-    for block in pages.iter_mut().flat_map(|page| &mut page.blocks) {
-        if let Block::Claim(claim) = &mut block.item
-            && let Proof::Clocked(clocked) = &claim.proof
-            && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
-        {
-            claim.command.get_or_insert_with(|| format!("cargo bench --bench {bench}"));
-        }
-    }
-}
-
-impl Book {
-    /// Every claim of the book, in order, judged.
-    pub fn claims(&self) -> Vec<Judged<'_>> {
-        self.pages
-            .iter()
-            .flat_map(|page| page.claims().map(move |claim| (page, claim)))
-            .map(|(page, claim)| Judged {
-                page,
-                claim,
-                reference: judge::judge(claim, &self.reference),
-                here: judge::judge(claim, &self.here),
-            })
-            .collect()
-    }
-}
-
-/// Checks that what pages refer to exists: as a file always, in the reference recordings where
-/// there are any. What nobody has recorded yet is no problem, it is printed as not measured.
-struct References<'a> {
+/// Looks for everything that pages refer to: always among the files, and in the reference
+/// recordings as far as there are any. A bench without a recording is no fault; its numbers are
+/// printed as not measured.
+pub(super) struct References<'a> {
     project: &'a Project,
     reference: &'a Machine,
     benches: Vec<String>,
@@ -97,13 +21,18 @@ struct References<'a> {
 }
 
 impl<'a> References<'a> {
-    fn new(project: &'a Project, reference: &'a Machine, pages: &[Page]) -> References<'a> {
+    pub(super) fn new(
+        project: &'a Project,
+        reference: &'a Machine,
+        pages: &[Page],
+    ) -> References<'a> {
         let examples = project.examples().into_iter().collect();
         let claims = pages.iter().flat_map(Page::claims).map(|claim| claim.id.clone()).collect();
         References { project, reference, benches: project.benches(), examples, claims }
     }
 
-    fn check(&self, pages: &[Page]) -> Vec<Problem> {
+    /// Returns a problem for each thing that `pages` refer to and that does not exist.
+    pub(super) fn check(&self, pages: &[Page]) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut ids: BTreeMap<&str, &Place> = BTreeMap::new();
         for page in pages {
@@ -135,13 +64,13 @@ impl<'a> References<'a> {
         problems
     }
 
+    /// Checks what a claim's proof refers to.
     fn proof(&self, proof: &Proof) -> Vec<String> {
         match proof {
             Proof::Compiled { file, anchor } => {
                 self.anchor(file, anchor).err().into_iter().collect()
             }
-            // Whether there is such a model, only the run of it tells: `check` takes none for a
-            // failure.
+            // Only running a model tells if it exists: `check` takes a missing one for a failure.
             Proof::Explored { .. } => Vec::new(),
             Proof::Clocked(Clocked { subject, than, .. }) => self.all_ids(&[subject, than]),
             Proof::Counted(counts) => counts
@@ -159,6 +88,7 @@ impl<'a> References<'a> {
         }
     }
 
+    /// Checks what a figure refers to.
     fn figure(&self, figure: &Figure) -> Vec<String> {
         let group = &figure.group;
         if let Err(wrong) = self.bench(group) {
@@ -186,6 +116,7 @@ impl<'a> References<'a> {
         wrong
     }
 
+    /// Checks what a reference in prose refers to.
     fn inline(&self, inline: &Inline) -> Vec<String> {
         match inline {
             Inline::Measured { id, throughput } => {
@@ -228,7 +159,7 @@ impl<'a> References<'a> {
         }
     }
 
-    /// That the group of `id` has a bench.
+    /// Checks that the group of `id` has a bench.
     fn bench(&self, id: &str) -> Result<(), String> {
         match owner(id, self.benches.iter().map(String::as_str)) {
             Some(_) => Ok(()),
@@ -236,6 +167,7 @@ impl<'a> References<'a> {
         }
     }
 
+    /// Checks that each of `ids` has a bench, and a benchmark if its bench was recorded.
     fn all_ids(&self, ids: &[&String]) -> Vec<String> {
         ids.iter()
             .filter_map(|id| match self.bench(id) {
@@ -248,8 +180,8 @@ impl<'a> References<'a> {
             .collect()
     }
 
-    /// The problem with what the reference machine's recording of a bench does not have; none
-    /// without a recording, or where the machine has a reason.
+    /// Returns the problem with an `id` that the reference machine's recording of its bench lacks.
+    /// There is none without a recording, or if the machine has a reason.
     fn missing(&self, id: &str) -> Option<String> {
         let recording = self.reference.recording(id)?;
         match recording.why_not(id) {
@@ -261,6 +193,7 @@ impl<'a> References<'a> {
         }
     }
 
+    /// Checks that a recorded group has the function.
     fn function(&self, group: &str, function: &str) -> Result<(), String> {
         let members = self.reference.group(group);
         if members.iter().any(|(_, member)| member.function.as_deref() == Some(function)) {
@@ -269,6 +202,7 @@ impl<'a> References<'a> {
         self.missing(&format!("{group}/{function}")).map_or(Ok(()), Err)
     }
 
+    /// Checks that a recorded benchmark has a throughput.
     fn has_throughput(&self, id: &str) -> Result<(), String> {
         match self.reference.benchmark(id) {
             Known::Measured(b) if b.throughput_bytes.or(b.throughput_elements).is_none() => {
@@ -278,19 +212,20 @@ impl<'a> References<'a> {
         }
     }
 
+    /// Checks that the example exists, and has the key if it was recorded.
     fn count(&self, example: &str, key: &str) -> Result<(), String> {
         if !self.examples.contains(example) {
-            return Err(format!("unknown: there is no examples/{example}.rs"));
+            return Err(format!("unknown: examples/{example}.rs does not exist"));
         }
         match self.reference.counts.get(example) {
             Some(counts) if !counts.values.contains_key(key) => Err(format!(
-                "unknown: the example `{example}` had no `{key}` when the reference was recorded"
+                "unknown: the example `{example}` had no `{key}` in the reference recording"
             )),
             _ => Ok(()),
         }
     }
 
-    /// That the file has the anchor, and something that the compiler checks inside it.
+    /// Checks that `file` has `anchor`, with something inside that the compiler checks.
     fn anchor(&self, file: &Path, anchor: &str) -> Result<(), String> {
         let text = fs::read_to_string(self.project.root().join(file))
             .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
@@ -327,6 +262,6 @@ impl<'a> References<'a> {
         if asserts {
             return Ok(());
         }
-        Err(format!("nothing at `{anchor}` in {} is asserted at compile time", file.display()))
+        Err(format!("the anchor `{anchor}` of {} asserts nothing at compile time", file.display()))
     }
 }
