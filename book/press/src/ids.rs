@@ -6,8 +6,8 @@ pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
-/// Returns the bench that a group or a full id belongs to, judging by its name alone: `NAME_cpu` and
-/// `NAME_aa` are groups of the bench NAME. [`owner`] chooses among the benches that exist.
+/// Returns the bench that a group or a full id belongs to, judging by its name alone: `NAME_cpu`
+/// and `NAME_aa` are groups of the bench NAME. [`owner`] chooses among the benches that exist.
 pub fn bench_of(id: &str) -> &str {
     let mut name = group_of(id);
     while let Some(shorter) = name.strip_suffix("_cpu").or_else(|| name.strip_suffix("_aa")) {

@@ -315,8 +315,8 @@ fn factor(name: &str, factor: f64) -> Result<f64, String> {
     Err(format!("`{name}` is a factor above 1, not {factor}{hint}"))
 }
 
-/// Returns the sentence with its placeholders filled in. `{{by}}` is the claim's bound of that name;
-/// if several counts have one, `{{at_most 2}}` is the second count's.
+/// Returns the sentence with its placeholders filled in. `{{by}}` is the claim's bound of that
+/// name; if several counts have one, `{{at_most 2}}` is the second count's.
 fn says(template: &str, proof: &Proof) -> Result<String, String> {
     static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\{\{\s*([a-z_]+)(?:\s+([0-9]+))?\s*\}\}").expect("a constant")
@@ -327,8 +327,8 @@ fn says(template: &str, proof: &Proof) -> Result<String, String> {
     let typed = lint::typed_in(&PLACEHOLDER.replace_all(template, "\u{fffc}"));
     if let Some(typed) = typed.first() {
         return Err(format!(
-            "`says` has a number typed by hand, `{typed}`: write the bound as a placeholder, such as \
-             {{{{by}}}}"
+            "`says` has a number typed by hand, `{typed}`: write the bound as a placeholder, \
+             such as {{{{by}}}}"
         ));
     }
     let bounds: Vec<(&str, f64)> = match proof {

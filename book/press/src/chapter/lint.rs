@@ -304,7 +304,8 @@ mod tests {
 
     #[test]
     fn the_place_is_that_of_the_number() {
-        let page = "# T\n\nOne {{noise a_b}} two\nthree **60** ns.\n\n```text\n1 ns\n```\n\n| a |\n|---|\n| 5 % |\n";
+        let page = "# T\n\nOne {{noise a_b}} two\nthree **60** ns.\n\n\
+                    ```text\n1 ns\n```\n\n| a |\n|---|\n| 5 % |\n";
         assert_eq!(
             found(page).iter().map(|p| p.split(": refer").next().unwrap()).collect::<Vec<_>>(),
             ["a.md:4: a number typed by hand, `60 ns`", "a.md:12: a number typed by hand, `5 %`"]

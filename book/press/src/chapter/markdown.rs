@@ -31,8 +31,8 @@ impl<'a> Source<'a> {
         events(self.text)
     }
 
-    /// Returns the bytes that are code or HTML comments, in which nothing is replaced and nothing is
-    /// read as prose.
+    /// Returns the bytes that are code or HTML comments, in which nothing is replaced and nothing
+    /// is read as prose.
     pub fn code(&self) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         for (event, range) in self.events() {

@@ -1,7 +1,7 @@
 //! `cargo book build`, and the preprocessor that does the same for mdbook's own command.
 //!
-//! Both run the same preprocessor: the first inside this process, the second over mdbook's protocol,
-//! which is JSON on stdin and stdout.
+//! Both run the same preprocessor: the first inside this process, the second over mdbook's
+//! protocol, which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes};
@@ -23,8 +23,8 @@ const NAME: &str = "press";
 ///
 /// # Errors
 ///
-/// [`Error::Book`] with all the faults in the pages; the pages printed before stay. [`Error::Failed`]
-/// if mdBook cannot read or write a file.
+/// [`Error::Book`] with all the faults in the pages; the pages printed before stay.
+/// [`Error::Failed`] if mdBook cannot read or write a file.
 pub fn build(project: &Project) -> Result<(), Error> {
     build_to(project, &project.book().join("book"))
 }

@@ -2,7 +2,7 @@
 
 use crate::book::{self, Judged};
 use crate::machine::Machine;
-use crate::model::{Claim, Error, Proof, Verdict};
+use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::{examples, proofs};
 use serde_json::{Value, json};
@@ -21,9 +21,9 @@ pub struct Options {
     pub recorded: bool,
 }
 
-/// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails here,
-/// and every example and model ran. With `recorded`, every clocked and counted claim must hold on the
-/// reference machine instead.
+/// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails
+/// here, and every example and model ran. With `recorded`, every clocked and counted claim must hold
+/// on the reference machine instead.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
     let mut wanted: Vec<Claim> =
@@ -106,7 +106,7 @@ fn print_json(claims: &[Judged<'_>]) -> String {
                 (None, Some(value)) => (Some("reference"), Some(value)),
                 (None, None) => (None, None),
             };
-            let reason = |verdict: &Verdict| match verdict {
+            let reason = |judgement: &Judgement| match &judgement.verdict {
                 Verdict::NotPossible(reason) => Some(reason.clone()),
                 _ => None,
             };
@@ -123,7 +123,7 @@ fn print_json(claims: &[Judged<'_>]) -> String {
                 "reference": judged.reference.verdict.words(),
                 "here": judged.here.verdict.words(),
                 "found": judged.here.found,
-                "reason": reason(&judged.here.verdict).or_else(|| reason(&judged.reference.verdict)),
+                "reason": reason(&judged.here).or_else(|| reason(&judged.reference)),
             })
         })
         .collect();

@@ -1,5 +1,5 @@
-//! Just enough HTTP to show a folder to one reader: GET and HEAD, one request per connection, and an
-//! event stream that tells pages to reload.
+//! Just enough HTTP to show a folder to one reader: GET and HEAD, one request per connection, and
+//! an event stream that tells pages to reload.
 
 use percent_encoding::percent_decode_str;
 use std::fs;
