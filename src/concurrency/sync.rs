@@ -1,6 +1,6 @@
-//! What the lock-free code of this part is built from: the standard library's types, or those of
-//! [loom](https://docs.rs/loom) under `cfg(loom)`, whose models then explore the very code that
-//! runs.
+//! Threads, locks, atomics and cells for the concurrent code of this part: those of the standard
+//! library, or those of [loom](https://docs.rs/loom) under `cfg(loom)`, so that the models explore
+//! the very code that runs.
 
 #[cfg(loom)]
 pub(crate) use loom::{
@@ -22,50 +22,50 @@ pub(crate) use std::{
 #[cfg(not(loom))]
 use std::{cell::UnsafeCell, mem::MaybeUninit};
 
-/// Room for one item, which threads hand to each other. It does not know whether an item is in it,
-/// so it drops none.
+/// Memory for one item that one thread writes and another takes. A slot does not know whether it
+/// holds an item, so it never drops one.
 #[cfg(not(loom))]
 #[repr(transparent)]
 pub(crate) struct Slot<T>(UnsafeCell<MaybeUninit<T>>);
 
-// SAFETY: both methods ask their callers to be alone with the slot. An item that one thread writes
-// and another one takes has moved between them, so it must be `Send`; two threads never see it at
-// once, so it need not be `Sync`.
+// SAFETY: both methods require exclusive access to the slot. An item that one thread writes and
+// another takes moves between threads, so it must be `Send`; two threads never share a reference to
+// it, so it need not be `Sync`.
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 #[cfg(not(loom))]
 impl<T> Slot<T> {
+    /// Creates a slot without an item.
     pub(crate) fn empty() -> Self {
         Self(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts an item in.
+    /// Writes `item` into the slot.
     ///
     /// # Safety
     ///
-    /// The slot is empty, and every other access to it happened before this one or happens after
-    /// it.
+    /// The slot is empty, and every other access to it happens before this one or after it.
     #[inline]
     pub(crate) unsafe fn write(&self, item: T) {
-        // SAFETY: nobody else looks at the slot meanwhile, as the caller promises.
+        // SAFETY: the caller promises that no other access is concurrent.
         unsafe { (*self.0.get()).write(item) };
     }
 
-    /// Takes the item out.
+    /// Takes the item out of the slot.
     ///
     /// # Safety
     ///
-    /// An item is in the slot, and every other access to it happened before this one or happens
-    /// after it.
+    /// The slot holds an item, and every other access to it happens before this one or after it.
     #[inline]
     pub(crate) unsafe fn take(&self) -> T {
-        // SAFETY: as in `write`; and the caller promises an item, which nobody takes a second time.
+        // SAFETY: as in `write`; and the caller promises that the slot holds an item. It is empty
+        // from here on, so the item is read once.
         unsafe { (*self.0.get()).assume_init_read() }
     }
 }
 
-/// A [`Slot`] for models: loom's cell notices accesses that are not ordered, and the `Option` a
-/// read of what was never written and a write over what was never read.
+/// A [`Slot`] for models. Loom's cell detects unordered accesses; the `Option` detects a read of an
+/// empty slot and a write over an item.
 #[cfg(loom)]
 pub(crate) struct Slot<T>(loom::cell::UnsafeCell<Option<T>>);
 
@@ -76,21 +76,21 @@ impl<T> Slot<T> {
     }
 
     pub(crate) unsafe fn write(&self, item: T) {
-        // SAFETY: loom ends the model if somebody else has access meanwhile.
+        // SAFETY: loom ends the model if another access is concurrent.
         let before = self.0.with_mut(|slot| unsafe { (*slot).replace(item) });
-        assert!(before.is_none(), "an item is overwritten");
+        assert!(before.is_none(), "an item was overwritten");
     }
 
     pub(crate) unsafe fn take(&self) -> T {
         // SAFETY: as in `write`.
         self.0
             .with_mut(|slot| unsafe { (*slot).take() })
-            .expect("an item is read that was not written")
+            .expect("a slot was read that holds no item")
     }
 }
 
-/// Drops the items that `next` gives, all of them, even if a destructor panics. (One that panics
-/// during that ends the process, as it does in a `Vec`.)
+/// Drops every item that `next` returns, even if the destructor of one panics. (A second panic
+/// during unwinding aborts the process, as it does in a `Vec`.)
 pub(crate) fn drop_each<T>(mut next: impl FnMut() -> Option<T>) {
     struct Rest<'a, T, F: FnMut() -> Option<T>>(&'a mut F);
 
@@ -105,7 +105,7 @@ pub(crate) fn drop_each<T>(mut next: impl FnMut() -> Option<T>) {
     while let Some(item) = next() {
         let rest = Rest(&mut next);
         drop(item);
-        // It did not panic, so the loop goes on instead.
+        // No panic: the loop drops the rest, not the guard.
         std::mem::forget(rest);
     }
 }

@@ -73,7 +73,8 @@ fn read() -> io::Result<Usage> {
     // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a live, writable `rusage`.
-    crate::sys::cvt(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) })?;
+    let read = crate::sys::cvt(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) });
+    crate::sys::trying("getrusage", read)?;
     let count = |n: libc::c_long| u64::try_from(n).unwrap_or(0);
     Ok(Usage {
         minor_faults: count(usage.ru_minflt),

@@ -1,8 +1,8 @@
 //! Which core a thread runs on.
 
-#[cfg(target_os = "linux")]
-use super::error::cvt;
 use super::error::unsupported;
+#[cfg(target_os = "linux")]
+use super::error::{cvt, trying};
 use std::hint::spin_loop;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,8 @@ pub fn allowed() -> io::Result<Vec<usize>> {
         // SAFETY: all-zero bytes are a valid `cpu_set_t`, an array of integers.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: `set` is live and writable, and its true size is given. Thread 0 is the caller.
-        cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
+        let read = cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) });
+        trying("reading the allowed cores (sched_getaffinity)", read)?;
         // SAFETY: every index is below CPU_SETSIZE, the number of bits in the set.
         Ok((0..libc::CPU_SETSIZE as usize)
             .filter(|&core| unsafe { libc::CPU_ISSET(core, &set) })
@@ -36,8 +37,8 @@ pub fn allowed() -> io::Result<Vec<usize>> {
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; `InvalidInput` for a core that does not exist or is not allowed
-/// here.
+/// `Unsupported` outside Linux and for a core that this process may not use; `InvalidInput` for a
+/// number above that of any core; otherwise what `sched_setaffinity(2)` reports.
 pub fn pin(core: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -52,8 +53,15 @@ pub fn pin(core: usize) -> io::Result<()> {
         // SAFETY: `core` is below CPU_SETSIZE, as checked above.
         unsafe { libc::CPU_SET(core, &mut set) };
         // SAFETY: `set` is live, and its true size is given.
-        cvt(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) })?;
-        Ok(())
+        let pinned = cvt(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) });
+        let what = format!("pinning to core {core} (sched_setaffinity)");
+        match trying(&what, pinned) {
+            // EINVAL: the core is offline, or outside of what this process may use.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(unsupported(&error.to_string()))
+            }
+            pinned => pinned.map(drop),
+        }
     }
     #[cfg(not(target_os = "linux"))]
     {

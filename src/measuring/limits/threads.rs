@@ -1,6 +1,6 @@
 //! What another thread takes: to start, to wake, to be switched to.
 
-use crate::proof::usage;
+use crate::proof::usage::Usage;
 use crate::sys::cores::{self, joined};
 use crate::sys::trying;
 use std::hint::black_box;
@@ -30,10 +30,10 @@ pub(super) fn ping_pong(
     // ANCHOR: ping_pong
     thread::scope(|scope| {
         let first = scope.spawn(move || {
-            pin(here)?;
+            cores::pin(here)?;
             let (ready, partner_ready) = mpsc::channel();
             let partner = scope.spawn(move || {
-                let pinned = pin(there);
+                let pinned = cores::pin(there);
                 let go = pinned.is_ok();
                 let _ = ready.send(pinned); // fails only if nobody waits for it any more
                 if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
@@ -54,13 +54,13 @@ pub(super) fn ping_pong(
     // ANCHOR_END: ping_pong
 }
 
-fn pin(core: usize) -> io::Result<()> {
-    trying(format_args!("pinning to core {core}"), cores::pin(core))
-}
-
 /// Runs `work` and counts how often this thread left its core meanwhile.
+///
+/// `work` runs even if the kernel refuses the count: the other side of a round trip waits for it.
 fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
-    let (result, used) = usage::count(work)?;
+    let before = Usage::of_thread();
+    let result = work()?;
+    let used = Usage::of_thread()? - before?;
     Ok((result, used.voluntary_switches + used.involuntary_switches))
 }
 
