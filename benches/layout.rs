@@ -1,28 +1,29 @@
-//! What the shape of a record costs to read: one field of each and all fields in their order, whole
-//! records here and there, from 1,024 records to 4,194,304; and loads that are not aligned.
+//! Clocks reading records in four layouts: one field of each, all fields in order, whole records at
+//! random, from 1,024 records to 4,194,304; and unaligned loads.
 //!
-//! One thread that never waits, so the clock is its CPU time (that on the wall, where a thread's
-//! cannot be read). Memory is the allocator's, in ordinary pages where the kernel gives huge ones
-//! on advice only. A parameter is a number of records in units of 1,024, and every shape holds the
-//! same events, so that every sum is the same. What the compiler makes of the loops differs: it
-//! adds up a column several numbers at a time.
+//! One thread that never waits, so the clock is its CPU time, or wall time where a thread's CPU time
+//! cannot be read. Memory comes from the allocator, in ordinary pages where the kernel gives huge
+//! pages on advice only. The parameter is the number of records in units of 1,024, and every layout
+//! holds the same events, so every sum is the same. The compiled loops differ: the compiler adds up
+//! a column several numbers at a time.
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use perf_proved::harness::scratch::pattern;
-use perf_proved::memory::layout::packed::numbers_at;
+use perf_proved::harness::shuffle::shuffle;
+use perf_proved::memory::layout::experiment::numbers_at;
 use perf_proved::memory::layout::picture::LINE;
-use perf_proved::memory::layout::records::Records;
+use perf_proved::memory::layout::variants::Variant;
 use perf_proved::proof::cpu;
 use perf_proved::sys::cores;
 use perf_proved_benches::{ThreadTime, size};
 use std::hint::black_box;
 
 const KI: usize = 1 << 10;
-/// With 16 bytes a record: inside the first cache, the second and the third, and beyond.
+/// At 16 bytes per record: within the L1, L2 and L3 cache, and beyond.
 const COUNTS: [usize; 4] = [KI, 16 * KI, 256 * KI, 4096 * KI];
-/// How many records one iteration looks up.
-const PLACES: usize = KI;
+/// Records that one iteration looks up.
+const LOOKUPS: usize = KI;
 
 fn main() {
     if let Ok(Some((core, _))) = cores::pair() {
@@ -36,28 +37,28 @@ fn main() {
 
 fn run<M: Measurement + 'static>(criterion: Criterion<M>) {
     let mut criterion = criterion.configure_from_args();
-    scan(&mut criterion, "layout_scan", &COUNTS, Records::amounts);
-    scan(&mut criterion, "layout_whole", &[KI, 4096 * KI], Records::everything);
+    scan(&mut criterion, "layout_scan", &COUNTS, Variant::amounts);
+    scan(&mut criterion, "layout_whole", &[KI, 4096 * KI], Variant::everything);
     random(&mut criterion);
     unaligned(&mut criterion);
     same_twice(&mut criterion);
     criterion.final_summary();
 }
 
-/// A sum over all records in their order, each shape at one size, then at the next: what drifts,
-/// drifts for all.
+/// Adds up all records in order, every layout at one size before the next size, so that drift affects
+/// all layouts alike.
 fn scan<M: Measurement + 'static>(
     criterion: &mut Criterion<M>,
     group: &str,
     counts: &[usize],
-    sum: fn(&Records) -> u64,
+    sum: fn(&Variant) -> u64,
 ) {
     let mut group = criterion.benchmark_group(group);
     for &count in counts {
         group.throughput(Throughput::Elements(count as u64));
-        let shapes = shapes(count);
-        let expected = sum(&shapes[0].1);
-        for (name, records) in &shapes {
+        let layouts = layouts(count);
+        let expected = sum(&layouts[0].1);
+        for (name, records) in &layouts {
             assert_eq!(sum(records), expected, "{name}, {count} records");
             group.bench_function(id(name, count), |bencher| {
                 bencher.iter(|| sum(black_box(records)))
@@ -67,19 +68,20 @@ fn scan<M: Measurement + 'static>(
     group.finish();
 }
 
-/// Whole records at random places, 1,024 an iteration: every record once, in an order without a
-/// pattern, then from the start.
+/// Reads whole records in random order, 1,024 per iteration: every record once, then again from the
+/// start.
 fn random<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let mut group = criterion.benchmark_group("layout_random");
-    group.throughput(Throughput::Elements(PLACES as u64));
+    group.throughput(Throughput::Elements(LOOKUPS as u64));
     for count in [KI, 256 * KI, 4096 * KI] {
-        let shapes = shapes(count);
-        let places = shuffled(count);
-        let expected = shapes[0].1.everything();
-        for (name, records) in &shapes {
-            let sum = places.chunks_exact(PLACES).map(|places| records.at(places)).sum::<u64>();
+        let layouts = layouts(count);
+        let mut indices: Vec<u32> = (0..count as u32).collect();
+        shuffle(&mut indices);
+        let expected = layouts[0].1.everything();
+        for (name, records) in &layouts {
+            let sum = indices.chunks_exact(LOOKUPS).map(|indices| records.at(indices)).sum::<u64>();
             assert_eq!(sum, expected, "{name}, {count} records");
-            let mut next = places.chunks_exact(PLACES).cycle();
+            let mut next = indices.chunks_exact(LOOKUPS).cycle();
             group.bench_function(id(name, count), |bencher| {
                 bencher.iter(|| black_box(records).at(next.next().expect("a cycle has no end")));
             });
@@ -88,7 +90,7 @@ fn random<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     group.finish();
 }
 
-/// One number of eight bytes a cache line, at different offsets; everything in the first cache.
+/// Reads one eight-byte number per cache line at several offsets, all in the L1 cache.
 fn unaligned<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let bytes = pattern(18 * KI);
     let start = bytes.as_ptr().align_offset(LINE);
@@ -108,9 +110,9 @@ fn unaligned<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     group.finish();
 }
 
-/// The same twice, in memory: there the noise is largest.
+/// The same code twice, from main memory, where the noise is largest.
 fn same_twice<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
-    let records = Records::new("rust_order", 4096 * KI).expect("one of the names");
+    let records = Variant::new("rust_order", 4096 * KI).expect("one of the names");
     let mut group = criterion.benchmark_group("layout_aa");
     for function in ["first", "second"] {
         group.bench_function(function, |bencher| bencher.iter(|| black_box(&records).amounts()));
@@ -118,25 +120,11 @@ fn same_twice<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     group.finish();
 }
 
-fn shapes(count: usize) -> Vec<(&'static str, Records)> {
-    Records::NAMES.iter().filter_map(|name| Some((*name, Records::new(name, count)?))).collect()
+fn layouts(count: usize) -> Vec<(&'static str, Variant)> {
+    Variant::NAMES.iter().filter_map(|name| Some((*name, Variant::new(name, count)?))).collect()
 }
 
-/// Figures have room for few digits, so counts are in Ki.
+/// Figures have room for few digits, so counts are in units of 1,024.
 fn id(name: &str, count: usize) -> BenchmarkId {
     BenchmarkId::new(name, format!("{}Ki", count / KI))
-}
-
-/// All numbers below `count` in an order that no prefetcher knows (Fisher and Yates; xorshift by
-/// Marsaglia, 2003).
-fn shuffled(count: usize) -> Vec<u32> {
-    let mut numbers: Vec<u32> = (0..count as u32).collect();
-    let mut random = 1_u64;
-    for last in (1..count).rev() {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        numbers.swap(last, ((u128::from(random) * (last as u128 + 1)) >> 64) as usize);
-    }
-    numbers
 }

@@ -1,12 +1,14 @@
-//! Types are as large as the chapter says, the picture shows every byte, the shapes agree, and each
-//! naive version's fault is there.
+//! Types have the sizes that the chapter gives, the picture shows every byte, the layouts agree, and
+//! each naive version has its fault.
 
 use perf_proved::layout;
+use perf_proved::memory::layout::experiment::numbers_at;
 use perf_proved::memory::layout::naive;
-use perf_proved::memory::layout::packed::{Packed, numbers_at};
+use perf_proved::memory::layout::packed::Packed;
 use perf_proved::memory::layout::picture::{LINE, Shape};
-use perf_proved::memory::layout::records::{ByHand, COrder, Event, Records, lines, split};
+use perf_proved::memory::layout::records::{ByHand, COrder, Event, lines, split};
 use perf_proved::memory::layout::shrink::flags;
+use perf_proved::memory::layout::variants::Variant;
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved_tests::{refusals, root};
 use proptest::prelude::*;
@@ -16,21 +18,21 @@ use std::sync::LazyLock;
 static ALLOCATOR: Counting = Counting;
 
 #[test]
-fn naive_order_saves_nothing_and_its_hole_is_elsewhere() {
+fn naive_order_saves_nothing_and_moves_the_padding() {
     let optimized = layout!(naive::Optimized { id, active, name, score, created });
     let unoptimized = layout!(naive::Unoptimized { active, id, name, score, created });
     let unordered = layout!(naive::Unordered { active, id, name, score, created });
     for shape in [&optimized, &unoptimized, &unordered] {
         assert_eq!((shape.size, shape.padding()), (64, 7), "{}", shape.name);
     }
-    assert_eq!(optimized.fields[2], ("name", 9..41), "an array of bytes needs no alignment");
+    assert_eq!(optimized.fields[2], ("name", 9..41), "a byte array needs no alignment");
     assert_eq!(optimized.holes().first(), Some(&(41..48)));
     assert_eq!(unoptimized.holes().first(), Some(&(1..8)));
 }
 
-/// What the chapter prints is what the example draws and what the compiler says.
+/// The chapter prints exactly what the example draws and what the compiler says.
 #[test]
-fn the_chapter_shows_what_is_drawn_and_refused() {
+fn the_chapter_shows_the_pictures_and_the_errors() {
     let chapter = std::fs::read_to_string(root().join("book/src/memory/layout.md")).unwrap();
     for shape in [
         layout!(naive::Optimized { id, active, name, score, created }),
@@ -44,7 +46,7 @@ fn the_chapter_shows_what_is_drawn_and_refused() {
 }
 
 #[test]
-fn naive_packing_saves_the_hole_and_is_seldom_aligned() {
+fn naive_packing_saves_the_padding_and_misaligns_the_fields() {
     let packed = layout!(naive::Packed { active, id, name, score, created });
     assert_eq!((packed.size, packed.align, packed.padding()), (57, 1, 0));
     let misaligned =
@@ -53,7 +55,7 @@ fn naive_packing_saves_the_hole_and_is_seldom_aligned() {
 }
 
 #[test]
-fn naive_repr_c_keeps_the_order_that_one_thinks_in() {
+fn naive_repr_c_keeps_the_order_of_the_source() {
     let c = layout!(COrder { kind, at, amount });
     let rust = layout!(Event { kind, at, amount });
     let by_hand = layout!(ByHand { kind, at, amount });
@@ -84,7 +86,7 @@ fn borrowed() -> Vec<(String, String)> {
     REFUSED.clone()
 }
 
-/// A line that uses a packed record, as a program.
+/// Wraps a line that uses a packed record into a program.
 fn program(line: &str) -> String {
     format!(
         "use perf_proved::memory::layout::packed::Packed;
@@ -93,7 +95,7 @@ fn program(line: &str) -> String {
 }
 
 #[test]
-fn a_field_that_the_picture_forgets_is_refused() {
+fn an_omitted_field_does_not_compile() {
     let program = "struct Event { kind: u8, at: u64 }
         fn main() { println!(\"{}\", perf_proved::layout!(Event { at }).picture(1)); }";
     let refused = refusals("layout_forgotten", program);
@@ -101,8 +103,8 @@ fn a_field_that_the_picture_forgets_is_refused() {
 }
 
 #[test]
-fn packed_fields_are_read_where_they_lie() {
-    // At every distance from an aligned address, and at the end of the block that holds it.
+fn packed_fields_are_read_at_any_address() {
+    // At every distance from an aligned address, and at the end of the allocation.
     for at in 0..16 {
         let mut bytes = vec![0xff; at + Packed::BYTES];
         let record = &mut bytes[at..];
@@ -140,7 +142,7 @@ COrder: 24 bytes, aligned to 8, padding 11
     assert_eq!(shape.picture(0).lines().count(), 2);
 
     struct Pair(
-        #[allow(dead_code, reason = "only its place counts")] u8,
+        #[allow(dead_code, reason = "only its offset counts")] u8,
         #[allow(dead_code, reason = "as above")] u8,
     );
     assert!(layout!(Pair { 0, 1 }).picture(1).ends_with("\n     0 |Ab|"));
@@ -159,10 +161,10 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Fields and holes together are the bytes of the type, each once, in whatever order the fields
-    /// were listed.
+    /// Fields and holes together cover each byte of the type exactly once, in whatever order the
+    /// fields were listed.
     #[test]
-    fn every_byte_is_a_field_s_or_a_hole_s(parts in prop::collection::vec((0_usize..4, 0_usize..9), 1..8), tail in 0_usize..4) {
+    fn every_byte_belongs_to_a_field_or_a_hole(parts in prop::collection::vec((0_usize..4, 0_usize..9), 1..8), tail in 0_usize..4) {
         let mut fields = vec![];
         let mut end = 0;
         for (hole, bytes) in parts {
@@ -179,37 +181,37 @@ proptest! {
 }
 
 #[test]
-fn every_shape_holds_the_same_events() {
+fn every_layout_holds_the_same_events() {
     for count in [0_usize, 1, 2, 255, 256, 257, 4097] {
         let numbers = 0..count as u64;
         let amounts: u64 = numbers.clone().sum();
         let everything = 2 * amounts + numbers.map(|number| number % 256).sum::<u64>();
-        let places: Vec<u32> = (0..count as u32).rev().collect();
-        for name in Records::NAMES {
-            let records = Records::new(name, count).unwrap();
+        let indices: Vec<u32> = (0..count as u32).rev().collect();
+        for name in Variant::NAMES {
+            let records = Variant::new(name, count).unwrap();
             assert_eq!(records.amounts(), amounts, "{name}, {count}");
             assert_eq!(records.everything(), everything, "{name}, {count}");
-            assert_eq!(records.at(&places), everything, "{name}, {count}");
+            assert_eq!(records.at(&indices), everything, "{name}, {count}");
             assert_eq!(records.at(&[]), 0);
         }
     }
-    assert!(Records::new("rows", 1).is_none());
+    assert!(Variant::new("rows", 1).is_none());
 }
 
 #[test]
-fn a_place_without_a_record_panics() {
-    for name in Records::NAMES {
-        let records = Records::new(name, 3).unwrap();
+fn an_index_out_of_bounds_panics() {
+    for name in Variant::NAMES {
+        let records = Variant::new(name, 3).unwrap();
         assert!(std::panic::catch_unwind(|| records.at(&[3])).is_err(), "{name}");
     }
 }
 
 #[test]
-fn a_shape_allocates_its_bytes_and_no_more() {
+fn a_layout_allocates_its_bytes_and_no_more() {
     for (name, bytes, calls) in
         [("c_order", 24, 1), ("rust_order", 16, 1), ("packed", 13, 1), ("columns", 13, 3)]
     {
-        let (_records, made) = count(|| Records::new(name, 1000));
+        let (_records, made) = count(|| Variant::new(name, 1000));
         assert_eq!((made.bytes, made.calls), (bytes * 1000, calls), "{name}");
     }
 }

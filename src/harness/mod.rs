@@ -7,6 +7,7 @@
 //! | [`cost`] | rows of a report: calls, allocations, page faults |
 //! | [`rounds::Rounds`] | times, with the probes interleaved in rounds |
 //! | [`scratch`] | a directory for an experiment's files |
+//! | [`shuffle`] | random orders that are the same in every run |
 //! | [`loopback`] | a TCP connection to a reader on a core of its own |
 //! | [`child`] | experiments in a process of their own |
 //! | [`size`] | sizes such as `64KiB` |
@@ -20,6 +21,7 @@ pub mod loopback;
 pub mod report;
 pub mod rounds;
 pub mod scratch;
+pub mod shuffle;
 pub mod size;
 
 use std::io;

@@ -1,5 +1,6 @@
 //! Loads from memory: how long one takes, and how many a core keeps under way.
 
+use crate::harness::shuffle::shuffle;
 use crate::sys::region::{Pages, Region};
 use std::hint::black_box;
 use std::io;
@@ -183,26 +184,5 @@ impl Line {
     /// The line's place in memory.
     pub fn number(&self) -> u64 {
         self.number
-    }
-}
-
-/// Fisher and Yates's shuffle, the same one every time.
-pub(crate) fn shuffle(numbers: &mut [u32]) {
-    let mut random = Random(1);
-    for last in (1..numbers.len()).rev() {
-        numbers.swap(last, random.below(last + 1));
-    }
-}
-
-/// Numbers without a pattern that a prefetcher knows (Marsaglia, "Xorshift RNGs", 2003).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    /// A number below `end`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((u128::from(self.0) * end as u128) >> 64) as usize
     }
 }

@@ -1,7 +1,8 @@
 //! Two probes that everybody writes first. Both run, both print a number, and neither measures what
 //! its name says.
 
-use super::load::{Chain, Random};
+use super::load::Chain;
+use crate::harness::shuffle::Random;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Reading lines in an order that is known ahead, with and without asking for them early.
 
 use super::words::{LINE, Words};
-use crate::measuring::limits::load::shuffle;
+use crate::harness::shuffle::shuffle;
 use std::io;
 use std::time::{Duration, Instant};
 

@@ -1,16 +1,18 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/layout.rs`:
+//! The version that everyone writes first. `tests/layout.rs` pins its faults:
 //!
-//! - the order that is called optimized takes as many bytes as the other one, and the hole is elsewhere than its comments say;
-//! - the packed one saves the hole, and its fields cannot be borrowed any more;
-//! - a `repr(C)` that nothing foreign reads keeps the compiler from ordering the fields itself ([`COrder`](super::records::COrder)).
+//! - the "optimized" order takes as many bytes as the other one, and the padding is not where its
+//!   comments say;
+//! - the packed struct saves the padding, but its fields can no longer be borrowed;
+//! - a `repr(C)` that no foreign code reads keeps the compiler from ordering the fields itself
+//!   ([`COrder`](super::records::COrder)).
 
-#![allow(missing_docs, reason = "the fields are numbers and a name, and mean nothing")]
+#![allow(missing_docs, reason = "the fields are placeholders")]
 
 use memoffset::offset_of;
 use static_assertions::const_assert_eq;
 
 // ANCHOR: seed
-/// In the order that is called optimized.
+/// The order that the article calls optimized.
 #[repr(C)]
 pub struct Optimized {
     pub id: i64,
@@ -20,7 +22,7 @@ pub struct Optimized {
     pub created: i64,
 }
 
-/// In the order that is called not optimized.
+/// The order that the article calls unoptimized.
 #[repr(C)]
 pub struct Unoptimized {
     pub active: bool,
@@ -31,7 +33,7 @@ pub struct Unoptimized {
 }
 // ANCHOR_END: seed
 
-/// The same fields, and the order left to the compiler.
+/// The same fields, in the order that the compiler chooses.
 pub struct Unordered {
     pub active: bool,
     pub id: i64,
@@ -57,6 +59,6 @@ const _: () = {
     const_assert_eq!(size_of::<Unoptimized>(), 64);
     const_assert_eq!(size_of::<Unordered>(), 64);
     const_assert_eq!(size_of::<Packed>(), 57);
-    const_assert_eq!(offset_of!(Optimized, name), 9); // the hole is behind the name, not before it
+    const_assert_eq!(offset_of!(Optimized, name), 9); // the padding is after `name`, not before
 };
 // ANCHOR_END: sizes

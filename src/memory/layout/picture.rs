@@ -1,4 +1,4 @@
-//! A picture of a type in memory: one character a byte, one row a cache line.
+//! A picture of a type in memory: one character per byte, one row per cache line.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -10,21 +10,21 @@ pub use memoffset::span_of;
 /// [picture](Shape::picture).
 pub const LINE: usize = 64;
 
-/// Where the fields of a type lie, as [`layout!`](crate::layout!) found them in this build.
+/// The layout of a type, as [`layout!`](crate::layout!) found it in this build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// The type, as it was written.
+    /// The type, as written in the source.
     pub name: &'static str,
     /// Its size in bytes, padding included.
     pub size: usize,
-    /// What its addresses are multiples of.
+    /// Its alignment in bytes.
     pub align: usize,
-    /// Its fields with their bytes, in the order in which they were listed.
+    /// Its fields and their bytes, in the order in which they were listed.
     pub fields: Vec<(&'static str, Range<usize>)>,
 }
 
-/// Where the fields of a struct lie, as a [`Shape`](crate::memory::layout::picture::Shape). All of
-/// them must be named, or this does not compile: a field that was left out would look like padding.
+/// Returns the layout of a struct as a [`Shape`](crate::memory::layout::picture::Shape). Every field
+/// must be named, or it does not compile: an omitted field would look like padding.
 ///
 /// ```
 /// use perf_proved::layout;
@@ -45,24 +45,27 @@ macro_rules! layout {
             name: stringify!($type),
             size: size_of::<$type>(),
             align: align_of::<$type>(),
-            fields: vec![$((stringify!($field), $crate::memory::layout::picture::span_of!($type, $field))),+],
+            fields: vec![$((
+                stringify!($field),
+                $crate::memory::layout::picture::span_of!($type, $field),
+            )),+],
         }
     }};
 }
 // ANCHOR_END: layout
 
 impl Shape {
-    /// How many bytes belong to no field.
+    /// Returns the number of bytes that belong to no field.
     pub fn padding(&self) -> usize {
         self.holes().iter().map(|hole| hole.len()).sum()
     }
 
-    /// The bytes that belong to no field, one range a hole.
+    /// Returns the bytes that belong to no field, one range per hole.
     // ANCHOR: holes
     pub fn holes(&self) -> Vec<Range<usize>> {
         let mut spans: Vec<_> = self.fields.iter().map(|(_, span)| span.clone()).collect();
-        spans.sort_by_key(|span| (span.start, span.end)); // one of no bytes before its neighbor
-        spans.push(self.size..self.size); // so that what lies behind the last field is a hole too
+        spans.sort_by_key(|span| (span.start, span.end)); // an empty field before its neighbor
+        spans.push(self.size..self.size); // so that the bytes after the last field are a hole too
         let ends = [0].into_iter().chain(spans.iter().map(|span| span.end));
         ends.zip(&spans)
             .map(|(end, next)| end..next.start)
@@ -71,8 +74,8 @@ impl Shape {
     }
     // ANCHOR_END: holes
 
-    /// So many values one behind the other, from the beginning of a cache line. A letter for each
-    /// field in the order of the list, a dot for padding, a capital where a value begins.
+    /// Draws an array of `values` values that starts at a cache line: a letter for each field in the
+    /// order of the list, a dot for padding, a capital letter at the start of each value.
     pub fn picture(&self, values: usize) -> String {
         let mut one = vec!['·'; self.size];
         let Self { name, size, align, .. } = self;

@@ -1,10 +1,7 @@
-//! Types that are larger than they need be, each `Before` and `After`.
-#![allow(
-    missing_docs,
-    reason = "the types are examples, and the names of their fields say what they are"
-)]
+//! Types that are larger than they need to be, each as `Before` and `After`.
+#![allow(missing_docs, reason = "the names of the fields say what they are")]
 
-/// Numbers as wide as their values.
+/// Numbers only as wide as their values.
 pub mod narrow {
     // ANCHOR: narrow
     pub struct Before {
@@ -27,7 +24,7 @@ pub mod narrow {
     // ANCHOR_END: narrow
 }
 
-/// The rare large variant in a box of its own.
+/// The rare large variant in a box.
 pub mod variant {
     // ANCHOR: variant
     #[allow(clippy::large_enum_variant, reason = "this is what the lint is for")]
@@ -48,7 +45,7 @@ pub mod variant {
     // ANCHOR_END: variant
 }
 
-/// Places in a vector for pointers.
+/// Indices into a vector instead of pointers.
 pub mod indices {
     use std::num::NonZeroU32;
 
@@ -59,7 +56,7 @@ pub mod indices {
         pub key: u32,
     }
 
-    /// One of a vector's, whose first is the root: nobody's child, so that zero is free for `None`.
+    /// A node in a vector. The root is the first and no child of any node, so zero is free for `None`.
     pub struct After {
         pub left: Option<NonZeroU32>,
         pub right: Option<NonZeroU32>,
@@ -71,7 +68,7 @@ pub mod indices {
     // ANCHOR_END: indices
 }
 
-/// Bits for bools.
+/// Bits instead of bools.
 pub mod flags {
     // ANCHOR: flags
     pub struct Before {
@@ -100,7 +97,7 @@ pub mod flags {
     // ANCHOR_END: flags
 }
 
-/// Owners that do not grow.
+/// Owners that cannot grow.
 pub mod owners {
     // ANCHOR: owners
     pub struct Before {
