@@ -1,19 +1,20 @@
-//! What lines cost: two cores that write in one or apart, the ways to count, a reader beside a
-//! writer, and what a walk pays for the part of a line that it leaves.
+//! Clocks cache lines: two cores that write to one line or to two, counters of several designs, a
+//! reader beside a writer, and walks that leave parts of a line unused.
 //!
-//! Each group is one figure. Probes return how long their units took, set-up excluded, as those of
-//! `limits` do, and check their own sums. Two cores are two physical ones, as far as the kernel can
-//! tell. Times are the wall's, but for `alone`.
+//! Each group is one figure. Probes return the time of their units without set-up, as those of
+//! `limits` do, and check their own sums. The two cores are physical ones, as far as the kernel can
+//! tell. Times are wall times, except for `alone`.
 
 use criterion::measurement::Measurement;
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use perf_proved::measuring::limits::lines;
-use perf_proved::memory::cache_lines::designs::Design;
-use perf_proved::memory::cache_lines::gather::{Gather, can_prefetch, nothing, rounds};
+use perf_proved::memory::cache_lines::experiment::gather::{Gather, nothing, rounds};
+use perf_proved::memory::cache_lines::experiment::walks::{Matrix, Strided};
+use perf_proved::memory::cache_lines::prefetch::can_prefetch;
 use perf_proved::memory::cache_lines::two_cores;
-use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
+use perf_proved::memory::cache_lines::variants::Variant;
 use perf_proved::sys::cores;
 use perf_proved_benches::{ThreadTime, bytes, not_possible, size, with};
 use std::io;
@@ -28,7 +29,7 @@ fn cache_lines(criterion: &mut Criterion) {
     prefetch(criterion).unwrap();
 }
 
-/// What needs two cores, or the reason why it cannot be had.
+/// Runs the groups that need two cores, or stores the reason why it cannot.
 fn two(criterion: &mut Criterion) -> io::Result<()> {
     let two = two_cores();
     with(
@@ -45,23 +46,23 @@ fn two(criterion: &mut Criterion) -> io::Result<()> {
     counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 
-/// Does so many of something as criterion asks for, but many at once, a multiple of
-/// [`lines::LOADS`], and gives the time of what was asked for: what two threads take to start and
-/// to stop is then a small part of it, also while criterion begins with one.
+/// Runs `probe` for at least 2¹⁷ units, a multiple of [`lines::LOADS`], and scales the time to the
+/// `times` units that criterion asked for. Starting and stopping two threads is then a small part of
+/// it, even while criterion starts with one unit.
 fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
     let made = times.max(1 << 17).next_multiple_of(lines::LOADS);
     probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
 }
 
-/// The CPU time of a probe that runs by itself. Beside another core, slices in which one of the two
-/// was off its core do not count, so they must not count here.
+/// Returns the CPU time of a probe that runs alone. Probes of two cores do not count slices in which
+/// one of them was descheduled, so this one must not either.
 fn alone(times: u64, probe: impl Fn(u64) -> Duration) -> Duration {
     let start = ThreadTime.start();
     probe(times);
     ThreadTime.end(start)
 }
 
-/// One core's addition while the other core adds so many bytes away.
+/// Adds on one core while the other core adds at a distance.
 fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_distance");
     group.sampling_mode(SamplingMode::Flat);
@@ -76,7 +77,7 @@ fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
     group.finish();
 }
 
-/// The same addition by each design, of one thread and of two at once.
+/// Adds by each variant, on one thread and on two at once.
 fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::Result<()> {
     let one = match cores::allowed() {
         Ok(allowed) => [allowed[0]],
@@ -84,15 +85,15 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
     };
     let mut group = criterion.benchmark_group("cache_lines_counters");
     group.sampling_mode(SamplingMode::Flat);
-    for design in Design::ALL {
-        let name = design.name();
+    for variant in Variant::ALL {
+        let name = variant.name();
         group.bench_function(BenchmarkId::new(name, 1), |b| {
-            b.iter_custom(|n| many(n, |n| design.additions(&one, n)))
+            b.iter_custom(|n| many(n, |n| variant.additions(&one, n)))
         });
         match &two {
             Ok(two) => {
                 group.bench_function(BenchmarkId::new(name, 2), |b| {
-                    b.iter_custom(|n| many(n, |n| design.additions(two, n)));
+                    b.iter_custom(|n| many(n, |n| variant.additions(two, n)));
                 });
             }
             Err(reason) => not_possible(&format!("cache_lines_counters/{name}/2"), reason)?,
@@ -102,8 +103,8 @@ fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::R
     Ok(())
 }
 
-/// A load of what nobody writes: alone, beside a counter that another core adds to, and away from
-/// it.
+/// Loads a word that no thread writes: alone, in the line of a counter that another core adds to,
+/// and in another line.
 fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_readers");
     group.sampling_mode(SamplingMode::Flat);
@@ -115,7 +116,7 @@ fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
     group.finish();
 }
 
-/// The same code twice, on two cores and in one line, where the noise is largest.
+/// Runs the same code twice, on two cores and in one line, where the noise is largest.
 fn noise(criterion: &mut Criterion, cores: [usize; 2]) {
     let mut group = criterion.benchmark_group("cache_lines_aa");
     group.sampling_mode(SamplingMode::Flat);
@@ -127,7 +128,7 @@ fn noise(criterion: &mut Criterion, cores: [usize; 2]) {
     group.finish();
 }
 
-/// One load of a walk through 256 MiB, by its stride.
+/// Walks through 256 MiB with several strides; the unit is one load.
 fn strides(criterion: &mut Criterion) -> io::Result<()> {
     let mut group = criterion.benchmark_group("cache_lines_stride");
     group.throughput(Throughput::Elements(1));
@@ -141,7 +142,7 @@ fn strides(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// One pass through a square matrix of words: its sum by rows and by columns, then its transpose.
+/// Adds up a square matrix by rows and by columns, then transposes it; the unit is one pass.
 fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     let sides = [64, 1024, 4096];
     let mut group = criterion.benchmark_group("cache_lines_matrix");
@@ -183,8 +184,8 @@ fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// One line out of 256 MiB, in an order that is known ahead, with and without asking for it 16
-/// lines early.
+/// Reads lines of 256 MiB in an order that is known in advance, with and without prefetching 16 lines
+/// ahead.
 fn prefetch(criterion: &mut Criterion) -> io::Result<()> {
     if let Err(error) = can_prefetch() {
         return not_possible("cache_lines_prefetch", &error.to_string());

@@ -1,15 +1,16 @@
-//! Values lie where the types say, the counters lose nothing, and the naive versions fail in the
-//! way that their documentation lists. Times are compared only where they are several times apart,
-//! the fastest of several.
+//! Values lie where the types say, the counters lose nothing, and the naive versions fail as their
+//! documentation lists. Times are compared only if they differ several times over, as the fastest of
+//! several.
 #![cfg(target_os = "linux")]
 
 use crossbeam_utils::CachePadded as Crossbeam;
 use perf_proved::measuring::limits::lines;
-use perf_proved::memory::cache_lines::designs::Design;
-use perf_proved::memory::cache_lines::gather::{AHEAD, Gather, nothing, rounds};
+use perf_proved::memory::cache_lines::experiment::contested::address;
+use perf_proved::memory::cache_lines::experiment::gather::{AHEAD, Gather, nothing, rounds};
+use perf_proved::memory::cache_lines::experiment::walks::{Matrix, Strided};
+use perf_proved::memory::cache_lines::experiment::words::Words;
 use perf_proved::memory::cache_lines::naive::{self, Stats};
-use perf_proved::memory::cache_lines::walks::{Matrix, Strided};
-use perf_proved::memory::cache_lines::words::Words;
+use perf_proved::memory::cache_lines::variants::Variant;
 use perf_proved::memory::cache_lines::{CachePadded, ShardedCounter, two_cores};
 use perf_proved::sys::cores;
 use perf_proved_tests::{alone, refusals};
@@ -20,11 +21,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
-fn at<T>(value: &T) -> usize {
-    std::ptr::from_ref(value).addr()
-}
-
-/// Two physical cores that nobody has taken from this process, for what cannot be seen on one.
+/// Returns two physical cores, or `None` if this process has only one.
 fn both() -> Option<[usize; 2]> {
     two_cores().ok().filter(|two| two.doubt.is_none()).map(|two| two.cores)
 }
@@ -34,18 +31,18 @@ fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
 }
 
 #[test]
-fn a_padded_value_starts_a_line_and_shares_it_with_nothing() {
+fn a_padded_value_shares_no_line() {
     let apart = align_of::<CachePadded<u8>>();
     let array: Vec<CachePadded<AtomicU64>> = (0..33).map(|_| CachePadded::default()).collect();
-    let addresses: Vec<usize> = array.iter().map(|value| at(&**value)).collect();
+    let addresses: Vec<usize> = array.iter().map(|value| address(&**value)).collect();
     assert!(addresses.iter().all(|address| address.is_multiple_of(apart)));
     assert!(addresses.windows(2).all(|pair| pair[1] - pair[0] == apart));
     let boxes: Vec<Box<CachePadded<u8>>> = (0..33).map(|_| Box::default()).collect();
-    assert!(boxes.iter().all(|value| at(&**value).is_multiple_of(apart)));
+    assert!(boxes.iter().all(|value| address(&**value).is_multiple_of(apart)));
 }
 
 #[test]
-fn it_is_laid_out_as_crossbeams() {
+fn a_padded_value_has_the_layout_of_crossbeams() {
     fn same<T>() {
         let (ours, theirs) = (size_of::<CachePadded<T>>(), size_of::<Crossbeam<T>>());
         assert_eq!(ours, theirs, "size of a padded {}", type_name::<T>());
@@ -59,14 +56,14 @@ fn it_is_laid_out_as_crossbeams() {
 }
 
 #[test]
-fn it_is_what_is_in_it() {
+fn a_padded_value_derefs_to_its_content() {
     let mut padded = CachePadded(vec![1, 2]);
     padded.push(3);
     assert_eq!((padded.len(), padded.clone().0), (3, vec![1, 2, 3]));
 }
 
 #[test]
-fn a_sum_has_every_addition_of_the_threads_that_were_joined() {
+fn a_sum_includes_every_addition_of_joined_threads() {
     for cells in [1, 2, 7] {
         let counter: ShardedCounter = ShardedCounter::new(cells);
         thread::scope(|scope| {
@@ -90,14 +87,14 @@ fn a_sum_wraps_as_its_cells_do() {
 }
 
 #[test]
-fn a_cell_that_is_not_there_is_a_panic() {
+fn a_cell_out_of_bounds_panics() {
     let counter = ShardedCounter::<AtomicU64>::new(2);
     assert!(catch_unwind(|| counter.add(2, 1)).is_err());
     assert_eq!(counter.sum(), 0);
 }
 
 #[test]
-fn each_writer_has_a_cell_and_one_may_look_meanwhile() {
+fn writers_add_while_the_total_is_read() {
     let mut counter: ShardedCounter = ShardedCounter::new(3);
     counter.add(1, 5);
     let (writers, total) = counter.split();
@@ -109,7 +106,7 @@ fn each_writer_has_a_cell_and_one_may_look_meanwhile() {
         let mut before = 0;
         for _ in 0..1000 {
             let sum = total.sum();
-            assert!(before <= sum && sum <= 30_005, "{sum} after {before}"); // only ever more: each cell grows
+            assert!(before <= sum && sum <= 30_005, "{sum} after {before}"); // never less: each cell only grows
             before = sum;
         }
     });
@@ -117,7 +114,7 @@ fn each_writer_has_a_cell_and_one_may_look_meanwhile() {
 }
 
 #[test]
-fn a_cell_with_a_writer_takes_no_other() {
+fn a_cell_has_one_writer() {
     let use_it = |lines: &str| {
         format!(
             "use perf_proved::memory::cache_lines::ShardedCounter;\n\
@@ -130,39 +127,39 @@ fn a_cell_with_a_writer_takes_no_other() {
         let refused = refusals("cell_with_a_writer", &use_it(lines));
         refused.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
     };
-    assert_eq!(codes("counter.add(0, 1);"), ["E0502"], "the counter is lent to its writers");
-    assert_eq!(codes("let again = writers[0].clone();"), ["E0599"], "there is one writer a cell");
+    assert_eq!(codes("counter.add(0, 1);"), ["E0502"], "the counter is borrowed by its writers");
+    assert_eq!(codes("let again = writers[0].clone();"), ["E0599"], "a cell has one writer");
 }
 
 #[test]
-fn every_design_makes_its_additions_on_one_core_and_on_two() {
+fn every_variant_adds_on_one_core_and_on_two() {
     let _alone = alone();
     let one = [cores::allowed().unwrap()[0]];
-    for design in Design::ALL {
+    for variant in Variant::ALL {
         for additions in [0, 1, 10_000] {
-            design.additions(&one, additions).unwrap(); // it checks its own sum
+            variant.additions(&one, additions).unwrap(); // checks its own sum
             if let Some(cores) = both() {
-                design.additions(&cores, additions).unwrap();
+                variant.additions(&cores, additions).unwrap();
             }
         }
-        assert!(design.additions(&[usize::MAX], 1).is_err(), "{}", design.name());
+        assert!(variant.additions(&[usize::MAX], 1).is_err(), "{}", variant.name());
     }
 }
 
 #[test]
 fn naive_fields_lie_in_one_line() {
-    let stats: Box<Stats> = Box::default(); // the allocator aligns to 16 bytes, which is the struct's size
-    assert_eq!(at(&stats.received) / 64, at(&stats.sent) / 64);
+    let stats: Box<Stats> = Box::default(); // the allocator aligns to 16 bytes, the size of the struct
+    assert_eq!(address(&stats.received) / 64, address(&stats.sent) / 64);
     let array: Vec<AtomicU64> = (0..8).map(AtomicU64::new).collect();
-    assert_eq!(at(&array[0]) / 64, at(&array[1]) / 64);
+    assert_eq!(address(&array[0]) / 64, address(&array[1]) / 64);
 }
 
 #[test]
-fn naive_counters_take_several_times_as_long_on_two_cores() {
+fn naive_counters_are_several_times_slower_on_two_cores() {
     let _alone = alone();
     let Some(cores) = both() else { return };
-    let time = |design: Design| fastest(|| design.additions(&cores, 100_000).unwrap());
-    let (array, padded) = (time(Design::Array), time(Design::Padded));
+    let time = |variant: Variant| fastest(|| variant.additions(&cores, 100_000).unwrap());
+    let (array, padded) = (time(Variant::Array), time(Variant::Padded));
     assert!(array * 2 > padded * 3, "{array:?} in one line, {padded:?} apart");
     let (beside, apart) = (
         fastest(|| lines::add_beside(cores, 8, 50_000).unwrap()),
@@ -172,7 +169,7 @@ fn naive_counters_take_several_times_as_long_on_two_cores() {
 }
 
 #[test]
-fn naive_plain_counters_show_nothing() {
+fn naive_plain_counters_measure_nothing() {
     let _alone = alone();
     let (few, many) = (fastest(|| naive::plain(1000)), fastest(|| naive::plain(1_000_000_000)));
     assert!(
@@ -182,7 +179,7 @@ fn naive_plain_counters_show_nothing() {
 }
 
 #[test]
-fn a_reader_waits_for_the_line_that_another_core_writes() {
+fn a_reader_waits_for_a_line_that_another_core_writes() {
     let _alone = alone();
     let Some(cores) = both() else { return };
     let time = |distance| fastest(|| lines::read_beside(cores, distance, 20_000).unwrap());
@@ -191,9 +188,9 @@ fn a_reader_waits_for_the_line_that_another_core_writes() {
 }
 
 #[test]
-fn cores_are_two_or_there_is_a_reason() {
+fn two_cores_or_a_reason() {
     let allowed = cores::allowed().unwrap();
-    // A thread pins itself to one core, and asks again.
+    // The choice on a thread that is pinned to one core.
     let on_one = thread::spawn(move || {
         cores::pin(allowed[0]).unwrap();
         two_cores().unwrap_err()
@@ -207,10 +204,10 @@ fn cores_are_two_or_there_is_a_reason() {
 }
 
 #[test]
-fn the_kernel_says_which_threads_are_one_core() {
+fn the_kernel_lists_the_threads_of_a_core() {
     let core = cores::allowed().unwrap()[0];
     match cores::siblings(core, core) {
-        Ok(same) => assert!(same, "a thread is one of its own core's"),
+        Ok(same) => assert!(same, "a thread belongs to its own core"),
         Err(error) => assert!(error.to_string().contains("thread_siblings_list"), "{error}"),
     }
     let error = cores::siblings(usize::MAX, core).unwrap_err();
@@ -224,7 +221,7 @@ fn the_kernel_says_which_threads_are_one_core() {
 }
 
 #[test]
-fn words_are_numbered_and_their_own() {
+fn words_are_numbered_and_writable() {
     for count in [1, 511, 512, 513, 1 << 18] {
         let mut words = Words::new(count).unwrap();
         assert!(words.len() == count && words.iter().copied().eq(0..count as u64));
@@ -234,9 +231,8 @@ fn words_are_numbered_and_their_own() {
 }
 
 #[test]
-fn a_stride_takes_the_words_that_it_should() {
-    // The walk checks its own sum; any number of loads, so that it ends inside a pass and at its
-    // end.
+fn a_stride_reads_the_right_words() {
+    // The walk checks its own sum. The numbers of loads end it within a pass and at its end.
     for stride in [8, 16, 32, 64, 128, 4096] {
         let mut walk = Strided::new(4096, stride).unwrap();
         for loads in [0, 1, 4096 / stride as u64, 4096 / stride as u64 + 1, 1000] {
@@ -249,7 +245,7 @@ fn a_stride_takes_the_words_that_it_should() {
 }
 
 #[test]
-fn a_transpose_is_one_in_blocks_and_whole() {
+fn a_matrix_is_transposed_in_blocks_and_whole() {
     for (side, block) in [(1, 1), (16, 16), (48, 16), (64, 8)] {
         let (from, mut whole, mut blocks) =
             (Matrix::new(side).unwrap(), Matrix::new(side).unwrap(), Matrix::new(side).unwrap());
@@ -270,13 +266,13 @@ fn a_transpose_is_one_in_blocks_and_whole() {
 }
 
 #[test]
-fn lines_are_gathered_in_any_order_with_and_without_asking_early() {
+fn lines_are_gathered_in_any_order_with_and_without_prefetching() {
     for random in [false, true] {
-        // Also fewer lines than are asked for ahead.
+        // Including fewer lines than the prefetch distance.
         for bytes in [64, AHEAD * 64, (AHEAD + 1) * 64, 1 << 16] {
             let mut gather = Gather::new(bytes, random).unwrap();
             for lines in [0, 1, 100, 2000] {
-                gather.lines::<false>(lines, nothing); // it checks its own sum
+                gather.lines::<false>(lines, nothing); // checks its own sum
                 gather.lines::<true>(lines, rounds);
             }
         }

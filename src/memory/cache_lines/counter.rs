@@ -1,4 +1,4 @@
-//! One counter that several threads add to, a cell each.
+//! A counter that several threads add to, each in a cell of its own.
 
 use super::CachePadded;
 use std::borrow::Borrow;
@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter with a cell for each thread that adds.
+/// A counter with a cell for each thread that adds to it.
 ///
 /// ```
 /// use perf_proved::memory::cache_lines::ShardedCounter;
@@ -21,46 +21,46 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// assert_eq!(counter.sum(), 5);
 /// ```
 // ANCHOR: counter
-/// `C` is the cell: an `AtomicU64`, padded or not.
+/// `C` is the type of a cell: an `AtomicU64`, padded or not.
 pub struct ShardedCounter<C = CachePadded<AtomicU64>> {
     cells: Box<[C]>,
 }
 
 impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
-    /// A counter at zero, with so many cells.
+    /// Creates a counter at zero with `cells` cells.
     pub fn new(cells: usize) -> Self {
         Self { cells: (0..cells).map(|_| C::default()).collect() }
     }
 
-    /// Adds to one cell, modulo 2⁶⁴. Any thread may add to any cell; two that add to one wait for
-    /// each other.
+    /// Adds `number` to one cell, modulo 2⁶⁴. Any thread may add to any cell; threads that add to the
+    /// same one wait for each other.
     ///
     /// # Panics
     ///
-    /// If there is no such cell.
+    /// If `cell` is out of bounds.
     pub fn add(&self, cell: usize, number: u64) {
-        // Relaxed: nothing is published with a count, so there is nothing to pair with.
+        // Relaxed: the count publishes no other data, so this pairs with nothing.
         self.cells[cell].borrow().fetch_add(number, Ordering::Relaxed);
     }
     // ANCHOR_END: counter
 
     // ANCHOR: sum
-    /// The cells' sum, modulo 2⁶⁴.
+    /// Returns the sum of the cells, modulo 2⁶⁴.
     ///
-    /// No snapshot: cells that are read early may change while the others are read, and the result
-    /// may be a value that the counter never had. It misses nothing that happened before: of a
-    /// thread that was joined, every addition is in it (the loom model
+    /// The sum is no snapshot: a cell may change after it was read and before the last one is, so
+    /// the result may be a value that the counter never had. Additions that happened before the call
+    /// are all in it, for example those of a joined thread (the loom model
     /// `cache_lines::sum_after_join`).
     pub fn sum(&self) -> u64 {
-        // Relaxed: whoever must see an addition is told of it by something else, a join or a
-        // channel.
+        // Relaxed: a thread that must see an addition learns of it through something else that
+        // synchronizes, such as a join or a channel.
         self.cells
             .iter()
             .fold(0, |sum, cell| sum.wrapping_add(cell.borrow().load(Ordering::Relaxed)))
     }
     // ANCHOR_END: sum
 
-    /// A writer for each cell, and one who may look while they write.
+    /// Splits the counter into a writer for each cell and a reader of the sum.
     pub fn split(&mut self) -> (Vec<Writer<'_>>, Total<'_, C>) {
         let counter: &Self = self;
         (counter.cells.iter().map(|cell| Writer(cell.borrow())).collect(), Total(counter))
@@ -68,25 +68,25 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
 }
 
 // ANCHOR: writer
-/// The only one that writes to a cell: it cannot be cloned, and `add` wants it whole.
+/// The only writer of a cell: it cannot be cloned, and `add` takes `&mut self`.
 pub struct Writer<'a>(&'a AtomicU64);
 
 impl Writer<'_> {
-    /// Adds to the cell, modulo 2⁶⁴, without an atomic addition: nobody writes between the load and
-    /// the store.
+    /// Adds `number` to the cell, modulo 2⁶⁴, by a load and a store: no other thread can write in
+    /// between.
     pub fn add(&mut self, number: u64) {
-        // Relaxed, both: the load reads what this writer has stored, and `Total::sum` pairs with
+        // Both Relaxed: the load returns what this writer stored last, and `Total::sum` pairs with
         // neither.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(number), Ordering::Relaxed);
     }
 }
 // ANCHOR_END: writer
 
-/// Looks at a counter whose cells have their [`Writer`]s.
+/// Reads the sum of a counter whose cells belong to [`Writer`]s.
 pub struct Total<'a, C>(&'a ShardedCounter<C>);
 
 impl<C: Default + Borrow<AtomicU64>> Total<'_, C> {
-    /// As [`ShardedCounter::sum`].
+    /// Returns the sum; see [`ShardedCounter::sum`].
     pub fn sum(&self) -> u64 {
         self.0.sum()
     }

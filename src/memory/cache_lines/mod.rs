@@ -1,26 +1,24 @@
-//! What it costs that memory moves in lines: for what another core writes beside a value, and for
-//! what a core fetches along with it.
+//! Cache lines: the price of a neighbor that another core writes, and of bytes that are fetched
+//! along with a value.
 //!
-//! | question | answer |
+//! | module | provides |
 //! | --- | --- |
-//! | how does a value get its lines to itself? | [`CachePadded`] |
-//! | how do several threads count without waiting for each other? | [`ShardedCounter`] |
-//! | what do the ways to count take? | [`designs`] |
-//! | what does a walk take, by its stride and its order? | [`walks`] |
-//! | what does it save to ask for a line early? | [`gather`] |
+//! | [`padded`] | [`CachePadded`], a value with cache lines of its own |
+//! | [`counter`] | [`ShardedCounter`], to which threads add without waiting for each other |
+//! | [`mod@prefetch`] | the prefetch instruction |
+//! | [`naive`] | the versions that everyone writes first |
+//! | [`variants`] | the counters that the chapter compares |
+//! | [`experiment`] | walks through memory, reads with prefetching, and a count of shared lines |
 //!
-//! What two cores do to each other's lines is measured by
-//! [`lines`](crate::measuring::limits::lines). [`naive`] keeps the versions that everybody writes
-//! first.
+//! [`lines`](crate::measuring::limits::lines) measures the cost of a line that two cores write.
 
 pub mod counter;
-#[cfg(not(loom))] // loom has atomics of its own
-pub mod designs;
-pub mod gather;
+pub mod experiment;
 pub mod naive;
 pub mod padded;
-pub mod walks;
-pub mod words;
+pub mod prefetch;
+#[cfg(not(loom))] // loom has atomics of its own
+pub mod variants;
 
 pub use counter::ShardedCounter;
 pub use padded::CachePadded;
@@ -28,23 +26,22 @@ pub use padded::CachePadded;
 use crate::sys::{cores, unsupported};
 use std::io;
 
-/// Two cores on which an experiment with shared lines means something.
+/// Two cores between which a cache line travels.
 #[derive(Clone, Debug)]
 pub struct TwoCores {
-    /// By the kernel's numbers.
+    /// Their numbers in the kernel.
     pub cores: [usize; 2],
-    /// Why it is not known that they are two: a sentence, where the kernel does not say which
-    /// threads are one core's.
+    /// A sentence that says why they may be threads of one core, if the kernel does not tell.
     pub doubt: Option<String>,
 }
 
-/// Two physical cores. Two threads of one core share its first cache, so that no line would travel
+/// Chooses two physical cores. Two threads of one core share its L1 cache, so no line would travel
 /// between them.
 ///
 /// # Errors
 ///
-/// `Unsupported`, where this process may use one core only, or nothing but the threads of one, and
-/// outside Linux.
+/// `Unsupported` if this process may use only one core, or only the threads of one, and outside
+/// Linux.
 pub fn two_cores() -> io::Result<TwoCores> {
     choose(&cores::allowed()?, cores::siblings)
 }
@@ -80,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_of_one_core_are_refused_and_doubts_are_told() {
+    fn threads_of_one_core_are_refused_and_doubts_are_reported() {
         let pairs = |a: usize, b: usize| Ok(a / 2 == b / 2); // 0 and 1 are one core, 2 and 3 the next
         let halves = |a: usize, b: usize| Ok(a % 2 == b % 2); // 0 and 2, 1 and 3
         assert_eq!(choose(&[0, 1, 2, 3], pairs).unwrap().cores, [0, 3]);
@@ -94,11 +91,11 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::Unsupported);
             assert!(error.to_string().ends_with(says), "{allowed:?}: {error}");
         }
-        let two = choose(&[0, 1], |_, _| Err(io::Error::other("nobody knows"))).unwrap();
+        let two = choose(&[0, 1], |_, _| Err(io::Error::other("not told"))).unwrap();
         assert_eq!(two.cores, [0, 1]);
         assert_eq!(
             two.doubt.unwrap(),
-            "whether 0 and 1 are threads of one core is not known: nobody knows"
+            "whether 0 and 1 are threads of one core is not known: not told"
         );
     }
 }

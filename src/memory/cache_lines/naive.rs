@@ -1,8 +1,9 @@
-//! The versions that everybody writes first. Their faults are pinned by `tests/cache_lines.rs`:
+//! The versions that everyone writes first. `tests/cache_lines.rs` pins their faults:
 //!
-//! - the two fields of [`Stats`] lie in one line, so two threads that share no variable wait for each other;
-//! - so do the cells of `ShardedCounter<AtomicU64>`, an array with a place for each thread;
-//! - [`plain`] sets out to measure that and finds nothing, because it makes none of its stores.
+//! - the two fields of [`Stats`] lie in one line, so two threads that share no variable wait for each
+//!   other;
+//! - the same holds for the cells of `ShardedCounter<AtomicU64>`, an array with one cell per thread;
+//! - [`plain`] sets out to measure this and finds nothing, because it makes none of its stores.
 
 use std::mem::offset_of;
 use std::sync::atomic::AtomicU64;
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 // ANCHOR: stats
-/// What a connection has moved. One thread receives, another one sends.
+/// The traffic of a connection. One thread receives, another one sends.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// Bytes received. Written by the receiving thread only.
@@ -28,12 +29,12 @@ static_assertions::const_assert_eq!(
 static_assertions::assert_eq_size!(Stats, [u8; 16]);
 // ANCHOR_END: apart
 
-/// "What two threads pay for one line": both add to their own of two neighboring counters. Unit:
-/// one addition of each.
+/// Measures "what two threads pay for sharing a line": each adds to its own of two neighboring
+/// counters. Unit: one addition of each.
 ///
-/// Wrong: nobody else may look at what is behind a `&mut`, so the compiler sums up in a register
-/// and stores once. The line stays where it is, and twice the work takes no longer. What the time
-/// shows is two threads that start and end.
+/// Wrong: no other thread may access the target of a `&mut`, so the compiler adds in a register and
+/// stores once. The line never moves, and twice the work takes no longer. The time is that of two
+/// threads starting and ending.
 // ANCHOR: plain
 pub fn plain(additions: u64) -> Duration {
     let mut counters = [0_u64; 2];

@@ -1,14 +1,14 @@
-//! A value with its cache lines to itself.
+//! A value that shares its cache lines with no other.
 
 use std::borrow::Borrow;
 use std::ops::{Deref, DerefMut};
 
-/// A value that shares its cache lines with nothing: it starts where a line starts and ends where
-/// one ends.
+/// A value that shares its cache lines with no other: it starts at the start of a line and ends at
+/// the end of one.
 ///
-/// 128 bytes where lines have 64 and may be fetched in pairs (Intel's optimization manual, "spatial
-/// prefetcher"), and where they have 128 (Apple's arm64, powerpc64); 256 on s390x, otherwise 64.
-/// Source of the numbers: `crossbeam_utils::CachePadded`.
+/// The alignment is 128 bytes where lines of 64 bytes may be fetched in pairs (Intel's optimization
+/// manual, "spatial prefetcher") and where lines have 128 bytes (Apple's arm64, powerpc64); 256 on
+/// s390x; 64 elsewhere. Source of the numbers: `crossbeam_utils::CachePadded`.
 ///
 /// ```
 /// use perf_proved::memory::cache_lines::CachePadded;
@@ -46,7 +46,7 @@ mod sizes {
     const_assert_eq!(align_of::<CachePadded<u8>>(), 128);
     const_assert_eq!(size_of::<CachePadded<u8>>(), 128);
     const_assert_eq!(size_of::<[CachePadded<u64>; 2]>(), 256);
-    const_assert_eq!(size_of::<CachePadded<[u8; 129]>>(), 256); // one byte into a second pair of lines
+    const_assert_eq!(size_of::<CachePadded<[u8; 129]>>(), 256); // one byte in a second pair of lines
 }
 // ANCHOR_END: sizes
 

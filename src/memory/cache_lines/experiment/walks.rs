@@ -1,30 +1,30 @@
-//! Walks through memory: by their stride, and by the order in which they take the rows and columns
-//! of a matrix.
+//! Walks through memory: with different strides, and through the rows and columns of a matrix.
 
 use super::words::{LINE, Words};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A walk that takes one word every so many bytes.
+/// A walk that reads one word per stride.
 pub struct Strided {
     words: Words,
     /// In words.
     stride: usize,
-    /// Where the next load is.
+    /// The index of the next word to load.
     at: usize,
 }
 
 impl Strided {
-    /// A walk through `bytes`, a word every `stride` bytes: a power of two from 8 on.
+    /// Prepares a walk through `bytes` that reads a word every `stride` bytes, a power of two of at
+    /// least 8.
     ///
     /// # Errors
     ///
-    /// As [`Words::new`].
+    /// See [`Words::new`].
     ///
     /// # Panics
     ///
-    /// If `stride` is no such number, or more than `bytes`.
+    /// If `stride` is not such a number or exceeds `bytes`.
     pub fn new(bytes: usize, stride: usize) -> io::Result<Self> {
         assert!(
             stride.is_power_of_two() && (8..=bytes).contains(&stride),
@@ -33,12 +33,12 @@ impl Strided {
         Ok(Self { words: Words::new(bytes / 8)?, stride: stride / 8, at: 0 })
     }
 
-    /// Adds up words. Unit: one load. At the end of the memory the walk begins again, one line
-    /// further on, so that with any stride all lines are visited before one is visited again.
+    /// Adds up `loads` words. Unit: one load. At the end of the memory the walk starts over, one line
+    /// further on, so that with any stride it visits every line before it repeats one.
     ///
     /// # Panics
     ///
-    /// If the sum is not that of the words on the way.
+    /// If the sum is wrong.
     pub fn loads(&mut self, loads: u64) -> Duration {
         let (words, stride) = (&*self.words, black_box(self.stride));
         let (mut left, mut sum, mut expected) = (loads as usize, 0_u64, 0_u64);
@@ -54,7 +54,8 @@ impl Strided {
             left -= run;
             self.at += run * stride;
             if self.at >= words.len() {
-                self.at = (self.at % stride + LINE) % stride; // the words of a line, for a stride below it, are taken in one pass
+                // A stride below a line visits every word of the line in one pass.
+                self.at = (self.at % stride + LINE) % stride;
             }
         }
         let elapsed = start.elapsed();
@@ -63,44 +64,44 @@ impl Strided {
     }
 }
 
-/// `first + (first + step) + …`, so many of them: what stands in the words on the way.
+/// Returns the sum of the words of a walk, `first + (first + step) + …`, `count` terms.
 fn series(first: usize, step: usize, count: usize) -> u64 {
     let (first, step, count) = (first as u64, step as u64, count as u64);
     (first * count).wrapping_add((count * count.saturating_sub(1) / 2).wrapping_mul(step))
 }
 
-/// A square matrix, row after row.
+/// A square matrix, stored row by row.
 pub struct Matrix {
     words: Words,
     side: usize,
 }
 
 impl Matrix {
-    /// A matrix of `side` by `side` words, numbered row by row.
+    /// Creates a matrix of `side` by `side` words, numbered row by row.
     ///
     /// # Errors
     ///
-    /// As [`Words::new`].
+    /// See [`Words::new`].
     pub fn new(side: usize) -> io::Result<Self> {
         Ok(Self { words: Words::new(side * side)?, side })
     }
 
-    /// The word in this row and column.
+    /// Returns the word at `row` and `column`.
     pub fn at(&self, row: usize, column: usize) -> u64 {
         self.words[row * self.side + column]
     }
 
-    /// The sum of all words, taken row by row.
+    /// Adds up all words, row by row.
     pub fn by_rows(&self) -> u64 {
         self.walk(self.side, 1)
     }
 
-    /// The same sum, taken column by column.
+    /// Adds up all words, column by column.
     pub fn by_columns(&self) -> u64 {
         self.walk(1, self.side)
     }
 
-    /// Two loops, which know how far each of them steps. Rows and columns run the same
+    /// Adds up all words in two nested loops with the given steps. Rows and columns run the same
     /// instructions.
     fn walk(&self, outer: usize, inner: usize) -> u64 {
         let (outer, inner) = (black_box(outer), black_box(inner));
@@ -113,12 +114,12 @@ impl Matrix {
         sum
     }
 
-    /// Writes the transpose of `self` over `to`, in blocks of `block` by `block` words; of the
-    /// whole side, that is row by row.
+    /// Writes the transpose of `self` to `to`, in blocks of `block` by `block` words. A block of the
+    /// whole side transposes row by row.
     ///
     /// # Panics
     ///
-    /// If the sides differ, or are not a multiple of `block`.
+    /// If the sides differ or are not a multiple of `block`.
     // ANCHOR: transpose
     pub fn transpose(&self, block: usize, to: &mut Self) {
         let side = self.side;

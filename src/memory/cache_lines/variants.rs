@@ -1,4 +1,4 @@
-//! The ways in which several threads can count, each timed the same way.
+//! The designs of a counter that the chapter compares, each timed in the same way.
 
 use super::{CachePadded, ShardedCounter};
 use crate::sys::cores::together;
@@ -9,28 +9,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A way to count.
+/// The design of a counter for several threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Design {
-    /// One atomic for all.
+pub enum Variant {
+    /// One atomic that all threads share.
     Shared,
-    /// An array of atomics, one for each thread: neighbors in a line.
+    /// An array of atomics, one for each thread, next to each other in a line.
     Array,
-    /// The same array, each cell with its lines to itself.
+    /// The same array, with each cell padded to lines of its own.
     Padded,
-    /// The same, written by the cell's only writer with a load and a store.
+    /// The padded array, with each cell written by a load and a store of its only writer.
     SingleWriter,
-    /// A variable of each thread, merged into one atomic when it is done. Until then nobody can
-    /// look.
+    /// A local variable of each thread, added to one atomic at the end. Until then no other thread
+    /// sees it.
     Local,
 }
 
-impl Design {
-    /// In the order in which the chapter meets them.
+impl Variant {
+    /// All variants, in the order of the chapter.
     pub const ALL: [Self; 5] =
         [Self::Shared, Self::Array, Self::Padded, Self::SingleWriter, Self::Local];
 
-    /// Its name in the figures.
+    /// Returns its name in the figures.
     pub fn name(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -41,14 +41,14 @@ impl Design {
         }
     }
 
-    /// Adds one `additions` times on each of these cores at once. Unit: one addition of every core.
+    /// Adds one `additions` times on each of `cores` at once, and returns the time until the last
+    /// core is done. Unit: one addition on every core.
     ///
-    /// The time is until the last core is done. One that is treated worse at a line has it to
-    /// itself in the end.
+    /// A core that gets a contended line less often has it to itself at the end.
     ///
     /// # Errors
     ///
-    /// As [`together`].
+    /// See [`together`].
     ///
     /// # Panics
     ///
@@ -60,13 +60,15 @@ impl Design {
                 sharded(&ShardedCounter::<CachePadded<AtomicU64>>::new(1), cores, additions, |_| 0)
             }
             Self::Array => {
-                sharded(&ShardedCounter::<AtomicU64>::new(threads), cores, additions, |place| place)
+                sharded(&ShardedCounter::<AtomicU64>::new(threads), cores, additions, |thread| {
+                    thread
+                })
             }
             Self::Padded => sharded(
                 &ShardedCounter::<CachePadded<_>>::new(threads),
                 cores,
                 additions,
-                |place| place,
+                |thread| thread,
             ),
             Self::SingleWriter => {
                 single_writer(&mut ShardedCounter::new(threads), cores, additions)
@@ -78,18 +80,18 @@ impl Design {
     }
 }
 
-/// The same code for the first three: all that differs is the type of the cells, and which cell is
-/// whose.
+/// Runs the first three variants, which differ only in the type of the cells and in the cell that
+/// each thread uses.
 fn sharded<C: Default + Borrow<AtomicU64> + Sync>(
     counter: &ShardedCounter<C>,
     cores: &[usize],
     additions: u64,
     cell_of: impl Fn(usize) -> usize + Sync,
 ) -> io::Result<(Duration, u64)> {
-    let elapsed = together(cores, |place| {
-        let cell = cell_of(place);
+    let elapsed = together(cores, |thread| {
+        let cell = cell_of(thread);
         for _ in 0..additions {
-            counter.add(cell, black_box(1)); // a number that the compiler does not know, here and below
+            counter.add(cell, black_box(1)); // hides the number from the compiler, here and below
         }
     })?;
     Ok((elapsed, counter.sum()))
@@ -101,9 +103,9 @@ fn single_writer(
     additions: u64,
 ) -> io::Result<(Duration, u64)> {
     let (writers, total) = counter.split();
-    let writers: Vec<_> = writers.into_iter().map(Mutex::new).collect(); // each locked once, by its thread
-    let elapsed = together(cores, |place| {
-        let mut writer = writers[place].lock().unwrap_or_else(PoisonError::into_inner);
+    let writers: Vec<_> = writers.into_iter().map(Mutex::new).collect(); // each locked once, by its own thread
+    let elapsed = together(cores, |thread| {
+        let mut writer = writers[thread].lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..additions {
             writer.add(black_box(1));
         }

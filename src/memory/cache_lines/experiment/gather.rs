@@ -1,28 +1,29 @@
-//! Reading lines in an order that is known ahead, with and without asking for them early.
+//! Reads of lines in an order that is known in advance, with and without prefetching.
 
+use super::super::prefetch::prefetch;
 use super::words::{LINE, Words};
 use crate::harness::shuffle::shuffle;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How many lines ahead of the one that is read is asked for.
+/// The distance of the prefetched line from the one being read, in lines.
 pub const AHEAD: usize = 16;
 
-/// Lines to read, and the order in which to read them.
+/// Lines of memory and the order in which to read them.
 pub struct Gather {
     words: Words,
-    /// Numbers of lines, each once.
+    /// The number of each line, once.
     order: Vec<u32>,
-    /// How many of `order` have been read.
+    /// The index in `order` of the next line to read.
     at: usize,
 }
 
 impl Gather {
-    /// `bytes` of memory, read in a random order or in that of the addresses.
+    /// Fills `bytes` of memory, to be read in random order or in the order of the addresses.
     ///
     /// # Errors
     ///
-    /// As [`Words::new`].
+    /// See [`Words::new`].
     pub fn new(bytes: usize, random: bool) -> io::Result<Self> {
         let words = Words::new(bytes / 8)?;
         let mut order: Vec<u32> = (0..(words.len() / LINE) as u32).collect();
@@ -32,11 +33,10 @@ impl Gather {
         Ok(Self { words, order, at: 0 })
     }
 
-    /// Reads the first word of so many lines, does `work` with each, and adds up the results. Unit:
-    /// one line.
+    /// Reads the first word of each of `lines` lines, applies `work` to it, and adds up the results.
+    /// Unit: one line.
     ///
-    /// With `PREFETCH`, the line that is [`AHEAD`] steps further on is asked for first, where the
-    /// processor has an instruction for it that [`prefetch`] knows.
+    /// With `PREFETCH`, it first prefetches the line [`AHEAD`] steps further on.
     ///
     /// # Panics
     ///
@@ -72,40 +72,15 @@ impl Gather {
     }
 }
 
-/// Takes the word as it is.
+/// Returns `word` unchanged.
 pub fn nothing(word: u64) -> u64 {
     word
 }
 
-/// Work whose end nobody foresees: up to 15 rounds, as many as a hash of the word says. The core
-/// guesses when the loop ends, guesses wrong, and has to go back, and what it had begun of the
-/// lines behind is lost.
+/// Works on `word` for an unpredictable number of rounds, 0 to 15, taken from a hash of it. The core
+/// mispredicts the end of the loop, and the loads of later lines that it had started speculatively
+/// are lost.
 pub fn rounds(word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2⁶⁴ divided by the golden ratio: spreads the bits
     (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (word ^ word >> 29).wrapping_mul(ODD))
-}
-
-/// Asks the core for the line of `word` and goes on; does nothing where [`can_prefetch`] says no.
-#[inline]
-pub fn prefetch(word: &u64) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint changes nothing, whatever the address; this one is a live reference's.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = word;
-}
-
-/// Whether [`prefetch`] asks for anything.
-///
-/// # Errors
-///
-/// `Unsupported` except on x86-64.
-pub fn can_prefetch() -> io::Result<()> {
-    if cfg!(target_arch = "x86_64") {
-        return Ok(());
-    }
-    Err(crate::sys::unsupported("stable Rust has a prefetch instruction for x86-64 only"))
 }

@@ -1,22 +1,21 @@
-//! Memory to walk through.
+//! Memory for the walks.
 
 use crate::sys::region::{Pages, Region};
 use std::ops::{Deref, DerefMut};
 use std::{io, slice};
 
-/// How many words make a line of 64 bytes.
+/// The number of words in a line of 64 bytes.
 pub(super) const LINE: usize = 8;
 
-/// Words of eight bytes in small pages, the first at a multiple of the page. In the beginning each
-/// holds its own index.
+/// Words of eight bytes in small pages, aligned to a page. Each holds its own index at first.
 pub struct Words(Region);
 
 impl Words {
-    /// So many of them, at least one.
+    /// Maps and numbers `count` words, at least one.
     ///
     /// # Errors
     ///
-    /// As [`Region::new`].
+    /// See [`Region::new`].
     pub fn new(count: usize) -> io::Result<Self> {
         let mut words = Self(Region::new(count * size_of::<u64>(), Pages::Small)?);
         (0..).zip(words.iter_mut()).for_each(|(index, word)| *word = index);
@@ -28,8 +27,8 @@ impl Deref for Words {
     type Target = [u64];
 
     fn deref(&self) -> &[u64] {
-        // SAFETY: the region is this value's alone, touched, aligned for words, and any bytes are
-        // valid ones.
+        // SAFETY: this value owns the region, which is mapped and aligned for words, and any bytes
+        // are valid words.
         unsafe { slice::from_raw_parts(self.0.start().cast(), self.0.bytes() / size_of::<u64>()) }
     }
 }
