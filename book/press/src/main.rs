@@ -23,7 +23,7 @@ Commands:
                 --json                  print a JSON array
                 --recorded              run nothing, judge the reference machine's recordings;
                                         exit with 1 unless every clocked and counted claim holds
-  record      measure, in rounds, into book/machines/NAME.json
+  record      measure in rounds, into book/machines/NAME/
                 --bench NAME            measure only this bench; may be repeated
                 --rounds N              rounds of every bench (default: 9)
                 --machine NAME          name of the machine (default: here)

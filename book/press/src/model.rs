@@ -4,7 +4,6 @@
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
 use crate::ids::bench_of;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -254,8 +253,7 @@ pub struct Estimate {
 }
 
 /// One round of one benchmark, in ns per iteration.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
     /// The median of the samples.
     pub median: f64,

@@ -1,11 +1,12 @@
-//! Where things are: the paths that the press reads and writes, all below the project's root.
+//! The paths that the press reads and writes.
 
 use crate::ids;
 use crate::model::Error;
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The folder that holds `book/book.toml`, and what lies below it.
+/// The folder that holds `book/book.toml`, the folders below it, and the folder that cargo builds
+/// into.
 #[derive(Clone, Debug)]
 pub struct Project {
     root: PathBuf,
@@ -40,7 +41,7 @@ impl Project {
         Ok(project)
     }
 
-    /// The project at `root`, whatever the environment says.
+    /// Returns the project at `root`, with `target/` in it whatever the environment says.
     pub fn at(root: impl Into<PathBuf>) -> Project {
         let root = root.into();
         let target = root.join("target");
@@ -48,52 +49,57 @@ impl Project {
         Project { root, target, criterion }
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `book/`.
+    /// Returns `book/`.
     pub fn book(&self) -> PathBuf {
         self.root.join("book")
     }
 
-    /// `book/src/`, where the pages are.
+    /// Returns `book/src/`, where the pages are.
     pub fn pages(&self) -> PathBuf {
         self.book().join("src")
     }
 
-    /// `book/machines/`.
+    /// Returns `book/machines/`.
     pub fn machines(&self) -> PathBuf {
         self.book().join("machines")
     }
 
-    /// `book/machines/NAME.json`.
+    /// Returns `book/machines/NAME/`.
     pub fn machine(&self, name: &str) -> PathBuf {
-        self.machines().join(format!("{name}.json"))
+        self.machines().join(name)
     }
 
-    /// `target/`, or where cargo was told to put it.
+    /// Returns cargo's target folder.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Where criterion writes: `$CRITERION_HOME`, otherwise `target/criterion`.
+    /// Returns the folder that criterion writes to under `cargo bench`.
     pub fn criterion(&self) -> &Path {
         &self.criterion
     }
 
-    /// What `check` found last: `target/proved/counts.json`.
-    pub fn proved(&self) -> PathBuf {
-        self.target.join("proved").join("counts.json")
+    /// Returns the press's own folder: `target/proved/`.
+    pub fn scratch(&self) -> PathBuf {
+        self.target.join("proved")
     }
 
-    /// The names of `benches/*.rs`, sorted.
+    /// Returns the file with the results of the last whole `check`.
+    pub fn checked(&self) -> PathBuf {
+        self.scratch().join("check.json")
+    }
+
+    /// Returns the names of `benches/*.rs`, sorted.
     pub fn benches(&self) -> Vec<String> {
         sources(&self.root.join("benches"))
     }
 
-    /// The names of `examples/*.rs`, sorted.
+    /// Returns the names of `examples/*.rs`, sorted.
     pub fn examples(&self) -> Vec<String> {
         sources(&self.root.join("examples"))
     }

@@ -6,7 +6,9 @@ use common::copy;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 struct Miniature {
@@ -33,28 +35,62 @@ impl Miniature {
         self.folder.path().join(name)
     }
 
-    fn press(&self, arguments: &str) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_press"));
-        command.args(arguments.split(' ').filter(|word| !word.is_empty()));
-        command.current_dir(self.folder.path()).env("CARGO_MANIFEST_DIR", self.folder.path());
+    /// A command that runs in the miniature's folder, with none of this process's settings.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path());
         for name in ["CARGO_TARGET_DIR", "CRITERION_HOME", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             command.env_remove(name);
         }
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        command
     }
 
-    /// Runs the press with one file changed, and puts it back.
-    fn with(&self, file: &str, from: &str, to: &str, arguments: &str) -> Said {
+    fn press_command(&self, arguments: &str) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_press"));
+        command.args(arguments.split(' ').filter(|word| !word.is_empty()));
+        command.env("CARGO_MANIFEST_DIR", self.folder.path());
+        command
+    }
+
+    /// `cargo bench`, as a reader runs it.
+    fn cargo_bench(&self) -> Command {
+        let mut command = self.command(env!("CARGO"));
+        command.args(["bench", "--quiet", "--package", "perf-proved-benches", "--bench", "copy"]);
+        command
+    }
+
+    fn press(&self, arguments: &str) -> Said {
+        run(&mut self.press_command(arguments))
+    }
+
+    /// Changes a file and returns its old text.
+    fn edit(&self, file: &str, from: &str, to: &str) -> String {
         let path = self.path(file);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} has no {from}");
         fs::write(&path, text.replace(from, to)).unwrap();
+        text
+    }
+
+    /// A file of the recordings.
+    fn json(&self, file: &str) -> Value {
+        let path = self.path("book/machines").join(file);
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap()
+    }
+
+    /// Runs the press with one file changed, and puts it back.
+    fn with(&self, file: &str, from: &str, to: &str, arguments: &str) -> Said {
+        let text = self.edit(file, from, to);
         let said = self.press(arguments);
-        fs::write(&path, text).unwrap();
+        fs::write(self.path(file), text).unwrap();
         said
     }
+}
+
+fn run(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
 impl Said {
@@ -99,19 +135,31 @@ fn arguments_that_make_no_sense_exit_with_2() {
 #[test]
 fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let miniature = Miniature::new();
-    let file = miniature.path("book/machines/reference.json");
+    let file = miniature.path("book/machines/reference/copy.json");
     miniature.press("check --recorded").exits(1, "not measured");
 
     let said = miniature.press("record --rounds 3 --machine reference --about Miniature.");
     said.exits(0, "round 2 of 3: copy, about");
-    let recorded: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let recording = &recorded["recordings"]["copy"];
-    assert_eq!(recorded["about"], "Miniature.");
-    assert_eq!(recording["rounds"], 3);
-    assert_eq!(recording["benchmarks"]["copy/whole/1MiB"]["rounds"].as_array().unwrap().len(), 3);
+    let recorded = miniature.json("reference/copy.json");
+    let recording = &recorded["recording"];
+    assert_eq!((&recording["rounds"], &recording["planned"]), (&3.into(), &Value::Null));
+    for column in ["median", "low", "high"] {
+        let rounds = &recording["benchmarks"]["copy/whole/1MiB"][column];
+        assert_eq!(rounds.as_array().unwrap().len(), 3, "{column}");
+    }
     assert_eq!(recording["not_possible"]["copy/ring"], "no ring on this machine");
-    assert_eq!(recorded["counts"]["copy"]["values"]["whole.calls"], 1);
-    assert_eq!(recorded["proofs"]["explored:ring::no_loss"]["holds"], true);
+    assert_eq!(recorded["counts"]["values"]["whole.calls"], 1);
+    let machine = miniature.json("reference/machine.json");
+    assert_eq!(machine["about"], "Miniature.");
+    assert_eq!(machine["proofs"]["explored:ring::no_loss"]["holds"], true);
+    let files = |machine: &str| {
+        let entries = miniature.path("book/machines").join(machine).read_dir().unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(files("reference"), ["copy.json", "machine.json", "other.json"]);
     assert!(recording["environment"]["rustc"].as_str().unwrap().starts_with("rustc "));
     assert!(
         !miniature
@@ -143,15 +191,15 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
     miniature
         .with(
-            "book/machines/reference.json",
-            "\"format\": 1",
+            "book/machines/reference/other.json",
+            "\"format\": 2",
             "\"format\": 7",
             "record --machine reference --replace",
         )
-        .exits(1, "reference.json: format 7");
+        .exits(1, "other.json: format 7");
 
-    // A bench that breaks off keeps the whole recording that it would have replaced; the other is
-    // recorded.
+    // The earlier recording of a bench that fails stays, and the new rounds lie beside it; the other
+    // bench is recorded.
     let fail = "fn main() {\n    if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") { panic!(\"wrong answer\") }";
     let said = miniature.with(
         "benches/copy.rs",
@@ -161,24 +209,95 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     );
     said.exits(1, "round 2: the bench `copy` failed");
     said.exits(1, "wrong answer");
-    let recorded: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(recorded["recordings"]["copy"]["rounds"], 3);
-    assert_eq!(recorded["recordings"]["other"]["rounds"], 2);
-    // Where there is nothing to lose, the rounds that went through are kept.
+    said.exits(1, "the earlier recording of `copy` stays; the 1 of 2 rounds measured now are in ");
+    assert_eq!(miniature.json("reference/copy.json")["recording"]["rounds"], 3);
+    assert_eq!(miniature.json("reference/copy.json.part")["recording"]["rounds"], 1);
+    assert_eq!(miniature.json("reference/other.json")["recording"]["rounds"], 2);
+    let one = "record --machine reference --rounds 1 --replace --bench copy";
+    miniature.press(one).exits(0, "round 1 of 1: copy");
+    assert_eq!(miniature.json("reference/copy.json")["recording"]["rounds"], 1);
+    assert_eq!(files("reference"), ["copy.json", "machine.json", "other.json"]);
+    // Where there is nothing to lose, the rounds that succeeded are the recording.
     let said =
         miniature.with("benches/copy.rs", "fn main() {", fail, "record --bench copy --rounds 3");
     said.exits(1, "round 2: the bench `copy` failed");
-    let here: Value = serde_json::from_str(
-        &fs::read_to_string(miniature.path("book/machines/here.json")).unwrap(),
-    )
-    .unwrap();
-    assert_eq!(here["recordings"]["copy"]["rounds"], 1);
+    let here = miniature.json("here/copy.json");
+    assert_eq!(
+        (&here["recording"]["rounds"], &here["recording"]["planned"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(files("here"), ["copy.json"]);
+    miniature
+        .press("record --bench copy --rounds 3")
+        .exits(1, "(interrupted after 1 of 3 rounds); --replace replaces it");
     miniature
         .with("benches/other.rs", "fn main() {", "fn main() { return;", "record --bench other")
         .exits(1, "left no results");
     miniature
         .with("benches/other.rs", "fn main() {", "fn main() { !", "record --bench other")
         .exits(1, "the benches do not build");
+}
+
+#[test]
+fn a_recording_that_is_killed_leaves_its_rounds() {
+    let miniature = Miniature::new();
+    // The second round says that it has begun, and waits to be killed.
+    let hang = "fn main() {
+        if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") {
+            std::fs::write(\"../second-round\", \"\").unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            std::process::exit(0);
+        }";
+    let whole = miniature.edit("benches/copy.rs", "fn main() {", hang);
+    let kill = |arguments: &str| {
+        let _ = fs::remove_file(miniature.path("second-round"));
+        let mut press = miniature.press_command(arguments).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        while !miniature.path("second-round").exists() {
+            assert!(started.elapsed() < Duration::from_secs(120), "the second round never began");
+            assert!(press.try_wait().unwrap().is_none(), "it ended before the second round");
+            thread::sleep(Duration::from_millis(20));
+        }
+        press.kill().unwrap();
+        press.wait().unwrap();
+    };
+    kill("record --bench copy --rounds 3 --about Mine.");
+    let recording = &miniature.json("here/copy.json")["recording"];
+    assert_eq!((&recording["rounds"], &recording["planned"]), (&1.into(), &3.into()));
+    assert_eq!(miniature.json("here/machine.json")["about"], "Mine.");
+
+    // It is a recording like any other: it has verdicts, and is not overwritten.
+    miniature.press("check --claim copy-faster").exits(0, "one round");
+    miniature.press("record --bench copy").exits(1, "(interrupted after 1 of 3 rounds)");
+    kill("record --bench copy --rounds 2 --replace");
+    assert_eq!(miniature.json("here/copy.json")["recording"]["planned"], 3);
+    assert_eq!(miniature.json("here/copy.json.part")["recording"]["planned"], 2);
+
+    fs::write(miniature.path("benches/copy.rs"), whole).unwrap();
+    miniature.press("record --bench copy --rounds 2 --replace").exits(0, "round 2 of 2");
+    let recording = &miniature.json("here/copy.json")["recording"];
+    assert_eq!((&recording["rounds"], &recording["planned"]), (&2.into(), &Value::Null));
+    assert!(!miniature.path("book/machines/here/copy.json.part").exists());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_before_anything_is_built() {
+    let miniature = Miniature::new();
+    let refuses = |machines: &str| {
+        let said = miniature.press("record --machine laptop --rounds 1");
+        said.exits(1, machines);
+        assert!(!said.err.contains("building"), "{}", said.err);
+        assert!(!miniature.path("target").exists());
+    };
+    fs::write(miniature.path("book/machines"), "a file").unwrap();
+    refuses("machines/laptop: ");
+    // Root may write to every folder but this.
+    #[cfg(target_os = "linux")]
+    {
+        fs::remove_file(miniature.path("book/machines")).unwrap();
+        std::os::unix::fs::symlink("/proc", miniature.path("book/machines")).unwrap();
+        refuses("cannot write recordings to ");
+    }
 }
 
 #[test]
@@ -206,15 +325,8 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
     assert_eq!(array[1]["says"], "A whole copy takes 1 call.");
     assert_eq!(array[4]["interval"], Value::Null);
 
-    // `cargo bench`, as the reader would.
-    let bench = Command::new(env!("CARGO"))
-        .args(["bench", "--quiet", "--package", "perf-proved-benches", "--bench", "copy"])
-        .current_dir(miniature.folder.path())
-        .env("CARGO_TARGET_DIR", miniature.path("target"))
-        .env_remove("CRITERION_HOME")
-        .output()
-        .unwrap();
-    assert!(bench.status.success(), "{}", String::from_utf8_lossy(&bench.stderr));
+    let bench = run(&mut miniature.cargo_bench());
+    assert_eq!(bench.code, Some(0), "{}", bench.err);
     let said = miniature.press("check");
     said.exits(0, "one round");
     said.exits(0, "6 claims here: 5 holds, 1 not possible here");

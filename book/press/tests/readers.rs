@@ -5,7 +5,8 @@ mod common;
 
 use common::copy;
 use press::book;
-use press::machine::{FORMAT, Known, Machine, criterion};
+use press::machine::files::{self, BenchFile, FORMAT, MachineFile};
+use press::machine::{Known, Machine, criterion};
 use press::model::{Crossover, Error};
 use press::project::Project;
 use press::units::Quantity;
@@ -27,26 +28,40 @@ fn miniature() -> (TempDir, Project) {
 
 /// A recording of the miniature's bench, with numbers that need no machine.
 fn reference() -> String {
-    let benchmark = |group: &str, function: &str, medians: [f64; 3]| {
-        let rounds: Vec<String> =
-            medians.iter().map(|m| format!(r#"{{"median":{m},"low":{m},"high":{m}}}"#)).collect();
+    let benchmark = |group: &str, function: &str, medians: &str| {
         format!(
             r#""{group}/{function}/1MiB": {{"group":"{group}","function":"{function}","parameter":"1MiB",
-               "throughput_bytes":1048576,"throughput_elements":null,"rounds":[{}]}}"#,
-            rounds.join(",")
+               "throughput_bytes":1048576,"median":{medians},"low":{medians},"high":{medians}}}"#
         )
     };
     format!(
-        r#"{{ "format": {FORMAT}, "name": "reference", "about": null, "recordings": {{ "copy": {{
+        r#"{{ "format": {FORMAT}, "recording": {{
              "date": "2026-01-01T00:00:00Z", "commit": null, "modified": null, "rounds": 3, "environment": {{}},
-             "benchmarks": {{ {}, {}, {}, {} }}, "not_possible": {{ "copy/ring": "no ring" }} }} }},
-             "counts": {{ "copy": {{ "date": "2026-01-01T00:00:00Z", "commit": null,
-             "values": {{ "whole.calls": 1, "bytes.calls": 1048576, "ring.calls": "no ring" }} }} }} }}"#,
-        benchmark("copy", "whole", [100.0, 120.0, 110.0]),
-        benchmark("copy", "bytes", [200.0, 250.0, 230.0]),
-        benchmark("copy_aa", "first", [100.0, 110.0, 120.0]),
-        benchmark("copy_aa", "second", [101.0, 112.0, 119.0]),
+             "benchmarks": {{ {}, {}, {}, {} }}, "not_possible": {{ "copy/ring": "no ring" }} }},
+             "counts": {{ "date": "2026-01-01T00:00:00Z", "commit": null,
+             "values": {{ "whole.calls": 1, "bytes.calls": 1048576, "ring.calls": "no ring" }} }} }}"#,
+        benchmark("copy", "whole", "[100.0,120.0,110.0]"),
+        benchmark("copy", "bytes", "[200.0,250.0,230.0]"),
+        benchmark("copy_aa", "first", "[100.0,110.0,120.0]"),
+        benchmark("copy_aa", "second", "[101.0,112.0,119.0]"),
     )
+}
+
+/// A machine with that recording only.
+fn miniatures_machine() -> Machine {
+    let file: BenchFile = serde_json::from_str(&reference()).unwrap();
+    let mut machine = Machine::new("reference");
+    machine.recordings.extend(file.recording.map(|recording| ("copy".to_string(), recording)));
+    machine.counts.extend(file.counts.map(|counts| ("copy".to_string(), counts)));
+    machine
+}
+
+/// Writes [`reference`] as the file of a bench of the machine.
+fn record(project: &Project, machine: &str, bench: &str) -> PathBuf {
+    fs::create_dir_all(project.machine(machine)).unwrap();
+    let path = files::bench_path(&project.machine(machine), bench);
+    fs::write(&path, reference()).unwrap();
+    path
 }
 
 fn problems(project: &Project) -> Vec<String> {
@@ -104,41 +119,96 @@ fn criterions_files_may_be_missing_damaged_or_outdated() {
 }
 
 #[test]
-fn a_machines_file_survives_being_written_and_read() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("machines/reference.json");
-    assert!(Machine::load(&path).unwrap().is_none());
-    let machine: Machine = serde_json::from_str(&reference()).unwrap();
-    machine.store(&path).unwrap();
-    let again = Machine::load(&path).unwrap().unwrap();
-    assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&machine).unwrap());
+fn the_reference_machines_files_survive_being_read_and_written_byte_for_byte() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../machines/reference");
+    let copies = TempDir::new().unwrap();
+    let mut benches = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let again = copies.path().join("deep").join(path.file_name().unwrap());
+        if path.ends_with("machine.json") {
+            let file: MachineFile = files::load(&path).unwrap().unwrap();
+            files::store(&file, &again).unwrap();
+        } else {
+            let file: BenchFile = files::load(&path).unwrap().unwrap();
+            files::store(&file, &again).unwrap();
+            benches += 1;
+        }
+        assert!(fs::read(&again).unwrap() == fs::read(&path).unwrap(), "{}", path.display());
+        let longest = fs::read_to_string(&path).unwrap().lines().map(str::len).max().unwrap();
+        assert!(longest < 400, "{}: a line of {longest} bytes", path.display());
+    }
+    assert!(benches > 10);
     assert_eq!(
-        fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1,
-        "nothing is left beside it"
+        fs::read_dir(copies.path().join("deep")).unwrap().count(),
+        benches + 1,
+        "nothing is left beside the files"
     );
 }
 
 #[test]
-fn a_damaged_machines_file_is_named() {
+fn a_machine_is_put_together_from_its_files() {
+    let (_folder, project) = miniature();
+    assert!(Machine::load(&project.machine("laptop")).unwrap().is_none());
+    fs::create_dir_all(project.machine("laptop")).unwrap();
+    assert!(Machine::load(&project.machine("laptop")).unwrap().is_none(), "a folder without files");
+    record(&project, "laptop", "copy");
+    // Neither is read: an example that has no bench, and a recording that has not ended.
+    let counts = BenchFile {
+        recording: None,
+        ..files::load(&record(&project, "laptop", "other")).unwrap().unwrap()
+    };
+    files::store(&counts, &files::bench_path(&project.machine("laptop"), "other")).unwrap();
+    fs::write(project.machine("laptop").join("late.json.part"), reference()).unwrap();
+    let about = MachineFile { about: Some("Mine.".to_string()), ..Default::default() };
+    files::store(&about, &files::machine_path(&project.machine("laptop"))).unwrap();
+
+    let machine = Machine::load(&project.machine("laptop")).unwrap().unwrap();
+    assert_eq!((machine.name.as_str(), machine.about.as_deref()), ("laptop", Some("Mine.")));
+    assert_eq!(machine.recordings.keys().collect::<Vec<_>>(), ["copy"]);
+    assert_eq!(machine.counts.keys().collect::<Vec<_>>(), ["copy", "other"]);
+    assert_eq!(machine.recordings["copy"].benchmarks["copy/whole/1MiB"].rounds[1].median, 120.0);
+
+    fs::write(project.machines().join("laptop.json"), "{}").unwrap();
+    let error = Machine::all(&project).unwrap_err().to_string();
+    assert!(error.contains("laptop.json: a machine's recordings are now a folder"), "{error}");
+}
+
+#[test]
+fn a_damaged_file_is_named() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("laptop.json");
+    let path = folder.path().join("laptop").join("copy.json");
+    fs::create_dir(folder.path().join("laptop")).unwrap();
     for (text, expected) in [
         (
-            reference().replace("\"format\": 1", "\"format\": 2"),
-            "format 2, and this press reads format 1",
+            reference().replace("\"format\": 2", "\"format\": 1"),
+            "format 1, but this press reads format 2",
         ),
-        (reference().replace("\"format\": 1,", ""), "damaged, it names no format"),
+        (reference().replace("\"format\": 2,", ""), "damaged, it names no format"),
         (reference()[..400].to_string(), "damaged, not JSON"),
-        (reference().replace("\"median\":100,", ""), "damaged: missing field `median`"),
-        (reference().replace("\"median\":100,", "\"median\":null,"), "damaged: invalid type: null"),
+        (
+            reference().replacen("\"median\":[100.0,120.0,110.0],", "", 1),
+            "damaged: missing field `median`",
+        ),
+        (
+            reference().replacen("\"median\":[100.0,", "\"median\":[null,", 1),
+            "damaged: invalid type: null",
+        ),
+        (
+            reference().replacen("\"low\":[100.0,", "\"low\":[", 1),
+            "damaged: 3 medians, but 2 and 3 ends of their intervals",
+        ),
+        (
+            reference().replacen("\"high\":[100.0,", "\"high\":[", 1),
+            "damaged: 3 medians, but 3 and 2 ends of their intervals",
+        ),
         (reference().replace("\"counts\"", "\"count\""), "damaged: unknown field `count`"),
         (String::new(), "damaged, not JSON"),
     ] {
         fs::write(&path, text).unwrap();
-        let error = Machine::load(&path).unwrap_err().to_string();
+        let error = Machine::load(path.parent().unwrap()).unwrap_err().to_string();
         assert!(
-            error.contains("laptop.json: ") && error.contains(expected),
+            error.contains("copy.json: ") && error.contains(expected),
             "{error}\nnot {expected}"
         );
     }
@@ -146,7 +216,7 @@ fn a_damaged_machines_file_is_named() {
 
 #[test]
 fn a_machine_answers_for_its_numbers() {
-    let machine: Machine = serde_json::from_str(&reference()).unwrap();
+    let machine = miniatures_machine();
     assert_eq!(machine.time("copy/whole/1MiB").measured().unwrap().value, 110.0);
     let ratio = machine.ratio("copy/bytes/1MiB", "copy/whole/1MiB").measured().unwrap();
     assert_eq!((ratio.low, ratio.rounds), (2.0, 3));
@@ -179,7 +249,7 @@ fn a_machine_answers_for_its_numbers() {
 
 #[test]
 fn what_was_measured_in_two_environments_is_not_compared() {
-    let mut machine: Machine = serde_json::from_str(&reference()).unwrap();
+    let mut machine = miniatures_machine();
     let mut other = machine.recordings["copy"].clone();
     let renamed = other
         .benchmarks
@@ -206,7 +276,7 @@ fn crossover(from: &str, earliest: &str) -> Crossover {
 fn the_crossover_needs_every_larger_size_to_be_won() {
     // Each size's time, and how far it swings from round to round; the other takes 100 everywhere.
     let sizes = |whole: [(f64, f64); 4]| {
-        let mut machine: Machine = serde_json::from_str(&reference()).unwrap();
+        let mut machine = miniatures_machine();
         let recording = machine.recordings.get_mut("copy").unwrap();
         let model = recording.benchmarks["copy/whole/1MiB"].clone();
         recording.benchmarks.clear();
@@ -251,9 +321,8 @@ fn the_miniature_is_a_good_book_with_and_without_measurements() {
     assert_eq!(titles, ["Introduction", "Copying"]);
     assert!(book.claims().iter().all(|judged| judged.reference.verdict.words() == "not measured"));
 
-    fs::create_dir_all(project.machines()).unwrap();
-    fs::write(project.machine("reference"), reference()).unwrap();
-    fs::write(project.machine("laptop"), reference()).unwrap();
+    record(&project, "reference", "copy");
+    record(&project, "laptop", "copy");
     assert_eq!(problems(&project), Vec::<String>::new());
     let book = book::load(&project).unwrap();
     let names: Vec<&str> = book.machines.iter().map(|machine| machine.name.as_str()).collect();
@@ -266,17 +335,15 @@ fn the_miniature_is_a_good_book_with_and_without_measurements() {
     );
 
     // The recording of the whole bench away: not measured, and nothing breaks.
-    let none = reference()
-        .replace("\"copy\": {\n             \"date\"", "\"other\": {\n             \"date\"");
-    fs::write(project.machine("reference"), none).unwrap();
+    fs::remove_file(files::bench_path(&project.machine("reference"), "copy")).unwrap();
+    record(&project, "reference", "other");
     assert_eq!(problems(&project), Vec::<String>::new());
 }
 
 #[test]
 fn everything_wrong_in_all_pages_is_named_at_once() {
     let (_folder, project) = miniature();
-    fs::create_dir_all(project.machines()).unwrap();
-    fs::write(project.machine("reference"), reference()).unwrap();
+    record(&project, "reference", "copy");
     let page = project.pages().join("intro.md");
     let say = |text: &str| {
         fs::write(&page, format!("# Introduction\n\n{text}\n")).unwrap();
@@ -367,10 +434,9 @@ fn here_is_the_newer_of_the_recording_and_the_last_bench() {
     let here = Machine::here(&project).unwrap();
     assert_eq!(here.recordings.len(), 1, "the groups copy and copy_flat are one bench's");
     assert_eq!(here.recordings["copy"].rounds, 1);
-    fs::create_dir_all(project.machines()).unwrap();
-    fs::write(project.machine("here"), reference()).unwrap();
+    let path = record(&project, "here", "copy");
     assert_eq!(rounds(&project), 1, "recorded before the bench ran");
-    fs::write(project.machine("here"), reference().replace("2026-01", "9999-01")).unwrap();
+    fs::write(path, reference().replace("2026-01", "9999-01")).unwrap();
     assert_eq!(rounds(&project), 3, "recorded after it");
     fs::remove_dir_all(project.criterion()).unwrap();
     assert_eq!(rounds(&project), 3);

@@ -1,7 +1,7 @@
 //! `cargo book check`: lists every claim with its verdict here.
 
 use crate::book::{self, Judged};
-use crate::machine::Machine;
+use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::{examples, proofs};
@@ -37,7 +37,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
         let proved;
         (proved, troubles) = prove(project, &wanted, options.claims.is_empty());
         if options.claims.is_empty() {
-            proved.store(&project.proved())?;
+            files::store(&proved, &project.checked())?;
         }
         // Without a run this time, a count is unknown, whatever an earlier run found.
         book.here.counts = proved.counts;
@@ -69,8 +69,8 @@ fn against(judged: &Judged<'_>, recorded: bool) -> bool {
 
 /// Runs the examples, the build and the models that the claims name, and every other example too if
 /// `all`. Returns the findings and the failures.
-fn prove(project: &Project, claims: &[Claim], all: bool) -> (Machine, Vec<Error>) {
-    let mut proved = Machine::new("counts");
+fn prove(project: &Project, claims: &[Claim], all: bool) -> (CheckFile, Vec<Error>) {
+    let mut proved = CheckFile::default();
     let mut troubles = Vec::new();
     let named: BTreeSet<&str> = claims.iter().flat_map(|claim| claim.proof.examples()).collect();
     let examples: Vec<String> = project

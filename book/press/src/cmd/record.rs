@@ -1,13 +1,19 @@
-//! `cargo book record`: measures, in rounds.
+//! `cargo book record`: measures in rounds.
 //!
-//! A round runs every bench once, each in a fresh process with an output folder of its own; then
-//! comes the next round. So whatever slows the machine down for some minutes hits all benches in
-//! the same rounds, and the ratios taken inside a round stay what they are. The benches are built
-//! once before, and the same programs run in every round.
+//! A round runs every bench once, each in a fresh process with its own output folder; then the next
+//! round begins. So a disturbance that slows the machine down for some minutes hits all benches in
+//! the same rounds, and ratios taken within a round hardly change. The benches are built once, and
+//! every round runs the same programs.
+//!
+//! A bench's rounds are written after each of them, as a recording that says how many rounds it
+//! lacks. Ctrl-C or a crash loses one round at most. A recording in its place is never overwritten
+//! without `--replace`, even an interrupted one. With `--replace`, it stays until the new one has
+//! all its rounds; until then the new one lies beside it, in `BENCH.json.part`.
 
 use crate::chapter;
 use crate::machine::criterion::{self, Run};
 use crate::machine::environment::{self, CpuTime};
+use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
 use crate::machine::{Benchmark, Environment, Machine, Recording};
 use crate::model::{Claim, Error};
 use crate::project::Project;
@@ -16,32 +22,35 @@ use crate::prove::proofs;
 use crate::{date, process};
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
-/// What criterion is told: many short rounds say more than one long one, because what varies is the
-/// machine.
+/// Criterion's arguments: many short rounds, because the machine varies more from minute to minute
+/// than within one.
 const SETTINGS: [&str; 7] =
     ["--noplot", "--warm-up-time", "0.1", "--measurement-time", "0.4", "--sample-size", "10"];
 
-/// What to measure, and into which file.
+/// The ending of a recording that waits beside the one that it is to replace.
+const PART: &str = ".part";
+
+/// Options of `cargo book record`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The benches; empty means all.
+    /// The benches to measure; empty means all.
     pub benches: Vec<String>,
-    /// Rounds, each a fresh process of every bench.
+    /// The number of rounds, each a fresh process of every bench.
     pub rounds: usize,
-    /// The machine's name: `book/machines/NAME.json`.
+    /// The machine's name: `book/machines/NAME/`.
     pub machine: String,
     /// One sentence about the machine.
     pub about: Option<String>,
-    /// Whether an existing recording may be replaced.
+    /// Replaces existing recordings.
     pub replace: bool,
-    /// Measure nothing: count and prove again what `check` would, in place of what was counted
-    /// before.
+    /// Measures nothing: only counts and proves again, as `check` would, in place of earlier counts
+    /// and proofs.
     pub counts: bool,
 }
 
@@ -58,65 +67,36 @@ impl Default for Options {
     }
 }
 
-/// Measures and writes the machine's file, at the end and at once: whatever stops it before leaves
-/// the file as it was. A bench or an example that fails is an error in the end; the others are
-/// recorded all the same.
+/// Measures, counts and proves, and writes each result as soon as it is there. If a bench or an
+/// example fails, the others are recorded all the same.
+///
+/// # Errors
+///
+/// Before anything is built: if the arguments make no sense, a bench is already recorded, or
+/// `book/machines` cannot be written. After everything else is recorded: what failed.
 pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let benches = selection(project, options)?;
-    let file = project.machine(&options.machine);
-    let load = || Ok(Machine::load(&file)?.unwrap_or_else(|| Machine::new(&options.machine)));
-    refuse_to_replace(&load()?, &benches, options)?;
+    let folder = project.machine(&options.machine);
+    let recorded = Machine::load(&folder)?.unwrap_or_else(|| Machine::new(&options.machine));
+    refuse_to_replace(&recorded, &benches, options)?;
+    files::try_to_write(&folder)?;
 
-    let (commit, modified) = environment::commit(project);
-    let mut environment = Environment::read(project);
-    environment.criterion = Some(criterion::VERSION.to_string());
-    environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
-    let before = CpuTime::now();
+    let mut keeper = Keeper::new(project, options, folder);
     let programs = if benches.is_empty() { Vec::new() } else { build(project, &benches)? };
-    let mut taken = measure(project, &programs, options.rounds);
-    environment.stolen_share = match (before, CpuTime::now()) {
-        (Some(before), Some(after)) => after.stolen_since(before),
-        _ => None,
-    };
-
-    // Read again: minutes have passed, and another terminal may have recorded another bench.
-    let mut machine: Machine = load()?;
-    let mut troubles = Vec::new();
-    for (bench, rounds) in taken.drain(..) {
-        let failed = rounds.trouble.is_some();
-        troubles.extend(rounds.trouble);
-        // A recording that broke off is better than none, and worse than the whole one that it
-        // would replace.
-        if rounds.done == 0 || failed && machine.recordings.contains_key(&bench) {
-            continue;
-        }
-        let recording = Recording {
-            date: date::now(),
-            commit: commit.clone(),
-            modified,
-            rounds: rounds.done,
-            environment: environment.clone(),
-            benchmarks: rounds.benchmarks,
-            not_possible: rounds.not_possible,
-        };
-        machine.recordings.insert(bench, recording);
-    }
-    troubles.extend(count(project, &mut machine, options));
+    let mut troubles = keeper.describe(options.about.as_ref()).err().into_iter().collect();
+    measure(project, &programs, options.rounds, &mut keeper, &mut troubles);
+    troubles.extend(count(project, &recorded, &keeper.folder, options));
     if options.benches.is_empty() {
-        troubles.extend(prove(project, &mut machine).err());
+        troubles.extend(prove(project, &keeper.folder).err());
     }
-    if let Some(about) = &options.about {
-        machine.about = Some(about.clone());
-    }
-    machine.store(&file)?;
-    eprintln!("recorded in {}", file.display());
+    eprintln!("recorded in {}", keeper.folder.display());
     if troubles.is_empty() {
         return Ok(());
     }
     Err(Error::Failed(troubles.iter().map(Error::to_string).collect::<Vec<_>>().join("\n")))
 }
 
-/// The benches to run, by their files; also everything that is wrong with the arguments.
+/// Returns the benches to run in the order of their names, or what is wrong with the arguments.
 fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error> {
     let name = &options.machine;
     if name.is_empty()
@@ -130,6 +110,11 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
         return Err(Error::Usage("no rounds, no measurement: --rounds is at least 1".to_string()));
     }
     let there = project.benches();
+    if there.iter().chain(&project.examples()).any(|name| name == MACHINE) {
+        return Err(Error::Failed(format!(
+            "no bench or example may be called `{MACHINE}`: {MACHINE}.json describes the machine"
+        )));
+    }
     if options.counts {
         return match options.benches.is_empty() {
             true => Ok(Vec::new()),
@@ -163,15 +148,21 @@ fn refuse_to_replace(
     let mut taken =
         benches.iter().filter_map(|bench| Some((bench, machine.recordings.get(bench)?)));
     match taken.next() {
-        Some((bench, recording)) if !options.replace => Err(Error::Failed(format!(
-            "`{bench}` is already recorded for the machine `{}`, on {}; --replace replaces it",
-            options.machine, recording.date
-        ))),
+        Some((bench, recording)) if !options.replace => {
+            let interrupted = recording.planned.map_or(String::new(), |planned| {
+                format!(" (interrupted after {} of {planned} rounds)", recording.rounds)
+            });
+            Err(Error::Failed(format!(
+                "`{bench}` is already recorded for the machine `{}`, on {}{interrupted}; --replace \
+                 replaces it",
+                options.machine, recording.date
+            )))
+        }
         _ => Ok(()),
     }
 }
 
-/// Builds the benches, with cargo's own progress on the terminal; the program of each.
+/// Builds the benches, with cargo's progress on the terminal, and returns the program of each.
 fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>, Error> {
     eprintln!("building the benches");
     let mut command = process::cargo(project);
@@ -204,7 +195,7 @@ fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>
         .collect()
 }
 
-/// What the rounds of one bench brought so far.
+/// The rounds of one bench so far.
 #[derive(Default)]
 struct Rounds {
     done: usize,
@@ -214,8 +205,8 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Adds a round. Ratios are taken inside rounds, so a benchmark that is missing from one is of
-    /// no use, and says why.
+    /// Adds a round. Ratios are taken within rounds, so a benchmark that one of them lacks is
+    /// dropped, with the reason.
     fn add(&mut self, run: Run) {
         self.not_possible
             .extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
@@ -244,36 +235,146 @@ impl Rounds {
     }
 }
 
-/// Runs all rounds. A bench that fails runs no further; what it brought until then stays.
+/// Writes the rounds of every bench as they are measured.
+struct Keeper {
+    folder: PathBuf,
+    /// The number of rounds that were asked for.
+    planned: usize,
+    replace: bool,
+    commit: Option<String>,
+    modified: Option<bool>,
+    environment: Environment,
+    before: Option<CpuTime>,
+    /// The benches whose file already holds a recording of this run.
+    in_place: BTreeSet<String>,
+}
+
+impl Keeper {
+    /// Notes the state of the machine before anything is built or measured.
+    fn new(project: &Project, options: &Options, folder: PathBuf) -> Keeper {
+        let (commit, modified) = environment::commit(project);
+        let mut environment = Environment::read(project);
+        environment.criterion = Some(criterion::VERSION.to_string());
+        environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
+        Keeper {
+            folder,
+            planned: options.rounds,
+            replace: options.replace,
+            commit,
+            modified,
+            environment,
+            before: CpuTime::now(),
+            in_place: BTreeSet::new(),
+        }
+    }
+
+    /// Writes the sentence about the machine, if there is one.
+    fn describe(&self, about: Option<&String>) -> Result<(), Error> {
+        let Some(about) = about else {
+            return Ok(());
+        };
+        let path = files::machine_path(&self.folder);
+        let mut file: MachineFile = files::load(&path)?.unwrap_or_default();
+        file.about = Some(about.clone());
+        files::store(&file, &path)
+    }
+
+    /// Writes the rounds so far: into the bench's file, or beside it as long as a recording stands
+    /// there that they may not replace. Returns the path.
+    fn keep(&mut self, bench: &str, rounds: &Rounds) -> Result<PathBuf, Error> {
+        let stolen_share = match (self.before, CpuTime::now()) {
+            (Some(before), Some(after)) => after.stolen_since(before),
+            _ => None,
+        };
+        let recording = Recording {
+            date: date::now(),
+            commit: self.commit.clone(),
+            modified: self.modified,
+            rounds: rounds.done,
+            planned: (rounds.done < self.planned).then_some(self.planned),
+            environment: Environment { stolen_share, ..self.environment.clone() },
+            benchmarks: rounds.benchmarks.clone(),
+            not_possible: rounds.not_possible.clone(),
+        };
+        let path = files::bench_path(&self.folder, bench);
+        let part = files::beside(&path, PART);
+        // Read each time: minutes pass between rounds, and another terminal may record, too.
+        let mut file: BenchFile = files::load(&path)?.unwrap_or_default();
+        let may_replace = self.replace && recording.planned.is_none();
+        let taken = file.recording.is_some() && !self.in_place.contains(bench);
+        if taken && !may_replace {
+            files::store(&BenchFile { recording: Some(recording), ..Default::default() }, &part)?;
+            return Ok(part);
+        }
+        file.recording = Some(recording);
+        files::store(&file, &path)?;
+        self.in_place.insert(bench.to_string());
+        match fs::remove_file(&part) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Error::Failed(format!("cannot remove {}: {e}", part.display())))
+            }
+            _ => Ok(path),
+        }
+    }
+}
+
+/// Runs all rounds and keeps each. A bench that fails does not run again; its earlier rounds stay.
 fn measure(
     project: &Project,
     programs: &[(String, PathBuf)],
     rounds: usize,
-) -> Vec<(String, Rounds)> {
-    let scratch = project.target().join("proved").join(format!("rounds-{}", std::process::id()));
-    let mut taken: Vec<(String, Rounds)> =
-        programs.iter().map(|(bench, _)| (bench.clone(), Rounds::default())).collect();
+    keeper: &mut Keeper,
+    troubles: &mut Vec<Error>,
+) {
+    let scratch = project.scratch().join(format!("rounds-{}", std::process::id()));
+    let mut taken: Vec<Rounds> = programs.iter().map(|_| Rounds::default()).collect();
     let mut clock = Clock::new(programs.len());
     for round in 1..=rounds {
         for (i, (bench, program)) in programs.iter().enumerate() {
-            if taken[i].1.trouble.is_some() {
+            if taken[i].trouble.is_some() {
                 continue;
             }
             eprintln!("round {round} of {rounds}: {bench}{}", clock.left(i, rounds - round + 1));
             let started = Instant::now();
             let home = scratch.join(format!("{round}-{bench}"));
             match one_round(project, bench, program, &home) {
-                Ok(run) => taken[i].1.add(run),
+                Ok(run) => {
+                    taken[i].add(run);
+                    // Not the end: the next round writes these again.
+                    if let Err(e) = keeper.keep(bench, &taken[i]) {
+                        eprintln!("{e}");
+                    }
+                }
                 Err(e) => {
                     eprintln!("{e}");
-                    taken[i].1.trouble = Some(Error::Failed(format!("round {round}: {e}")));
+                    taken[i].trouble = Some(Error::Failed(format!("round {round}: {e}")));
                 }
             }
+            let _ = fs::remove_dir_all(&home);
             clock.took(i, started.elapsed());
         }
     }
     let _ = fs::remove_dir_all(&scratch);
-    taken
+    // Once more, for the share of stolen CPU time over the whole span.
+    for ((bench, _), rounds) in programs.iter().zip(&mut taken) {
+        troubles.extend(rounds.trouble.take());
+        if rounds.done == 0 {
+            continue;
+        }
+        match keeper.keep(bench, rounds) {
+            Ok(path) if !keeper.in_place.contains(bench) => {
+                troubles.push(Error::Failed(format!(
+                    "the earlier recording of `{bench}` stays; the {} of {} rounds measured now are \
+                     in {}",
+                    rounds.done,
+                    keeper.planned,
+                    path.display()
+                )));
+            }
+            Ok(_) => {}
+            Err(e) => troubles.push(e),
+        }
+    }
 }
 
 fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Result<Run, Error> {
@@ -281,7 +382,7 @@ fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Res
         .map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
     let package = project.root().join("benches");
     let mut command = Command::new(program);
-    // As cargo runs it: in its package, with `--bench`.
+    // Run as cargo runs it: in its package, with `--bench`.
     command
         .current_dir(&package)
         .env("CARGO_MANIFEST_DIR", &package)
@@ -299,7 +400,7 @@ fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Res
     Ok(run)
 }
 
-/// How long the rounds take.
+/// The duration of each bench's last round.
 struct Clock {
     last: Vec<Option<Duration>>,
 }
@@ -313,8 +414,8 @@ impl Clock {
         self.last[bench] = Some(time);
     }
 
-    /// The time left as the end of a line, with this bench and `rounds` rounds of it to go; nothing
-    /// before one round of every bench is known.
+    /// Returns the end of a line: the time left before `bench` runs the first of `rounds` more
+    /// rounds. Empty until every bench has run once.
     fn left(&self, bench: usize, rounds: usize) -> String {
         let Some(known) = self.last.iter().copied().collect::<Option<Vec<Duration>>>() else {
             return String::new();
@@ -330,31 +431,36 @@ impl Clock {
     }
 }
 
-/// Runs the examples for their counts. What was counted before stays unless it may be replaced.
-fn count(project: &Project, machine: &mut Machine, options: &Options) -> Vec<Error> {
+/// Runs the examples for their counts. Earlier counts stay unless they may be replaced.
+fn count(project: &Project, recorded: &Machine, folder: &Path, options: &Options) -> Vec<Error> {
     let mut troubles = Vec::new();
     for example in project.examples() {
         let wanted = options.benches.is_empty() || options.benches.contains(&example);
-        if !wanted || machine.counts.contains_key(&example) && !options.replace && !options.counts {
+        let stays = recorded.counts.contains_key(&example) && !options.replace && !options.counts;
+        if !wanted || stays {
             continue;
         }
         eprintln!("counting: {example}");
-        match examples::run(project, &example) {
-            Ok(counts) => {
-                machine.counts.insert(example, counts);
-            }
-            Err(e) => troubles.push(e),
-        }
+        let counted = examples::run(project, &example).and_then(|counts| {
+            let path = files::bench_path(folder, &example);
+            let mut file: BenchFile = files::load(&path)?.unwrap_or_default();
+            file.counts = Some(counts);
+            files::store(&file, &path)
+        });
+        troubles.extend(counted.err());
     }
     troubles
 }
 
-/// Runs the compiled and explored claims, so that the machine's page has a verdict on them too.
-fn prove(project: &Project, machine: &mut Machine) -> Result<(), Error> {
+/// Runs the compiled and explored claims, so that the machine's page has a verdict on them, too.
+fn prove(project: &Project, folder: &Path) -> Result<(), Error> {
     let pages = chapter::pages(project)?;
     let claims: Vec<&Claim> = pages.iter().flat_map(|page| page.claims()).collect();
-    machine.proofs = proofs::run(project, &claims)?;
-    Ok(())
+    let path = files::machine_path(folder);
+    let proofs = proofs::run(project, &claims)?;
+    let mut file: MachineFile = files::load(&path)?.unwrap_or_default();
+    file.proofs = proofs;
+    files::store(&file, &path)
 }
 
 #[cfg(test)]
@@ -399,7 +505,7 @@ mod tests {
     fn the_time_left_is_that_of_the_rounds_to_go() {
         let mut clock = Clock::new(2);
         clock.took(0, Duration::from_secs(10));
-        assert_eq!(clock.left(1, 3), "", "nobody knows yet how long the second takes");
+        assert_eq!(clock.left(1, 3), "", "the second has not run yet");
         clock.took(1, Duration::from_secs(20));
         assert_eq!(clock.left(0, 2), ", about 60 s left");
         assert_eq!(clock.left(1, 2), ", about 50 s left");

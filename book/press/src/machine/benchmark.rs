@@ -7,29 +7,92 @@ use serde::{Deserialize, Serialize};
 
 /// One benchmark's rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Columns", into = "Columns")]
 pub struct Benchmark {
-    /// First part of the id.
+    /// The first part of the id.
     pub group: String,
-    /// Second part.
+    /// The second part.
     pub function: Option<String>,
-    /// Third part, with its unit: `64KiB`.
+    /// The third part, with its unit: `64KiB`.
     pub parameter: Option<String>,
-    /// Bytes that one iteration moves.
+    /// The bytes that one iteration moves.
     pub throughput_bytes: Option<u64>,
-    /// Elements that one iteration handles.
+    /// The elements that one iteration handles.
     pub throughput_elements: Option<u64>,
-    /// In order.
+    /// The rounds in order.
     pub rounds: Vec<Round>,
 }
 
+/// A benchmark as a file has it: its rounds by columns, which need each field's name only once.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Columns {
+    group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    function: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    throughput_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    throughput_elements: Option<u64>,
+    median: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+}
+
+impl From<Benchmark> for Columns {
+    fn from(benchmark: Benchmark) -> Columns {
+        let column = |of: fn(&Round) -> f64| benchmark.rounds.iter().map(of).collect();
+        Columns {
+            median: column(|round| round.median),
+            low: column(|round| round.low),
+            high: column(|round| round.high),
+            group: benchmark.group,
+            function: benchmark.function,
+            parameter: benchmark.parameter,
+            throughput_bytes: benchmark.throughput_bytes,
+            throughput_elements: benchmark.throughput_elements,
+        }
+    }
+}
+
+impl TryFrom<Columns> for Benchmark {
+    type Error = String;
+
+    fn try_from(columns: Columns) -> Result<Benchmark, String> {
+        let Columns { median, low, high, .. } = columns;
+        if low.len() != median.len() || high.len() != median.len() {
+            return Err(format!(
+                "{} medians, but {} and {} ends of their intervals",
+                median.len(),
+                low.len(),
+                high.len()
+            ));
+        }
+        let rounds = median
+            .into_iter()
+            .zip(low.into_iter().zip(high))
+            .map(|(median, (low, high))| Round { median, low, high })
+            .collect();
+        Ok(Benchmark {
+            group: columns.group,
+            function: columns.function,
+            parameter: columns.parameter,
+            throughput_bytes: columns.throughput_bytes,
+            throughput_elements: columns.throughput_elements,
+            rounds,
+        })
+    }
+}
+
 impl Benchmark {
-    /// ns per iteration.
+    /// Returns the time of one iteration in ns.
     pub fn time(&self) -> Option<Estimate> {
         statistics::time(&self.rounds)
     }
 
-    /// Bytes or elements per second.
+    /// Returns bytes or elements per second.
     pub fn throughput(&self) -> Option<(Estimate, Quantity)> {
         let time = self.time()?;
         let (work, unit) = self.work()?;
@@ -43,7 +106,7 @@ impl Benchmark {
         Some((estimate, unit))
     }
 
-    /// What one iteration gets done, and its unit per second.
+    /// Returns the work of one iteration, and the unit of that work per second.
     pub(super) fn work(&self) -> Option<(f64, Quantity)> {
         let bytes = self.throughput_bytes.map(|n| (n as f64, Quantity::Bytes));
         bytes
@@ -51,7 +114,7 @@ impl Benchmark {
             .filter(|(work, _)| *work > 0.0)
     }
 
-    /// The parameter as a number, what has none first.
+    /// Returns the parameter as a number; benchmarks without one sort first.
     pub(super) fn size(&self) -> f64 {
         self.parameter.as_deref().and_then(parameter).unwrap_or(f64::NEG_INFINITY)
     }

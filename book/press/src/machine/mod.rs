@@ -4,10 +4,15 @@
 mod benchmark;
 pub mod criterion;
 pub mod environment;
+pub mod files;
+mod known;
+mod recording;
 mod recordings;
 pub mod statistics;
 
 pub use crate::model::Round;
 pub use benchmark::Benchmark;
 pub use environment::Environment;
-pub use recordings::{ALL, Counts, FORMAT, Known, Machine, ProofRun, Recording};
+pub use known::Known;
+pub use recording::{ALL, Counts, ProofRun, Recording};
+pub use recordings::Machine;

@@ -1,143 +1,41 @@
-//! What was measured on one machine: the files in `book/machines`, and the reader's own results.
+//! A machine: its recordings in `book/machines`, or the reader's own results.
 
 use super::benchmark::Benchmark;
 use super::environment::Environment;
+use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile};
+use super::known::Known;
+use super::recording::{ALL, Counts, ProofRun, Recording};
 use super::{criterion, statistics};
 use crate::date;
-use crate::ids::{covers, owner};
+use crate::ids::owner;
 use crate::model::{Crossover, Error, Estimate};
 use crate::project::Project;
 use crate::units::Quantity;
-use indexmap::IndexMap;
-use regex::Regex;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::LazyLock;
-use std::{fs, io};
-
-/// The version of the file format that this press reads and writes.
-pub const FORMAT: u32 = 1;
-
-/// Among an example's values: why it could count nothing at all, as on a system that lacks the
-/// technique.
-pub const ALL: &str = "*";
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Everything measured on one machine.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Machine {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// The file's name without `.json`.
+    /// The name of its folder.
     pub name: String,
-    /// One sentence by whoever recorded it.
+    /// One sentence about the machine.
     pub about: Option<String>,
     /// By bench.
-    #[serde(default)]
     pub recordings: BTreeMap<String, Recording>,
     /// By example.
-    #[serde(default)]
     pub counts: BTreeMap<String, Counts>,
-    /// Builds and models that went through or did not; `compiled:FILE#ANCHOR` or `explored:MODEL`.
-    #[serde(default)]
+    /// The outcomes of builds and models, by `compiled:FILE#ANCHOR` and `explored:MODEL`.
     pub proofs: BTreeMap<String, ProofRun>,
-}
-
-/// One bench, measured in rounds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recording {
-    /// When it ended, RFC 3339 in UTC.
-    pub date: String,
-    /// git's commit.
-    pub commit: Option<String>,
-    /// Whether files differed from that commit.
-    pub modified: Option<bool>,
-    /// Rounds, each a fresh process.
-    pub rounds: usize,
-    /// Where and how.
-    pub environment: Environment,
-    /// By criterion's full id, in the order in which they ran.
-    pub benchmarks: IndexMap<String, Benchmark>,
-    /// Why an id, or everything below a prefix, could not be measured.
-    #[serde(default)]
-    pub not_possible: BTreeMap<String, String>,
-}
-
-/// What an example counted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// When, RFC 3339 in UTC.
-    pub date: String,
-    /// git's commit.
-    pub commit: Option<String>,
-    /// `variant.quantity`: a number, or in words why it cannot be had.
-    pub values: IndexMap<String, Value>,
-}
-
-/// The outcome of a build or of a loom model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProofRun {
-    /// When, RFC 3339 in UTC.
-    pub date: String,
-    /// git's commit.
-    pub commit: Option<String>,
-    /// Whether it went through.
-    pub holds: bool,
-    /// In words, what was found.
-    pub found: String,
-}
-
-/// What a machine knows about one number.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Known<T> {
-    /// It was measured.
-    Measured(T),
-    /// The machine cannot, for this reason.
-    NotPossible(String),
-    /// Nobody has measured it.
-    NotMeasured,
-}
-
-impl<T> Known<T> {
-    /// The number, if there is one.
-    pub fn measured(self) -> Option<T> {
-        match self {
-            Known::Measured(value) => Some(value),
-            Known::NotPossible(_) | Known::NotMeasured => None,
-        }
-    }
-
-    /// What `f` makes of the number; `NotMeasured` when it makes nothing of it.
-    pub fn and_then<U>(self, f: impl FnOnce(T) -> Option<U>) -> Known<U> {
-        match self {
-            Known::Measured(value) => f(value).map_or(Known::NotMeasured, Known::Measured),
-            Known::NotPossible(reason) => Known::NotPossible(reason),
-            Known::NotMeasured => Known::NotMeasured,
-        }
-    }
-
-    /// Both numbers; a reason why one cannot be had outweighs that nobody has tried the other.
-    pub fn and<U>(self, other: Known<U>) -> Known<(T, U)> {
-        match (self, other) {
-            (Known::Measured(a), Known::Measured(b)) => Known::Measured((a, b)),
-            (Known::NotPossible(reason), _) | (_, Known::NotPossible(reason)) => {
-                Known::NotPossible(reason)
-            }
-            _ => Known::NotMeasured,
-        }
-    }
 }
 
 impl Machine {
     /// A machine of which nothing is known.
     pub fn new(name: &str) -> Machine {
         Machine {
-            format: FORMAT,
             name: name.to_string(),
             about: None,
             recordings: BTreeMap::new(),
@@ -146,77 +44,59 @@ impl Machine {
         }
     }
 
-    /// Reads a machine's file, which names the machine; `None` when there is none.
-    pub fn load(path: &Path) -> Result<Option<Machine>, Error> {
-        let bad = |what: String| Error::Failed(format!("{}: {what}", path.display()));
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(bad(format!("cannot read: {e}"))),
-        };
-        let value: Value =
-            serde_json::from_str(&text).map_err(|e| bad(format!("damaged, not JSON: {e}")))?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) => {
-                return Err(bad(format!("format {format}, and this press reads format {FORMAT}")));
+    /// Puts a machine together from the files in its folder; `None` if there are none.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, is damaged, or has another format.
+    pub fn load(folder: &Path) -> Result<Option<Machine>, Error> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut machine = Machine::new(&name);
+        let paths = json_files(folder)?;
+        for path in &paths {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if stem == MACHINE {
+                let file: MachineFile = files::load(path)?.unwrap_or_default();
+                (machine.about, machine.proofs) = (file.about, file.proofs);
+                continue;
             }
-            None => return Err(bad("damaged, it names no format".to_string())),
+            let file: BenchFile = files::load(path)?.unwrap_or_default();
+            if let Some(recording) = file.recording {
+                machine.recordings.insert(stem.clone(), recording);
+            }
+            if let Some(counts) = file.counts {
+                machine.counts.insert(stem, counts);
+            }
         }
-        // From the text again, for the line of what is wrong.
-        let mut machine: Machine =
-            serde_json::from_str(&text).map_err(|e| bad(format!("damaged: {e}")))?;
-        if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) {
-            machine.name = stem.to_string();
-        }
-        Ok(Some(machine))
+        Ok(if paths.is_empty() { None } else { Some(machine) })
     }
 
-    /// Writes the file beside itself and renames it into place, so that it is never half a file.
-    pub fn store(&self, path: &Path) -> Result<(), Error> {
-        let failed = |e: io::Error| Error::Failed(format!("cannot write {}: {e}", path.display()));
-        let text = serde_json::to_string_pretty(self).map_err(|e| failed(e.into()))?;
-        // A round a line: a recording has a thousand of them, and people read the difference of
-        // two.
-        static ROUND: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"\{\s+("median": [^\s,]+,)\s+("low": [^\s,]+,)\s+("high": [^\s,]+)\s+\}"#)
-                .expect("a constant")
-        });
-        let mut text = ROUND.replace_all(&text, "{ $1 $2 $3 }").into_owned();
-        text.push('\n');
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let beside = path.with_extension(format!("json.{}.tmp", std::process::id()));
-        fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|e| {
-            let _ = fs::remove_file(&beside);
-            failed(e)
-        })
-    }
-
-    /// The reader's machine: per bench the newer of `book/machines/here.json` and criterion's last
-    /// results, and the counts and proofs of the last `check`. Nothing measured is an empty
-    /// machine.
+    /// Returns the reader's machine: for each bench the newer of the recording in
+    /// `book/machines/here/` and criterion's last results, with the counts and proofs of the last
+    /// `check`. A machine without any results is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::load`], or if criterion's results are damaged.
     pub fn here(project: &Project) -> Result<Machine, Error> {
         let mut here =
             Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
-        if let Some(proved) = Machine::load(&project.proved())? {
-            for (example, counts) in proved.counts {
-                if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
-                    here.counts.insert(example, counts);
-                }
+        let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
+        for (example, counts) in checked.counts {
+            if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
+                here.counts.insert(example, counts);
             }
-            for (proof, run) in proved.proofs {
-                if here.proofs.get(&proof).is_none_or(|old| old.date <= run.date) {
-                    here.proofs.insert(proof, run);
-                }
+        }
+        for (proof, run) in checked.proofs {
+            if here.proofs.get(&proof).is_none_or(|old| old.date <= run.date) {
+                here.proofs.insert(proof, run);
             }
         }
         let mut environment = None;
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
-                // Of the load when `cargo bench` began, nobody has kept a record.
+                // The load when `cargo bench` began is not on record.
                 let environment = environment.get_or_insert_with(|| Environment {
                     load_before: None,
                     ..Environment::read(project)
@@ -227,17 +107,26 @@ impl Machine {
         Ok(here)
     }
 
-    /// All machines in `book/machines` except `here`, the reference first, then by name.
+    /// Returns all machines in `book/machines` except `here`: the reference machine first, then by
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::load`], or if there is a recording of format 1, which was one file a machine.
     pub fn all(project: &Project) -> Result<Vec<Machine>, Error> {
-        let Ok(entries) = fs::read_dir(project.machines()) else {
-            return Ok(Vec::new());
-        };
+        if let Some(old) = json_files(&project.machines())?.first() {
+            let folder = old.with_extension("");
+            return Err(Error::Failed(format!(
+                "{}: a machine's recordings are now a folder, {}, with a file per bench; remove this \
+                 file and record again",
+                old.display(),
+                folder.display()
+            )));
+        }
         let mut machines = Vec::new();
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let is_machine = path.extension().is_some_and(|e| e == "json")
-                && path.file_stem().is_some_and(|stem| stem != "here");
-            if is_machine {
-                machines.extend(Machine::load(&path)?);
+        for folder in entries(&project.machines())? {
+            if folder.is_dir() && !folder.ends_with("here") {
+                machines.extend(Machine::load(&folder)?);
             }
         }
         machines.sort_by_key(|machine| (machine.name != "reference", machine.name.clone()));
@@ -429,14 +318,25 @@ impl Machine {
     }
 }
 
-impl Recording {
-    /// Why this machine could not measure an id, a function or a group.
-    pub fn why_not(&self, id: &str) -> Option<&str> {
-        self.not_possible
-            .iter()
-            .find(|(prefix, _)| covers(prefix, id))
-            .map(|(_, reason)| reason.as_str())
+/// Returns the paths in `folder`, sorted; a folder that does not exist has none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = |entries: fs::ReadDir| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<PathBuf>>>()
+    };
+    match fs::read_dir(folder).and_then(read) {
+        Ok(mut paths) => {
+            paths.sort();
+            Ok(paths)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Error::Failed(format!("cannot read {}: {e}", folder.display()))),
     }
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = entries(folder)?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json") && path.is_file());
+    Ok(paths)
 }
 
 /// criterion's results apart by the bench that they come from. What belongs to no bench any more is
@@ -466,6 +366,7 @@ fn one_round(run: criterion::Run, date: String, environment: Environment) -> Rec
         commit: None,
         modified: None,
         rounds: 1,
+        planned: None,
         environment,
         benchmarks: run.benchmarks.into_iter().map(|(id, f)| (id, f.benchmark)).collect(),
         not_possible: run.not_possible.into_iter().map(|(id, r)| (id, r.reason)).collect(),

@@ -168,7 +168,7 @@ fn recorded(machine: &Machine) -> String {
             bench.clone(),
             day(&recording.date).to_owned(),
             commit(recording),
-            recording.rounds.to_string(),
+            rounds(recording),
             recording.benchmarks.len().to_string(),
             noise,
             steal,
@@ -232,6 +232,14 @@ fn impossible(machine: &Machine, out: &mut String) {
     if !all.is_empty() {
         *out += "## Not measurable here\n\n";
         *out += &table("Benchmarks that are not possible", &["Benchmark", "Why"], all.into_iter());
+    }
+}
+
+/// Returns the number of rounds, of the planned number if the recording was interrupted.
+fn rounds(recording: &Recording) -> String {
+    match recording.planned {
+        Some(planned) => format!("{} of {planned}, interrupted", recording.rounds),
+        None => recording.rounds.to_string(),
     }
 }
 

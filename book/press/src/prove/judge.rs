@@ -189,6 +189,7 @@ mod tests {
             commit: None,
             modified: None,
             rounds: new.len(),
+            planned: None,
             environment: Environment::default(),
             benchmarks: [benchmark("new", new), benchmark("old", old)].into_iter().collect(),
             not_possible: BTreeMap::new(),

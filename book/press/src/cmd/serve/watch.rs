@@ -17,14 +17,16 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// The time without a change to criterion's folder before the book is printed. Printing keeps a
-/// processor busy, which would disturb the next benchmark of a run; criterion writes about every
-/// eight seconds.
+/// The time without a change to any results before the book is printed. Printing keeps a processor
+/// busy, which would disturb the next benchmark of a run; criterion writes about every eight
+/// seconds under `cargo bench`, and more often under `record`.
 const BENCH_OVER: Duration = Duration::from_secs(12);
 
 /// Polls, and prints after each change, until the process ends.
 pub(super) fn forever(project: &Project, site: &Site) {
-    let (pages, results) = (pages(project), vec![project.criterion().to_owned()]);
+    // `record` collects criterion's output in its scratch folder and writes after each round.
+    let results = vec![project.criterion().to_owned(), project.scratch(), project.machines()];
+    let pages = pages(project);
     let mut printed = (stamp(&pages), stamp(&results));
     let mut results_seen = (printed.1, Instant::now());
     loop {
@@ -50,15 +52,14 @@ pub(super) fn forever(project: &Project, site: &Site) {
     }
 }
 
-/// Returns the sources of the pages: chapters, theme, recordings, and the code that chapters
-/// include.
+/// Returns the sources of the pages that no benchmark run changes: chapters, theme, the last check,
+/// and the code that chapters include.
 fn pages(project: &Project) -> Vec<PathBuf> {
     let mut all = vec![
         project.pages(),
         project.book().join("theme"),
         project.book().join("book.toml"),
-        project.machines(),
-        project.proved(),
+        project.checked(),
     ];
     all.extend(["src", "examples", "benches", "tests"].map(|folder| project.root().join(folder)));
     all
