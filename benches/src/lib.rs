@@ -9,7 +9,8 @@ use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use perf_proved::proof::cpu;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use std::{env, fs, io};
 
@@ -65,9 +66,7 @@ measure_by!(ProcessTime, cpu::process);
 /// If the file cannot be written.
 pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     eprintln!("{id}: not possible here: {reason}");
-    let home =
-        env::var_os("CRITERION_HOME").map_or_else(|| target_dir().join("criterion"), PathBuf::from);
-    let folder = home.join(id.replace('/', "_"));
+    let folder = criterion_output()?.join(id.replace('/', "_"));
     fs::create_dir_all(&folder)?;
     let json = serde_json::json!({ "id": id, "reason": reason }).to_string();
     fs::write(folder.join("not_possible.json"), json)
@@ -97,12 +96,25 @@ pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
     unreachable!("there is a reason not to")
 }
 
-/// Where cargo builds to: `CARGO_TARGET_DIR`, or `target` of the workspace.
-fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
-        PathBuf::from,
-    )
+/// Returns the folder that criterion writes to, as criterion determines it: `CRITERION_HOME`, or
+/// `criterion` in cargo's target folder, which environment variables and configuration may move.
+fn criterion_output() -> io::Result<PathBuf> {
+    if let Some(home) = env::var_os("CRITERION_HOME") {
+        return Ok(home.into());
+    }
+    if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
+        return Ok(Path::new(&target).join("criterion"));
+    }
+    let Some(cargo) = env::var_os("CARGO") else {
+        return Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/criterion"));
+    };
+    let output =
+        Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    match metadata["target_directory"].as_str() {
+        Some(target) => Ok(Path::new(target).join("criterion")),
+        None => Err(io::Error::other("`cargo metadata` names no target folder")),
+    }
 }
 
 /// A parameter with its unit, as the figures print it: `64KiB`, `1MiB`.

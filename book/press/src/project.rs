@@ -2,8 +2,10 @@
 
 use crate::ids;
 use crate::model::Error;
+use serde_json::Value;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The folder that holds `book/book.toml`, the folders below it, and the folder that cargo builds
 /// into.
@@ -15,9 +17,14 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project that this process was started for: the nearest folder with a `book/book.toml`,
-    /// upwards from the crate that cargo runs, otherwise from the current folder.
-    /// `CARGO_TARGET_DIR` and `CRITERION_HOME` are heeded.
+    /// Finds the project that this process was started for: the nearest folder with a
+    /// `book/book.toml`, upwards from the crate that cargo runs, otherwise from the current folder.
+    /// cargo's target folder and criterion's output folder are those that the environment and
+    /// cargo's configuration name.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, or cargo cannot say where it builds.
     pub fn find() -> Result<Project, Error> {
         let current = env::current_dir()
             .map_err(|e| Error::Failed(format!("cannot tell the current folder: {e}")))?;
@@ -31,13 +38,10 @@ impl Project {
                 Error::Failed(format!("no book/book.toml in {} or above it", current.display()))
             })?;
         let mut project = Project::at(root);
-        if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
-            project.target = current.join(target);
-            project.criterion = project.target.join("criterion");
+        if root.join("Cargo.toml").is_file() {
+            project.target = target_directory(root)?;
         }
-        if let Some(home) = env::var_os("CRITERION_HOME") {
-            project.criterion = current.join(home);
-        }
+        project.criterion = criterion_output(root, &project.target);
         Ok(project)
     }
 
@@ -110,6 +114,36 @@ impl Project {
         let benches = self.benches();
         ids::owner(id, benches.iter().map(String::as_str)).map(str::to_string)
     }
+}
+
+/// Asks cargo for its target folder, which environment variables and configuration files may move.
+fn target_directory(root: &Path) -> Result<PathBuf, Error> {
+    let failed = |what: String| {
+        Error::Failed(format!("cannot ask cargo for the target folder (`cargo metadata`): {what}"))
+    };
+    let output = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .output()
+        .map_err(|e| failed(e.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_string()));
+    }
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|e| failed(e.to_string()))?;
+    let target = metadata["target_directory"].as_str();
+    target.map(PathBuf::from).ok_or_else(|| failed("it names none".to_string()))
+}
+
+/// Returns criterion's output folder as criterion itself determines it. Benches run in their
+/// package's folder, and criterion takes a relative path from there.
+fn criterion_output(root: &Path, target: &Path) -> PathBuf {
+    let package = root.join("benches");
+    if let Some(home) = env::var_os("CRITERION_HOME") {
+        return package.join(home);
+    }
+    let moved = env::var_os("CARGO_TARGET_DIR").or_else(|| env::var_os("CARGO_BUILD_TARGET_DIR"));
+    moved.map_or(target.to_path_buf(), |target| package.join(target)).join("criterion")
 }
 
 fn sources(folder: &Path) -> Vec<String> {

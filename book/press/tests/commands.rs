@@ -39,7 +39,14 @@ impl Miniature {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path());
-        for name in ["CARGO_TARGET_DIR", "CRITERION_HOME", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+        for name in [
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET_DIR",
+            "CARGO_BUILD_BUILD_DIR",
+            "CRITERION_HOME",
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+        ] {
             command.env_remove(name);
         }
         command
@@ -297,6 +304,33 @@ fn a_place_that_cannot_be_written_is_found_before_anything_is_built() {
         fs::remove_file(miniature.path("book/machines")).unwrap();
         std::os::unix::fs::symlink("/proc", miniature.path("book/machines")).unwrap();
         refuses("cannot write recordings to ");
+    }
+}
+
+#[test]
+fn results_are_found_wherever_cargo_is_told_to_build() {
+    let elsewhere = TempDir::new().unwrap();
+    let absolute = elsewhere.path().join("moved");
+    let config = "[build]\ntarget-dir = \"moved\"\nbuild-dir = \"intermediate\"\n\n[alias]";
+    for (variable, value) in [
+        ("CARGO_TARGET_DIR", Path::new("moved")),
+        ("CARGO_BUILD_TARGET_DIR", &absolute),
+        ("CARGO_BUILD_TARGET_DIR", Path::new("moved")),
+        ("build.target-dir", Path::new("moved")),
+    ] {
+        let miniature = Miniature::new();
+        let environment = variable.starts_with("CARGO").then_some((variable, value));
+        if environment.is_none() {
+            miniature.edit(".cargo/config.toml", "[alias]", config);
+        }
+        let bench = run(miniature.cargo_bench().envs(environment));
+        assert_eq!(bench.code, Some(0), "{}", bench.err);
+        let claims = "--claim copy-size --claim copy-calls --claim copy-faster --claim copy-ring";
+        run(miniature.press_command(&format!("check {claims}")).envs(environment))
+            .exits(0, "4 claims here: 3 holds, 1 not possible here");
+        run(miniature.press_command("record --bench copy --rounds 1").envs(environment))
+            .exits(0, "recorded in");
+        assert!(!miniature.path("target").exists(), "{variable} {}", value.display());
     }
 }
 

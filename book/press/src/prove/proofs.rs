@@ -7,9 +7,10 @@ use crate::machine::{ProofRun, environment};
 use crate::model::{Claim, Error, Proof};
 use crate::process::{self, tail};
 use crate::project::Project;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest that a model may run; one that takes longer explores more than it should.
@@ -45,24 +46,37 @@ pub fn run(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, Proo
     Ok(outcomes)
 }
 
-/// Builds the library; the inner error is the compiler's.
-fn build_library(project: &Project) -> Result<Result<(), String>, Error> {
+/// Builds the library and returns the list of files that it is built from; the inner error is the
+/// compiler's.
+fn build_library(project: &Project) -> Result<Result<PathBuf, String>, Error> {
     let mut command = process::cargo(project);
-    command.args(["build", "--quiet", "--package", "perf-proved", "--lib"]);
+    command
+        .args(["build", "--quiet", "--package", "perf-proved", "--lib"])
+        .arg("--message-format=json-render-diagnostics");
     let build = process::run(&mut command, BUILD)?;
-    Ok(match build.success() {
-        true => Ok(()),
-        false => Err(format!("the library does not build{}", tail(&build.stderr))),
-    })
+    if !build.success() {
+        return Ok(Err(format!("the library does not build{}", tail(&build.stderr))));
+    }
+    // The path depends on cargo's configuration, which may name a target or other folders.
+    let messages = build.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut libraries = messages
+        .filter(|message| message["target"]["name"] == "perf_proved")
+        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
+        .filter_map(|name| name.as_str().map(PathBuf::from))
+        .filter(|name| name.extension().is_some_and(|ending| ending == "rlib"));
+    let library = libraries.next();
+    Ok(library
+        .map(|library| library.with_extension("d"))
+        .ok_or_else(|| "cargo did not say where it put the library".to_string()))
 }
 
 /// Returns `true` if the library built and `file` is part of it, with the finding in words. The
 /// compiler never sees an assertion in a file that no module names.
-fn compiled(project: &Project, file: &Path, built: Result<(), String>) -> (bool, String) {
-    if let Err(why) = built {
-        return (false, why);
-    }
-    let sources = project.target().join("debug").join("libperf_proved.d");
+fn compiled(project: &Project, file: &Path, built: Result<PathBuf, String>) -> (bool, String) {
+    let sources = match built {
+        Ok(sources) => sources,
+        Err(why) => return (false, why),
+    };
     match fs::read_to_string(&sources) {
         Err(e) => (false, format!("cannot read {}: {e}", sources.display())),
         Ok(list) if lists(&list, &project.root().join(file)) => {

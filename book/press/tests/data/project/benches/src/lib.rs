@@ -1,9 +1,10 @@
 //! Times a function and writes what criterion would, so that the miniature builds without
 //! criterion.
 
-use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
+use std::{env, fs};
 
 /// Times `work` ten times and writes the median with the quartiles.
 pub fn bench(group: &str, function: &str, parameter: &str, mut work: impl FnMut()) {
@@ -35,7 +36,19 @@ pub fn not_possible(id: &str, reason: &str) {
     fs::write(folder.join("not_possible.json"), format!(r#"{{"id":"{id}","reason":"{reason}"}}"#)).unwrap();
 }
 
-/// Where criterion writes.
+/// Returns the folder that criterion would write to.
 pub fn home() -> PathBuf {
-    std::env::var_os("CRITERION_HOME").map_or(PathBuf::from("../target/criterion"), PathBuf::from)
+    let target = || env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    env::var_os("CRITERION_HOME")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| target().unwrap_or_else(ask_cargo).join("criterion"))
+}
+
+fn ask_cargo() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap();
+    let output =
+        Command::new(cargo).args(["metadata", "--format-version", "1"]).output().unwrap();
+    let metadata = String::from_utf8(output.stdout).unwrap();
+    let (_, target) = metadata.split_once("\"target_directory\":\"").unwrap();
+    target.split('"').next().unwrap().replace("\\\\", "\\").into()
 }
