@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod includes;
 pub mod lint;
+pub mod listings;
 mod markdown;
 pub mod page;
 pub mod references;

@@ -4,7 +4,7 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
-use crate::chapter::{self, Page, includes};
+use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
 use crate::page::{appendix, card, figure, reference};
 use crate::project::Project;
@@ -195,7 +195,7 @@ impl Press {
         chapter.content = self.printed(&page, claims);
     }
 
-    /// Returns a page's Markdown with its blocks and references replaced.
+    /// Returns a page's Markdown with its blocks and references replaced, and its listings dedented.
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
@@ -218,6 +218,8 @@ impl Press {
                 reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
             ));
         }
+        let listings = listings::dedented(&page.markdown).into_iter();
+        pieces.extend(listings.map(|listing| (listing.range, listing.item)));
         splice(&page.markdown, pieces)
     }
 }
