@@ -127,6 +127,9 @@ impl Example {
             }
             Err(error) => return refused(&error),
         };
+        // A limit on file sizes is an error that an experiment can report, not the end of all.
+        #[cfg(target_os = "linux")]
+        crate::sys::rlimit::ignore_sigxfsz();
         match work(flags) {
             Ok(code) => code,
             Err(error) if error.get_ref().is_some_and(|inner| inner.is::<BadArgument>()) => {

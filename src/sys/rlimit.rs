@@ -3,6 +3,13 @@
 use super::error::cvt;
 use std::io;
 
+/// Lets a file that would grow beyond `RLIMIT_FSIZE` fail with `EFBIG`, where `SIGXFSZ` would end the
+/// process.
+pub fn ignore_sigxfsz() {
+    // SAFETY: ignoring a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Runs `work` while no file of this process may grow beyond `bytes`: a write past that is short, and
 /// the next one fails with `EFBIG`. `SIGXFSZ`, which would end the process, stays ignored afterwards.
 ///
@@ -11,11 +18,9 @@ use std::io;
 /// The errors of `getrlimit(2)` and `setrlimit(2)`.
 pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: ignoring a signal runs no code of ours; `before` is a live, writable `rlimit`.
-    cvt(unsafe {
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut before)
-    })?;
+    ignore_sigxfsz();
+    // SAFETY: `before` is a live, writable `rlimit`.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut before) })?;
     let set = |limit: libc::rlimit| {
         // SAFETY: `limit` is a live `rlimit`, which the call reads.
         cvt(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) })
