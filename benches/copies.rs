@@ -27,7 +27,7 @@ mod bench {
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
-    use perf_proved::zero_copy::copies::Path;
+    use perf_proved::zero_copy::copies::variants::Variant;
     use perf_proved_benches::{ThreadTime, bytes, size};
     use std::fs::File;
     use std::io;
@@ -45,9 +45,9 @@ mod bench {
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
-            paths: Path::NAMES
+            variants: Variant::NAMES
                 .iter()
-                .map(|name| Ok((*name, Path::new(name)?)))
+                .map(|name| Ok((*name, Variant::new(name)?)))
                 .collect::<io::Result<_>>()?,
         };
         bench.check()?;
@@ -66,7 +66,7 @@ mod bench {
         line: Loopback,
         /// One for each size: a way that takes whole files must have a file of that size.
         files: Vec<File>,
-        paths: Vec<(&'static str, Path)>,
+        variants: Vec<(&'static str, Variant)>,
     }
 
     impl Bench {
@@ -74,12 +74,12 @@ mod bench {
         /// the socket's buffers before anything is measured: they grow with use, and who came first
         /// would have the small ones.
         fn check(&mut self) -> io::Result<()> {
-            let Self { line, files, paths } = self;
+            let Self { line, files, variants } = self;
             for (file, length) in files.iter().zip(SIZES) {
                 let expected = fnv1a(FNV_START, &pattern(length));
-                for (name, path) in paths.iter_mut() {
+                for (name, path) in variants.iter_mut() {
                     let length = length as u64;
-                    let go = |socket: &_| path.go(socket, file, length);
+                    let go = |socket: &_| path.run(socket, file, length);
                     let arrives = if *name == "read_only" { 0 } else { length };
                     let ((), checksum) = line.transfer_checked(arrives, go)?;
                     let half = matches!(*name, "read_only" | "write_only");
@@ -97,9 +97,9 @@ mod bench {
             let mut group = criterion.benchmark_group(group);
             for (file, length) in SIZES.into_iter().enumerate() {
                 group.throughput(bytes(length));
-                for path in 0..self.paths.len() {
+                for path in 0..self.variants.len() {
                     group.bench_function(
-                        BenchmarkId::new(self.paths[path].0, size(length)),
+                        BenchmarkId::new(self.variants[path].0, size(length)),
                         |bencher| {
                             bencher.iter_custom(|times| self.batch(clock, path, file, times));
                         },
@@ -114,7 +114,7 @@ mod bench {
             M: Measurement<Value = Duration>,
         {
             let mut group = criterion.benchmark_group("copies_aa");
-            let sendfile = self.paths.len() - 1;
+            let sendfile = self.variants.len() - 1;
             for function in ["first", "second"] {
                 group.bench_function(BenchmarkId::new(function, parameter), |bencher| {
                     bencher.iter_custom(|times| self.batch(clock, sendfile, 2, times));
@@ -129,12 +129,12 @@ mod bench {
         where
             M: Measurement<Value = Duration>,
         {
-            let Self { line, files, paths } = self;
-            let (path, file, length) = (&mut paths[path].1, &files[file], SIZES[file] as u64);
+            let Self { line, files, variants } = self;
+            let (path, file, length) = (&mut variants[path].1, &files[file], SIZES[file] as u64);
             let arrives = times * path.arrives(length);
             let start = clock.start();
             line.transfer(arrives, |socket| {
-                (0..times).try_for_each(|_| path.go(socket, file, length))
+                (0..times).try_for_each(|_| path.run(socket, file, length))
             })
             .expect("everything arrives, and the reader confirms it");
             clock.end(start)

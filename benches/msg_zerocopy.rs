@@ -31,7 +31,7 @@ mod bench {
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
     use perf_proved::zero_copy::msg_zerocopy::way::Way;
-    use perf_proved::zero_copy::sendfile::senders::Sender;
+    use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
     use perf_proved_benches::{ProcessTime, ThreadTime, bytes, not_possible, size};
     use std::fs::File;
     use std::io;
@@ -167,7 +167,7 @@ mod bench {
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", LENGTH as usize)?)?;
         let mut line = Loopback::new(Some(reading))?;
-        let mut sendfile = Sender::Sendfile;
+        let mut sendfile = SendVariant::Sendfile;
         let mut ring = Ring::new();
         let expected = fnv1a(FNV_START, &pattern(LENGTH as usize));
         let mut group = criterion.benchmark_group("msg_zerocopy_splice");

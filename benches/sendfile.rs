@@ -27,7 +27,7 @@ mod bench {
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
-    use perf_proved::zero_copy::sendfile::senders::Sender;
+    use perf_proved::zero_copy::sendfile::variants::Variant;
     use perf_proved_benches::{ThreadTime, bytes, size};
     use std::fs::File;
     use std::io;
@@ -45,9 +45,9 @@ mod bench {
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             file: File::open(scratch.file("body", largest)?)?,
-            senders: Sender::NAMES
+            variants: Variant::NAMES
                 .iter()
-                .map(|name| Ok((*name, Sender::new(name)?)))
+                .map(|name| Ok((*name, Variant::new(name)?)))
                 .collect::<io::Result<_>>()?,
         };
 
@@ -56,12 +56,12 @@ mod bench {
         // would have the small ones.
         for length in SIZES {
             let expected = fnv1a(FNV_START, &pattern(length));
-            for variant in 0..bench.senders.len() {
+            for variant in 0..bench.variants.len() {
                 assert_eq!(
                     bench.send_checked(variant, length)?,
                     expected,
                     "{}, {length} bytes",
-                    bench.senders[variant].0
+                    bench.variants[variant].0
                 );
             }
         }
@@ -72,7 +72,7 @@ mod bench {
 
         let mut same = cpu.benchmark_group("sendfile_aa");
         same.throughput(bytes(MIB));
-        let sendfile = bench.senders.len() - 1;
+        let sendfile = bench.variants.len() - 1;
         for function in ["first", "second"] {
             same.bench_function(function, |bencher| {
                 bencher.iter_custom(|bodies| bench.batch(&ThreadTime, sendfile, MIB, bodies));
@@ -86,7 +86,7 @@ mod bench {
     struct Bench {
         line: Loopback,
         file: File,
-        senders: Vec<(&'static str, Sender)>,
+        variants: Vec<(&'static str, Variant)>,
     }
 
     impl Bench {
@@ -98,9 +98,9 @@ mod bench {
             let mut group = criterion.benchmark_group(group);
             for length in SIZES {
                 group.throughput(bytes(length));
-                for variant in 0..self.senders.len() {
+                for variant in 0..self.variants.len() {
                     group.bench_function(
-                        BenchmarkId::new(self.senders[variant].0, size(length)),
+                        BenchmarkId::new(self.variants[variant].0, size(length)),
                         |bencher| {
                             bencher
                                 .iter_custom(|bodies| self.batch(clock, variant, length, bodies));
@@ -117,21 +117,21 @@ mod bench {
         where
             M: Measurement<Value = Duration>,
         {
-            let Self { line, file, senders } = self;
-            let (sender, length) = (&mut senders[variant].1, length as u64);
+            let Self { line, file, variants } = self;
+            let (variant, length) = (&mut variants[variant].1, length as u64);
             let start = clock.start();
             line.transfer(bodies * length, |socket| {
-                (0..bodies).try_for_each(|_| sender.send(socket, file, length))
+                (0..bodies).try_for_each(|_| variant.send(socket, file, length))
             })
             .expect("every body arrives, and the reader confirms their bytes");
             clock.end(start)
         }
 
         fn send_checked(&mut self, variant: usize, length: usize) -> io::Result<u64> {
-            let Self { line, file, senders } = self;
+            let Self { line, file, variants } = self;
             let length = length as u64;
             Ok(line
-                .transfer_checked(length, |socket| senders[variant].1.send(socket, file, length))?
+                .transfer_checked(length, |socket| variants[variant].1.send(socket, file, length))?
                 .1)
         }
     }

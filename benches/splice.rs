@@ -29,7 +29,7 @@ mod bench {
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::proof::cpu::ThreadClock;
     use perf_proved::sys::cores;
-    use perf_proved::zero_copy::sendfile::senders::Sender;
+    use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
     use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
     use perf_proved::zero_copy::splice::pool::PipePool;
     use perf_proved::zero_copy::splice::relay::relay;
@@ -205,7 +205,7 @@ mod bench {
         let mut line = Loopback::new(Some(reading))?;
         let mut pipes = [Pipe::with_capacity(64 * KIB)?, Pipe::with_capacity(MIB)?];
         let mut send = |way: usize, socket: &TcpStream, length: usize| match way {
-            0 => Sender::Sendfile.send(socket, &file, length as u64),
+            0 => SendVariant::Sendfile.send(socket, &file, length as u64),
             _ => {
                 let pipe = &mut pipes[way - 1];
                 Ok(send_range_with(pipe, socket, &file, 0..length as u64, || {

@@ -1,5 +1,5 @@
-//! Takes the ways of a file's bytes to a socket apart: what each asks of the kernel, what it
-//! carries through user space, and what the kernel has to do for its memory.
+//! Takes the paths of a file's bytes to a socket apart: the calls that each makes, the bytes that it
+//! carries through user space, and the page faults of its memory.
 //!
 //!     cargo run --release --example copies                     # a file of 1 MiB
 //!     cargo run --release --example copies -- --size 16MiB
@@ -17,116 +17,75 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!(
-        "This example asks Linux's kernel what it counted; on this system there is nobody to ask."
-    );
+    println!("This example reads counts of Linux's kernel, which this system does not have.");
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use perf_proved::harness::cost;
     use perf_proved::harness::flags::Example;
-    use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
     use perf_proved::harness::report::Report;
-    use perf_proved::harness::scratch::{Scratch, pattern};
-    use perf_proved::proof::usage::Usage;
-    use perf_proved::zero_copy::copies::{Path, naive};
+    use perf_proved::harness::scratch::Scratch;
+    use perf_proved::zero_copy::copies::experiment::{self, AGAIN};
+    use perf_proved::zero_copy::copies::variants::Variant;
     use std::fs::File;
     use std::io;
     use std::process::ExitCode;
-    use std::thread;
 
     pub fn main() -> ExitCode {
         Example::new("Counts the copies and system calls on each path from a file to a socket.")
-            .variants(&Path::NAMES)
+            .variants(&Variant::NAMES)
             .size(1 << 20)
             .run(|flags| match flags.only {
-                Some(name) => go_once(&name, flags.size),
-                None => compare(flags.size, flags.json),
+                Some(name) => experiment::run_once(&name, flags.size).map(|()| ExitCode::SUCCESS),
+                None => Ok(compare(flags.size, flags.json)),
             })
     }
 
-    fn compare(size: usize, json: bool) -> io::Result<ExitCode> {
-        let mut report = Report::new(&format!("The ways of {size} bytes from a file to a socket"));
+    fn compare(size: usize, json: bool) -> ExitCode {
+        let mut report = Report::new(&format!("The paths of {size} bytes from a file to a socket"));
+        paths(&mut report, size);
+
+        // The allocator has to ask for memory again that it has returned to the kernel.
+        let large = ["page_faults", "faults_again"];
+        report.attempt("read_whole_64MiB", &large, |report| {
+            let faults = experiment::naive_faults()?;
+            for (quantity, faults) in large.into_iter().zip(faults) {
+                report.set("read_whole_64MiB", quantity, faults);
+            }
+            Ok(())
+        });
+        report.attempt("small_writes", &["switches"], |report| {
+            report.set("small_writes", "switches", experiment::small_writes_switch()?);
+            Ok(())
+        });
+        report.finish(json)
+    }
+
+    /// Counts each path, and each half of one, and checks what arrives at its end.
+    fn paths(report: &mut Report, size: usize) {
+        let body = body(size);
+        let quantities = [&cost::MEMORY[..], &AGAIN, &cost::CALLS].concat();
+        let mut intact = vec![];
+        for name in Variant::NAMES {
+            intact.extend(report.attempt(name, &quantities, |report| {
+                let (_, file) = body.as_ref().map_err(again)?;
+                experiment::count(report, name, file, size)
+            }));
+        }
+        let kept = (!intact.is_empty()).then(|| intact.iter().all(|intact| *intact));
+        report.promise("every whole path delivers the bytes of the file", kept);
+    }
+
+    /// Writes the file that all paths send.
+    fn body(size: usize) -> io::Result<(Scratch, File)> {
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", size)?)?;
-        let checksum = fnv1a(FNV_START, &pattern(size));
-        let mut same = true;
-        for name in Path::NAMES {
-            // On a thread of its own, whose allocator has no memory yet.
-            let counting = thread::scope(|scope| {
-                scope.spawn(|| count(&mut report, name, &file, size as u64)).join()
-            });
-            let arrived = counting.map_err(|_| io::Error::other(format!("{name} panicked")))??;
-            same &= matches!(name, "read_only" | "write_only") || arrived == checksum;
-        }
-        report.promise("every whole way brings the bytes of the file", same);
-
-        // What an allocator gives back to the kernel, it has to ask for again.
-        let large = File::open(scratch.file("large", 64 << 20)?)?;
-        let mut line = Loopback::new(None)?;
-        for quantity in ["page_faults", "faults_again"] {
-            let before = Usage::of_thread()?;
-            line.transfer(64 << 20, |socket| naive::send_whole(socket, &large))?;
-            report.set("read_whole_64MiB", quantity, (Usage::of_thread()? - before).minor_faults);
-        }
-        line.close()?;
-
-        report.set("small_writes", "switches", calls_without_a_switch()?);
-        Ok(report.finish(json))
+        Ok((scratch, file))
     }
 
-    // ANCHOR: count
-    /// One way, four times: twice for its memory, since the allocator keeps what it has, then for
-    /// its calls and for the checksum of what arrived. The buffer that a loop reuses is part of the
-    /// first.
-    fn count(report: &mut Report, name: &str, file: &File, size: u64) -> io::Result<u64> {
-        let arrives = Path::new(name)?.arrives(size);
-        let mut line = Loopback::new(None)?;
-        let mut path = line.transfer(arrives, |socket| {
-            cost::memory(report, name, || {
-                let mut path = Path::new(name)?;
-                path.go(socket, file, size)?;
-                Ok(path)
-            })
-        })?;
-        let before = Usage::of_thread()?;
-        line.transfer(arrives, |socket| path.go(socket, file, size))?;
-        let used = Usage::of_thread()? - before;
-        report.set(name, "faults_again", used.minor_faults);
-        report.set(name, "switches", used.voluntary_switches + used.involuntary_switches);
-        line.transfer(arrives, |socket| {
-            cost::calls(report, name, &[], || path.go(socket, file, size))
-        })?;
-        let ((), checksum) =
-            line.transfer_checked(arrives, |socket| path.go(socket, file, size))?;
-        line.close()?;
-        Ok(checksum)
-    }
-    // ANCHOR_END: count
-
-    // ANCHOR: switches
-    /// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns how often the
-    /// thread gave its core away.
-    fn calls_without_a_switch() -> io::Result<u64> {
-        let (_client, mut socket) = pair()?;
-        let before = Usage::of_thread()?;
-        for _ in 0..64 {
-            io::Write::write_all(&mut socket, &[0; 256])?;
-        }
-        Ok((Usage::of_thread()? - before).voluntary_switches)
-    }
-    // ANCHOR_END: switches
-
-    /// One transfer that nobody here counts.
-    fn go_once(name: &str, size: usize) -> io::Result<ExitCode> {
-        let mut path = Path::new(name)?;
-        let scratch = Scratch::new()?;
-        let file = File::open(scratch.file("body", size)?)?;
-        let mut line = Loopback::new(None)?;
-        let arrives = path.arrives(size as u64);
-        line.transfer(arrives, |socket| path.go(socket, &file, size as u64))?;
-        line.close()?;
-        Ok(ExitCode::SUCCESS)
+    /// Returns the same error once more: each path that needs the file reports it.
+    fn again(error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), error.to_string())
     }
 }

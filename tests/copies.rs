@@ -6,7 +6,8 @@ use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved::proof::usage::Usage;
-use perf_proved::zero_copy::copies::{BUFFER, Path, naive};
+use perf_proved::zero_copy::copies::naive;
+use perf_proved::zero_copy::copies::variants::{BUFFER, Variant};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::thread;
@@ -23,14 +24,14 @@ fn every_way_brings_what_it_says_at_every_size() {
     for length in [0, 1, 4095, 4096, 4097, BUFFER - 1, BUFFER, BUFFER + 1, MIB + 1] {
         let file = File::open(scratch.file("file", length).unwrap()).unwrap();
         let expected = fnv1a(FNV_START, &pattern(length));
-        for name in Path::NAMES {
+        for name in Variant::NAMES {
             if name == "mmap_write" && length == 0 {
                 continue; // there is no map of nothing: the next test
             }
-            let mut path = Path::new(name).unwrap();
-            let arrives = path.arrives(length as u64);
+            let mut variant = Variant::new(name).unwrap();
+            let arrives = variant.arrives(length as u64);
             let ((), checksum) = line
-                .transfer_checked(arrives, |socket| path.go(socket, &file, length as u64))
+                .transfer_checked(arrives, |socket| variant.run(socket, &file, length as u64))
                 .unwrap();
             match name {
                 "read_only" => assert_eq!(arrives, 0),
@@ -47,7 +48,7 @@ fn a_map_of_nothing_is_an_error() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("empty", 0).unwrap()).unwrap();
     let (_peer, socket) = pair().unwrap();
-    let error = Path::new("mmap_write").unwrap().go(&socket, &file, 0).unwrap_err();
+    let error = Variant::new("mmap_write").unwrap().run(&socket, &file, 0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
@@ -59,14 +60,14 @@ fn a_file_that_has_become_shorter_is_an_error() {
     OpenOptions::new().write(true).open(&path).unwrap().set_len(BUFFER as u64 + 1).unwrap();
     for name in ["read_write_64KiB", "read_only", "sendfile"] {
         let (_peer, socket) = pair().unwrap();
-        let error = Path::new(name).unwrap().go(&socket, &file, 3 * BUFFER as u64).unwrap_err();
+        let error = Variant::new(name).unwrap().run(&socket, &file, 3 * BUFFER as u64).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{name}");
     }
 }
 
 #[test]
 fn an_unknown_name_is_none() {
-    assert!(Path::new("").is_err() && Path::new("read_write_8KiB").is_err());
+    assert!(Variant::new("").is_err() && Variant::new("read_write_8KiB").is_err());
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn naive_holds_the_whole_file_while_its_peer_reads_nothing() {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock, "the peer has read nothing");
     assert!(made.bytes >= 16 * MIB as u64, "{made:?}");
     let (result, made) =
-        count(|| Path::new("read_write_64KiB").unwrap().go(&socket, &file, 16 * MIB as u64));
+        count(|| Variant::new("read_write_64KiB").unwrap().run(&socket, &file, 16 * MIB as u64));
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(made.bytes, BUFFER as u64);
 }
@@ -94,12 +95,15 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
         let file = &file;
         let counted = thread::scope(|scope| {
             let counting = scope.spawn(move || {
-                let (mut line, mut path) = (Loopback::new(None).unwrap(), Path::new(name).unwrap());
+                let (mut line, mut variant) =
+                    (Loopback::new(None).unwrap(), Variant::new(name).unwrap());
                 let mut faults = 0;
                 for _ in 0..2 {
                     let before = Usage::of_thread().unwrap();
-                    line.transfer(64 * MIB as u64, |socket| path.go(socket, file, 64 * MIB as u64))
-                        .unwrap();
+                    line.transfer(64 * MIB as u64, |socket| {
+                        variant.run(socket, file, 64 * MIB as u64)
+                    })
+                    .unwrap();
                     faults = (Usage::of_thread().unwrap() - before).minor_faults;
                 }
                 line.close().unwrap();

@@ -10,7 +10,7 @@ use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
 use perf_proved::zero_copy::mmap::sealed::SealedMap;
 use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
-use perf_proved::zero_copy::sendfile::senders::Sender;
+use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -175,7 +175,8 @@ fn where_a_load_kills_the_kernel_returns_an_error() {
     let error = pipe.write(unsafe { map.as_slice() }).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     let (_peer, socket) = pair().unwrap();
-    let error = Sender::new("mmap_write").unwrap().send(&socket, &file, MIB as u64).unwrap_err();
+    let error =
+        SendVariant::new("mmap_write").unwrap().send(&socket, &file, MIB as u64).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     assert_eq!(file.read_at(&mut [0; 8], 0).unwrap(), 0);
     let error = Reader::new("read_64KiB").unwrap().sum(&file, MIB).unwrap_err();

@@ -4,25 +4,32 @@
 
 use perf_proved::harness::loopback::pair;
 use perf_proved::harness::scratch::{Scratch, pattern};
-use perf_proved::zero_copy::sendfile::head::{self, Part};
-use perf_proved::zero_copy::sendfile::path::Root;
-use perf_proved::zero_copy::sendfile::senders::Sender;
+use perf_proved::zero_copy::sendfile::experiment;
+use perf_proved::zero_copy::sendfile::http::date;
+use perf_proved::zero_copy::sendfile::http::head::{content_type, reason};
+use perf_proved::zero_copy::sendfile::http::request::{Parsed, parse, percent_decode};
+use perf_proved::zero_copy::sendfile::http::version::{Part, Version, part};
+use perf_proved::zero_copy::sendfile::root::Root;
 use perf_proved::zero_copy::sendfile::server::{Counts, FileServer, Limits, Site};
+use perf_proved::zero_copy::sendfile::variants::Variant;
 use perf_proved::zero_copy::sendfile::{
     MAX_PER_CALL, naive, send_range, send_range_with, sendfile,
 };
 use perf_proved_tests::{PATIENCE, only, passed, reads_all, signals, soon};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{array, env};
 
 const KIB: usize = 1 << 10;
@@ -55,21 +62,21 @@ fn exactly_the_range_arrives_and_the_descriptor_stays_where_it_was() {
 }
 
 #[test]
-fn every_sender_sends_the_file_and_none_more_than_the_length() {
+fn every_variant_sends_the_file_up_to_the_length_and_no_further() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 300_001).unwrap()).unwrap();
-    for name in Sender::NAMES {
-        let mut sender = Sender::new(name).unwrap();
+    for name in Variant::NAMES {
+        let mut variant = Variant::new(name).unwrap();
         for length in [1, 4096, 65_537, 300_001] {
             let (peer, socket) = pair().unwrap();
             let peer = reads_all(peer);
-            sender.send(&socket, &file, length as u64).unwrap();
+            variant.send(&socket, &file, length as u64).unwrap();
             drop(socket);
             assert!(peer.join().unwrap() == pattern(length), "{name}, {length}");
         }
         let (peer, socket) = pair().unwrap();
         let peer = reads_all(peer);
-        assert!(sender.send(&socket, &file, 400_000).is_err(), "{name}: a file that is shorter");
+        assert!(variant.send(&socket, &file, 400_000).is_err(), "{name}: a file that is shorter");
         drop(socket);
         peer.join().unwrap();
     }
@@ -315,7 +322,7 @@ fn ranges_agree_with_a_model_that_looks_at_every_byte() {
         let invalid = matches!((first, last), (None, None))
             || matches!((first, last), (Some(a), Some(b)) if a > b);
         let empty_suffix = size == 0 && first.is_none() && last > Some(0);
-        match head::part(&field, size) {
+        match part(&field, size) {
             Part::Whole => assert!(invalid || empty_suffix, "{field} of {size}"),
             Part::Unsatisfiable => assert!(!invalid && wanted.is_empty(), "{field} of {size}"),
             Part::Range(range) => {
@@ -338,13 +345,13 @@ fn ranges_agree_with_a_model_that_looks_at_every_byte() {
         "lines=0-1",
         "bytes=0--1",
     ] {
-        assert_eq!(head::part(noise, 10), Part::Whole, "{noise}");
+        assert_eq!(part(noise, 10), Part::Whole, "{noise}");
     }
-    assert_eq!(head::part("BYTES=0-99999999999999999999999999", 10), Part::Range(0..10));
-    assert_eq!(head::part("bytes=-99999999999999999999999999", 10), Part::Range(0..10));
-    assert_eq!(head::part("bytes=99999999999999999999999999-", 10), Part::Unsatisfiable);
+    assert_eq!(part("BYTES=0-99999999999999999999999999", 10), Part::Range(0..10));
+    assert_eq!(part("bytes=-99999999999999999999999999", 10), Part::Range(0..10));
+    assert_eq!(part("bytes=99999999999999999999999999-", 10), Part::Unsatisfiable);
     assert_eq!(
-        head::part("bytes=18446744073709551615-18446744073709551615", u64::MAX),
+        part("bytes=18446744073709551615-18446744073709551615", u64::MAX),
         Part::Unsatisfiable
     );
 }
@@ -358,29 +365,145 @@ fn dates_are_those_of_the_calendar() {
         (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
         (1_709_251_200, "Fri, 01 Mar 2024 00:00:00 GMT"),
         (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] {
         let time = UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(head::date(time), text);
-        assert_eq!(head::parse_date(text), Some(time), "{text}");
+        assert_eq!(date::date(time).unwrap().to_string(), text);
+        assert_eq!(date::parse(text), date::date(time), "{text}");
     }
-    let mut random = Random(2);
-    for _ in 0..20_000 {
-        let time = UNIX_EPOCH + Duration::from_secs(random.below(253_402_300_800));
-        assert_eq!(head::parse_date(&head::date(time)), Some(time));
+    for obsolete in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(date::parse(obsolete), date::date(time), "{obsolete}");
     }
     for not in [
         "",
         "Sun, 06 Nov 1994 08:49:37",
-        "Mon, 06 Nov 1994 08:49:37 GMT",
-        "Sun, 31 Feb 1994 08:49:37 GMT",
-        "Sun Nov  6 08:49:37 1994",
-        "Sunday, 06-Nov-94 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:61 GMT",
         "Sün, 06 Nov 1994 08:49:37 GMT",
         "Thu, 00 Jan 1970 00:00:00 GMT",
+        "Wed, 31 Dec 1969 23:59:59 GMT",
         "Thu, 01 Jan 0000 00:00:00 GMT",
     ] {
-        assert_eq!(head::parse_date(not), None, "{not}");
+        assert_eq!(date::parse(not), None, "{not}");
+    }
+    for outside in [UNIX_EPOCH - Duration::from_nanos(1), year_10000()] {
+        assert_eq!(date::date(outside), None, "HTTP has no such date");
+    }
+}
+
+fn year_10000() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(253_402_300_800)
+}
+
+#[test]
+fn each_time_of_modification_has_a_tag_of_its_own() {
+    let second = Duration::from_secs(1);
+    let times = [
+        UNIX_EPOCH - 10_000 * 86_400 * second,
+        UNIX_EPOCH - second,
+        UNIX_EPOCH - Duration::from_nanos(1),
+        UNIX_EPOCH,
+        UNIX_EPOCH + Duration::from_nanos(1),
+        UNIX_EPOCH + second,
+        UNIX_EPOCH + Duration::from_nanos(u64::MAX), // more nanoseconds than 64 bits hold
+        UNIX_EPOCH + Duration::from_nanos(u64::MAX) + Duration::from_nanos(1),
+        year_10000(),
+    ];
+    let versions: BTreeSet<String> =
+        times.iter().map(|&modified| Version { size: 7, modified }.etag()).collect();
+    assert_eq!(versions.len(), times.len(), "{versions:?}");
+    assert_ne!(
+        Version { size: 7, modified: UNIX_EPOCH }.etag(),
+        Version { size: 8, modified: UNIX_EPOCH }.etag()
+    );
+}
+
+#[test]
+fn a_date_that_http_cannot_express_is_no_validator() {
+    let place = site();
+    let file = File::options().write(true).open(place.root().join("ten")).unwrap();
+    file.set_modified(UNIX_EPOCH - Duration::from_secs(86_400)).unwrap();
+    let (server, _) = start(&place.root(), calm());
+    let mut client = Client::new(&server);
+    let plain = client.get("/ten");
+    assert_eq!((plain.status, plain.field("Last-Modified")), (200, None), "{}", plain.head);
+    let tag = plain.field("ETag").unwrap();
+    let dates = "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT";
+    for (fields, status) in [
+        (format!("If-None-Match: {tag}"), 304),
+        (dates.to_owned(), 200),
+        (dates.replace("Modified", "Unmodified"), 200),
+    ] {
+        let request = format!("GET /ten HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+        assert_eq!(client.send(request).reply(false).unwrap().status, status, "{fields}");
+    }
+    // Another day before 1970 is another version.
+    file.set_modified(UNIX_EPOCH - Duration::from_secs(2 * 86_400)).unwrap();
+    assert_ne!(client.get("/ten").field("ETag"), Some(tag));
+}
+
+#[test]
+fn content_types_are_those_of_the_extension() {
+    for (path, expected) in [
+        ("index.html", "text/html; charset=utf-8"),
+        ("a.htm", "text/html; charset=utf-8"),
+        ("style.css", "text/css; charset=utf-8"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("README.md", "text/plain; charset=utf-8"),
+        ("Cargo.toml", "text/plain; charset=utf-8"),
+        ("src/lib.rs", "text/plain; charset=utf-8"),
+        ("a.csv", "text/csv; charset=utf-8"),
+        ("a.xml", "application/xml"),
+        ("a.json", "application/json"),
+        ("a.pdf", "application/pdf"),
+        ("a.wasm", "application/wasm"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.zip", "application/zip"),
+        ("a.svg", "image/svg+xml"),
+        ("a.PNG", "image/png"),
+        ("a.jpg", "image/jpeg"),
+        ("a.jpeg", "image/jpeg"),
+        ("a.gif", "image/gif"),
+        ("a.webp", "image/webp"),
+        ("a.avif", "image/avif"),
+        ("a.ico", "image/x-icon"),
+        ("a.woff2", "font/woff2"),
+        ("a.mp3", "audio/mpeg"),
+        ("a.mp4", "video/mp4"),
+        ("a.webm", "video/webm"),
+        ("a.unknown", "application/octet-stream"),
+        ("no extension", "application/octet-stream"),
+        ("html", "application/octet-stream"),
+        ("folder.html/file", "application/octet-stream"),
+    ] {
+        assert_eq!(content_type(path.as_bytes()), expected, "{path}");
+    }
+}
+
+#[test]
+fn reason_phrases_are_those_of_the_rfc() {
+    for (status, expected) in [
+        (200, "OK"),
+        (206, "Partial Content"),
+        (301, "Moved Permanently"),
+        (304, "Not Modified"),
+        (400, "Bad Request"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (408, "Request Timeout"),
+        (412, "Precondition Failed"),
+        (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (503, "Service Unavailable"),
+        (505, "HTTP Version Not Supported"),
+    ] {
+        assert_eq!(reason(status), expected);
     }
 }
 
@@ -408,9 +531,9 @@ fn no_bytes_make_the_parser_panic() {
     for _ in 0..20_000 {
         let bytes: Vec<u8> =
             (0..random.below(9)).flat_map(|_| pieces[random.below(16) as usize]).copied().collect();
-        if let head::Parsed::Request(request, length) = head::parse(&bytes) {
+        if let Parsed::Request(request, length) = parse(&bytes, usize::MAX) {
             assert!(length <= bytes.len() && request.path.starts_with('/'));
-            head::percent_decode(&request.path);
+            percent_decode(&request.path);
         }
     }
 }
@@ -564,6 +687,7 @@ fn statuses() {
     let locked = if unsafe { libc::geteuid() } == 0 { 200 } else { 403 };
     let (server, troubles) = start(&site.root(), calm());
     let long = "x".repeat(9000);
+    let too_large = "431 Request Header Fields Too Large\n";
     for (request, expected, says) in [
         ("GET /ten HTTP/1.1\r\nHost: a\r\n\r\n", 200, "\r\n\r\n0123456789"),
         ("GET /ten HTTP/1.0\r\n\r\n", 200, "Connection: close\r\n"),
@@ -607,6 +731,10 @@ fn statuses() {
         ("GET /ten HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, ""),
         ("GET ten HTTP/1.1\r\nHost: a\r\n\r\n", 400, ""),
         ("GET /ten\r\n\r\n", 400, ""),
+        ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400, "400 Bad Request\n"),
+        ("GET /a HTTP/2.0 HTTP/1.1\r\nHost: a\r\n\r\n", 400, ""),
+        ("GET /ten HTTP/x.y\r\nHost: a\r\n\r\n", 400, ""),
+        ("GET /ten HTTP/0.9\r\n\r\n", 505, "505 HTTP Version Not Supported\n"),
         ("nonsense\r\n\r\n", 400, ""),
         ("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "Connection: keep-alive\r\n"),
         (
@@ -622,9 +750,13 @@ fn statuses() {
             "Connection: close\r\n",
         ),
         ("GET /ten HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, ""),
-        (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414, ""),
-        (&format!("GET /ten HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431, ""),
-        (&format!("GET /ten HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(100)), 431, ""),
+        (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414, "414 URI Too Long\n"),
+        (&format!("GET /ten HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 431, too_large),
+        (
+            &format!("GET /ten HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(100)),
+            431,
+            too_large,
+        ),
     ] {
         let answer = exchange(&server, request);
         let text = String::from_utf8_lossy(&answer);
@@ -1067,6 +1199,36 @@ fn shutdown_does_not_wait_for_ever() {
     reported(&troubles, ErrorKind::ConnectionAborted);
 }
 
+#[test]
+fn an_address_in_use_is_named() {
+    let place = site();
+    let (server, _) = start(&place.root(), calm());
+    let address = server.address().to_string();
+    let error = FileServer::start(&place.root(), &*address, calm(), |_, _| {}).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().starts_with(&format!("listening on {address}: ")), "{error}");
+}
+
+#[test]
+fn a_report_that_panics_ends_neither_a_connection_nor_the_server() {
+    let place = site();
+    let limits = Limits { body_per_mib: Duration::from_millis(50), ..calm() };
+    let server = FileServer::start(&place.root(), "127.0.0.1:0", limits, |_, error| {
+        panic!("standard error is full, and {error} cannot be written to it");
+    });
+    let server = server.unwrap();
+    let mut stalled = Client::new(&server);
+    stalled.send("GET /huge HTTP/1.1\r\nHost: a\r\n\r\n");
+    let deadline = soon();
+    while server.counts().failed == 0 {
+        assert!(Instant::now() < deadline, "the stalled client is never reported");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(Client::new(&server).get("/ten").body, b"0123456789");
+    let counts = server.shutdown(PATIENCE);
+    assert_eq!((counts.responses, counts.cut_off), (1, 0), "{counts:?}");
+}
+
 // ---------------------------------------------------------------- in a process of their own
 
 /// Whether this is the process in which the rest of the test runs, alone. If not, starts it and
@@ -1237,6 +1399,69 @@ fn out_of_descriptors_it_rests_and_recovers() {
     );
 }
 
+/// A TCP socket that is made before it is connected: connecting then needs no descriptor.
+struct Socket(TcpStream);
+
+impl Socket {
+    fn new() -> Self {
+        // SAFETY: no pointers; the descriptor is new and owned by nothing else.
+        Self(unsafe {
+            let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+            assert!(fd >= 0);
+            TcpStream::from_raw_fd(fd)
+        })
+    }
+
+    fn connect(&self, address: SocketAddr) {
+        let SocketAddr::V4(v4) = address else { panic!("{address} is not an IPv4 address") };
+        let address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: v4.port().to_be(),
+            sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
+            sin_zero: [0; 8],
+        };
+        let size = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: the socket is open, `address` is live and `size` is its size.
+        let connected =
+            unsafe { libc::connect(self.0.as_raw_fd(), (&raw const address).cast(), size) };
+        assert_eq!(connected, 0);
+    }
+}
+
+#[test]
+fn a_wait_that_fails_is_reported_and_tried_again() {
+    if !in_a_process("a_wait_that_fails_is_reported_and_tried_again") {
+        return;
+    }
+    let place = site();
+    let listening = Arc::new(Mutex::new(Vec::new()));
+    let reports = Arc::clone(&listening);
+    let report = move |peer: Option<SocketAddr>, error: &io::Error| {
+        if peer.is_none() {
+            reports.lock().unwrap().push(error.kind());
+        }
+    };
+    let server = FileServer::start(&place.root(), "127.0.0.1:0", calm(), report).unwrap();
+    let waker = Socket::new();
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is live. Nothing else uses standard input, whose descriptor becomes free: with a
+    // limit of one descriptor `accept` can use it, while `ppoll` refuses to wait for two (EINVAL).
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        let one = libc::rlimit { rlim_cur: 1, ..limit };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const one), 0);
+        assert_eq!(libc::close(0), 0);
+    }
+    waker.connect(server.address()); // so that the acceptor waits anew
+    thread::sleep(Duration::from_millis(500));
+    // SAFETY: as above.
+    unsafe { assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0) };
+    let failed: Vec<ErrorKind> = listening.lock().unwrap().clone();
+    assert!(failed.contains(&ErrorKind::InvalidInput), "{failed:?}");
+    assert!(failed.len() < 200, "{} errors in half a second: it never rests", failed.len());
+    assert_eq!(first_200(&server), b"0123456789");
+}
+
 #[test]
 fn a_reset_does_not_kill_where_sigpipe_would() {
     if !in_a_process("a_reset_does_not_kill_where_sigpipe_would") {
@@ -1254,6 +1479,70 @@ fn a_reset_does_not_kill_where_sigpipe_would() {
     }
     assert_eq!(server.shutdown(PATIENCE).cut_off, 0);
     assert_eq!(troubles.lock().unwrap().len(), 20);
+}
+
+/// Serves until SIGINT in a process that can open few files, with `stderr` as its standard error.
+/// Fills its descriptors, so that it has something to report, and returns what it wrote.
+fn serve_with_stderr(stderr: Stdio) -> Output {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = only("a_server_outlives_its_log");
+    command.env("PERF_PROVED_SERVE", address.to_string()).stdout(Stdio::piped()).stderr(stderr);
+    // The threads of the test harness must not take the signal that the server waits for.
+    // SAFETY: between fork and exec the child makes three async-signal-safe calls, on a set of its own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            Ok(())
+        })
+    };
+    let server = command.spawn().unwrap();
+    let ten = || {
+        let mut client = TcpStream::connect(address)?;
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.write_all(b"GET /ten HTTP/1.0\r\n\r\n")?;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).map(|_| answer.ends_with(b"0123456789"))
+    };
+    let serves = || {
+        let deadline = soon();
+        while !matches!(ten(), Ok(true)) {
+            assert!(Instant::now() < deadline, "it does not serve");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    serves();
+    let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(address)).collect();
+    thread::sleep(Duration::from_millis(200));
+    drop(clients);
+    serves();
+    // SAFETY: our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(server.id() as libc::pid_t, libc::SIGINT) }, 0);
+    server.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_server_outlives_its_log() {
+    if let Ok(address) = env::var("PERF_PROVED_SERVE") {
+        let place = site();
+        // SAFETY: `limit` is live.
+        unsafe {
+            let limit = libc::rlimit { rlim_cur: 40, rlim_max: 40 };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+        }
+        return experiment::serve(&place.root(), &address).unwrap();
+    }
+    let log = serve_with_stderr(Stdio::piped());
+    passed(&log);
+    let log = String::from_utf8(log.stderr).unwrap();
+    assert!(log.contains("accepting: Too many open files"), "nothing went wrong: {log}");
+    assert!(log.contains("finishing what is in flight"), "{log}");
+
+    let (closed, full) = (io::pipe().unwrap().1, File::options().write(true).open("/dev/full"));
+    passed(&serve_with_stderr(closed.into()));
+    passed(&serve_with_stderr(full.unwrap().into()));
 }
 
 fn sparse(scratch: &Scratch, name: &str, length: u64) -> File {

@@ -1,99 +1,101 @@
-//! Models of `sendfile`'s gate, which admits requests and waits for those inside.
+//! Models of the permits that bound `sendfile`'s server and let it wait for its connections.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use loom::thread;
-use perf_proved::zero_copy::sendfile::gate::{Gate, Refused};
+use perf_proved::zero_copy::sendfile::permits::{Permits, Refused};
 
-/// What a server needs of a gate, so that one model judges the right one and the broken one.
+/// What a server needs of its permits, so that one model judges the right version and the broken one.
 trait Admission: Send + Sync + 'static {
-    /// Runs `inside` if it is let in.
-    fn visit(&self, inside: impl FnOnce());
-    /// Lets nobody in from now on, and returns when all have left.
+    /// Runs `work` if it gets a permit.
+    fn admit(&self, work: impl FnOnce());
+    /// Hands out no further permits, and returns once all are back.
     fn shut_down(&self);
 }
 
-impl Admission for Gate {
-    fn visit(&self, inside: impl FnOnce()) {
-        if let Ok(_pass) = self.enter() {
-            inside();
+impl Admission for Permits {
+    fn admit(&self, work: impl FnOnce()) {
+        if let Ok(_permit) = self.try_acquire() {
+            work();
         }
     }
 
     fn shut_down(&self) {
         self.close();
-        assert_eq!(self.wait_until_empty(None), 0);
-        assert_eq!(self.enter().err(), Some(Refused::Closed));
+        assert_eq!(self.drain(None), 0);
+        assert_eq!(self.try_acquire().err(), Some(Refused::Closed));
     }
 }
 
-/// The gate that one writes first: each field is atomic, the pair is not.
+/// The version that everyone writes first: each field is atomic, the pair is not.
 struct TwoAtomics {
     closed: AtomicBool,
-    inside: AtomicUsize,
+    held: AtomicUsize,
 }
 
 impl Admission for TwoAtomics {
-    fn visit(&self, inside: impl FnOnce()) {
+    fn admit(&self, work: impl FnOnce()) {
         if !self.closed.load(SeqCst) {
-            // Here the gate may close, and `shut_down` see nobody inside.
-            self.inside.fetch_add(1, SeqCst);
-            inside();
-            self.inside.fetch_sub(1, SeqCst);
+            // Here `shut_down` may set `closed` and read a count of 0.
+            self.held.fetch_add(1, SeqCst);
+            work();
+            self.held.fetch_sub(1, SeqCst);
         }
     }
 
     fn shut_down(&self) {
         self.closed.store(true, SeqCst);
-        while self.inside.load(SeqCst) > 0 {
+        while self.held.load(SeqCst) > 0 {
             thread::yield_now();
         }
     }
 }
 
-/// Two visitors and a shutdown. What they visit is torn down as soon as `shut_down` returns.
-fn explore<G: Admission>(gate: fn() -> G) {
+/// Runs two connections and a shutdown. Whatever they use is torn down once `shut_down` returns.
+fn explore<A: Admission>(admission: fn() -> A) {
     loom::model(move || {
-        let gate = Arc::new(gate());
+        let admission = Arc::new(admission());
         let torn_down = Arc::new(AtomicBool::new(false));
-        let visitors = [(); 2].map(|()| {
-            let (gate, torn_down) = (gate.clone(), torn_down.clone());
+        let connections = [(); 2].map(|()| {
+            let (admission, torn_down) = (admission.clone(), torn_down.clone());
             thread::spawn(move || {
-                gate.visit(|| assert!(!torn_down.load(SeqCst), "inside after shutdown"))
+                admission.admit(|| assert!(!torn_down.load(SeqCst), "a permit after shutdown"))
             })
         });
-        gate.shut_down();
+        admission.shut_down();
         torn_down.store(true, SeqCst);
-        visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+        connections.into_iter().for_each(|connection| connection.join().unwrap());
     });
 }
 
 #[test]
-fn gate_admits_nobody_after_shutdown() {
-    explore(|| Gate::new(2));
+fn no_permit_after_shutdown() {
+    explore(|| Permits::new(2));
 }
 
 #[test]
-#[should_panic(expected = "inside after shutdown")]
-fn gate_of_two_atomics_is_broken() {
-    explore(|| TwoAtomics { closed: AtomicBool::new(false), inside: AtomicUsize::new(0) });
+#[should_panic(expected = "a permit after shutdown")]
+fn two_atomics_grant_a_permit_after_shutdown() {
+    explore(|| TwoAtomics { closed: AtomicBool::new(false), held: AtomicUsize::new(0) });
 }
 
 #[test]
-fn gate_keeps_to_its_limit() {
+fn permits_keep_to_their_limit() {
     loom::model(|| {
-        let gate = Arc::new(Gate::new(1));
-        let inside = Arc::new(AtomicUsize::new(0));
-        let visit = |gate: &Gate, inside: &AtomicUsize| {
-            gate.visit(|| {
-                assert_eq!(inside.fetch_add(1, SeqCst), 0);
-                inside.fetch_sub(1, SeqCst);
+        let permits = Arc::new(Permits::new(1));
+        let held = Arc::new(AtomicUsize::new(0));
+        let work = |permits: &Permits, held: &AtomicUsize| {
+            permits.admit(|| {
+                assert_eq!(held.fetch_add(1, SeqCst), 0);
+                held.fetch_sub(1, SeqCst);
             });
         };
-        let (their_gate, their_inside) = (gate.clone(), inside.clone());
-        let visitor = thread::spawn(move || visit(&their_gate, &their_inside));
-        visit(&gate, &inside);
-        visitor.join().unwrap();
-        gate.shut_down();
+        let connection = {
+            let (permits, held) = (permits.clone(), held.clone());
+            thread::spawn(move || work(&permits, &held))
+        };
+        work(&permits, &held);
+        connection.join().unwrap();
+        permits.shut_down();
     });
 }

@@ -1,7 +1,9 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/copies.rs`:
+//! The version that everyone writes first. `tests/copies.rs` pins its faults:
 //!
-//! - it takes as much memory as the file has bytes, and holds it for as long as its peer takes to read;
-//! - of a large file, the kernel hands that memory out page by page, with a fault and a page of zeros each, on every transfer.
+//! - It takes as much memory as the file has bytes, and holds it for as long as its peer takes to
+//!   read.
+//! - For a large file, the kernel hands that memory out page by page, with a fault and a page of zeros
+//!   each, on every transfer.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -11,7 +13,7 @@ use std::net::TcpStream;
 ///
 /// # Errors
 ///
-/// What the kernel reports; `OutOfMemory` for a file that does not fit.
+/// The errors of the system calls; `OutOfMemory` for a file that does not fit.
 // ANCHOR: naive
 pub fn send_whole(mut socket: &TcpStream, mut file: &File) -> io::Result<()> {
     let mut bytes = Vec::new();

@@ -2,23 +2,25 @@
 //!
 //! A read/write loop carries every byte into user space and back. [`sendfile()`] hands pages of the
 //! page cache to the socket, and [`send_range`] is the loop around it that a correct program needs.
-//! [`server::FileServer`] is an HTTP/1.1 server built on it, [`senders`] are the ways of sending
-//! that the chapter compares, and [`naive`] is the version that everybody writes first.
+//! [`server::FileServer`] is an HTTP/1.1 server built on it, and [`naive`] is the version that
+//! everyone writes first. [`variants`] and [`experiment`] hold what the chapter compares, and how.
 //!
 //! `sendfile` has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only because Rust's
 //! runtime ignores `SIGPIPE`; in a program that does not, as when Rust is called from C, block that
 //! signal in the sending threads first.
 
-pub mod gate;
-pub mod head;
+#[cfg(target_os = "linux")]
+pub mod experiment;
+pub mod http;
 #[cfg(target_os = "linux")]
 pub mod naive;
+pub mod permits;
 #[cfg(target_os = "linux")]
-pub mod path;
-#[cfg(target_os = "linux")]
-pub mod senders;
+pub mod root;
 #[cfg(target_os = "linux")]
 pub mod server;
+#[cfg(target_os = "linux")]
+pub mod variants;
 
 #[cfg(target_os = "linux")]
 use crate::sys::poll::wait;
@@ -30,25 +32,23 @@ use std::{
     time::Instant,
 };
 
-// ANCHOR: max
-/// The most that one call moves, in bytes, whatever it is asked for: `i32::MAX` rounded down to a
-/// page of 4 KiB.
+/// The most bytes that one call moves, whatever it is asked for: `i32::MAX` rounded down to a page
+/// of 4 KiB.
 pub const MAX_PER_CALL: usize = 0x7fff_f000;
 
 static_assertions::const_assert_eq!(MAX_PER_CALL, i32::MAX as usize & !0xfff);
 static_assertions::const_assert_eq!(MAX_PER_CALL, 2_147_479_552);
-// ANCHOR_END: max
 
-// ANCHOR: sendfile
 /// Moves up to `count` bytes of `from`, beginning at `offset`, into `to`, and advances `offset` by
-/// what left. One system call, and one more for each signal that interrupts it.
+/// the number moved. Makes one system call, and one more for each signal that interrupts it.
 ///
-/// Returns how many bytes left, which may be fewer than asked for; 0 at the end of the file. The
-/// position of the descriptor `from` stays where it was, so threads can share an open file.
+/// Returns the number of bytes moved, which may be less than `count`; 0 at the end of the file. The
+/// file position of `from` does not move, so threads can share an open file.
 ///
 /// # Errors
 ///
-/// What `sendfile(2)` reports, except `EINTR`: `WouldBlock` when a non-blocking `to` has no room.
+/// The errors of `sendfile(2)`, except `EINTR`: `WouldBlock` if a non-blocking `to` has no room.
+// ANCHOR: sendfile
 #[cfg(target_os = "linux")]
 pub fn sendfile(
     to: impl AsFd,
@@ -56,34 +56,33 @@ pub fn sendfile(
     offset: &mut u64,
     count: usize,
 ) -> io::Result<usize> {
+    let (to, from) = (to.as_fd().as_raw_fd(), from.as_fd().as_raw_fd());
     let mut at = libc::off64_t::try_from(*offset)
         .map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
     loop {
-        // SAFETY: both descriptors are open while they are borrowed, and `at` is live and writable.
-        let sent = unsafe {
-            libc::sendfile64(to.as_fd().as_raw_fd(), from.as_fd().as_raw_fd(), &raw mut at, count)
-        };
+        // SAFETY: the caller lends both descriptors; `at` is live and writable.
+        let sent = unsafe { libc::sendfile64(to, from, &raw mut at, count) };
         if let Ok(sent) = usize::try_from(sent) {
             *offset += sent as u64;
             return Ok(sent);
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error); // interrupted with nothing sent is no failure: ask again
+            return Err(error); // EINTR: nothing was sent yet, so call again
         }
     }
 }
 // ANCHOR_END: sendfile
 
-/// A transfer that ended early, and how much of it had left by then.
+/// The error of a transfer that ended early.
 #[derive(Debug)]
 pub struct SendError {
-    /// Bytes that the kernel took. The peer may have read fewer.
+    /// The number of bytes that the kernel took. The peer may have read fewer.
     pub sent: u64,
-    /// Bytes that it was asked for.
+    /// The number of bytes that it was asked to send.
     pub of: u64,
-    /// Why no more left. `UnexpectedEof`: the file ends before the range does. `TimedOut`: the
-    /// deadline has passed.
+    /// The reason. `UnexpectedEof`: the file ends before the range does. `TimedOut`: the deadline has
+    /// passed.
     pub cause: io::Error,
 }
 
@@ -105,10 +104,10 @@ impl From<SendError> for io::Error {
     }
 }
 
-/// Sends exactly the bytes `range` of the file `from`, all of them or an error that says how many
-/// left.
+/// Sends exactly the bytes `range` of the file `from`, or returns an error that says how many were
+/// sent.
 ///
-/// A file that grows meanwhile sends what was asked for and no more. The deadline holds for a
+/// If the file grows meanwhile, the range still ends where it was asked to. The deadline applies to a
 /// non-blocking `to`; on a blocking one the kernel waits inside the call, for as long as the peer
 /// likes.
 ///
@@ -132,7 +131,7 @@ impl From<SendError> for io::Error {
 ///
 /// # Errors
 ///
-/// [`SendError`], with the reason why no more left.
+/// [`SendError`], with the reason.
 #[cfg(target_os = "linux")]
 pub fn send_range(
     to: impl AsFd,
@@ -147,13 +146,13 @@ pub fn send_range(
     })
 }
 
-// ANCHOR: send_range
-/// As [`send_range`], but asks `wait` whenever `to` has no room: `Ok` tries again, an error ends
-/// the transfer.
+/// Like [`send_range`], but calls `wait` whenever `to` has no room. If that returns `Ok`, the
+/// transfer goes on; an error ends it.
 ///
 /// # Errors
 ///
-/// [`SendError`], with the reason why no more left.
+/// [`SendError`], with the reason.
+// ANCHOR: send_range
 #[cfg(target_os = "linux")]
 pub fn send_range_with(
     to: impl AsFd,
@@ -161,22 +160,17 @@ pub fn send_range_with(
     range: Range<u64>,
     mut wait: impl FnMut() -> io::Result<()>,
 ) -> Result<(), SendError> {
-    let mut at = range.start;
+    let eof = io::ErrorKind::UnexpectedEof;
+    let (mut at, of) = (range.start, range.end.saturating_sub(range.start));
     while at < range.end {
         let count = (range.end - at).min(MAX_PER_CALL as u64) as usize;
         let stopped = match sendfile(&to, &from, &mut at, count) {
-            Ok(0) => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"))
-            }
-            Ok(_) => Ok(()), // a short result is the rule on a non-blocking socket: go on where it ended
+            Ok(0) => Err(io::Error::new(eof, "the file has become shorter")),
+            Ok(_) => Ok(()), // often short on a non-blocking socket: go on where it ended
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(),
             Err(error) => Err(error),
         };
-        stopped.map_err(|cause| SendError {
-            sent: at - range.start,
-            of: range.end - range.start,
-            cause,
-        })?;
+        stopped.map_err(|cause| SendError { sent: at - range.start, of, cause })?;
     }
     Ok(())
 }

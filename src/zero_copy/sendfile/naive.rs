@@ -1,20 +1,22 @@
-//! The version that everybody writes first, kept to be shown failing. Its faults are pinned by
-//! `tests/sendfile.rs`:
+//! The version that everyone writes first, kept to show how it fails. `tests/sendfile.rs` pins its
+//! faults:
 //!
-//! - one call moves what fits the socket's buffer, and at most [`MAX_PER_CALL`](super::MAX_PER_CALL) on a blocking socket;
-//! - the path is glued together, so `../` leads out of the root;
-//! - `200 OK` and a length are promised before anything was checked, so a directory "succeeds" first and fails then.
+//! - One call moves only as much as the socket's buffer has room for, and at most
+//!   [`MAX_PER_CALL`](super::MAX_PER_CALL) on a blocking socket.
+//! - It concatenates the path, so `../` leads out of the root.
+//! - It promises `200 OK` and a length before it has checked anything, so a request for a directory
+//!   "succeeds" first and fails then.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
-/// Answers a request for `name` below `root`.
+/// Answers a request for `name` beneath `root`.
 ///
 /// # Errors
 ///
-/// What the kernel reports, and "incomplete transfer". By then the peer has been told that all is
+/// The errors of the kernel, and "incomplete transfer". By then the peer has been told that all is
 /// well.
 // ANCHOR: naive
 pub fn serve_file(mut socket: &TcpStream, root: &str, name: &str) -> io::Result<()> {
@@ -28,17 +30,15 @@ pub fn serve_file(mut socket: &TcpStream, root: &str, name: &str) -> io::Result<
     Ok(())
 }
 
-/// Sends a file in one call, and returns how much of it left.
+/// Sends a file in one call, and returns the number of bytes sent.
 ///
 /// # Errors
 ///
-/// What `sendfile(2)` reports, `EINTR` and `EAGAIN` among them.
+/// The errors of `sendfile(2)`, `EINTR` and `EAGAIN` among them.
 pub fn send_file(socket: &TcpStream, file: &File, size: u64) -> io::Result<u64> {
-    // SAFETY: both descriptors are open while they are borrowed; a null offset means the
-    // descriptor's own position.
-    let sent = unsafe {
-        libc::sendfile64(socket.as_raw_fd(), file.as_raw_fd(), std::ptr::null_mut(), size as usize)
-    };
+    let (to, from) = (socket.as_raw_fd(), file.as_raw_fd());
+    // SAFETY: both are open; a null offset stands for the file position.
+    let sent = unsafe { libc::sendfile64(to, from, std::ptr::null_mut(), size as usize) };
     u64::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 // ANCHOR_END: naive

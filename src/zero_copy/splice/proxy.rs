@@ -3,7 +3,7 @@
 
 use super::pool::PipePool;
 use super::relay::{Moved, RelayError, relay};
-use crate::zero_copy::sendfile::gate::Gate;
+use crate::zero_copy::sendfile::permits::Permits;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use std::{io, thread};
@@ -12,7 +12,7 @@ use std::{io, thread};
 pub struct Proxy {
     to: SocketAddr,
     pipes: PipePool,
-    gate: Gate,
+    permits: Permits,
     idle: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Proxy {
         Self {
             to,
             pipes: PipePool::new(capacity, 2 * connections),
-            gate: Gate::new(connections),
+            permits: Permits::new(connections),
             idle,
         }
     }
@@ -54,15 +54,15 @@ impl Proxy {
                         _ => return error,
                     },
                 };
-                let pass = match self.gate.enter() {
-                    Ok(pass) => pass,
+                let permit = match self.permits.try_acquire() {
+                    Ok(permit) => permit,
                     Err(refused) => {
                         report(peer, Err(io::Error::other(refused)));
                         continue;
                     }
                 };
                 let connection = move || {
-                    let _pass = pass; // left when the connection is closed, also by a panic
+                    let _permit = permit; // returned once the connection is closed, even by a panic
                     report(peer, self.connect(&client));
                 };
                 if let Err(error) = thread::Builder::new().spawn_scoped(scope, connection) {

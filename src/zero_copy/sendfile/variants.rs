@@ -1,4 +1,4 @@
-//! The ways of sending a file that the chapter compares. Example, bench and tests run these.
+//! The variants of sending a file that the chapter compares. Example, bench and tests run these.
 
 use super::send_range_with;
 use crate::harness::unknown;
@@ -8,21 +8,21 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 
-/// One way to send the first bytes of a file over a blocking socket. What it can keep from one
-/// transfer to the next, it keeps.
-pub enum Sender {
-    /// Reads into the buffer, writes from it.
+/// One way to send the first bytes of a file over a blocking socket. A buffer is kept from one
+/// transfer to the next.
+pub enum Variant {
+    /// Reads into a buffer and writes from it.
     ReadWrite(Box<[u8]>),
-    /// What the standard library makes of it.
+    /// Calls [`std::io::copy`].
     StdIoCopy,
-    /// [`send_range`](super::send_range), on a socket that blocks.
+    /// Calls [`send_range_with`], on a socket that blocks.
     Sendfile,
     /// Maps the file and writes from the map.
     MmapWrite,
 }
 
-impl Sender {
-    /// Their names, in the order in which the chapter meets them.
+impl Variant {
+    /// The names, in the order in which the chapter meets them.
     pub const NAMES: [&str; 7] = [
         "read_write_8KiB",
         "read_write_64KiB",
@@ -33,11 +33,11 @@ impl Sender {
         "sendfile",
     ];
 
-    /// The one of that name.
+    /// Makes the variant called `name`.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for another name.
+    /// `InvalidInput` for any other name.
     pub fn new(name: &str) -> io::Result<Self> {
         let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
         Ok(match name {
@@ -56,9 +56,8 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// What the kernel reports; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is sent
-    /// from a map.
-    // ANCHOR: senders
+    /// The errors of the system calls; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is
+    /// sent from a map.
     pub fn send(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
         match self {
             Self::ReadWrite(buffer) => {
@@ -79,8 +78,8 @@ impl Sender {
             }
             Self::MmapWrite => {
                 let map = Map::new(file, length as usize)?;
-                // SAFETY: they go into a system call only. What arrives may mix old and new, and
-                // nothing else happens.
+                // SAFETY: only a system call reads the slice. If the file changes meanwhile, the peer
+                // gets a mix of old and new, and nothing else happens.
                 socket.write_all(unsafe { map.as_slice() })
             }
             Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || {
@@ -88,5 +87,4 @@ impl Sender {
             })?),
         }
     }
-    // ANCHOR_END: senders
 }
