@@ -1,11 +1,12 @@
-//! What a TCP proxy spends by each way of relaying, answers of 4 KiB to 16 MiB; a file through a
-//! pipe against `sendfile`; and the making of a pipe.
+//! Times a TCP proxy with each variant, for answers of 4 KiB to 16 MiB; a file through a pipe
+//! against `sendfile`; and the making of a pipe.
 //!
-//! The proxy has one core for itself; client and server share the other. Each way has its own two
-//! connections, open for the whole bench, and relays on a thread of its own. `splice` is the wall,
-//! from the client's question to the last byte of its answer. `splice_cpu` is the CPU time of the
-//! relaying thread for the same, in the kernel too; on loopback a part of the client's receiving is
-//! in it, the same for every way. `splice_file_cpu` is the sending thread's CPU time.
+//! The proxy has one core for itself; client and server share the other. Each variant has its own
+//! two connections, open for the whole bench, and relays on a thread of its own. `splice` is the
+//! wall-clock time from the client's question to the last byte of its answer. `splice_cpu` is the
+//! CPU time of the relaying thread for the same, in the kernel too; on loopback it includes a part
+//! of the client's receiving, the same for every variant. `splice_file_cpu` is the sending thread's
+//! CPU time.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -30,10 +31,11 @@ mod bench {
     use perf_proved::proof::cpu::ThreadClock;
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
-    use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
+    use perf_proved::zero_copy::splice::Pipe;
+    use perf_proved::zero_copy::splice::experiment::send_file;
     use perf_proved::zero_copy::splice::pool::PipePool;
     use perf_proved::zero_copy::splice::relay::relay;
-    use perf_proved::zero_copy::splice::{Pipe, send_range_with};
+    use perf_proved::zero_copy::splice::variants::Variant;
     use perf_proved_benches::{ThreadTime, bytes, size};
     use std::fs::File;
     use std::hint::black_box;
@@ -52,9 +54,11 @@ mod bench {
 
     pub fn run([relaying, talking]: [usize; 2]) -> io::Result<()> {
         cores::pin(talking)?;
-        let mut lines: Vec<Line> =
-            NAMES.iter().map(|name| Line::new(name, relaying)).collect::<io::Result<_>>()?;
-        // Every way brings the right bytes, at every size. This also lets the kernel grow the
+        let mut lines: Vec<Line> = Variant::NAMES
+            .iter()
+            .map(|name| Line::new(name, relaying))
+            .collect::<io::Result<_>>()?;
+        // Every variant brings the right bytes, at every size. This also lets the kernel grow the
         // sockets' buffers.
         for line in &mut lines {
             for length in ANSWERS {
@@ -110,12 +114,12 @@ mod bench {
                 end.set_nodelay(true)?;
             }
             client.set_read_timeout(Some(PATIENCE))?;
-            let (mut forward, mut back) = (carrier(name)?, carrier(name)?);
+            let (mut forward, mut back) = (Variant::new(name)?, Variant::new(name)?);
             let (clock, clocks) = mpsc::channel();
             let relay = thread::spawn(move || {
                 cores::pin(core)?;
                 clock.send(ThreadClock::mine()?).map_err(io::Error::other)?;
-                relay(&first, &second, [&mut *forward, &mut *back], PATIENCE)?;
+                relay(&first, &second, [&mut forward, &mut back], PATIENCE)?;
                 Ok(())
             });
             let clock = clocks.recv().map_err(io::Error::other)?;
@@ -129,21 +133,21 @@ mod bench {
             })
         }
 
-        /// One question, and its whole answer.
+        /// Asks one question and reads the whole answer.
         fn ask(&mut self, length: usize) -> io::Result<()> {
             self.client.write_all(&(length as u64).to_ne_bytes())?;
             self.client.read_exact(&mut self.answer[..length])
         }
 
-        /// So many questions, one after the other: what passed on the wall, and what the relay used
-        /// of its core.
+        /// Asks `times` questions, one after the other. Returns the wall-clock time and the CPU time
+        /// of the relay.
         fn exchange(&mut self, length: usize, times: u64) -> (Duration, Duration) {
             let clock =
                 || self.relay.0.read().expect("the relay's thread runs until its ends are closed");
             let (start, used) = (Instant::now(), clock());
             for _ in 0..times {
                 self.client.write_all(&(length as u64).to_ne_bytes()).expect("the question leaves");
-                // A reader whose buffer stays in its cache, as that of the other benches.
+                // The reader's buffer stays in its cache, as in the other benches.
                 let mut left = length;
                 while left > 0 {
                     let part = left.min(64 * KIB);
@@ -162,7 +166,7 @@ mod bench {
         }
     }
 
-    /// The server: a question is the length of the answer.
+    /// Runs the server: a question is the length of the answer.
     fn answer_all(mut socket: TcpStream) -> io::Result<()> {
         let answer = pattern(ANSWERS[ANSWERS.len() - 1]);
         let mut length = [0; 8];
@@ -175,7 +179,7 @@ mod bench {
         }
     }
 
-    /// All ways at one size, then at the next: what drifts, drifts for all.
+    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for all.
     fn sweep<M>(
         criterion: &mut Criterion<M>,
         group: &str,
@@ -196,7 +200,7 @@ mod bench {
         group.finish();
     }
 
-    /// A file to a socket by `sendfile`, and through pipes of two capacities.
+    /// Sends a file to a socket with `sendfile`, and through pipes of two capacities.
     fn files(cpu: &mut Criterion<ThreadTime>, sending: usize, reading: usize) -> io::Result<()> {
         cores::pin(sending)?;
         let scratch = Scratch::new()?;
@@ -204,32 +208,27 @@ mod bench {
         let file = File::open(scratch.file("body", largest)?)?;
         let mut line = Loopback::new(Some(reading))?;
         let mut pipes = [Pipe::with_capacity(64 * KIB)?, Pipe::with_capacity(MIB)?];
-        let mut send = |way: usize, socket: &TcpStream, length: usize| match way {
+        let mut send = |variant: usize, socket: &TcpStream, length: usize| match variant {
             0 => SendVariant::Sendfile.send(socket, &file, length as u64),
-            _ => {
-                let pipe = &mut pipes[way - 1];
-                Ok(send_range_with(pipe, socket, &file, 0..length as u64, || {
-                    Err(io::ErrorKind::WouldBlock.into())
-                })?)
-            }
+            _ => send_file(&mut pipes[variant - 1], socket, &file, length as u64),
         };
         let names = ["sendfile", "splice_64KiB", "splice_1MiB"];
         for length in FILES {
-            for (way, name) in names.iter().enumerate() {
+            for (variant, name) in names.iter().enumerate() {
                 let ((), arrived) =
-                    line.transfer_checked(length as u64, |socket| send(way, socket, length))?;
+                    line.transfer_checked(length as u64, |socket| send(variant, socket, length))?;
                 assert_eq!(arrived, fnv1a(FNV_START, &pattern(length)), "{name}, {length} bytes");
             }
         }
         let mut group = cpu.benchmark_group("splice_file_cpu");
         for length in FILES {
             group.throughput(bytes(length));
-            for (way, name) in names.iter().enumerate() {
+            for (variant, name) in names.iter().enumerate() {
                 group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
                     bencher.iter_custom(|times| {
                         let start = ThreadTime.start();
                         line.transfer(times * length as u64, |socket| {
-                            (0..times).try_for_each(|_| send(way, socket, length))
+                            (0..times).try_for_each(|_| send(variant, socket, length))
                         })
                         .expect("everything arrives, and the reader confirms it");
                         ThreadTime.end(start)
@@ -241,7 +240,7 @@ mod bench {
         line.close()
     }
 
-    /// A pipe for one connection: made and closed, or taken from a pool and given back.
+    /// Makes and closes a pipe for one connection, or takes one from a pool and returns it.
     fn pipes(wall: &mut Criterion) {
         let mut group = wall.benchmark_group("splice_pipe");
         let pool = PipePool::new(MIB, 1);

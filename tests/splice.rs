@@ -1,15 +1,17 @@
-//! A relay by `splice` loses nothing, tells each side when the other has said all, and never gives
-//! one connection's bytes to another.
+//! Tests of `splice`: a relay loses nothing, passes on the end of a stream as an end and a reset as a
+//! reset, and never gives one connection's bytes to another.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::{FNV_START, fnv1a, pair};
 use perf_proved::harness::scratch::{Scratch, pattern};
-use perf_proved::zero_copy::splice::carrier::{NAMES, carrier};
+use perf_proved::sys::log;
+use perf_proved::sys::socket::reset_on_close;
 use perf_proved::zero_copy::splice::pool::PipePool;
 use perf_proved::zero_copy::splice::proxy::Proxy;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
+use perf_proved::zero_copy::splice::variants::Variant;
 use perf_proved::zero_copy::splice::{Pipe, naive, send_range_with};
-use perf_proved_tests::{PATIENCE, hears};
+use perf_proved_tests::{PATIENCE, hears, only, passed};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 /// The pipe of the tests, in bytes.
 const PIPE: usize = 64 << 10;
 
-/// A client and a server with a relay between them, on a thread of its own.
+/// Connects a client and a server through a relay that runs on a thread of its own.
 fn proxied(
     name: &'static str,
     idle: Duration,
@@ -33,12 +35,13 @@ fn proxied(
         end.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     let relaying = thread::spawn(move || {
-        let (mut forward, mut back) = (carrier(name).unwrap(), carrier(name).unwrap());
-        relay(&first, &second, [&mut *forward, &mut *back], idle)
+        let (mut forward, mut back) = (Variant::new(name).unwrap(), Variant::new(name).unwrap());
+        relay(&first, &second, [&mut forward, &mut back], idle)
     });
     (client, server, relaying)
 }
 
+/// Sends `bytes` and ends the stream, on a thread of its own.
 fn says(mut end: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
     thread::spawn(move || {
         end.write_all(&bytes).unwrap();
@@ -49,7 +52,9 @@ fn says(mut end: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
 #[test]
 fn both_directions_at_once_at_every_size() {
     let lengths = [0, 1, 4095, 4096, 4097, PIPE - 1, PIPE, PIPE + 1, 3 << 20];
-    for (length, name) in lengths.into_iter().flat_map(|length| NAMES.map(|name| (length, name))) {
+    for (length, name) in
+        lengths.into_iter().flat_map(|length| Variant::NAMES.map(|name| (length, name)))
+    {
         let (client, server, relaying) = proxied(name, PATIENCE);
         let (up, mut down) = (pattern(length), pattern(length));
         down.reverse();
@@ -128,25 +133,108 @@ fn a_half_that_closes_is_passed_on_and_the_other_half_goes_on() {
     }
 }
 
+/// Closes `end` with a reset.
+fn reset(end: TcpStream) {
+    reset_on_close(&end, true).unwrap();
+}
+
+/// Returns `true` if `end` was reset, and `false` if its stream has ended.
+fn is_reset(mut end: &TcpStream) -> bool {
+    match end.read(&mut [0]) {
+        Ok(0) => false,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => true,
+        other => panic!("neither the end of the stream nor a reset: {other:?}"),
+    }
+}
+
 #[test]
-fn a_reset_ends_the_relay_with_an_error() {
+fn a_reset_is_passed_on_as_a_reset() {
+    for (whose, name) in
+        ["client", "server"].into_iter().flat_map(|w| Variant::NAMES.map(|name| (w, name)))
+    {
+        let (client, server, relaying) = proxied(name, PATIENCE);
+        let (mut gone, mut stays) =
+            if whose == "client" { (client, server) } else { (server, client) };
+        gone.write_all(b"half an ans").unwrap();
+        stays.read_exact(&mut [0; 11]).unwrap();
+        reset(gone);
+        assert!(is_reset(&stays), "{name}, the {whose} resets");
+        let error = relaying.join().unwrap().unwrap_err();
+        assert_eq!(error.cause.kind(), ErrorKind::ConnectionReset, "{error}");
+        assert!(error.cause.to_string().contains(&format!("from the {whose}: ")), "{error}");
+    }
+}
+
+#[test]
+fn bytes_that_the_peer_has_not_read_reset_the_connection_too() {
     for whose in ["client", "server"] {
         let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
         let (gone, mut stays) = if whose == "client" { (client, server) } else { (server, client) };
         stays.write_all(b"unread").unwrap();
-        // Wait until it is there: closing a socket with unread bytes resets the connection.
-        let mut one = [0];
-        assert_eq!(gone.peek(&mut one).unwrap(), 1);
+        assert_eq!(gone.peek(&mut [0]).unwrap(), 1); // it has arrived
         drop(gone);
+        assert!(is_reset(&stays), "the {whose} closes");
         let error = relaying.join().unwrap().unwrap_err();
-        assert_eq!(error.cause.kind(), ErrorKind::ConnectionReset, "{whose}: {error}");
+        assert_eq!(error.cause.kind(), ErrorKind::ConnectionReset, "{error}");
     }
+}
+
+#[test]
+fn a_reset_after_the_end_of_a_stream_is_passed_on_at_once() {
+    for whose in ["client", "server"] {
+        let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
+        let (mut gone, stays) = if whose == "client" { (client, server) } else { (server, client) };
+        gone.write_all(b"question").unwrap();
+        gone.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(hears(&stays), b"question");
+        reset(gone); // nothing is written to it that could fail
+        let error = relaying.join().unwrap().unwrap_err();
+        // The kernel's word for a reset after the end of the stream is EPIPE.
+        assert_eq!(error.cause.kind(), ErrorKind::BrokenPipe, "{error}");
+        assert!(error.cause.to_string().starts_with(&format!("the {whose}: ")), "{error}");
+        let error = (&stays).write(b"answer").and_then(|_| (&stays).write(b"answer")).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_cannot_be_passed_on_to_a_side_that_was_reset() {
+    let ((client, first), (server, second)) = (pair().unwrap(), pair().unwrap());
+    client.shutdown(Shutdown::Write).unwrap();
+    reset(client);
+    server.shutdown(Shutdown::Write).unwrap();
+    let (mut forward, mut back) = (Pipe::new().unwrap(), Pipe::new().unwrap());
+    // Both streams have ended before the relay starts, so it never polls: `shutdown` finds the reset.
+    let error = relay(&first, &second, [&mut forward, &mut back], PATIENCE).unwrap_err();
+    assert_eq!(error.cause.kind(), ErrorKind::BrokenPipe, "{error}");
+    assert!(error.cause.to_string().starts_with("the client: "), "{error}");
+}
+
+#[test]
+fn the_idle_limit_resets_both_sides() {
+    for name in ["copy_64KiB", "splice_64KiB"] {
+        let (client, mut server, relaying) = proxied(name, Duration::from_millis(200));
+        server.write_all(b"half an ans").unwrap();
+        (&client).read_exact(&mut [0; 11]).unwrap();
+        assert!(is_reset(&client) && is_reset(&server), "{name}");
+        let error = relaying.join().unwrap().unwrap_err();
+        assert_eq!(error.cause.kind(), ErrorKind::TimedOut, "{error}");
+    }
+}
+
+#[test]
+fn after_the_end_of_both_streams_the_connections_close_in_order() {
+    let (client, server, relaying) = proxied("splice_64KiB", PATIENCE);
+    says(server, pattern(1 << 20)).join().unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    relaying.join().unwrap().unwrap(); // its sockets are closed, and the client has read nothing
+    assert!(hears(&client) == pattern(1 << 20));
 }
 
 #[test]
 fn when_the_output_stalls_the_rest_is_named() {
     let (client, server, relaying) = proxied("splice_64KiB", Duration::from_millis(300));
-    // Nobody reads `server`; the client writes until nothing moves any more.
+    // Nothing reads `server`; the client writes until nothing moves any more.
     client.set_nonblocking(true).unwrap();
     let mut error = None;
     let mut said = 0;
@@ -362,7 +450,7 @@ fn a_pipe_has_the_capacity_that_the_kernel_grants() {
     assert_eq!(Pipe::with_capacity(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
-/// Whether this process may have more than others (`CAP_SYS_RESOURCE`).
+/// Returns `true` if this process may exceed the limits on pipes (`CAP_SYS_RESOURCE`).
 fn privileged() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
@@ -370,7 +458,7 @@ fn privileged() -> bool {
 }
 
 #[test]
-fn more_than_the_user_may_have_is_refused_or_made_do_with() {
+fn a_pipe_beyond_the_limit_is_refused_or_made_smaller() {
     let most: usize =
         fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap().trim().parse().unwrap();
     let asked = Pipe::with_capacity(2 * most);
@@ -385,7 +473,7 @@ fn more_than_the_user_may_have_is_refused_or_made_do_with() {
 }
 
 #[test]
-fn tee_leaves_the_bytes_and_copies_what_the_other_pipe_has_room_for() {
+fn tee_leaves_the_bytes_and_fills_the_room_in_the_other_pipe() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 4 * 4096).unwrap()).unwrap();
     let (mut pipe, mut small) =
@@ -426,15 +514,15 @@ fn lent_memory_arrives_and_a_full_pipe_says_so() {
     assert_eq!(hears(&peer), [LENT[0].load(Ordering::Relaxed); 1000]);
 }
 
-/// Runs a proxy before `to` while `talk` talks to it; returns what it reported, sorted, and why it
-/// ended.
+/// Runs a proxy in front of `to` while `talk` talks to it. Returns what it reported, sorted and
+/// without the client's address, and the error that ended it.
 fn with_proxy(
-    to: &TcpListener,
+    to: std::net::SocketAddr,
     connections: usize,
     talk: impl FnOnce(std::net::SocketAddr),
 ) -> (Vec<String>, io::Error) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = Proxy::new(to.local_addr().unwrap(), PIPE, connections, PATIENCE);
+    let proxy = Proxy::new(to, PIPE, connections, PATIENCE);
     let reports = Mutex::new(vec![]);
     let ended = thread::scope(|scope| {
         let running = scope.spawn(|| {
@@ -445,7 +533,7 @@ fn with_proxy(
             })
         });
         talk(listener.local_addr().unwrap());
-        // SAFETY: an open socket. Whoever accepts from it gets EINVAL.
+        // SAFETY: an open socket. `accept` on it fails with EINVAL from now on.
         assert_eq!(unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RD) }, 0);
         running.join().unwrap()
     });
@@ -455,9 +543,9 @@ fn with_proxy(
 }
 
 #[test]
-fn the_proxy_relays_clients_side_by_side_and_says_how_each_ended() {
+fn the_proxy_relays_clients_side_by_side_and_reports_how_each_ended() {
     let origin = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (reports, ended) = with_proxy(&origin, 2, |address| {
+    let (reports, ended) = with_proxy(origin.local_addr().unwrap(), 2, |address| {
         let clients = [1, 2].map(|number| {
             let client = TcpStream::connect(address).unwrap();
             (&client).write_all(&vec![b'q'; number]).unwrap();
@@ -481,14 +569,14 @@ fn the_proxy_relays_clients_side_by_side_and_says_how_each_ended() {
 }
 
 #[test]
-fn the_proxy_closes_clients_beyond_its_bound() {
+fn the_proxy_resets_clients_beyond_its_limit() {
     let origin = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (reports, _) = with_proxy(&origin, 1, |address| {
+    let (reports, _) = with_proxy(origin.local_addr().unwrap(), 1, |address| {
         let first = TcpStream::connect(address).unwrap();
         let server = origin.accept().unwrap().0;
         let second = TcpStream::connect(address).unwrap();
         second.set_read_timeout(Some(PATIENCE)).unwrap();
-        assert_eq!(hears(&second), b"", "closed at once");
+        assert!(is_reset(&second), "at once");
         drop(first);
         assert_eq!(hears(&server), b"");
     });
@@ -497,15 +585,62 @@ fn the_proxy_closes_clients_beyond_its_bound() {
 }
 
 #[test]
-fn the_proxy_closes_a_client_whose_server_is_not_there() {
+fn the_proxy_resets_a_client_whose_server_refuses_and_names_the_server() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = Proxy::new(gone.local_addr().unwrap(), PIPE, 1, PATIENCE);
+    let server = gone.local_addr().unwrap();
     drop(gone);
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let error = proxy.connect(&listener.accept().unwrap().0).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    assert_eq!(hears(&client), b"");
+    let (reports, _) = with_proxy(server, 1, |address| {
+        let client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert!(is_reset(&client), "not an empty answer");
+    });
+    let says = format!("connecting to {server}: Connection refused (os error 111)");
+    assert_eq!(reports, [says]);
+}
+
+#[test]
+fn the_proxy_resets_a_client_whose_answer_is_cut_off() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (reports, _) = with_proxy(origin.local_addr().unwrap(), 1, |address| {
+        let client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (mut server, _) = origin.accept().unwrap();
+        server.write_all(b"half an ans").unwrap();
+        (&client).read_exact(&mut [0; 11]).unwrap();
+        reset(server);
+        assert!(is_reset(&client));
+    });
+    let says = "relayed 0 bytes forward and 11 back, 0 and 0 more were under way: \
+                splice from the server: Connection reset by peer (os error 104)";
+    assert_eq!(reports, [says]);
+}
+
+/// In a process of its own, whose standard error is full.
+#[test]
+fn the_proxy_outlives_its_log() {
+    if std::env::var_os("PERF_PROVED_FULL_LOG").is_none() {
+        let mut child = only("the_proxy_outlives_its_log");
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = child.env("PERF_PROVED_FULL_LOG", "1").stderr(full).output().unwrap();
+        return passed(&output);
+    }
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::new(origin.local_addr().unwrap(), PIPE, 2, PATIENCE);
+    thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            proxy.run(&listener, |client, ended| log::line(format_args!("{client}: {ended:?}")))
+        });
+        for _ in 0..2 {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            drop(origin.accept().unwrap());
+            assert_eq!(hears(&client), b"");
+        }
+        // SAFETY: an open socket. `accept` on it fails with EINVAL from now on.
+        assert_eq!(unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RD) }, 0);
+        assert_eq!(running.join().unwrap().raw_os_error(), Some(libc::EINVAL));
+    });
 }
 
 #[test]
@@ -546,7 +681,7 @@ fn naive_cuts_a_file_short_and_says_nothing() {
 }
 
 #[test]
-fn naive_fills_a_pipe_that_nobody_drains_and_waits_for_ever() {
+fn naive_fills_a_pipe_that_nothing_drains_and_never_returns() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 1 << 20).unwrap()).unwrap();
     let (mut output, input) = io::pipe().unwrap();

@@ -2,6 +2,7 @@
 //! example's own.
 
 use super::size;
+use crate::sys::log;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -115,7 +116,7 @@ impl Example {
     /// goes to standard error and the exit code is 1; a bad argument exits with 2, `--help` with 0.
     pub fn run(self, work: impl FnOnce(Flags) -> io::Result<ExitCode>) -> ExitCode {
         let refused = |error: &dyn fmt::Display| {
-            eprintln!("{error}\n\n{}", self.usage());
+            log::line(format_args!("{error}\n\n{}", self.usage()));
             ExitCode::from(2)
         };
         let flags = match self.read(lexopt::Parser::from_env()) {
@@ -136,7 +137,7 @@ impl Example {
                 refused(&error)
             }
             Err(error) => {
-                eprintln!("{error}");
+                log::line(format_args!("{error}"));
                 ExitCode::FAILURE
             }
         }

@@ -1,7 +1,7 @@
 //! The output of an example: a table for people or one flat JSON object for programs, and the
 //! promises that it keeps.
 
-use crate::sys::raw_code;
+use crate::sys::{log, raw_code};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -89,6 +89,22 @@ impl From<bool> for Kept {
 impl From<Option<bool>> for Kept {
     fn from(kept: Option<bool>) -> Self {
         kept.map_or(Self::NotTried, Self::from)
+    }
+}
+
+/// Collects the outcomes of several experiments: broken if one of them failed, not tried if none of
+/// them could be tried.
+///
+/// ```
+/// use perf_proved::harness::report::Kept;
+///
+/// assert_eq!([Some(true), None].into_iter().collect::<Kept>(), Kept::Yes);
+/// assert_eq!([Some(true), Some(false)].into_iter().collect::<Kept>(), Kept::No);
+/// assert_eq!([None].into_iter().collect::<Kept>(), Kept::NotTried);
+/// ```
+impl FromIterator<Option<bool>> for Kept {
+    fn from_iter<I: IntoIterator<Item = Option<bool>>>(outcomes: I) -> Self {
+        outcomes.into_iter().flatten().reduce(|all, one| all && one).into()
     }
 }
 
@@ -327,7 +343,7 @@ impl Report {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {
             for (says, _) in self.promises.iter().filter(|(_, kept)| *kept == Kept::No) {
-                eprintln!("FAILS: {says}");
+                log::line(format_args!("FAILS: {says}"));
             }
         }
         // A reader that closes the pipe early (`| head`) has seen what it wanted.
@@ -335,7 +351,7 @@ impl Report {
         let broken = self.promises.iter().any(|(_, kept)| *kept == Kept::No);
         match printed {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                eprintln!("printing the report: {error}");
+                log::line(format_args!("printing the report: {error}"));
                 ExitCode::FAILURE
             }
             _ if broken => ExitCode::FAILURE,

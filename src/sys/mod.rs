@@ -13,6 +13,8 @@ pub(crate) mod poll;
 pub mod region;
 #[cfg(target_os = "linux")]
 pub mod rlimit;
+#[cfg(unix)]
+pub mod socket;
 
 #[cfg(unix)]
 pub(crate) use error::cvt;

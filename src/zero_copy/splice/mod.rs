@@ -1,22 +1,25 @@
 //! Moving bytes between a socket or a file and another socket through a pipe that stays inside the
 //! kernel: `splice(2)`.
 //!
-//! One end of a `splice` must be a pipe, so every transfer takes two: [`Pipe::fill`] and
-//! [`Pipe::drain`]. Neither moves all that it is asked for, and what was filled and not yet drained
-//! stays in the pipe. [`send_range_with`] is the loop that sends a file, [`relay()`](relay::relay)
-//! that of a proxy, and [`proxy::Proxy`] the proxy around it. [`carrier`] has the ways of relaying
-//! that the chapter compares, [`pool::PipePool`] keeps pipes for the next connection, and [`naive`]
-//! is the version that everybody writes first.
+//! One end of a `splice` must be a pipe, so every transfer takes two calls: [`Pipe::fill`] and
+//! [`Pipe::drain`]. Either may move less than it is asked for, and what was filled and not yet
+//! drained stays in the pipe. [`send_range_with`] is the loop that sends a file,
+//! [`relay()`](relay::relay) the loop of a TCP proxy, and [`proxy::Proxy`] the proxy around it.
+//! [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version that
+//! everybody writes first. [`variants`] are the relays that the chapter compares, and [`experiment`]
+//! has what its example, bench and tests share.
 //!
 //! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only
 //! because Rust's runtime ignores `SIGPIPE`.
 #![cfg(target_os = "linux")]
 
-pub mod carrier;
+pub mod experiment;
 pub mod naive;
 pub mod pool;
 pub mod proxy;
 pub mod relay;
+pub mod relay_buffer;
+pub mod variants;
 
 use super::sendfile::SendError;
 use crate::sys::{cvt, moved};
@@ -26,8 +29,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 
-/// A pipe whose ends belong to this process only, neither of which blocks, and how many bytes are
-/// in it.
+/// A pipe with both of its non-blocking ends, and the number of bytes in it.
 ///
 /// Dropping it discards those bytes.
 #[derive(Debug)]
@@ -35,36 +37,36 @@ pub struct Pipe {
     output: OwnedFd,
     input: OwnedFd,
     capacity: usize,
-    /// Filled and not yet drained. Nobody else has the descriptors, so this is what the kernel
-    /// holds.
+    /// Filled and not yet drained. The descriptors never leave this struct, so this is what the
+    /// kernel holds.
     held: usize,
 }
 
 impl Pipe {
-    /// A pipe of the kernel's own size: 64 KiB, unless the user has so many pipes that the kernel
-    /// makes them smaller ([pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html)).
+    /// Makes a pipe of the kernel's default capacity: 64 KiB, or less if the user's pipes already
+    /// hold a lot ([pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html)).
     ///
     /// # Errors
     ///
-    /// What `pipe2(2)` reports: too many open descriptors.
+    /// The errors of `pipe2(2)`: too many open descriptors.
     pub fn new() -> io::Result<Self> {
         let mut ends = [-1; 2];
         // SAFETY: `ends` has room for the two descriptors.
         cvt(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
-        // SAFETY: both are new, open, and nobody else's.
+        // SAFETY: both are new and open, and nothing else owns them.
         let [output, input] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
         // SAFETY: an open descriptor and a command without an argument.
         let capacity = cvt(unsafe { libc::fcntl(input.as_raw_fd(), libc::F_GETPIPE_SZ) })? as usize;
         Ok(Self { output, input, capacity, held: 0 })
     }
 
-    /// A pipe that holds at least `bytes`; the kernel rounds up to a power of two.
+    /// Makes a pipe that holds at least `bytes`; the kernel rounds up to a power of two.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` without privileges for more than `/proc/sys/fs/pipe-max-size`, or when
-    /// the user's pipes already hold what `/proc/sys/fs/pipe-user-pages-soft` allows;
-    /// `InvalidInput` for more than the kernel can count.
+    /// `PermissionDenied` for an unprivileged user who asks for more than
+    /// `/proc/sys/fs/pipe-max-size`, or whose pipes already hold what
+    /// `/proc/sys/fs/pipe-user-pages-soft` allows; `InvalidInput` for more than the kernel can count.
     pub fn with_capacity(bytes: usize) -> io::Result<Self> {
         let mut pipe = Self::new()?;
         let asked =
@@ -76,7 +78,7 @@ impl Pipe {
         Ok(pipe)
     }
 
-    /// A pipe that holds `bytes`, or as much of that as the user may have.
+    /// Makes a pipe that holds `bytes`, or as much of that as the user is allowed.
     ///
     /// # Errors
     ///
@@ -95,26 +97,26 @@ impl Pipe {
     }
     // ANCHOR_END: up_to
 
-    /// Bytes that it can hold, if they come in whole pages. It holds a reference a page, so parts
-    /// of pages fill it with less.
+    /// Returns the number of bytes that it can hold. It has a slot for each page: parts of pages
+    /// fill it with fewer bytes.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Bytes that are in it.
+    /// Returns the number of bytes in it.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which is advanced, or from
+    /// Moves up to `count` bytes of `from` into the pipe: from `offset`, which it advances, or from
     /// the descriptor's own position.
     ///
-    /// Returns how many moved, 0 at the end of the file or of the stream.
+    /// Returns the number of bytes moved, 0 at the end of the file or of the stream.
     ///
     /// # Errors
     ///
-    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to
-    /// read, or the pipe is full; only an empty pipe tells which.
+    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to
+    /// read, or the pipe is full; only if the pipe is empty do you know which.
     // ANCHOR: fill
     pub fn fill(
         &mut self,
@@ -133,12 +135,12 @@ impl Pipe {
         Ok(moved)
     }
 
-    /// Moves up to all that is in the pipe into `to`. `more` says that more will follow at once, so
-    /// that a socket may wait for it instead of sending a small segment.
+    /// Moves as much of the pipe into `to` as `to` has room for, and returns the number of bytes.
+    /// With `more`, a socket may wait for the next bytes instead of sending a small segment.
     ///
     /// # Errors
     ///
-    /// What `splice(2)` reports, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and
+    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and
     /// the bytes stay here.
     pub fn drain(&mut self, to: impl AsFd, more: bool) -> io::Result<usize> {
         let flags = libc::SPLICE_F_NONBLOCK | if more { libc::SPLICE_F_MORE } else { 0 };
@@ -149,15 +151,15 @@ impl Pipe {
     }
     // ANCHOR_END: fill
 
-    /// Puts what this pipe holds into `other` as well, by `tee(2)`, and leaves it here. No byte is
-    /// copied: both pipes refer to the same pages.
+    /// Duplicates the content of this pipe into `other` with `tee(2)`. No byte is copied: both pipes
+    /// refer to the same pages.
     ///
-    /// Returns how many bytes, from the first, `other` had room for. What it had no room for cannot
-    /// be asked for later, before those are drained here.
+    /// Returns the number of bytes that `other` had room for. `tee` always starts at the first byte,
+    /// so to duplicate the rest, drain these bytes first.
     ///
     /// # Errors
     ///
-    /// What `tee(2)` reports. `WouldBlock`: the other pipe is full.
+    /// The errors of `tee(2)`. `WouldBlock`: the other pipe is full.
     pub fn tee(&self, other: &mut Self) -> io::Result<usize> {
         let (from, to) = (self.output.as_raw_fd(), other.input.as_raw_fd());
         // SAFETY: both are descriptors of pipes that are borrowed.
@@ -167,15 +169,15 @@ impl Pipe {
     }
 
     // ANCHOR: lend
-    /// Puts a reference to memory of this process into the pipe, by `vmsplice(2)`.
+    /// Puts references to memory of this process into the pipe with `vmsplice(2)`.
     ///
-    /// Nothing says when the last reader is done, so the memory must live as long as the process.
-    /// Who changes it changes what arrives, even after this has returned: the bytes are atomics,
-    /// because the kernel reads them behind everybody's back.
+    /// Nothing tells when the last reader is done, so the memory must live as long as the process.
+    /// A store to it changes what arrives, even after this has returned: the bytes are atomics
+    /// because the kernel reads them at a time that Rust knows nothing about.
     ///
     /// # Errors
     ///
-    /// What `vmsplice(2)` reports. `WouldBlock`: the pipe is full.
+    /// The errors of `vmsplice(2)`. `WouldBlock`: the pipe is full.
     pub fn lend(&mut self, bytes: &'static [AtomicU8]) -> io::Result<usize> {
         let slice =
             libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -190,17 +192,17 @@ impl Pipe {
     // ANCHOR_END: lend
 }
 
-/// The unit of a pipe's capacity, in bytes, on most machines. Where pages are larger, the kernel
-/// rounds up.
+/// The smallest capacity of a pipe, in bytes, on most machines. The kernel rounds up to its page
+/// size.
 const PAGE: usize = 4096;
 
-/// Sends exactly the bytes `range` of the file `from` through `pipe`, which is empty before, and
-/// after it unless there is an error. Asks `wait` whenever `to` has no room: `Ok` tries again, an
-/// error ends the transfer.
+/// Sends exactly the bytes `range` of the file `from` through `pipe`, which must be empty. Calls
+/// `wait` whenever `to` has no room: `Ok` tries again, an error ends the transfer.
 ///
 /// # Errors
 ///
-/// [`SendError`]: what `to` has taken, and why no more. What the pipe holds then has not been sent.
+/// [`SendError`], with the number of bytes that `to` has accepted. Those left in the pipe were not
+/// sent.
 // ANCHOR: send_range
 pub fn send_range_with(
     pipe: &mut Pipe,
@@ -235,7 +237,7 @@ fn fill(pipe: &mut Pipe, from: impl AsFd, at: &mut u64, end: u64) -> io::Result<
     }
 }
 
-/// One call of `splice(2)`, and one more for each signal that interrupts it.
+/// Calls `splice(2)`, and again after each signal that interrupts it.
 fn splice(
     from: RawFd,
     offset: Option<&mut u64>,

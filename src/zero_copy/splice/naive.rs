@@ -1,9 +1,8 @@
 //! The version that everybody writes first. Its faults are pinned by `tests/splice.rs`:
 //!
-//! - one call moves at most what the pipe holds, so a file that is larger is cut short;
-//! - both results are thrown away, so nobody hears of it;
-//! - neither does anybody hear of an error;
-//! - and who fills the pipe with the whole file first waits for ever: nobody drains it.
+//! - one call moves at most the pipe's capacity, so a larger file is cut short;
+//! - both results are thrown away, so the caller learns neither of that nor of an error;
+//! - a loop that fills the pipe with the whole file first never returns: nothing drains the pipe.
 
 use super::{Pipe, splice};
 use std::fs::File;
@@ -11,11 +10,11 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Sends the first `size` bytes of a file by two calls.
+/// Sends the first `size` bytes of a file with two calls.
 ///
 /// # Errors
 ///
-/// If there is no pipe to be had; nothing else is noticed.
+/// If no pipe can be made; it notices nothing else.
 // ANCHOR: naive
 pub fn send_file(socket: &TcpStream, file: &File, size: usize) -> io::Result<()> {
     let pipe = Pipe::new()?;
@@ -26,11 +25,11 @@ pub fn send_file(socket: &TcpStream, file: &File, size: usize) -> io::Result<()>
 }
 // ANCHOR_END: naive
 
-/// Puts the first `size` bytes of a file into a pipe that blocks.
+/// Fills a blocking pipe with the first `size` bytes of a file.
 ///
 /// # Errors
 ///
-/// What the kernel reports.
+/// The errors of `splice(2)`.
 // ANCHOR: fill_first
 pub fn fill_first(pipe: impl AsFd, file: &File, size: u64) -> io::Result<()> {
     let mut at = 0;

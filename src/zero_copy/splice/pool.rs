@@ -1,15 +1,13 @@
-//! Pipes for the next connection: making one costs several system calls, and a large one its
-//! memory.
+//! A pool of pipes: making one takes several system calls, and a large one takes memory.
 
 use super::Pipe;
-use super::carrier::Carrier;
 use std::io;
-use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps empty pipes of one capacity (less where the user may not have that much), up to a bound.
-/// May be shared between threads.
+/// Keeps up to a bound of empty pipes for the next connections. Threads may share it.
+///
+/// All pipes have one capacity, or less where the user is not allowed as much.
 #[derive(Debug)]
 pub struct PipePool {
     idle: Mutex<Vec<Pipe>>,
@@ -18,32 +16,32 @@ pub struct PipePool {
 }
 
 impl PipePool {
-    /// An empty pool of pipes that hold `capacity` bytes, of which at most `bound` are kept.
+    /// Makes an empty pool of pipes that hold `capacity` bytes. It keeps at most `bound` of them.
     pub fn new(capacity: usize, bound: usize) -> Self {
         Self { idle: Mutex::new(Vec::new()), capacity, bound }
     }
 
-    /// A pipe that was kept, or a new one. It is empty.
+    /// Takes a pipe out of the pool, or makes a new one. It is empty.
     ///
     /// # Errors
     ///
     /// As [`Pipe::up_to`].
     pub fn take(&self) -> io::Result<Pooled<'_>> {
-        // A `Vec` of pipes is whole at every moment: nothing is broken where a holder of the lock
-        // panicked.
+        // No code panics in the middle of a change to the `Vec`, so it is whole even if the lock is
+        // poisoned.
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let pipe = kept.map_or_else(|| Pipe::up_to(self.capacity), Ok)?;
         Ok(Pooled { pipe: Some(pipe), pool: self })
     }
 
-    /// Pipes that are kept now.
+    /// Returns the number of pipes in the pool.
     pub fn idle(&self) -> usize {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
-/// A pipe on loan. It goes back when this is dropped, if it is empty; otherwise it is closed: its
-/// bytes are one connection's and must not reach another.
+/// A pipe taken out of a [`PipePool`]. Dropping it puts the pipe back if it is empty, and closes it
+/// otherwise: the bytes of one connection must not reach another.
 #[derive(Debug)]
 pub struct Pooled<'a> {
     /// `None` only inside `drop`.
@@ -62,20 +60,6 @@ impl Deref for Pooled<'_> {
 impl DerefMut for Pooled<'_> {
     fn deref_mut(&mut self) -> &mut Pipe {
         self.pipe.as_mut().expect("taken only by `drop`")
-    }
-}
-
-impl Carrier for Pooled<'_> {
-    fn held(&self) -> usize {
-        (**self).held()
-    }
-
-    fn take_from(&mut self, from: &TcpStream) -> io::Result<usize> {
-        (**self).take_from(from)
-    }
-
-    fn give_to(&mut self, to: &TcpStream) -> io::Result<usize> {
-        (**self).give_to(to)
     }
 }
 

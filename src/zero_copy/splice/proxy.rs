@@ -1,40 +1,45 @@
-//! A TCP proxy around [`relay()`]: accepts, connects, and relays each connection on a thread of its
-//! own.
+//! A TCP proxy around [`relay()`]: it accepts, connects, and relays each connection on a thread of
+//! its own.
 
 use super::pool::PipePool;
-use super::relay::{Moved, RelayError, relay};
+use super::relay::{Moved, relay};
+use crate::sys::socket::reset_on_close;
+use crate::sys::trying;
 use crate::zero_copy::sendfile::permits::Permits;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use std::{io, thread};
 
-/// Where a proxy relays to, and what its clients may take.
+/// A proxy in front of one server, and the limits of its clients.
 pub struct Proxy {
-    to: SocketAddr,
+    server: SocketAddr,
     pipes: PipePool,
     permits: Permits,
     idle: Duration,
 }
 
-/// How long to rest when the process or the machine is out of descriptors or memory.
+/// Pause before the next `accept` when the process or the machine is out of descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
 
 impl Proxy {
-    /// Relays up to `connections` clients at a time to `to`, each through two pipes of `capacity`
-    /// bytes, and lets none of them be silent for longer than `idle`.
-    pub fn new(to: SocketAddr, capacity: usize, connections: usize, idle: Duration) -> Self {
+    /// Makes a proxy that relays up to `connections` clients at a time to `server`, each through two
+    /// pipes of `capacity` bytes, and resets those on which nothing moves for `idle`.
+    pub fn new(server: SocketAddr, capacity: usize, connections: usize, idle: Duration) -> Self {
         Self {
-            to,
+            server,
             pipes: PipePool::new(capacity, 2 * connections),
             permits: Permits::new(connections),
             idle,
         }
     }
 
-    /// Accepts from `listener` until that fails for good, and tells `report` how each connection
-    /// ended. Returns the failure, once the connections that were open have ended.
+    /// Accepts from `listener` until that fails for good, and passes the client's address and the
+    /// outcome of each connection to `report`. Returns the failure once the open connections have
+    /// ended.
     ///
-    /// A client beyond the bound is closed at once.
+    /// A client sees its stream end only if the server has ended it. Everything else (the server
+    /// refuses or resets the connection, nothing moves for too long, more clients than the limit)
+    /// resets the client's connection, so that it cannot mistake a part of an answer for the whole.
     pub fn run(
         &self,
         listener: &TcpListener,
@@ -46,7 +51,7 @@ impl Proxy {
                 let (client, peer) = match listener.accept() {
                     Ok(accepted) => accepted,
                     Err(error) => match error.raw_os_error() {
-                        Some(libc::ECONNABORTED | libc::EINTR) => continue, // gone before we came
+                        Some(libc::ECONNABORTED | libc::EINTR) => continue, // that client has gone
                         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                             thread::sleep(REST); // the client stays in the queue
                             continue;
@@ -54,37 +59,39 @@ impl Proxy {
                         _ => return error,
                     },
                 };
-                let permit = match self.permits.try_acquire() {
+                // Until the relay has seen both streams end. A panic resets the connection too.
+                let permit = reset_on_close(&client, true)
+                    .and_then(|()| self.permits.try_acquire().map_err(io::Error::other));
+                let permit = match permit {
                     Ok(permit) => permit,
                     Err(refused) => {
-                        report(peer, Err(io::Error::other(refused)));
+                        report(peer, Err(refused));
                         continue;
                     }
                 };
                 let connection = move || {
-                    let _permit = permit; // returned once the connection is closed, even by a panic
+                    let _permit = permit; // returned after `client` is closed, even by a panic
+                    let client = client;
                     report(peer, self.connect(&client));
                 };
                 if let Err(error) = thread::Builder::new().spawn_scoped(scope, connection) {
-                    report(peer, Err(error));
+                    report(peer, trying("starting a thread", Err(error)));
                 }
             }
         })
     }
 
-    // ANCHOR: connect
     /// Relays one client to the end.
-    ///
-    /// # Errors
-    ///
-    /// What connecting to the other side or the pipes report; a [`RelayError`] of what followed.
-    pub fn connect(&self, client: &TcpStream) -> io::Result<Moved> {
-        let server = TcpStream::connect_timeout(&self.to, self.idle)?;
-        for end in [client, &server] {
-            end.set_nodelay(true)?; // the ends decide what belongs together
+    fn connect(&self, client: &TcpStream) -> io::Result<Moved> {
+        let pipe = || trying("making a pipe", self.pipes.take());
+        let (mut forward, mut back) = (pipe()?, pipe()?);
+        let server = trying(
+            format_args!("connecting to {}", self.server),
+            TcpStream::connect_timeout(&self.server, self.idle),
+        )?;
+        for (name, socket) in [("the client", client), ("the server", &server)] {
+            trying(name, socket.set_nodelay(true))?; // the ends decide what belongs together
         }
-        let (mut forward, mut back) = (self.pipes.take()?, self.pipes.take()?);
-        relay(client, &server, [&mut forward, &mut back], self.idle).map_err(RelayError::into)
+        Ok(relay(client, &server, [&mut *forward, &mut *back], self.idle)?)
     }
-    // ANCHOR_END: connect
 }

@@ -1,31 +1,33 @@
-//! The loop of a TCP proxy: what one connection says, the other hears, both ways, through two
-//! pipes, or two buffers.
+//! The loop of a TCP proxy: it passes each side's bytes on to the other, through a [`RelayBuffer`]
+//! for each direction.
 
-use super::carrier::Carrier;
+use super::relay_buffer::RelayBuffer;
 use crate::sys::poll::wait;
+use crate::sys::socket::reset_on_close;
+use crate::sys::trying;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 use std::{error, fmt, io};
 
-/// Bytes that went each way.
+/// Bytes in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// From the first connection to the second.
+    /// From the client to the server.
     pub forward: u64,
-    /// From the second to the first.
+    /// From the server to the client.
     pub back: u64,
 }
 
-/// A relay that ended before both sides had said all.
+/// A relay that ended before both sides had ended their streams.
 #[derive(Debug)]
 pub struct RelayError {
-    /// Bytes that the kernel had taken for the other side.
+    /// Bytes that the kernel had accepted for the other side.
     pub moved: Moved,
-    /// Bytes that were read from one side and not yet taken for the other. They are lost with the
-    /// carriers.
+    /// Bytes that were read from one side and not yet accepted for the other. They are lost with
+    /// the buffers.
     pub held: Moved,
-    /// Why it ended. `TimedOut`: nothing has moved for as long as was allowed.
+    /// The failed call and its side. `TimedOut`: nothing has moved for as long as was allowed.
     pub cause: io::Error,
 }
 
@@ -52,66 +54,97 @@ impl From<RelayError> for io::Error {
     }
 }
 
-/// One direction, and where it stands.
-struct Direction<'a> {
-    from: &'a TcpStream,
-    to: &'a TcpStream,
-    carrier: &'a mut dyn Carrier,
+/// One end of the relay.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    name: &'static str,
+    socket: &'a TcpStream,
+}
+
+impl Side<'_> {
+    /// Returns what to poll for until the socket is ready for `events`, or broken.
+    fn ready(&self, events: libc::c_short) -> Option<libc::pollfd> {
+        Some(libc::pollfd { fd: self.socket.as_raw_fd(), events, revents: 0 })
+    }
+
+    /// Returns the error that broke the connection.
+    fn broken<T>(&self) -> io::Result<T> {
+        let pending = self.socket.take_error()?;
+        trying(self.name, Err(pending.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())))
+    }
+}
+
+/// One direction and its state.
+struct Direction<'a, B> {
+    from: Side<'a>,
+    to: Side<'a>,
+    buffer: &'a mut B,
     moved: u64,
+    /// `from` has ended its stream, and `to` was told so.
     done: bool,
 }
 
-/// How often a direction may fill its carrier before it is the other one's turn.
+/// The number of times that a direction may fill its buffer before it is the other one's turn.
 const TURN: usize = 16;
 
-impl Direction<'_> {
+impl<B: RelayBuffer> Direction<'_, B> {
     // ANCHOR: step
-    /// Moves what can be moved now. `Some` says what to wait for; `None` that it is done, or only
-    /// at the end of its turn.
+    /// Moves what can be moved now. Returns what to wait for, or `None` at the end of its turn.
     fn step(&mut self) -> io::Result<Option<libc::pollfd>> {
-        let wants = |socket: &TcpStream, events| {
-            Ok(Some(libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 }))
-        };
         for _ in 0..TURN {
-            while self.carrier.held() > 0 {
-                match self.carrier.give_to(self.to) {
+            while self.buffer.held() > 0 {
+                match self.buffer.drain_to(self.to.socket) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return wants(self.to, libc::POLLOUT);
+                        return Ok(self.to.ready(libc::POLLOUT));
                     }
-                    given => self.moved += given? as u64,
+                    drained => self.moved += self.writing(drained)? as u64,
                 }
             }
-            // The carrier is empty here, so "would block" can only mean that there is nothing to
-            // read.
-            match self.carrier.take_from(self.from) {
+            // The buffer is empty, so "would block" can only mean that there is nothing to read.
+            match self.buffer.fill_from(self.from.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return wants(self.from, libc::POLLIN);
+                    return Ok(self.from.ready(libc::POLLIN));
                 }
-                Ok(0) => {
-                    self.done = true;
-                    return self.pass_on_the_end().map(|()| None);
-                }
-                taken => drop(taken?),
+                Ok(0) => return self.pass_on_the_end(),
+                filled => drop(self.reading(filled)?),
             }
         }
         Ok(None)
     }
     // ANCHOR_END: step
 
-    /// The end of the stream travels on, after the last byte. A peer that is gone needs no telling.
-    fn pass_on_the_end(&self) -> io::Result<()> {
-        match self.to.shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
-            _ => Ok(()),
+    /// Ends the stream of the other side, after its last byte.
+    fn pass_on_the_end(&mut self) -> io::Result<Option<libc::pollfd>> {
+        self.done = true;
+        match self.to.socket.shutdown(Shutdown::Write) {
+            // It was connected once, and has been reset since.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => self.to.broken(),
+            result => trying(self.to.name, result).map(|()| self.watch()),
         }
+    }
+
+    /// Returns what to poll for once `from` has nothing more to send: a reset.
+    fn watch(&self) -> Option<libc::pollfd> {
+        self.from.ready(0) // errors are reported whatever the events
+    }
+
+    fn reading(&self, result: io::Result<usize>) -> io::Result<usize> {
+        trying(format_args!("{} from {}", self.buffer.calls()[0], self.from.name), result)
+    }
+
+    fn writing(&self, result: io::Result<usize>) -> io::Result<usize> {
+        trying(format_args!("{} to {}", self.buffer.calls()[1], self.to.name), result)
     }
 }
 
-/// Relays between two connections until both have said all. When one side closes its half, so is
-/// the other's; the opposite direction goes on. Makes both sockets non-blocking, and ends when
-/// nothing has moved for `idle`.
+/// Relays between the connection to a client and the one to a server until both sides have ended
+/// their streams. When one side ends its stream, so does the relay toward the other; the opposite
+/// direction goes on.
 ///
-/// The carriers are empty before, and afterward unless it returns an error.
+/// Makes both sockets non-blocking. If it returns an error, closing them resets both connections:
+/// neither side can mistake a part of a stream for the whole.
+///
+/// The buffers are empty before, and afterward unless it returns an error.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -125,62 +158,82 @@ impl Direction<'_> {
 /// let ((mut client, first), (mut server, second)) = (pair()?, pair()?);
 /// client.write_all(b"hello")?;
 /// client.shutdown(Shutdown::Write)?;
-/// server.shutdown(Shutdown::Write)?; // has nothing to say
+/// server.shutdown(Shutdown::Write)?; // has nothing to send
 /// let (mut forward, mut back) = (Pipe::new()?, Pipe::new()?);
-/// let moved = relay(&first, &second, [&mut forward, &mut back], Duration::from_secs(1)).expect("both say all");
+/// let moved = relay(&first, &second, [&mut forward, &mut back], Duration::from_secs(1))?;
 /// assert_eq!((moved.forward, moved.back), (5, 0));
-/// let mut heard = String::new();
-/// server.read_to_string(&mut heard)?;
-/// assert_eq!(heard, "hello");
+/// let mut received = String::new();
+/// server.read_to_string(&mut received)?;
+/// assert_eq!(received, "hello");
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 ///
-/// [`RelayError`], with what had moved by then.
-pub fn relay(
-    first: &TcpStream,
-    second: &TcpStream,
-    carriers: [&mut dyn Carrier; 2],
+/// [`RelayError`], with what had moved by then: a side has reset its connection, or nothing has moved
+/// for `idle`.
+pub fn relay<B: RelayBuffer>(
+    client: &TcpStream,
+    server: &TcpStream,
+    buffers: [&mut B; 2],
     idle: Duration,
 ) -> Result<Moved, RelayError> {
-    let [forward, back] = carriers;
-    let mut ways = [
-        Direction { from: first, to: second, carrier: forward, moved: 0, done: false },
-        Direction { from: second, to: first, carrier: back, moved: 0, done: false },
+    let client = Side { name: "the client", socket: client };
+    let server = Side { name: "the server", socket: server };
+    let [forward, back] = buffers;
+    let mut directions = [
+        Direction { from: client, to: server, buffer: forward, moved: 0, done: false },
+        Direction { from: server, to: client, buffer: back, moved: 0, done: false },
     ];
-    let outcome = run(&mut ways, idle);
-    let [forward, back] = &ways;
+    let outcome = run(&mut directions, idle);
+    let [forward, back] = &directions;
     let moved = Moved { forward: forward.moved, back: back.moved };
-    let held = Moved { forward: forward.carrier.held() as u64, back: back.carrier.held() as u64 };
+    let held = Moved { forward: forward.buffer.held() as u64, back: back.buffer.held() as u64 };
     outcome.map(|()| moved).map_err(|cause| RelayError { moved, held, cause })
 }
 
-fn run(ways: &mut [Direction<'_>; 2], idle: Duration) -> io::Result<()> {
-    for way in ways.iter() {
-        way.from.set_nonblocking(true)?;
+fn run<B: RelayBuffer>(directions: &mut [Direction<'_, B>; 2], idle: Duration) -> io::Result<()> {
+    for Direction { from, .. } in directions.iter() {
+        trying(from.name, from.socket.set_nonblocking(true))?;
+        trying(from.name, reset_on_close(from.socket, true))?; // until both streams have ended
     }
+    run_to_the_end(directions, idle)?;
+    for Direction { from, .. } in directions.iter() {
+        trying(from.name, reset_on_close(from.socket, false))?;
+    }
+    Ok(())
+}
+
+fn run_to_the_end<B: RelayBuffer>(
+    directions: &mut [Direction<'_, B>; 2],
+    idle: Duration,
+) -> io::Result<()> {
     let mut deadline = Instant::now() + idle;
     // ANCHOR: run
     loop {
-        let before = [ways[0].moved, ways[1].moved];
-        let mut waits = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 2]; // of no descriptor: the kernel passes over it
+        let before = [directions[0].moved, directions[1].moved];
+        let mut waits = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 2];
         let mut busy = false;
-        for (way, waits) in ways.iter_mut().zip(&mut waits).filter(|(way, _)| !way.done) {
-            match way.step()? {
-                Some(wanted) => *waits = wanted,
-                None => busy |= !way.done,
+        for (direction, wait) in directions.iter_mut().zip(&mut waits) {
+            let wanted = if direction.done { direction.watch() } else { direction.step()? };
+            match wanted {
+                Some(wanted) => *wait = wanted,
+                None => busy = true,
             }
         }
-        if ways.iter().all(|way| way.done) {
+        if directions.iter().all(|direction| direction.done) {
             return Ok(());
         }
-        if before != [ways[0].moved, ways[1].moved] {
+        if before != [directions[0].moved, directions[1].moved] {
             deadline = Instant::now() + idle;
         }
         if !busy {
             wait(&mut waits, deadline)?;
+        }
+        let mut watched = directions.iter().zip(&waits).filter(|(direction, _)| direction.done);
+        if let Some((reset, _)) = watched.find(|(_, wait)| wait.revents != 0) {
+            return reset.from.broken();
         }
     }
     // ANCHOR_END: run

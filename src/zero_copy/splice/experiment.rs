@@ -1,0 +1,260 @@
+//! What the example, the bench and the tests of this technique share: exchanges through a relay,
+//! files through a pipe, and memory that is overwritten while it is lent.
+
+use super::relay::{Moved, relay};
+use super::variants::{Variant, pipe};
+use super::{Pipe, naive, send_range_with};
+use crate::harness::cost::{self, CALLS, MEMORY};
+use crate::harness::loopback::{self, Loopback, hear, pair, through};
+use crate::harness::report::Report;
+use crate::harness::scratch::{Scratch, pattern};
+use crate::sys::trying;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The client's question. The answer is as long as the experiment wants it.
+pub const QUESTION: &[u8] = b"how much is it?";
+
+/// Idle limit of the relays.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Pipes between a file and a socket: the variant's name, and the capacity.
+pub const FILE_PIPES: [(&str, usize); 2] = [("file_64KiB", 64 << 10), ("file_1MiB", 1 << 20)];
+
+/// Has a client ask and a server answer with `answer`, while `proxy` relays between them. Returns
+/// `true` if each side received what the other sent, and `proxy` counted as many bytes.
+///
+/// # Errors
+///
+/// The errors of the sockets and of `proxy`.
+pub fn exchange(
+    answer: &[u8],
+    proxy: impl FnOnce(&TcpStream, &TcpStream) -> io::Result<Moved>,
+) -> io::Result<bool> {
+    let (moved, same) = through(QUESTION, answer, proxy)?;
+    Ok(same && moved == Moved { forward: QUESTION.len() as u64, back: answer.len() as u64 })
+}
+
+/// Relays between `client` and `server` through two new buffers of the variant called `name`.
+///
+/// # Errors
+///
+/// As [`Variant::new`] and [`relay()`].
+pub fn relay_with(name: &str, client: &TcpStream, server: &TcpStream) -> io::Result<Moved> {
+    let (mut forward, mut back) = (Variant::new(name)?, Variant::new(name)?);
+    Ok(relay(client, server, [&mut forward, &mut back], IDLE)?)
+}
+
+/// Relays with `std::io::copy`: one direction after the other, which is enough for a question and
+/// its answer.
+///
+/// # Errors
+///
+/// The errors of the sockets.
+pub fn copy_both(client: &TcpStream, server: &TcpStream) -> io::Result<Moved> {
+    let copy = |mut from: &TcpStream, mut to: &TcpStream| {
+        let moved = io::copy(&mut from, &mut to)?;
+        to.shutdown(Shutdown::Write).map(|()| moved)
+    };
+    Ok(Moved { forward: copy(client, server)?, back: copy(server, client)? })
+}
+
+/// Counts the memory that relaying a question and `answer` takes. Returns `true` if each side
+/// received what the other sent, and `None` if the relay is not possible here.
+pub fn relay_memory(
+    report: &mut Report,
+    name: &str,
+    answer: &[u8],
+    relay: impl Fn(&TcpStream, &TcpStream) -> io::Result<Moved>,
+) -> Option<bool> {
+    report.attempt(name, &MEMORY, |report| {
+        exchange(answer, |client, server| cost::memory(report, name, || relay(client, server)))
+    })
+}
+
+/// Counts the calls that relaying a question and `answer` takes, those in `always` by name even if
+/// there are none. Returns the same as [`relay_memory`].
+pub fn relay_calls(
+    report: &mut Report,
+    name: &str,
+    always: &[&str],
+    answer: &[u8],
+    relay: impl Fn(&TcpStream, &TcpStream) -> io::Result<Moved>,
+) -> Option<bool> {
+    report.attempt(name, &[&CALLS, always].concat(), |report| {
+        exchange(answer, |client, server| {
+            cost::calls(report, name, always, || relay(client, server))
+        })
+    })
+}
+
+/// Sends the first `size` bytes of `file` through `pipe` to a blocking socket. No call returns
+/// before all its bytes have moved, so the number of calls is exact.
+///
+/// # Errors
+///
+/// As [`send_range_with`].
+pub fn send_file(pipe: &mut Pipe, socket: &TcpStream, file: &File, size: u64) -> io::Result<()> {
+    let full = || Err(io::ErrorKind::WouldBlock.into()); // never called: the socket blocks
+    trying("splice", send_range_with(pipe, socket, file, 0..size, full).map_err(Into::into))
+}
+
+/// Counts what it costs to send a file of `size` bytes through a pipe of `capacity` bytes. Returns
+/// the checksum of what arrived.
+///
+/// # Errors
+///
+/// The errors of the file, the pipe and the sockets.
+pub fn file_costs(
+    report: &mut Report,
+    name: &str,
+    capacity: usize,
+    size: usize,
+) -> io::Result<u64> {
+    let scratch = Scratch::new()?;
+    let (file, size) = (File::open(scratch.file("body", size)?)?, size as u64);
+    let mut pipe = pipe(capacity)?;
+    let mut send = |socket: &TcpStream| send_file(&mut pipe, socket, &file, size);
+    let mut line = Loopback::new(None)?;
+    line.transfer(size, |socket| cost::memory(report, name, || send(socket)))?;
+    line.transfer(size, |socket| cost::calls(report, name, &["splice"], || send(socket)))?;
+    let ((), checksum) = line.transfer_checked(size, &mut send)?;
+    line.close()?;
+    Ok(checksum)
+}
+
+/// Runs the variant called `name` once, uncounted. Returns `true` if everything arrived.
+///
+/// # Errors
+///
+/// As the variant's other experiments.
+pub fn run_once(name: &str, size: usize) -> io::Result<bool> {
+    let Some((_, capacity)) = FILE_PIPES.into_iter().find(|(known, _)| *known == name) else {
+        return exchange(&pattern(size), |client, server| relay_with(name, client, server));
+    };
+    let scratch = Scratch::new()?;
+    let (file, size) = (File::open(scratch.file("body", size)?)?, size as u64);
+    let mut pipe = pipe(capacity)?;
+    loopback::once(size, |socket| send_file(&mut pipe, socket, &file, size))?;
+    Ok(true)
+}
+
+/// The lent memory: as old as the process, and never unmapped.
+static LENT: [AtomicU8; 64 << 10] = [const { AtomicU8::new(0) }; 64 << 10];
+
+/// Two pipes with a socket behind each, and the peers that have not read yet.
+pub struct Lending {
+    pipes: [Pipe; 2],
+    sockets: [TcpStream; 2],
+    peers: [TcpStream; 2],
+}
+
+impl Lending {
+    /// Makes the pipes and connects the sockets.
+    ///
+    /// # Errors
+    ///
+    /// The errors of making them.
+    pub fn new() -> io::Result<Self> {
+        let ((peer, socket), (observer, copy)) = (pair()?, pair()?);
+        let pipes = [pipe(2 * LENT.len())?, pipe(2 * LENT.len())?];
+        Ok(Self { pipes, sockets: [socket, copy], peers: [peer, observer] })
+    }
+
+    /// Lends the memory to a pipe, duplicates the pipe, and drains both into sockets.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `vmsplice(2)`, `tee(2)` and `splice(2)`.
+    // ANCHOR: lend_and_tee
+    pub fn lend_and_tee(&mut self) -> io::Result<()> {
+        let ([pipe, tap], [to, copy_to]) = (&mut self.pipes, &self.sockets);
+        trying("vmsplice", pipe.lend(&LENT))?;
+        trying("tee", pipe.tee(tap))?;
+        trying("splice", pipe.drain(to, false))?;
+        trying("splice", tap.drain(copy_to, false))?;
+        Ok(())
+    }
+    // ANCHOR_END: lend_and_tee
+
+    /// Lends the memory, overwrites it, and only then lets the peers read. Returns the number of
+    /// bytes that each of them received changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`lend_and_tee`](Self::lend_and_tee), and those of the sockets.
+    // ANCHOR: changed_after_send
+    pub fn changed_after_send(&mut self) -> io::Result<[usize; 2]> {
+        store_all(b'a'); // memory that was never written has no page to lend
+        self.lend_and_tee()?;
+        store_all(b'b');
+        let mut changed = [0; 2];
+        for (peer, changed) in self.peers.iter_mut().zip(&mut changed) {
+            let mut received = vec![0; LENT.len()];
+            peer.read_exact(&mut received)?;
+            *changed = received.iter().filter(|&&byte| byte == b'b').count();
+        }
+        Ok(changed)
+    }
+    // ANCHOR_END: changed_after_send
+}
+
+fn store_all(value: u8) {
+    // Relaxed: the kernel reads the memory without any ordering to pair with.
+    LENT.iter().for_each(|byte| byte.store(value, Ordering::Relaxed));
+}
+
+/// Sends the first `size` bytes of `file` in the naive way. Returns the number of bytes that arrive.
+///
+/// # Errors
+///
+/// If `splice(2)` is refused here, which the naive version would not notice; the errors of the
+/// sockets.
+pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
+    trying("splice", Pipe::new()?.fill(file, Some(&mut 0), 1))?;
+    let (peer, socket) = pair()?;
+    naive::send_file(&socket, file, size)?;
+    drop(socket);
+    Ok(hear(peer)?.len())
+}
+
+/// What becomes of a loop that fills a pipe with more than it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// The bytes that the pipe took.
+    pub after: usize,
+    /// The loop had not returned after 100 ms.
+    pub waits: bool,
+    /// The loop failed with `BrokenPipe` once the pipe's other end was closed.
+    pub ends_when_closed: bool,
+}
+
+/// Fills a pipe with the first `size` bytes of `file` in the naive way, and closes its other end
+/// after 100 ms.
+///
+/// # Errors
+///
+/// If `splice(2)` is refused here; the errors of the pipe.
+pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
+    let (mut output, input) = io::pipe()?;
+    thread::scope(|scope| {
+        let filling =
+            thread::Builder::new().spawn_scoped(scope, || naive::fill_first(input, file, size))?;
+        thread::sleep(Duration::from_millis(100));
+        let waits = !filling.is_finished();
+        let mut buffer = vec![0; size as usize];
+        let after = output.read(&mut buffer)?; // all that the pipe holds, and no more
+        drop(output);
+        let end = filling.join().map_err(|_| io::Error::other("the filling thread panicked"))?;
+        let ends_when_closed =
+            end.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        if !ends_when_closed {
+            trying("splice", end)?;
+        }
+        Ok(Blocked { after, waits, ends_when_closed })
+    })
+}
