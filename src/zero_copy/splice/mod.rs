@@ -134,6 +134,7 @@ impl Pipe {
         self.held += moved;
         Ok(moved)
     }
+    // ANCHOR_END: fill
 
     /// Moves as much of the pipe into `to` as `to` has room for, and returns the number of bytes.
     /// With `more`, a socket may wait for the next bytes instead of sending a small segment.
@@ -142,6 +143,7 @@ impl Pipe {
     ///
     /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and
     /// the bytes stay here.
+    // ANCHOR: drain
     pub fn drain(&mut self, to: impl AsFd, more: bool) -> io::Result<usize> {
         let flags = libc::SPLICE_F_NONBLOCK | if more { libc::SPLICE_F_MORE } else { 0 };
         let moved =
@@ -149,7 +151,7 @@ impl Pipe {
         self.held -= moved;
         Ok(moved)
     }
-    // ANCHOR_END: fill
+    // ANCHOR_END: drain
 
     /// Duplicates the content of this pipe into `other` with `tee(2)`. No byte is copied: both pipes
     /// refer to the same pages.
@@ -219,7 +221,8 @@ pub fn send_range_with(
             fill(pipe, &from, &mut at, range.end)
         };
         match step {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(), // an empty pipe has room: only `to` has none
+            // Only an empty pipe is filled, and it has room: it is `to` that has none.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(),
             step => step,
         }
         .map_err(|cause| SendError { sent, of: range.end - range.start, cause })?;
