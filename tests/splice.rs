@@ -498,11 +498,15 @@ fn tee_leaves_the_bytes_and_fills_the_room_in_the_other_pipe() {
 
 #[test]
 fn lent_memory_arrives_and_a_full_pipe_says_so() {
-    static LENT: [AtomicU8; 1000] = [const { AtomicU8::new(7) }; 1000];
+    /// On one page: across a boundary it would take two of the pipe's slots.
+    #[repr(align(4096))]
+    struct Page([AtomicU8; 1000]);
+    static PAGE: Page = Page([const { AtomicU8::new(7) }; 1000]);
+    static LENT: &[AtomicU8] = &PAGE.0;
     let mut pipe = Pipe::with_capacity(4096).unwrap();
-    assert_eq!((pipe.lend(&LENT).unwrap(), pipe.held()), (1000, 1000));
+    assert_eq!((pipe.lend(LENT).unwrap(), pipe.held()), (1000, 1000));
     assert_eq!(
-        pipe.lend(&LENT).unwrap_err().kind(),
+        pipe.lend(LENT).unwrap_err().kind(),
         ErrorKind::WouldBlock,
         "one reference fills a pipe of one page"
     );

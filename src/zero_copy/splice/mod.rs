@@ -88,11 +88,13 @@ impl Pipe {
         let mut wanted = bytes;
         loop {
             match Self::with_capacity(wanted) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
-                Err(_) if wanted <= 2 * PAGE => return Self::new(),
-                Err(_) => wanted = (wanted / 2).next_power_of_two(),
-                Ok(pipe) => return Ok(pipe),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                result => return result,
             }
+            if wanted <= 2 * PAGE {
+                return Self::new();
+            }
+            wanted = (wanted / 2).next_power_of_two();
         }
     }
     // ANCHOR_END: up_to
@@ -146,8 +148,8 @@ impl Pipe {
     // ANCHOR: drain
     pub fn drain(&mut self, to: impl AsFd, more: bool) -> io::Result<usize> {
         let flags = libc::SPLICE_F_NONBLOCK | if more { libc::SPLICE_F_MORE } else { 0 };
-        let moved =
-            splice(self.output.as_raw_fd(), None, to.as_fd().as_raw_fd(), self.held, flags)?;
+        let (from, to) = (self.output.as_raw_fd(), to.as_fd().as_raw_fd());
+        let moved = splice(from, None, to, self.held, flags)?;
         self.held -= moved;
         Ok(moved)
     }
@@ -170,7 +172,6 @@ impl Pipe {
         Ok(count)
     }
 
-    // ANCHOR: lend
     /// Puts references to memory of this process into the pipe with `vmsplice(2)`.
     ///
     /// Nothing tells when the last reader is done, so the memory must live as long as the process.
@@ -180,14 +181,14 @@ impl Pipe {
     /// # Errors
     ///
     /// The errors of `vmsplice(2)`. `WouldBlock`: the pipe is full.
+    // ANCHOR: lend
     pub fn lend(&mut self, bytes: &'static [AtomicU8]) -> io::Result<usize> {
-        let slice =
-            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-        let to = self.input.as_raw_fd();
-        // SAFETY: one live `iovec` of memory that stays; the kernel only reads it, whatever the
-        // type of the pointer.
-        let count =
-            moved(unsafe { libc::vmsplice(to, &raw const slice, 1, libc::SPLICE_F_NONBLOCK) })?;
+        let (start, iov_len) = (bytes.as_ptr().cast_mut().cast(), bytes.len());
+        let part = libc::iovec { iov_base: start, iov_len };
+        let (to, flags) = (self.input.as_raw_fd(), libc::SPLICE_F_NONBLOCK);
+        // SAFETY: one live `iovec` of memory that stays; the kernel only reads it,
+        // whatever the type of the pointer.
+        let count = moved(unsafe { libc::vmsplice(to, &raw const part, 1, flags) })?;
         self.held += count;
         Ok(count)
     }

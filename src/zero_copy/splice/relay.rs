@@ -88,9 +88,12 @@ struct Direction<'a, B> {
 const TURN: usize = 16;
 
 impl<B: RelayBuffer> Direction<'_, B> {
-    // ANCHOR: step
     /// Moves what can be moved now. Returns what to wait for, or `None` at the end of its turn.
+    // ANCHOR: step
     fn step(&mut self) -> io::Result<Option<libc::pollfd>> {
+        if self.done {
+            return Ok(self.watch());
+        }
         for _ in 0..TURN {
             while self.buffer.held() > 0 {
                 match self.buffer.drain_to(self.to.socket) {
@@ -100,7 +103,7 @@ impl<B: RelayBuffer> Direction<'_, B> {
                     drained => self.moved += self.writing(drained)? as u64,
                 }
             }
-            // The buffer is empty, so "would block" can only mean that there is nothing to read.
+            // The buffer is empty, so "would block" can only mean: nothing to read.
             match self.buffer.fill_from(self.from.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(self.from.ready(libc::POLLIN));
@@ -216,8 +219,7 @@ fn run_to_the_end<B: RelayBuffer>(
         let mut waits = [libc::pollfd { fd: -1, events: 0, revents: 0 }; 2];
         let mut busy = false;
         for (direction, wait) in directions.iter_mut().zip(&mut waits) {
-            let wanted = if direction.done { direction.watch() } else { direction.step()? };
-            match wanted {
+            match direction.step()? {
                 Some(wanted) => *wait = wanted,
                 None => busy = true,
             }
@@ -231,9 +233,10 @@ fn run_to_the_end<B: RelayBuffer>(
         if !busy {
             wait(&mut waits, deadline)?;
         }
-        let mut watched = directions.iter().zip(&waits).filter(|(direction, _)| direction.done);
-        if let Some((reset, _)) = watched.find(|(_, wait)| wait.revents != 0) {
-            return reset.from.broken();
+        for (direction, wait) in directions.iter().zip(&waits) {
+            if direction.done && wait.revents != 0 {
+                return direction.from.broken(); // reset after the end of its stream
+            }
         }
     }
     // ANCHOR_END: run
