@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_is_stopped() {
+    fn a_hanging_program_is_stopped() {
         let outcome = sh("echo before >&2; exec sleep 600", 200);
         assert!(outcome.status.is_none() && !outcome.success());
         let Error::Failed(message) = outcome.failure("the thing", Duration::from_secs(120)) else {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn a_missing_program_is_named() {
         let error = run(&mut Command::new("no-such-program"), Duration::ZERO).err().unwrap();
         assert!(error.to_string().starts_with("cannot run no-such-program: "), "{error}");
     }

@@ -45,7 +45,8 @@ impl Project {
         Ok(project)
     }
 
-    /// Returns the project at `root`, with `target/` in it whatever the environment says.
+    /// Creates the project at `root` with the target folder `root/target`, whatever the environment
+    /// says.
     pub fn at(root: impl Into<PathBuf>) -> Project {
         let root = root.into();
         let target = root.join("target");
@@ -53,7 +54,7 @@ impl Project {
         Project { root, target, criterion }
     }
 
-    /// Returns the folder itself.
+    /// Returns the project's folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -63,7 +64,7 @@ impl Project {
         self.root.join("book")
     }
 
-    /// Returns `book/src/`, where the pages are.
+    /// Returns `book/src/`, the folder of the pages.
     pub fn pages(&self) -> PathBuf {
         self.book().join("src")
     }
@@ -108,8 +109,8 @@ impl Project {
         sources(&self.root.join("examples"))
     }
 
-    /// The bench that a group or a full id belongs to: the one named like the group, or like its
-    /// start up to an underscore (`sendfile_cpu` belongs to `sendfile`).
+    /// Returns the bench that a group or a full id belongs to: its name is the group, or the group
+    /// up to an underscore (`sendfile_cpu` belongs to `sendfile`).
     pub fn bench_of(&self, id: &str) -> Option<String> {
         let benches = self.benches();
         ids::owner(id, benches.iter().map(String::as_str)).map(str::to_string)

@@ -107,7 +107,7 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
         )));
     }
     if options.rounds == 0 {
-        return Err(Error::Usage("no rounds, no measurement: --rounds is at least 1".to_string()));
+        return Err(Error::Usage("--rounds is at least 1".to_string()));
     }
     let there = project.benches();
     if there.iter().chain(&project.examples()).any(|name| name == MACHINE) {
@@ -118,9 +118,9 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
     if options.counts {
         return match options.benches.is_empty() {
             true => Ok(Vec::new()),
-            false => {
-                Err(Error::Usage("--counts measures nothing, so it takes no --bench".to_string()))
-            }
+            false => Err(Error::Usage(
+                "--counts measures nothing, so it cannot be combined with --bench".to_string(),
+            )),
         };
     }
     if there.is_empty() {
@@ -340,7 +340,7 @@ fn measure(
             match one_round(project, bench, program, &home) {
                 Ok(run) => {
                     taken[i].add(run);
-                    // Not the end: the next round writes these again.
+                    // Not fatal: the next round writes these rounds again.
                     if let Err(e) = keeper.keep(bench, &taken[i]) {
                         eprintln!("{e}");
                     }
@@ -355,7 +355,7 @@ fn measure(
         }
     }
     let _ = fs::remove_dir_all(&scratch);
-    // Once more, for the share of stolen CPU time over the whole span.
+    // Written once more, for the share of stolen CPU time over all rounds.
     for ((bench, _), rounds) in programs.iter().zip(&mut taken) {
         troubles.extend(rounds.trouble.take());
         if rounds.done == 0 {
@@ -364,8 +364,8 @@ fn measure(
         match keeper.keep(bench, rounds) {
             Ok(path) if !keeper.in_place.contains(bench) => {
                 troubles.push(Error::Failed(format!(
-                    "the earlier recording of `{bench}` stays; the {} of {} rounds measured now are \
-                     in {}",
+                    "the earlier recording of `{bench}` stays; the {} of {} rounds measured now \
+                     are in {}",
                     rounds.done,
                     keeper.planned,
                     path.display()
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_every_round_measured_is_kept() {
+    fn only_benchmarks_of_every_round_are_kept() {
         let mut rounds = Rounds::default();
         rounds.add(run(&[("g/a", 1.0), ("g/b", 2.0)]));
         rounds.add(run(&[("g/a", 1.5), ("g/late", 3.0)]));

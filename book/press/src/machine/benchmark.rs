@@ -1,4 +1,4 @@
-//! One benchmark's rounds, and the numbers that they give.
+//! One benchmark: its rounds, and the time and throughput computed from them.
 
 use super::statistics;
 use crate::model::{Estimate, Round};
@@ -23,7 +23,7 @@ pub struct Benchmark {
     pub rounds: Vec<Round>,
 }
 
-/// A benchmark as a file has it: its rounds by columns, which need each field's name only once.
+/// A benchmark as it stands in a file: rounds in columns, so that each field is named once.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Columns {

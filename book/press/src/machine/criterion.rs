@@ -1,5 +1,5 @@
-//! Reads what criterion 0.8.2 leaves in its output folder. The format is private to criterion,
-//! hence the exact version in `benches/Cargo.toml` and the sample in this crate's tests.
+//! Reads the output folder of criterion 0.8.2. The format is private to criterion, hence the exact
+//! version in `benches/Cargo.toml` and the sample in this crate's tests.
 //!
 //! A benchmark is a folder with `new/benchmark.json` (its id) and `new/estimates.json` (its times
 //! in ns). The folder's name is not the id: criterion replaces characters in it and cuts it at 64
@@ -21,35 +21,35 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The version whose files this module reads.
 pub const VERSION: &str = "0.8.2";
 
-/// One run of some benches.
+/// The results of one run of some benches.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// By full id, in the order in which they ran; each with one round.
+    /// The benchmarks by full id, in the order in which they ran, each with one round.
     pub benchmarks: IndexMap<String, Finished>,
-    /// What could not be measured, by id or prefix.
+    /// The benchmarks that could not be measured, by id or prefix.
     pub not_possible: BTreeMap<String, Refused>,
 }
 
-/// A benchmark that ran to its end.
+/// A finished benchmark.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// Its numbers, one round.
+    /// The benchmark with its one round.
     pub benchmark: Benchmark,
-    /// When criterion wrote them.
+    /// The time at which criterion wrote it.
     pub when: SystemTime,
 }
 
 /// A benchmark that this machine cannot run.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Why.
+    /// The reason in words.
     pub reason: String,
-    /// When the bench said so.
+    /// The time at which the bench gave it.
     pub when: SystemTime,
 }
 
 impl Run {
-    /// When the last of it was written.
+    /// Returns the time at which the last result was written.
     pub fn newest(&self) -> SystemTime {
         let finished = self.benchmarks.values().map(|finished| finished.when);
         let refused = self.not_possible.values().map(|refused| refused.when);
@@ -57,9 +57,12 @@ impl Run {
     }
 }
 
-/// Reads everything below `home`. A folder that is not there is an empty run; a damaged file is an
-/// error that names it. Results stay when a bench no longer runs, so what it refused later
-/// outweighs them.
+/// Reads everything below `home`; a missing folder is an empty run. criterion's results stay when a
+/// bench can no longer run, so a later refusal takes the place of earlier results.
+///
+/// # Errors
+///
+/// If a file cannot be read, or is not what criterion writes.
 pub fn read(home: &Path) -> Result<Run, Error> {
     let mut finished = Vec::new();
     let mut run = Run::default();
@@ -85,7 +88,7 @@ pub fn read(home: &Path) -> Result<Run, Error> {
     Ok(run)
 }
 
-/// `new/benchmark.json`, as far as it is read.
+/// The part of `new/benchmark.json` that is read.
 #[derive(Deserialize)]
 struct Id {
     group_id: String,
@@ -104,8 +107,8 @@ enum Throughput {
     ElementsAndBytes { elements: u64, bytes: u64 },
 }
 
-/// `new/estimates.json`, as far as it is read: the median is there in every sampling mode, the
-/// slope is not.
+/// The part of `new/estimates.json` that is read: every sampling mode has a median, but not every
+/// one has a slope.
 #[derive(Deserialize)]
 struct Estimates {
     median: Median,
@@ -155,8 +158,8 @@ fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
     Ok((id.full_id, Finished { benchmark, when: written(path)? }))
 }
 
-/// The files below `folder` that matter: those in a folder `new` (`base` and `change` are of
-/// earlier runs), and the refusals, wherever they lie.
+/// Finds the files below `folder` that matter: benchmarks in folders `new` (`base` and `change`
+/// belong to earlier runs), and refusals anywhere.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed =
         |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));

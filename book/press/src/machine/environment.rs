@@ -1,4 +1,4 @@
-//! Where and how something was measured: what this machine says about itself.
+//! The environment of a measurement: machine, system, compiler and settings.
 
 use crate::project::Project;
 use serde::{Deserialize, Serialize};
@@ -7,51 +7,52 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Where and how something was measured. What could not be read is `None`.
+/// The environment of a measurement. A field that could not be read is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Environment {
     /// The processor's model name.
     pub cpu: Option<String>,
-    /// Processors that this process may use.
+    /// The number of processors that this process may use.
     pub cores: Option<usize>,
-    /// `L1d 32 KiB, L2 1 MiB, …`.
+    /// The caches: `L1d 32 KiB, L2 1 MiB, …`.
     pub caches: Option<String>,
-    /// Memory, in bytes.
+    /// The memory in bytes.
     pub memory_bytes: Option<u64>,
     /// The kernel's name and release.
     pub kernel: Option<String>,
     /// The hypervisor, or `none`.
     pub virtualisation: Option<String>,
-    /// How the clock frequency is chosen.
+    /// The kernel's policy for the clock frequency.
     pub governor: Option<String>,
     /// The file system that `target/` lies on.
     pub filesystem: Option<String>,
-    /// `rustc --version`.
+    /// The output of `rustc --version`.
     pub rustc: Option<String>,
-    /// `RUSTFLAGS` and the profile.
+    /// The profile and `RUSTFLAGS`.
     pub flags: Option<String>,
-    /// criterion's version.
+    /// The version of criterion.
     pub criterion: Option<String>,
-    /// What criterion was told: warm-up, measurement, samples.
+    /// Criterion's settings: warm-up, measurement, samples.
     pub settings: Option<String>,
-    /// Share of the CPU time that the hypervisor gave to others meanwhile, 0 to 1.
+    /// The share of CPU time, from 0 to 1, that the hypervisor gave to other machines meanwhile.
     pub stolen_share: Option<f64>,
-    /// Runnable processes on average over the minute before it began.
+    /// The load average over the minute before the measurement began.
     pub load_before: Option<f64>,
 }
 
 impl Environment {
-    /// Whether two recordings may be compared: the same machine with the same compiler and
-    /// settings. What changes from run to run by nature, load and stolen time, is left out.
+    /// Returns `true` if recordings from the two environments may be compared: the same machine
+    /// with the same compiler and settings. Load and stolen time, which differ in every run, do not
+    /// matter.
     pub fn is_like(&self, other: &Environment) -> bool {
         let lasting =
             |of: &Environment| Environment { stolen_share: None, load_before: None, ..of.clone() };
         lasting(self) == lasting(other)
     }
 
-    /// What can be read of this machine now. `load_before` is the load at this moment; `criterion`,
-    /// `settings` and `stolen_share` are for whoever measures to fill in.
+    /// Reads the environment of this machine. `load_before` is the load now; the caller fills in
+    /// `criterion`, `settings` and `stolen_share`.
     pub fn read(project: &Project) -> Environment {
         let memory = read("/proc/meminfo").and_then(|text| {
             let kib: u64 = field(&text, "MemTotal")?.trim_end_matches("kB").trim().parse().ok()?;
@@ -76,7 +77,7 @@ impl Environment {
         }
     }
 
-    /// The fields that a page shows, in order, with labels in words; what is not known says so.
+    /// Returns the rows of a page's table, label and value; a missing value is `not known`.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let memory =
             self.memory_bytes.map(|b| format!("{:.1} GiB", b as f64 / (1u64 << 30) as f64));
@@ -103,7 +104,7 @@ impl Environment {
     }
 }
 
-/// git's commit, and whether files differ from it; recordings themselves do not count.
+/// Returns git's commit, and `true` if files other than recordings differ from it.
 pub fn commit(project: &Project) -> (Option<String>, Option<bool>) {
     let git = |args: &[&str]| {
         let out = Command::new("git").arg("-C").arg(project.root()).args(args).output().ok()?;
@@ -113,7 +114,7 @@ pub fn commit(project: &Project) -> (Option<String>, Option<bool>) {
     (git(&["rev-parse", "HEAD"]), changes.map(|changes| !changes.is_empty()))
 }
 
-/// The kernel's account of CPU time since it started, over all processors.
+/// The kernel's account of CPU time over all processors since it started.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuTime {
     stolen: u64,
@@ -121,21 +122,21 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// The account now, where there is one. Source: proc_stat(5).
+    /// Reads the account now, if the kernel keeps one. Source: proc_stat(5).
     pub fn now() -> Option<CpuTime> {
         CpuTime::parse(&read("/proc/stat")?)
     }
 
     fn parse(stat: &str) -> Option<CpuTime> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
-        // user, nice, system, idle, iowait, irq, softirq, steal; guests' time is part of user and
-        // nice.
+        // user, nice, system, idle, iowait, irq, softirq, steal. The columns after these, guest
+        // time, are already part of user and nice.
         let ticks: Vec<u64> =
             line.split_whitespace().take(8).map_while(|t| t.parse().ok()).collect();
         (ticks.len() == 8).then(|| CpuTime { stolen: ticks[7], total: ticks.iter().sum() })
     }
 
-    /// The share of CPU time since `before` that the hypervisor gave to others.
+    /// Returns the share of CPU time since `before` that the hypervisor gave to other machines.
     pub fn stolen_since(self, before: CpuTime) -> Option<f64> {
         let total = self.total.checked_sub(before.total).filter(|total| *total > 0)?;
         Some(self.stolen.checked_sub(before.stolen)? as f64 / total as f64)
@@ -156,7 +157,8 @@ fn kernel() -> Option<String> {
     }
 }
 
-/// `L1d 32 KiB, L1i 32 KiB, L2 1 MiB`, from a folder of the kernel's (sysfs-devices-system-cpu).
+/// Reads `L1d 32 KiB, L1i 32 KiB, L2 1 MiB` from a folder in sysfs. Source: the kernel's
+/// `Documentation/ABI/testing/sysfs-devices-system-cpu`.
 fn caches(folder: &Path) -> Option<String> {
     let mut caches: Vec<String> = fs::read_dir(folder)
         .ok()?
@@ -182,8 +184,8 @@ fn caches(folder: &Path) -> Option<String> {
     (!caches.is_empty()).then(|| caches.join(", "))
 }
 
-/// The hypervisor's name where one is told; "none" only where the processor would have said
-/// otherwise.
+/// Returns the hypervisor's name, if the machine tells it, or `none` if the processor reports no
+/// hypervisor.
 fn virtualisation() -> Option<String> {
     let flags = field(&read("/proc/cpuinfo")?, "flags")?;
     if !flags.split(' ').any(|flag| flag == "hypervisor") {
@@ -201,13 +203,14 @@ fn virtualisation() -> Option<String> {
     })
 }
 
-/// The type of the file system that holds `path`, or the nearest folder above it that exists.
+/// Returns the type of the file system that holds `path`, or the nearest existing folder above it.
 fn filesystem(path: &Path) -> Option<String> {
     let path = path.ancestors().find_map(|folder| folder.canonicalize().ok())?;
     filesystem_in(&read("/proc/self/mountinfo")?, &path)
 }
 
-/// Source: proc_pid_mountinfo(5). A later mount hides an earlier one at the same place.
+/// Finds the innermost mount in the format of proc_pid_mountinfo(5). A later mount hides an earlier
+/// one at the same place.
 fn filesystem_in(mountinfo: &str, path: &Path) -> Option<String> {
     mountinfo
         .lines()
@@ -228,7 +231,7 @@ fn flags() -> String {
     }
 }
 
-/// What a program says on one line, if it is there and succeeds.
+/// Runs a program and returns its output, or `None` if it is missing, fails or prints nothing.
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let out =
         Command::new(program).args(arguments).output().ok().filter(|out| out.status.success())?;
@@ -241,7 +244,7 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The value of the first line `name : value`.
+/// Returns the value of the first line `name : value`.
 fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_so() {
+    fn a_missing_value_is_not_known() {
         let rows = Environment::default().rows();
         assert!(rows.iter().all(|(_, value)| value == "not known"), "{rows:?}");
         assert_eq!(caches(Path::new("/no/such/folder")), None);
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_is_read_and_kept() {
+    fn an_environment_survives_being_written_and_read() {
         let environment = Environment::read(&Project::at("/no/such/project"));
         assert!(environment.cores.is_some() && environment.flags.is_some());
         let text = serde_json::to_string(&environment).unwrap();

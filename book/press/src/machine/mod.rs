@@ -1,5 +1,4 @@
-//! What was measured on one machine: the recordings in `book/machines`, and the reader's own
-//! results.
+//! The results of machines: the recordings in `book/machines`, and the reader's own results.
 
 mod benchmark;
 pub mod criterion;

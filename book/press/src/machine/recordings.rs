@@ -33,7 +33,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine of which nothing is known.
+    /// Creates a machine without results.
     pub fn new(name: &str) -> Machine {
         Machine {
             name: name.to_string(),
@@ -117,8 +117,8 @@ impl Machine {
         if let Some(old) = json_files(&project.machines())?.first() {
             let folder = old.with_extension("");
             return Err(Error::Failed(format!(
-                "{}: a machine's recordings are now a folder, {}, with a file per bench; remove this \
-                 file and record again",
+                "{}: a machine's recordings are now a folder, {}, with a file per bench; remove \
+                 this file and record again",
                 old.display(),
                 folder.display()
             )));
@@ -133,22 +133,22 @@ impl Machine {
         Ok(machines)
     }
 
-    /// Whether nothing at all is known of it.
+    /// Returns `true` if there are no results at all.
     pub fn is_empty(&self) -> bool {
         self.recordings.is_empty() && self.counts.is_empty() && self.proofs.is_empty()
     }
 
-    /// The recorded bench that a benchmark or a group belongs to.
+    /// Returns the recorded bench that a benchmark or a group belongs to.
     pub fn bench_of(&self, id: &str) -> Option<&str> {
         owner(id, self.recordings.keys().map(String::as_str))
     }
 
-    /// The recording that a benchmark or a group belongs to.
+    /// Returns the recording that a benchmark or a group belongs to.
     pub fn recording(&self, id: &str) -> Option<&Recording> {
         self.recordings.get(self.bench_of(id)?)
     }
 
-    /// One benchmark by its full id.
+    /// Returns one benchmark by its full id.
     pub fn benchmark(&self, id: &str) -> Known<&Benchmark> {
         let Some(recording) = self.recording(id) else {
             return Known::NotMeasured;
@@ -161,8 +161,8 @@ impl Machine {
         }
     }
 
-    /// The benchmarks of a group with their ids: functions in the order in which they ran,
-    /// parameters by size.
+    /// Returns the benchmarks of a group with their ids: functions in the order in which they ran,
+    /// and each function's parameters by size.
     pub fn group(&self, group: &str) -> Vec<(&str, &Benchmark)> {
         let Some(recording) = self.recording(group) else {
             return Vec::new();
@@ -187,18 +187,19 @@ impl Machine {
         members
     }
 
-    /// ns per iteration.
+    /// Returns the time of one iteration in ns.
     pub fn time(&self, id: &str) -> Known<Estimate> {
         self.benchmark(id).and_then(Benchmark::time)
     }
 
-    /// Bytes or elements per second; the quantity says which.
+    /// Returns bytes or elements per second; the quantity says which.
     pub fn throughput(&self, id: &str) -> Known<(Estimate, Quantity)> {
         self.benchmark(id).and_then(Benchmark::throughput)
     }
 
-    /// time(a) / time(b): inside the rounds when one recording has both, otherwise as wide as both
-    /// intervals allow. Two recordings from different environments are not compared at all.
+    /// Returns time(`a`) / time(`b`). If one recording has both, the ratio is taken within each
+    /// round; otherwise its interval is as wide as the intervals of both allow. Recordings from
+    /// different environments are not compared.
     pub fn ratio(&self, a: &str, b: &str) -> Known<Estimate> {
         let together = match (self.recording(a), self.recording(b)) {
             (Some(of_a), Some(of_b)) if !of_a.environment.is_like(&of_b.environment) => {
@@ -218,7 +219,8 @@ impl Machine {
         })
     }
 
-    /// throughput(a) / throughput(b); `NotMeasured` too when the two do not count the same thing.
+    /// Returns throughput(`a`) / throughput(`b`), or `NotMeasured` if one counts bytes and the
+    /// other elements.
     pub fn percent(&self, a: &str, b: &str) -> Known<Estimate> {
         let times = self.ratio(b, a);
         let work = self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
@@ -235,9 +237,9 @@ impl Machine {
         })
     }
 
-    /// The smallest parameter from which on function `a` beats function `b` at every size that both
-    /// were measured at; `None` inside when there is no such. To beat is to have the whole interval
-    /// of time(b) / time(a) above 1.
+    /// Returns the smallest parameter from which function `a` beats function `b` at every size at
+    /// which both were measured, or `None` in [`Known::Measured`] if `a` does not win at the
+    /// largest. `a` beats `b` if the whole interval of time(`b`) / time(`a`) lies above 1.
     pub fn crossover(&self, group: &str, a: &str, b: &str) -> Known<Option<Crossover>> {
         let of = |function: &str| -> Vec<(&str, &Benchmark)> {
             let mut members = self.group(group);
@@ -278,8 +280,9 @@ impl Machine {
         if compared == 0 { Known::NotMeasured } else { Known::Measured(found) }
     }
 
-    /// The ratio first / second of the A/A pair in the group `NAME_aa`; with several, the one whose
-    /// interval reaches furthest from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
+    /// Returns the ratio of the functions `first` and `second` in the group `NAME_aa`, which run
+    /// the same code. Among several parameters, it is the ratio whose interval reaches furthest
+    /// from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
     pub fn noise(&self, name: &str) -> Known<Estimate> {
         let group = format!("{name}_aa");
         let reach = |ratio: &Estimate| ratio.low.ln().abs().max(ratio.high.ln().abs());
@@ -305,7 +308,7 @@ impl Machine {
         }
     }
 
-    /// One number of an example.
+    /// Returns one count of an example.
     pub fn count(&self, example: &str, key: &str) -> Known<f64> {
         let values = self.counts.get(example).map(|counts| &counts.values);
         match values.and_then(|values| values.get(key).or_else(|| values.get(ALL))) {
@@ -339,8 +342,7 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// criterion's results apart by the bench that they come from. What belongs to no bench any more is
-/// left out.
+/// Splits criterion's results by bench. Results of benches that no longer exist are left out.
 fn by_bench(project: &Project, run: criterion::Run) -> BTreeMap<String, criterion::Run> {
     let benches = project.benches();
     let bench_of = |id: &str| owner(id, benches.iter().map(String::as_str)).map(str::to_string);
@@ -358,8 +360,8 @@ fn by_bench(project: &Project, run: criterion::Run) -> BTreeMap<String, criterio
     parts
 }
 
-/// What `cargo bench` left, as a recording of one round. criterion notes neither commit nor
-/// environment; that the results are this machine's is all that is known.
+/// Turns the results of `cargo bench` into a recording of one round. criterion notes neither the
+/// commit nor the environment, so `environment` is that of the machine now.
 fn one_round(run: criterion::Run, date: String, environment: Environment) -> Recording {
     Recording {
         date,

@@ -1,15 +1,15 @@
 //! Medians, intervals and ratios.
 //!
-//! An interval is a pair of order statistics: it covers the median of whatever distribution the
-//! rounds come from, with a probability that depends on their number only. (David and Nagaraja,
-//! *Order Statistics*, 3rd ed., section 7.1.)
+//! An interval is a pair of order statistics: whatever distribution the rounds come from, it covers
+//! the median with a probability that depends only on their number (David and Nagaraja, *Order
+//! Statistics*, 3rd ed., section 7.1).
 
 use crate::model::{Estimate, Round};
 
-/// What an interval should cover the median with.
+/// The least probability with which an interval should cover the median.
 const CONFIDENCE: f64 = 0.95;
 
-/// The median; `None` for no values, or when one is not a finite number.
+/// Returns the median, or `None` if there are no values or one of them is not finite.
 pub fn median(values: &[f64]) -> Option<f64> {
     let sorted = sorted(values)?;
     let middle = sorted.len() / 2;
@@ -20,27 +20,29 @@ pub fn median(values: &[f64]) -> Option<f64> {
     })
 }
 
-/// The chance that the interval that [`interval`] takes over `n` values covers the true median,
-/// whatever the distribution: 0.961 for nine, 0.5 for two, 0 for one.
+/// Returns the probability that [`interval`] over `n` values covers the true median, whatever the
+/// distribution: 0.961 for nine values, 0.5 for two, 0 for one.
 pub fn coverage(n: usize) -> f64 {
     covers(n, rank(n))
 }
 
-/// The tightest pair of order statistics, equally far from both ends, that covers the median with
-/// at least 95 %; the smallest and the largest value when there are too few (below six) for that.
+/// Returns the tightest pair of order statistics, equally far from both ends, that covers the
+/// median with a probability of at least 95 %. Fewer than six values cannot; for these, returns the
+/// smallest and the largest.
 pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let sorted = sorted(values)?;
     let rank = rank(sorted.len());
     Some((sorted[rank - 1], sorted[sorted.len() - rank]))
 }
 
-/// The rank, from 1, of the order statistic at the interval's lower end.
+/// Returns the rank, counted from 1, of the order statistic at the interval's lower end.
 fn rank(n: usize) -> usize {
     (1..=n.div_ceil(2)).take_while(|&rank| covers(n, rank) >= CONFIDENCE).last().unwrap_or(1)
 }
 
-/// The chance that the true median lies between the `rank`-th smallest and the `rank`-th largest of
-/// `n` values: not fewer than `rank` of them on either side, each side being a fair coin's toss.
+/// Returns the probability that the true median lies between the `rank`-th smallest and the
+/// `rank`-th largest of `n` values: each value falls below the median like the toss of a fair coin,
+/// and at least `rank` must fall on either side.
 fn covers(n: usize, rank: usize) -> f64 {
     let mut term = 0.5f64.powi(n as i32);
     let mut below = 0.0;
@@ -51,7 +53,7 @@ fn covers(n: usize, rank: usize) -> f64 {
     (1.0 - 2.0 * below).max(0.0)
 }
 
-/// The value and the interval over rounds; `None` unless all are finite and above zero.
+/// Returns the median with its interval, or `None` unless all values are finite and above zero.
 fn estimate(values: &[f64]) -> Option<Estimate> {
     if !values.iter().all(|&value| usable(value)) {
         return None;
@@ -60,8 +62,9 @@ fn estimate(values: &[f64]) -> Option<Estimate> {
     Some(Estimate { value: median(values)?, low, high, rounds: values.len() })
 }
 
-/// A benchmark's time in ns: the median of the rounds' medians. One round brings criterion's own
-/// interval. `None` when there is no round, or one with a time that is not a number above zero.
+/// Returns a benchmark's time in ns: the median of the rounds' medians. A single round keeps
+/// criterion's own interval. Returns `None` if there is no round, or a time is not a number above
+/// zero.
 pub fn time(rounds: &[Round]) -> Option<Estimate> {
     if let [only] = rounds {
         return spread(only.median, only.low, only.high, 1);
@@ -69,9 +72,8 @@ pub fn time(rounds: &[Round]) -> Option<Estimate> {
     estimate(&rounds.iter().map(|round| round.median).collect::<Vec<_>>())
 }
 
-/// time(a) / time(b), taken inside each round, so that a machine that slows down for a while slows
-/// both. One round brings the quotient of the two intervals' far ends; so do two benchmarks with
-/// different numbers of rounds.
+/// Returns time(`a`) / time(`b`), taken within each round, so that a machine that slows down for a
+/// while slows both. For a single round, or different numbers of rounds, returns the [`quotient`].
 pub fn ratio(a: &[Round], b: &[Round]) -> Option<Estimate> {
     if a.len() != b.len() || a.len() == 1 {
         return quotient(time(a)?, time(b)?);
@@ -82,7 +84,7 @@ pub fn ratio(a: &[Round], b: &[Round]) -> Option<Estimate> {
     estimate(&a.iter().zip(b).map(|(a, b)| a.median / b.median).collect::<Vec<_>>())
 }
 
-/// a / b for two estimates that do not share rounds: as wide as the two intervals allow.
+/// Returns `a` / `b` for estimates that share no rounds, with an interval as wide as theirs allow.
 pub fn quotient(a: Estimate, b: Estimate) -> Option<Estimate> {
     if ![a.value, a.low, a.high, b.value, b.low, b.high].into_iter().all(usable) {
         return None;
@@ -90,7 +92,7 @@ pub fn quotient(a: Estimate, b: Estimate) -> Option<Estimate> {
     spread(a.value / b.value, a.low / b.high, a.high / b.low, a.rounds.min(b.rounds))
 }
 
-/// An estimate that is certain to contain its own value.
+/// Returns an estimate whose interval contains its value.
 fn spread(value: f64, low: f64, high: f64, rounds: usize) -> Option<Estimate> {
     [value, low, high].into_iter().all(usable).then(|| Estimate {
         value,
@@ -100,7 +102,7 @@ fn spread(value: f64, low: f64, high: f64, rounds: usize) -> Option<Estimate> {
     })
 }
 
-/// Whether a number can be a time or a ratio of times.
+/// Returns `true` if `value` can be a time or a ratio of times.
 fn usable(value: f64) -> bool {
     value.is_finite() && value > 0.0
 }
@@ -125,7 +127,7 @@ mod tests {
             .collect()
     }
 
-    /// A small deterministic generator (Marsaglia's xorshift64*), enough to draw test data.
+    /// A small deterministic generator (Marsaglia's xorshift64*).
     struct Random(u64);
 
     impl Random {
@@ -136,7 +138,8 @@ mod tests {
             (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
         }
 
-        /// Skewed, with a long tail and the median ln 2: what times on a busy machine look like.
+        /// Draws from a skewed distribution with a long tail, like times on a busy machine. Its
+        /// median is ln 2.
         fn exponential(&mut self) -> f64 {
             -(1.0 - self.uniform()).ln()
         }
@@ -181,8 +184,7 @@ mod tests {
                 })
                 .count();
             let share = covered as f64 / draws as f64;
-            // Four standard errors of a share near 0.95 over 20,000 draws, and more of one near
-            // 0.5.
+            // Over 20,000 draws, four standard errors of a share near 0.5, and more near 0.95.
             assert!(
                 (share - coverage(n)).abs() < 0.014,
                 "{n} rounds: {share} against {}",
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_time_gives_no_number() {
+    fn values_that_are_no_times_give_no_number() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(time(&rounds(&[bad])), None, "{bad}");
             assert_eq!(time(&rounds(&[1.0, bad, 2.0])), None, "{bad}");

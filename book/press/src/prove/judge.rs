@@ -1,4 +1,4 @@
-//! Draws verdicts: a claim and what one machine knows go in, a judgement comes out.
+//! Judges claims by the results of one machine.
 
 use crate::machine::{Known, Machine, ProofRun, statistics};
 use crate::model::{
@@ -7,8 +7,8 @@ use crate::model::{
 use crate::units::{Quantity, number, text};
 use std::path::Path;
 
-/// The verdict on `claim` by what `machine` knows. A number that is missing, not finite, or a time
-/// that is not above zero never makes a claim hold.
+/// Judges `claim` by the results of `machine`. A claim never holds by a number that is missing or
+/// not finite, or by a time that is not above zero.
 pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
     match &claim.proof {
         Proof::Compiled { file, anchor } => ran(machine.proofs.get(&compiled_key(file, anchor))),
@@ -18,20 +18,20 @@ pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
     }
 }
 
-/// The key of a compiled claim in [`Machine::proofs`].
+/// Returns the key of a compiled claim in [`Machine::proofs`].
 pub fn compiled_key(file: &Path, anchor: &str) -> String {
-    // With slashes everywhere, so that a file recorded on one system is read on another.
+    // Slashes on every system, so that any system can read a recording.
     let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
     format!("compiled:{}#{anchor}", parts.join("/"))
 }
 
-/// The key of an explored claim in [`Machine::proofs`].
+/// Returns the key of an explored claim in [`Machine::proofs`].
 pub fn explored_key(model: &str) -> String {
     format!("explored:{model}")
 }
 
-/// The interval of a ratio, against its bound. Source of the rule: a claim holds when nothing in
-/// the interval contradicts it, and fails when nothing in it agrees.
+/// Judges a ratio by its whole interval. The claim holds if the interval lies within the bound, and
+/// fails if it lies outside; an interval across the bound leaves it undecided.
 pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
     let ratio = match ratio {
         Known::Measured(ratio) => ratio,
@@ -57,11 +57,11 @@ pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
     Judgement { verdict, value: Some(ratio), found }
 }
 
-/// How far an interval over this many rounds can be trusted, in words.
+/// Describes in words how far an interval over `rounds` rounds can be trusted.
 pub fn rounds(rounds: usize) -> String {
     match rounds {
         1 => "one round, sampling noise only".to_string(),
-        // The smallest and the largest: say what that covers.
+        // The interval reaches from the smallest to the largest value and covers less than usual.
         2..=5 => format!("{rounds} rounds, {:.0} % coverage", statistics::coverage(rounds) * 100.0),
         _ => format!("{rounds} rounds"),
     }
@@ -89,7 +89,8 @@ fn counted(counts: &[Count], machine: &Machine) -> Judgement {
     {
         return only;
     }
-    // One that fails decides; then one that nobody can say anything of; holding takes all of them.
+    // A single failure decides. Otherwise, a count that is missing does; the claim holds only if
+    // every count does.
     let worst = |j: &Judgement| match j.verdict {
         Verdict::Fails => 0,
         Verdict::NotMeasured => 1,
@@ -129,12 +130,11 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
             };
             found = format!("{found}, {key} = {}", print(other));
             shown = other / value;
-            // Less than nothing is not fewer: with a comparison that did no work the claim shows
-            // nothing.
+            // If the other variant counted nothing, it did no work, and fewer proves nothing.
             other.is_finite() && other > 0.0 && value * by <= other
         }
     };
-    // A count below zero is a fault of whatever counted, and no bound may take it for a good one.
+    // A negative count is a bug in the counter, and satisfies no bound.
     let holds = holds && value.is_finite() && value >= 0.0;
     let value =
         shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_is_none_is_no_verdict() {
+    fn a_ratio_that_is_not_a_number_has_no_verdict() {
         for bound in [RatioBound::Faster(1.5), RatioBound::Within(1.25)] {
             for (value, low, high) in [
                 (f64::NAN, f64::NAN, f64::NAN),
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(judgement.value.unwrap().value, 2.0);
         assert_eq!(judgement.found, "2.00× (2.00 to 2.00×; 9 rounds)");
         let swapped = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&old, &new));
-        assert_eq!(swapped.verdict, Verdict::Fails, "the broken technique must be found out");
+        assert_eq!(swapped.verdict, Verdict::Fails, "the slower technique must be noticed");
         let one = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&[100.0], &[200.0]));
         assert!(one.found.contains("one round"), "{}", one.found);
         let three = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&new[..3], &old[..3]));
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_are_missing_or_no_times_never_hold() {
+    fn missing_and_invalid_times_never_hold() {
         let claim = clocked(RatioBound::Faster(1.5));
         assert_eq!(judge(&claim, &Machine::new("m")).verdict, Verdict::NotMeasured);
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
@@ -311,9 +311,9 @@ mod tests {
 
     #[test]
     fn counts_are_judged_by_their_bounds() {
-        let machine = counts(
-            json!({ "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true }),
-        );
+        let machine = counts(json!({
+            "a.n": 1, "b.n": 32, "z.n": 0, "neg.n": -1, "no.n": "forbidden", "odd.n": true
+        }));
         let verdict = |key: &str, bound| {
             judge(&claim(Proof::Counted(vec![count(key, bound)])), &machine).verdict
         };
@@ -328,11 +328,7 @@ mod tests {
         assert_eq!(verdict("a.n", than("b.n", 32.0)), Verdict::Holds);
         assert_eq!(verdict("a.n", than("b.n", 33.0)), Verdict::Fails);
         assert_eq!(verdict("z.n", than("b.n", 2.0)), Verdict::Holds);
-        assert_eq!(
-            verdict("z.n", than("z.n", 2.0)),
-            Verdict::Fails,
-            "nothing compared with nothing"
-        );
+        assert_eq!(verdict("z.n", than("z.n", 2.0)), Verdict::Fails, "zero is not fewer than zero");
         assert_eq!(verdict("neg.n", CountBound::AtMost(1.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", than("neg.n", 2.0)), Verdict::Fails);
         assert_eq!(
