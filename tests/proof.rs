@@ -1,4 +1,4 @@
-//! The laboratory counts right: each witness against work whose cost is known.
+//! Each count is right for work whose cost is known.
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::allocations::{Allocations, Counting, count};
@@ -94,7 +94,7 @@ fn a_socket_closed_inside_is_closed_for_its_peer() {
 }
 
 #[test]
-fn work_that_panics_is_let_go() {
+fn a_panic_ends_the_trace() {
     let _alone = alone();
     let caught = panic::catch_unwind(|| trace(|| panic!("as it should")));
     assert!(caught.is_err());
@@ -103,7 +103,7 @@ fn work_that_panics_is_let_go() {
 }
 
 #[test]
-fn what_is_traced_already_is_refused_not_miscounted() {
+fn a_traced_thread_is_refused_not_miscounted() {
     let _alone = alone();
     let (inner, _) = trace(|| trace(|| ())).unwrap();
     assert!(inner.is_err());
@@ -126,7 +126,7 @@ fn allocations_are_counted_on_this_thread_only() {
 }
 
 #[test]
-fn the_peak_is_what_was_held_at_once() {
+fn the_peak_counts_bytes_held_at_once() {
     let (inner, outer) = count(|| {
         drop(black_box(vec![0_u8; 1000]));
         let (mut kept, first) = count(|| black_box(vec![0_u8; 100]));
@@ -205,7 +205,7 @@ fn kernel_threads_have_a_clock_that_advances_or_a_reason() {
 }
 
 #[test]
-fn a_pinned_thread_stays_and_a_core_that_is_not_there_is_refused() {
+fn a_pinned_thread_stays_and_a_missing_core_is_refused() {
     let core = cores::allowed().unwrap()[0];
     thread::spawn(move || {
         cores::pin(core).unwrap();
@@ -222,7 +222,7 @@ fn page_size() -> usize {
 }
 
 #[test]
-fn resident_memory_is_what_was_touched() {
+fn resident_memory_is_memory_that_was_touched() {
     let _alone = alone();
     const SIZE: u64 = 64 << 20;
     let before = resident::now().unwrap();
@@ -257,7 +257,7 @@ fn together_runs_once_on_each_core_or_not_at_all() {
 }
 
 #[test]
-fn what_the_compiler_refuses_is_told_by_its_code() {
+fn compiler_errors_are_reported_by_code() {
     let program =
         |second: &str| format!("fn main() {{ let text = String::new(); drop(text); {second} }}");
     assert_eq!(refusals("proof_accepted", &program("")), []);
@@ -267,7 +267,7 @@ fn what_the_compiler_refuses_is_told_by_its_code() {
 }
 
 #[test]
-fn a_core_is_kept_busy_as_long_as_the_work_takes_and_no_longer() {
+fn a_core_is_kept_busy_exactly_as_long_as_the_work_takes() {
     let core = *cores::allowed().unwrap().last().unwrap();
     let busy = |time| {
         let before = cpu::process().unwrap();

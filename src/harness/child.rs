@@ -1,4 +1,4 @@
-//! Trying in a process of its own what may kill the process.
+//! Experiments in a process of their own, because they may kill it.
 
 use super::report::{Report, Value};
 use crate::sys::cvt;
@@ -7,33 +7,33 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with this status.
+    /// It exited with this status.
     Exit(i32),
-    /// By this signal.
+    /// This signal killed it.
     Signal(i32),
 }
 
-/// Forks, has the child run `work` and exit with what it returns, and says how the child ended. A
-/// signal that kills leaves no core file behind.
+/// Forks, has the child run `work` and exit with its result, and returns how the child ended. A
+/// fatal signal leaves no core file behind.
 ///
 /// # Errors
 ///
-/// What `fork(2)` or `waitpid(2)` reports.
+/// The errors of `fork(2)` and `waitpid(2)`.
 ///
 /// # Safety
 ///
-/// `work` calls async-signal-safe functions only (`signal-safety(7)`): other threads of this
-/// process may have held any lock when it was forked. It does not allocate and does not panic.
+/// `work` must call async-signal-safe functions only (`signal-safety(7)`), because other threads may
+/// have held any lock at the fork. It must neither allocate nor panic.
 pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
-    // SAFETY: the child does what the caller vouches for, makes one more bare system call, and
-    // exits without running anything that belongs to the parent.
+    // SAFETY: the child runs `work`, for which the caller vouches, makes one more bare system call,
+    // and exits without running destructors or handlers of the parent.
     let child = cvt(unsafe {
         match libc::fork() {
             0 => {
-                let _ = no_core_file(); // where it cannot be, a file is left, and the end is the same
+                let _ = no_core_file(); // on failure the child leaves a core file and ends all the same
                 libc::_exit(work())
             }
             pid => pid,
@@ -51,14 +51,14 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     }
 }
 
-/// Runs this program once more with `--only variant`, in a process whose allocator has no past, and
-/// reports the numbers that [`print()`] has printed there: those of `columns` as bytes in the row
-/// `variant`, the others in JSON and under the table. A signal that ended it is one of them,
-/// `signal`; one that found nothing says why. Returns how it ended.
+/// Runs this program again with `--only variant`, in a process whose allocator has no history, and
+/// reports the numbers that [`print()`] printed there: those of `columns` as bytes in the row
+/// `variant`, the others in the JSON and in a note. A fatal signal is reported as `signal`; a process
+/// that printed nothing is reported with its complaint. Returns how the process ended.
 ///
 /// # Errors
 ///
-/// Where no process can be started, or it prints something else.
+/// If the process cannot be started or prints something else.
 pub fn row(report: &mut Report, variant: &str, columns: &[&str]) -> io::Result<End> {
     let (end, [out, complaint]) = itself(variant)?;
     let mut notes: Vec<String> = complaint.lines().take(1).map(str::to_owned).collect();
@@ -84,17 +84,17 @@ pub fn row(report: &mut Report, variant: &str, columns: &[&str]) -> io::Result<E
     Ok(end)
 }
 
-/// Prints what an experiment has found as [`row`] reads it: a line a number, behind its name.
+/// Prints the findings of an experiment in the form that [`row`] reads: a name and a number per line.
 pub fn print(found: &[(&str, u64)]) {
     found.iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
 }
 
-/// Returns how it ended and what it wrote to standard output and to standard error. A signal that
-/// kills leaves no core file behind.
+/// Runs this program and returns how it ended and what it wrote to standard output and standard
+/// error. A fatal signal leaves no core file behind.
 fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["--only", variant]);
-    // SAFETY: between fork and exec the child makes one system call, on a value of its own.
+    // SAFETY: between fork and exec the child makes one system call, on a local value.
     unsafe { command.pre_exec(no_core_file) };
     let output = command.output()?;
     let end = match output.status.signal() {
@@ -107,7 +107,7 @@ fn itself(variant: &str) -> io::Result<(End, [String; 2])> {
     ))
 }
 
-/// Makes one bare system call, so a process that was just forked may call it.
+/// Disables core files. Makes one bare system call, so a forked child may call it.
 fn no_core_file() -> io::Result<()> {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `none` is a live `rlimit`, which the call reads.

@@ -1,9 +1,8 @@
-//! A TCP connection to a reader on a core of its own: what the variants of a technique send over.
+//! A TCP connection over loopback to a reader on a core of its own.
 //!
-//! The reader reads every byte into a buffer, as a real one does. `recv` with `MSG_TRUNC` would
-//! throw the bytes away inside the kernel, without a copy; no client does that, so this one does
-//! not either. On loopback its copying is part of the wall time, and it is often the slower end:
-//! what the sender saved then shows on the sender's CPU clock only.
+//! The reader reads every byte into a buffer, as real clients do; `recv` with `MSG_TRUNC` would
+//! discard the bytes in the kernel without a copy. On loopback, the reader's copy is part of the wall
+//! time and often the slower end, so savings of the sender show only on the sender's CPU clock.
 
 use crate::sys::cores;
 use std::io::{self, Read, Write};
@@ -13,16 +12,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// The reader's buffer, in bytes. One that stays in the core's own cache makes a quick reader. With
-/// a large one the reader is the slower end, and the wall clock then shows the same for every way
-/// of sending.
+/// The size of the reader's buffer, in bytes. A buffer that fits the core's own caches makes a fast
+/// reader. With a large one the reader is the slower end, and every variant takes the same wall
+/// time.
 const BUFFER: usize = 64 << 10;
 
-/// How long to wait for a confirmation. A variant that sends too little must not hang the
+/// The time to wait for a confirmation, so that a variant that sends too little does not hang the
 /// experiment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A connected pair: the end that sends, and a thread that reads the other end until it is closed.
+/// A connection: the sending end, and a thread that reads the other end until it is closed.
 pub struct Loopback {
     sender: TcpStream,
     orders: Arc<Orders>,
@@ -30,20 +29,20 @@ pub struct Loopback {
     reader: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// What the sender wants of the reader.
+/// Instructions of the sender to the reader.
 struct Orders {
-    /// Confirm when so many bytes have arrived in all.
+    /// The total number of bytes at which to send a confirmation.
     confirm_at: AtomicU64,
-    /// Whether to look at the bytes or to count them only.
+    /// If set, compute a checksum of the bytes instead of only counting them.
     checksum: AtomicBool,
 }
 
 impl Loopback {
-    /// Connects, and starts the reader on `core`, or wherever the kernel puts it.
+    /// Connects, and starts the reader on `core`, or on any core if `None`.
     ///
     /// # Errors
     ///
-    /// What the sockets or the pinning report.
+    /// The errors of the sockets and of pinning.
     pub fn new(core: Option<usize>) -> io::Result<Self> {
         let (sender, peer) = pair()?;
         for end in [&sender, &peer] {
@@ -64,13 +63,13 @@ impl Loopback {
         Ok(Self { sender, orders, expected: 0, reader: Some(reader) })
     }
 
-    /// Has `send` write `bytes` bytes into the connection, and waits until all of them were read at
-    /// the other end. Returns once the reader has confirmed it: one answer, however many calls
-    /// `send` makes; at once, if `bytes` is 0.
+    /// Has `send` write `bytes` bytes to the connection, and waits until the reader has read all of
+    /// them. The reader confirms with one answer, however many calls `send` makes. If `bytes` is 0,
+    /// returns without an answer.
     ///
     /// # Errors
     ///
-    /// What `send` or the connection reports.
+    /// The errors of `send` and of the connection.
     pub fn transfer<T>(
         &mut self,
         bytes: u64,
@@ -79,11 +78,12 @@ impl Loopback {
         Ok(self.exchange(bytes, false, send)?.0)
     }
 
-    /// As [`transfer`](Self::transfer), and returns a checksum of what arrived, that of [`fnv1a`].
+    /// Does the same as [`transfer`](Self::transfer), and returns the [`fnv1a`] checksum of the bytes
+    /// that arrived.
     ///
     /// # Errors
     ///
-    /// What `send` or the connection reports.
+    /// The errors of `send` and of the connection.
     pub fn transfer_checked<T>(
         &mut self,
         bytes: u64,
@@ -99,13 +99,13 @@ impl Loopback {
         send: impl FnOnce(&TcpStream) -> io::Result<T>,
     ) -> io::Result<(T, u64)> {
         self.expected += bytes;
-        self.orders.checksum.store(checksum, Ordering::Relaxed); // published with the order below
-        // Release: pairs with the load in `read_all`. The order stands before the first byte can
-        // arrive.
+        self.orders.checksum.store(checksum, Ordering::Relaxed); // published by the Release store below
+        // Release: pairs with the Acquire load in `read_all`. The instruction is in place before the
+        // first byte can arrive.
         self.orders.confirm_at.store(self.expected, Ordering::Release);
         let result = send(&self.sender)?;
         if bytes == 0 {
-            return Ok((result, FNV_START)); // nothing arrives, so nobody confirms it
+            return Ok((result, FNV_START)); // nothing arrives, so the reader confirms nothing
         }
         let mut answer = [0; 8];
         (&self.sender).read_exact(&mut answer)?;
@@ -116,7 +116,7 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// What the reader met, such as bytes that nobody announced.
+    /// The errors of the reader, such as more bytes than announced.
     pub fn close(mut self) -> io::Result<()> {
         let reader = self.reader.take();
         drop(self);
@@ -127,11 +127,11 @@ impl Loopback {
     }
 }
 
-/// Sends over a connection of its own, and returns when all `bytes` have arrived.
+/// Sends over a connection of its own, and returns when all `bytes` bytes have arrived.
 ///
 /// # Errors
 ///
-/// What `send`, the connection or its reader reports.
+/// The errors of `send`, of the connection and of its reader.
 pub fn once<T>(bytes: u64, send: impl FnOnce(&TcpStream) -> io::Result<T>) -> io::Result<T> {
     let mut line = Loopback::new(None)?;
     let result = line.transfer(bytes, send)?;
@@ -139,23 +139,23 @@ pub fn once<T>(bytes: u64, send: impl FnOnce(&TcpStream) -> io::Result<T>) -> io
     Ok(result)
 }
 
-/// Both ends of a TCP connection, first the one that connected.
+/// Returns both ends of a TCP connection, the connecting one first.
 ///
 /// # Errors
 ///
-/// What the sockets report.
+/// The errors of the sockets.
 pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let client = TcpStream::connect(listener.local_addr()?)?;
     Ok((client, listener.accept()?.0))
 }
 
-/// Sends `request` and says that nothing follows, lets `server` answer and close on this thread,
-/// and returns the answer, read on another.
+/// Sends `request` and shuts down the sending side, lets `server` answer and close on this thread, and
+/// returns the answer, which another thread reads.
 ///
 /// # Errors
 ///
-/// What the sockets or `server` report.
+/// The errors of the sockets and of `server`.
 pub fn ask(request: &str, server: impl FnOnce(TcpStream) -> io::Result<()>) -> io::Result<Vec<u8>> {
     let (mut client, socket) = pair()?;
     client.write_all(request.as_bytes())?;
@@ -165,23 +165,23 @@ pub fn ask(request: &str, server: impl FnOnce(TcpStream) -> io::Result<()>) -> i
     reader.join().map_err(|_| io::Error::other("the client panicked"))?
 }
 
-/// All that comes until the other end says that nothing follows.
+/// Reads until end of file.
 ///
 /// # Errors
 ///
-/// What reading reports.
+/// The errors of reading.
 pub fn hear(mut end: impl Read) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     end.read_to_end(&mut all).map(|_| all)
 }
 
-/// A client asks and a server answers, each on a thread of its own, while `relay` passes on between
-/// them on this thread, with a connection to each. Returns its result, and whether client and
-/// server heard what the other said and no more.
+/// Runs a client that sends `question` and a server that answers with `answer`, each on a thread of
+/// its own, while `relay` runs on this thread with a connection to each. Returns its result, and
+/// `true` if the client and the server received exactly what the other one sent.
 ///
 /// # Errors
 ///
-/// What the sockets or `relay` report.
+/// The errors of the sockets and of `relay`.
 pub fn through<T>(
     question: &[u8],
     answer: &[u8],
@@ -199,7 +199,7 @@ pub fn through<T>(
             server.write_all(answer).map(|()| heard)
         });
         let result = relay(&first, &second);
-        drop((first, second)); // also when it has failed: nobody waits for it then
+        drop((first, second)); // even after an error, so that no thread waits for the relay
         let [to_client, to_server] = [asking, answering].map(cores::joined);
         Ok((result?, to_client? == answer && to_server? == question))
     })
@@ -216,7 +216,7 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
             Err(error) => return Err(error),
         };
         arrived += count as u64;
-        let confirm_at = orders.confirm_at.load(Ordering::Acquire); // pairs with the store in `exchange`
+        let confirm_at = orders.confirm_at.load(Ordering::Acquire); // pairs with the Release store in `exchange`
         if arrived > confirm_at {
             return Err(io::Error::other(format!(
                 "{arrived} bytes arrived where {confirm_at} were announced"
@@ -232,10 +232,10 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
     }
 }
 
-/// Where a checksum begins.
+/// The initial value of a checksum.
 pub const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The FNV-1a checksum of `bytes`, continuing `hash`.
+/// Continues the FNV-1a checksum `hash` with `bytes`.
 pub fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
     bytes
         .iter()

@@ -1,14 +1,14 @@
-//! Timing several things in turns, for examples: what the machine does meanwhile then happens to
-//! all of them alike.
+//! Times of several probes that take turns, for examples: drift of the machine then affects all of
+//! them alike.
 //!
-//! A few short rounds show what is large. To prove a small difference, use the bench, and `cargo
-//! book record`.
+//! A few short rounds show large differences. To prove a small one, use the bench and `cargo book
+//! record`.
 
 use super::report::Value;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Does something so many times and says how long all of them took.
+/// Does something `n` times and returns the time of all of them.
 type Probe<'a> = Box<dyn FnMut(u64) -> io::Result<Duration> + 'a>;
 
 /// Several probes that take turns.
@@ -31,10 +31,10 @@ type Probe<'a> = Box<dyn FnMut(u64) -> io::Result<Duration> + 'a>;
 #[derive(Default)]
 pub struct Rounds<'a>(Vec<(String, Probe<'a>)>);
 
-/// What one operation took, in nanoseconds.
+/// The time of one operation, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
-    /// The median of the rounds (the upper one of two).
+    /// The median of the rounds, the upper one if there are two.
     pub median: f64,
     /// The fastest round.
     pub low: f64,
@@ -43,7 +43,7 @@ pub struct Times {
 }
 
 impl<'a> Rounds<'a> {
-    /// Adds a probe, which does something as often as it is told and returns how long that took.
+    /// Adds a probe: it gets a number of repetitions and returns the time that they took.
     pub fn add(
         &mut self,
         name: impl Into<String>,
@@ -52,10 +52,10 @@ impl<'a> Rounds<'a> {
         self.0.push((name.into(), Box::new(probe)));
     }
 
-    /// Runs all probes in turns, so many rounds, each probe for about `budget` a round but at least
-    /// once.
+    /// Runs all probes in turns for `rounds` rounds. Each probe gets about `budget` per round and runs
+    /// at least once.
     ///
-    /// A probe that fails is not run again; its error stands in its place.
+    /// A probe that fails is not run again, and its error is returned in its place.
     pub fn run(self, rounds: usize, budget: Duration) -> Vec<(String, io::Result<Times>)> {
         let mut probes: Vec<_> = self
             .0
@@ -81,14 +81,14 @@ impl<'a> Rounds<'a> {
     }
 }
 
-/// How often to do it to fill `budget`. The first calls also warm up what the probe uses.
+/// Finds the number of repetitions that fill `budget`. Its calls warm up the probe.
 fn calibrate(probe: &mut Probe<'_>, budget: Duration) -> io::Result<u64> {
     let mut n = 1;
     loop {
         let start = Instant::now();
         let time = probe(n)?;
-        // What a probe sets up is not in its time, but in ours. The last condition stops at a probe
-        // that takes no time.
+        // The set-up of a probe is not part of its time, but of ours. The last condition ends the
+        // loop for a probe that takes no time.
         if time >= budget / 8 || start.elapsed() >= budget || n >= 1 << 40 {
             let fits =
                 n as f64 * budget.as_secs_f64() / time.max(Duration::from_nanos(1)).as_secs_f64();
@@ -107,7 +107,8 @@ impl Times {
         Self { median: taken[taken.len() / 2], low: taken[0], high: taken[taken.len() - 1] }
     }
 
-    /// As bytes a second, where one operation moves that many: slowest and fastest change places.
+    /// Converts to bytes per second, if one operation moves `bytes` bytes. The slowest and the fastest
+    /// round change places.
     pub fn bandwidth(&self, bytes: usize) -> Value {
         let rate = |time: f64| Value::BytesPerSecond(bytes as f64 / time * 1e9);
         Value::Rounds(Box::new([rate(self.median), rate(self.high), rate(self.low)]))

@@ -1,14 +1,14 @@
-//! Counting heap allocations, with the allocator as the witness.
+//! Counts of heap allocations, with the allocator as the witness.
 //!
-//! A program that wants to count installs [`Counting`] as its global allocator; [`count`] then
-//! reports what one piece of code allocated on the calling thread. Other threads keep their own
-//! counts, so nothing needs to stand still.
+//! A program installs [`Counting`] as its global allocator, and [`count`] then returns the allocations
+//! of a piece of code on the calling thread. Each thread has counts of its own, so other threads may
+//! run meanwhile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-/// The system's allocator, counting what passes through it.
+/// The system's allocator with counts.
 ///
 /// ```
 /// use perf_proved::proof::allocations::{Counting, count};
@@ -22,37 +22,37 @@ use std::hint::black_box;
 /// ```
 pub struct Counting;
 
-/// What a piece of code asked the allocator for, and gave back.
+/// The allocations and frees of a piece of code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocations {
     /// Calls that could return new memory: `alloc`, `alloc_zeroed` and `realloc`.
     pub calls: u64,
-    /// Bytes asked for by those calls; a `realloc` counts with its whole new size.
+    /// Bytes that those calls requested; a `realloc` counts with its whole new size.
     pub bytes: u64,
-    /// Blocks given back; a `realloc` is none.
+    /// Blocks that were freed, not counting `realloc`.
     pub frees: u64,
-    /// The most bytes that this thread held at once, beyond what it held before. What another
-    /// thread frees for it, it still seems to hold.
+    /// The peak of bytes that this thread held beyond those it held before. A block that another
+    /// thread frees still counts as held.
     pub peak: u64,
-    /// Bytes that this thread holds now beyond what it held before; below zero if it has freed more
+    /// The bytes that this thread holds now beyond those it held before; negative if it has freed more
     /// than it allocated.
     pub held: i64,
 }
 
-/// One thread's counts so far.
+/// The counts of one thread so far.
 #[derive(Clone, Copy)]
 struct Tally {
     calls: u64,
     bytes: u64,
     frees: u64,
-    /// Bytes held: below zero in a thread that frees what others have allocated.
+    /// Bytes held; negative in a thread that frees blocks of other threads.
     held: i64,
-    /// The most that `held` has been since [`count`] last began.
+    /// The peak of `held` since the last start of [`count`].
     peak: i64,
 }
 
 thread_local! {
-    // Constant and without a destructor: touching it never allocates, also not while a thread ends.
+    // Constant and without a destructor, so access never allocates, even while a thread ends.
     static TALLY: Cell<Tally> = const { Cell::new(Tally { calls: 0, bytes: 0, frees: 0, held: 0, peak: 0 }) };
 }
 
@@ -77,14 +77,14 @@ fn record(old: usize, new: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         record(0, layout.size());
-        // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `System`'s too.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc::alloc`, which `System` shares.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         record(0, layout.size());
-        // SAFETY: as in `alloc`. Forwarded, not left to the default, so that large zeroed blocks
-        // stay lazily zeroed.
+        // SAFETY: as in `alloc`. The default would zero the block itself; `System` zeroes large
+        // blocks lazily.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -104,11 +104,12 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs `work` and returns what it allocated on this thread.
+/// Runs `work` and returns its result with its allocations on this thread.
 ///
 /// # Panics
 ///
-/// If [`Counting`] is not the program's global allocator: a count of zero would then mean nothing.
+/// If [`Counting`] is not the program's global allocator, because a count of zero would mean nothing
+/// then.
 pub fn count<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
     let start = TALLY.get();
     drop(black_box(Box::new(0_u8)));
@@ -121,7 +122,7 @@ pub fn count<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
     TALLY.set(Tally { peak: before.held, ..before });
     let result = work();
     let after = TALLY.get();
-    // For a count around this one.
+    // Restores the peak of an enclosing count.
     TALLY.set(Tally { peak: after.peak.max(before.peak), ..after });
     let made = Allocations {
         calls: after.calls - before.calls,

@@ -1,14 +1,13 @@
-//! CPU time: the calling thread's, the process's, and that of the kernel's own threads.
+//! CPU time of the calling thread, of the process, and of the kernel's own threads.
 //!
-//! A technique that hands its work to the kernel's threads looks free on the caller's clock. Add
-//! all three clocks before you call it cheap: [`thread`] for what the caller pays, [`process`] for
-//! its helpers (io_uring's workers among them), and [`kernel_threads`] for what ran outside the
-//! process.
+//! A technique that hands its work to kernel threads looks free on the caller's clock. Look at all
+//! three clocks before you call it cheap: [`thread`] for the caller, [`process`] for its helpers
+//! (including io_uring's workers), and [`kernel_threads`] for work outside the process.
 
 use std::io;
 use std::time::Duration;
 
-/// CPU time that the calling thread has used, in user space and in the kernel
+/// Returns the CPU time that the calling thread has used, in user space and in the kernel
 /// (`CLOCK_THREAD_CPUTIME_ID`).
 ///
 /// # Errors
@@ -21,7 +20,7 @@ pub fn thread() -> io::Result<Duration> {
     Err(crate::sys::unsupported("CPU time clocks are read on Unix systems only"))
 }
 
-/// CPU time that all threads of this process have used (`CLOCK_PROCESS_CPUTIME_ID`).
+/// Returns the CPU time that all threads of this process have used (`CLOCK_PROCESS_CPUTIME_ID`).
 ///
 /// # Errors
 ///
@@ -33,18 +32,18 @@ pub fn process() -> io::Result<Duration> {
     Err(crate::sys::unsupported("CPU time clocks are read on Unix systems only"))
 }
 
-/// The CPU time of one thread, for another to read.
+/// The CPU clock of one thread, which other threads can read.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadClock(libc::clockid_t);
 
 #[cfg(target_os = "linux")]
 impl ThreadClock {
-    /// That of the calling thread.
+    /// Returns the clock of the calling thread.
     ///
     /// # Errors
     ///
-    /// What `pthread_getcpuclockid(3)` reports.
+    /// The errors of `pthread_getcpuclockid(3)`.
     pub fn mine() -> io::Result<Self> {
         let mut clock = 0;
         // SAFETY: `clock` is live and writable, and the calling thread exists.
@@ -54,7 +53,7 @@ impl ThreadClock {
         }
     }
 
-    /// What it has used by now, in user space and in the kernel.
+    /// Returns the time that the thread has used so far, in user space and in the kernel.
     ///
     /// # Errors
     ///
@@ -72,14 +71,13 @@ fn read(clock: libc::clockid_t) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
-/// CPU time of all the kernel's threads (`kworker`, `ksoftirqd` and so on) since they started, from
-/// `/proc/PID/schedstat`. It belongs to the whole machine: take it as a bound on what was moved out
-/// of the process.
+/// Returns the CPU time of all kernel threads (`kworker`, `ksoftirqd` and so on) since they started,
+/// from `/proc/PID/schedstat`. It covers the whole machine, so it is an upper bound on the work that
+/// was moved out of the process.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux, and where `/proc` shows no kernel thread, as inside most
-/// containers.
+/// `Unsupported` outside Linux, and if `/proc` shows no kernel thread, as in most containers.
 pub fn kernel_threads() -> io::Result<Duration> {
     #[cfg(target_os = "linux")]
     {
@@ -90,7 +88,7 @@ pub fn kernel_threads() -> io::Result<Duration> {
             if !path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()) {
                 continue;
             }
-            // A process may end between two reads; what has ended is not counted.
+            // A process may end between two reads; then it is not counted.
             let Ok(stat) = std::fs::read_to_string(path.join("stat")) else { continue };
             if !is_kernel_thread(&stat) {
                 continue;
@@ -114,9 +112,9 @@ pub fn kernel_threads() -> io::Result<Duration> {
     Err(crate::sys::unsupported("kernel threads are listed by Linux's /proc only"))
 }
 
-/// Whether a line of `/proc/PID/stat` is a kernel thread's: its `flags`, the seventh field behind
-/// the name, hold `PF_KTHREAD`. The name stands in parentheses and may itself hold spaces and
-/// parentheses.
+/// Returns `true` if a line of `/proc/PID/stat` belongs to a kernel thread: its `flags`, the seventh
+/// field after the name, contain `PF_KTHREAD`. The name is in parentheses and may contain spaces and
+/// parentheses itself.
 #[cfg(target_os = "linux")]
 fn is_kernel_thread(stat: &str) -> bool {
     const PF_KTHREAD: u64 = 0x0020_0000;

@@ -1,11 +1,11 @@
-//! How much memory the process has in fact, from `/proc/self`.
+//! Resident memory of the process, from `/proc/self`.
 //!
-//! What was allocated and never touched is not resident, and what was freed may be.
+//! Memory that was allocated and never touched is not resident. Memory that was freed may be.
 
 use std::fs;
 use std::io;
 
-/// Bytes that are resident now (`VmRSS`).
+/// Returns the bytes that are resident now (`VmRSS`).
 ///
 /// # Errors
 ///
@@ -14,7 +14,7 @@ pub fn now() -> io::Result<u64> {
     status("VmRSS:")
 }
 
-/// The most bytes that were resident at once, since the program was started or since [`reset_peak`]
+/// Returns the peak of resident bytes since the program was started or since [`reset_peak`]
 /// (`VmHWM`).
 ///
 /// # Errors
@@ -24,12 +24,12 @@ pub fn peak() -> io::Result<u64> {
     status("VmHWM:")
 }
 
-/// Lets [`peak`] begin again at what is resident now, by
+/// Resets [`peak`] to the bytes that are resident now, by
 /// [`clear_refs`](https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html).
 ///
 /// # Errors
 ///
-/// What writing that file reports; it does not exist outside Linux.
+/// If the file cannot be written; it does not exist outside Linux.
 pub fn reset_peak() -> io::Result<()> {
     fs::write("/proc/self/clear_refs", "5")
 }
@@ -40,6 +40,6 @@ fn status(field: &str) -> io::Result<u64> {
         .lines()
         .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.map(|kib| kib << 10).ok_or_else(|| {
-        crate::sys::unsupported("this kernel does not say how much of a process is resident")
+        crate::sys::unsupported("this kernel does not report the resident memory of a process")
     })
 }

@@ -1,4 +1,4 @@
-//! Counting system calls, with the kernel as the witness.
+//! Counts of system calls, with the kernel as the witness.
 //!
 //! [`trace`] forks a helper, and the helper attaches to the calling thread as a debugger would
 //! (`ptrace(2)`). From then on the kernel stops the thread at the entry and at the exit of every
@@ -14,16 +14,16 @@
 use std::collections::BTreeMap;
 use std::io;
 
-/// What one piece of code asked of the kernel.
+/// The system calls of a piece of code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls(BTreeMap<&'static str, Call>);
 
 /// All calls of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    /// How often it was made, failures included.
+    /// The number of calls, failed ones included.
     pub made: u64,
-    /// How many of those returned an error (`EAGAIN` and `EINTR` are errors too).
+    /// The number of calls that returned an error (`EAGAIN` and `EINTR` are errors too).
     pub failed: u64,
     /// The sum of the non-negative results: bytes, for calls that move bytes.
     pub returned: u64,
@@ -36,28 +36,28 @@ const COPY_OUT: [&str; 7] =
     ["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg"];
 
 impl Calls {
-    /// The calls of that name; all zero if there were none.
+    /// Returns the calls named `name`; all zero if there were none.
     pub fn of(&self, name: &str) -> Call {
         self.0.get(name).copied().unwrap_or_default()
     }
 
-    /// How many calls there were in all.
+    /// Returns the number of all calls.
     pub fn total(&self) -> u64 {
         self.0.values().map(|call| call.made).sum()
     }
 
-    /// Bytes that the kernel copied into the caller's memory by `read`, `recv` and their variants.
+    /// Returns the bytes that the kernel copied into the caller's memory by `read`, `recv` and their variants.
     pub fn copied_in(&self) -> u64 {
         COPY_IN.iter().map(|name| self.of(name).returned).sum()
     }
 
-    /// Bytes that the kernel copied out of the caller's memory by `write`, `send` and their
-    /// variants.
+    /// Returns the bytes that the kernel copied out of the caller's memory by `write`, `send` and
+    /// their variants.
     pub fn copied_out(&self) -> u64 {
         COPY_OUT.iter().map(|name| self.of(name).returned).sum()
     }
 
-    /// Name and calls, by name.
+    /// Iterates over the calls, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, Call)> + '_ {
         self.0.iter().map(|(name, call)| (*name, *call))
     }
@@ -81,8 +81,8 @@ impl Calls {
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux on x86-64 and arm64. Otherwise what `ptrace(2)` reports, in a
-/// sentence; `work` has then not run.
+/// `Unsupported` outside Linux on x86-64 and arm64. Otherwise the error of `ptrace(2)`, in a
+/// sentence; `work` has not run then.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
     linux::trace(work)
@@ -107,30 +107,30 @@ mod linux {
     use std::ptr;
     use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-    /// Calls above this number are not counted apart; Linux has some 470.
+    /// Calls with a number above this one are not counted separately; Linux has some 470.
     const NUMBERS: usize = 1024;
     /// Threads that may be inside a system call at the same moment.
     const THREADS: usize = 256;
 
-    /// `prctl` options that the kernel does not know. It refuses them without an effect; the helper
-    /// sees them pass and takes them as "count from here" and "up to here".
+    /// `prctl` options that the kernel does not know and refuses without an effect. The helper sees
+    /// them pass and starts and stops counting.
     const BEGIN: libc::c_int = 0x7072_6f31;
     const END: libc::c_int = 0x7072_6f32;
 
-    /// Where the helper is: `WAITING` until it may attach, then `ATTACHED`, or the negative errno
-    /// of what failed.
+    /// The state of the helper: `WAITING` until it may attach, then `ATTACHED`, or the negative errno
+    /// of its failure.
     const WAITING: i32 = 0;
     const MAY_ATTACH: i32 = 1;
     const ATTACHED: i32 = 2;
 
-    /// The page that thread and helper share.
+    /// The memory that the thread and its helper share.
     struct Shared {
         state: AtomicI32,
         numbers: [Number; NUMBERS],
     }
 
-    /// Written by the helper alone, with Relaxed: the thread reads it only after the helper was
-    /// reaped.
+    /// Counts, which only the helper writes. Relaxed suffices, because the thread reads them after it
+    /// has reaped the helper.
     struct Number {
         made: AtomicU64,
         failed: AtomicU64,
@@ -169,7 +169,7 @@ mod linux {
 
     impl Drop for Mapping {
         fn drop(&mut self) {
-            // SAFETY: exactly what `new` mapped, and nothing borrows it any more.
+            // SAFETY: exactly what `new` mapped, and no borrow of it is left.
             unsafe { libc::munmap(self.0.cast(), size_of::<Shared>()) };
         }
     }
@@ -256,12 +256,12 @@ mod linux {
         }
     }
 
-    /// What the forked helper does: attach, count between the markers, exit. Exiting detaches from
-    /// every traced thread.
+    /// Runs the forked helper: it attaches, counts between the markers, and exits, which detaches it
+    /// from every traced thread.
     ///
     /// # Safety
     ///
-    /// To be called only in a process that has just been forked, which it ends.
+    /// Must be called only in a process that was just forked. It ends the process.
     unsafe fn helper(thread: libc::pid_t, shared: &Shared) -> ! {
         let outcome = unsafe {
             // SAFETY: bare system calls on integers and on memory that outlives this process.
@@ -273,13 +273,13 @@ mod linux {
         if let Err(errno) = outcome {
             shared.state.store(-errno, Ordering::Release); // pairs with the traced thread's load
         }
-        // SAFETY: ends the process without running anything that belongs to the parent.
+        // SAFETY: ends the process without running destructors or handlers of the parent.
         unsafe { libc::_exit(0) }
     }
 
     /// # Safety
     ///
-    /// As [`helper`].
+    /// See [`helper`].
     unsafe fn count(thread: libc::pid_t, shared: &Shared) -> Result<(), i32> {
         // SAFETY: reads a thread-local integer.
         let errno = || unsafe { *libc::__errno_location() };
@@ -294,7 +294,7 @@ mod linux {
             }
         }
 
-        // The call that each traced thread is in; 0 marks a free place.
+        // The current call of each traced thread; thread 0 marks a free entry.
         let mut inside = [(0 as libc::pid_t, 0 as libc::c_long); THREADS];
         let mut counting = false;
         loop {
@@ -306,14 +306,14 @@ mod linux {
                 if errno() == libc::EINTR {
                     continue;
                 }
-                return Ok(()); // nothing left to trace
+                return Ok(()); // no traced thread is left
             }
             if !libc::WIFSTOPPED(status) {
-                // The thread has ended; its place is free.
+                // The thread has ended, which frees its entry.
                 inside
                     .iter_mut()
                     .filter(|(tid, _)| *tid == stopped)
-                    .for_each(|place| *place = (0, 0));
+                    .for_each(|entry| *entry = (0, 0));
                 continue;
             }
             let signal = libc::WSTOPSIG(status);
@@ -333,9 +333,9 @@ mod linux {
                         }
                     }
                     Stop::Exit(result) if counting => {
-                        // An exit without its entry is that of the marker itself.
-                        if let Some(place) = inside.iter_mut().find(|(tid, _)| *tid == stopped) {
-                            if let Some(count) = slot(shared, place.1) {
+                        // An exit without an entry belongs to the marker itself.
+                        if let Some(entry) = inside.iter_mut().find(|(tid, _)| *tid == stopped) {
+                            if let Some(count) = slot(shared, entry.1) {
                                 match u64::try_from(result) {
                                     Ok(result) => {
                                         count.returned.fetch_add(result, Ordering::Relaxed)
@@ -343,18 +343,19 @@ mod linux {
                                     Err(_) => count.failed.fetch_add(1, Ordering::Relaxed),
                                 };
                             }
-                            place.1 = -1;
+                            entry.1 = -1;
                         }
                     }
                     _ => {}
                 }
             } else if status >> 16 == 0 {
-                deliver = signal; // a signal meant for the thread: pass it on
+                deliver = signal; // a signal for the thread: pass it on
             } else if shared.state.load(Ordering::Relaxed) == MAY_ATTACH {
-                shared.state.store(ATTACHED, Ordering::Release); // stopped by our INTERRUPT; pairs with the load in `trace`
+                // Stopped by our INTERRUPT. Pairs with the Acquire load in `trace`.
+                shared.state.store(ATTACHED, Ordering::Release);
             }
             // SAFETY: `stopped` is in a ptrace stop. If it was killed meanwhile, the call fails and
-            // the next wait tells.
+            // the next wait reports it.
             unsafe { libc::ptrace(libc::PTRACE_SYSCALL, stopped, 0, deliver) };
         }
     }
@@ -364,14 +365,14 @@ mod linux {
     }
 
     enum Stop {
-        /// Number and first argument.
+        /// The number and the first argument of the call.
         Entry(libc::c_long, u64),
         /// The result, negative for an error.
         Exit(i64),
         Other,
     }
 
-    /// Asks the kernel what the stopped thread is about to call or has just called
+    /// Returns the call that the stopped thread is about to make or has just made
     /// (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3).
     fn syscall_stop(thread: libc::pid_t) -> Stop {
         // SAFETY: all-zero bytes are a valid value of this struct and of its union of integers; the
@@ -396,7 +397,7 @@ mod linux {
         }
     }
 
-    /// Pairs numbers with names by way of libc's own constants.
+    /// Maps numbers to names through the constants of libc.
     macro_rules! names {
         ($number:expr; $($constant:ident = $name:literal)*) => {
             match $number {
@@ -406,7 +407,7 @@ mod linux {
         };
     }
 
-    /// A call's name; `"other"` for one that no chapter has met.
+    /// Returns the name of a call, or `"other"` for one that no chapter makes.
     fn name(number: libc::c_long) -> &'static str {
         names! { number;
             SYS_accept = "accept" SYS_accept4 = "accept4" SYS_bind = "bind" SYS_brk = "brk" SYS_clock_gettime = "clock_gettime"

@@ -3,21 +3,22 @@
 use std::io;
 use std::ops::Sub;
 
-/// What the kernel has charged to a thread so far; subtract two to get what happened between them.
+/// Page faults and context switches of a thread so far. The difference of two values is what
+/// happened between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Page faults served without reading from a device.
+    /// Page faults that needed no read from a device.
     pub minor_faults: u64,
-    /// Page faults that had to read from a device.
+    /// Page faults that needed a read from a device.
     pub major_faults: u64,
-    /// Times it gave the core away because it had to wait.
+    /// Switches away from the thread because it had to wait.
     pub voluntary_switches: u64,
-    /// Times the core was taken from it.
+    /// Switches away from the thread because the kernel preempted it.
     pub involuntary_switches: u64,
 }
 
 impl Usage {
-    /// Of the calling thread (`RUSAGE_THREAD`).
+    /// Returns the counts of the calling thread (`RUSAGE_THREAD`).
     ///
     /// # Errors
     ///
@@ -43,23 +44,23 @@ impl Sub for Usage {
     }
 }
 
-/// Does the work, and returns with its result what the kernel charged to this thread for it.
+/// Runs `work` and returns its result with the faults and switches of this thread in the meantime.
 ///
 /// # Errors
 ///
-/// What the work reports; as [`Usage::of_thread`].
+/// The errors of `work` and of [`Usage::of_thread`].
 pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> {
     let before = Usage::of_thread()?;
     let result = work()?;
     Ok((result, Usage::of_thread()? - before))
 }
 
-/// How often a core has made another one drop translations of addresses, since the machine was
-/// started and by whatever program: the row `TLB` of `/proc/interrupts`.
+/// Returns the number of TLB shootdowns of all programs since the machine was started: interrupts
+/// that make another core drop address translations, from the row `TLB` of `/proc/interrupts`.
 ///
 /// # Errors
 ///
-/// `Unsupported` where the kernel does not count them, which only x86's does.
+/// `Unsupported` if the kernel does not count them; only x86 kernels do.
 pub fn tlb_shootdowns() -> io::Result<u64> {
     let table = std::fs::read_to_string("/proc/interrupts").unwrap_or_default();
     let row = table.lines().find_map(|line| line.trim_start().strip_prefix("TLB:"));

@@ -1,4 +1,4 @@
-//! Which core a thread runs on.
+//! Pinning threads to cores.
 
 use super::error::unsupported;
 #[cfg(target_os = "linux")]
@@ -10,17 +10,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-/// The cores that the calling thread may run on, by the kernel's numbers, ascending.
+/// Returns the cores that the calling thread may run on, by their numbers in the kernel, ascending.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; otherwise what `sched_getaffinity(2)` reports.
+/// `Unsupported` outside Linux; otherwise the errors of `sched_getaffinity(2)`.
 pub fn allowed() -> io::Result<Vec<usize>> {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: all-zero bytes are a valid `cpu_set_t`, an array of integers.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-        // SAFETY: `set` is live and writable, and its true size is given. Thread 0 is the caller.
+        // SAFETY: `set` is live and writable, and its size is correct. Thread 0 is the caller.
         let read = cvt(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) });
         trying("reading the allowed cores (sched_getaffinity)", read)?;
         // SAFETY: every index is below CPU_SETSIZE, the number of bits in the set.
@@ -32,13 +32,13 @@ pub fn allowed() -> io::Result<Vec<usize>> {
     Err(unsupported("this book pins threads on Linux only"))
 }
 
-/// Keeps the calling thread on one core, until it is pinned elsewhere. Threads that it starts
-/// inherit this.
+/// Pins the calling thread to `core`, until it is pinned elsewhere. Threads that it starts inherit
+/// this.
 ///
 /// # Errors
 ///
 /// `Unsupported` outside Linux and for a core that this process may not use; `InvalidInput` for a
-/// number above that of any core; otherwise what `sched_setaffinity(2)` reports.
+/// number above that of any core; otherwise the errors of `sched_setaffinity(2)`.
 pub fn pin(core: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -52,7 +52,7 @@ pub fn pin(core: usize) -> io::Result<()> {
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: `core` is below CPU_SETSIZE, as checked above.
         unsafe { libc::CPU_SET(core, &mut set) };
-        // SAFETY: `set` is live, and its true size is given.
+        // SAFETY: `set` is live, and its size is correct.
         let pinned = cvt(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) });
         let what = format!("pinning to core {core} (sched_setaffinity)");
         match trying(&what, pinned) {
@@ -70,11 +70,11 @@ pub fn pin(core: usize) -> io::Result<()> {
     }
 }
 
-/// Two different cores for the two ends of an experiment, or `None` where only one is allowed.
+/// Returns two different cores for the two ends of an experiment, or `None` if only one is allowed.
 ///
 /// # Errors
 ///
-/// As [`allowed`].
+/// See [`allowed`].
 pub fn pair() -> io::Result<Option<(usize, usize)>> {
     let cores = allowed()?;
     Ok(match cores[..] {
@@ -83,13 +83,13 @@ pub fn pair() -> io::Result<Option<(usize, usize)>> {
     })
 }
 
-/// Whether two cores, by the kernel's numbers, are threads of one physical core: then they share
-/// its first cache. In a virtual machine this is what the host tells its guest.
+/// Returns `true` if `a` and `b` are hardware threads of one physical core, which share its L1 cache.
+/// In a virtual machine, the host decides what its guest sees.
 ///
 /// # Errors
 ///
-/// Where the kernel does not say, or not in a way that can be read: what `/sys/devices/system/cpu`
-/// reports, `InvalidData`.
+/// If the list of siblings in `/sys/devices/system/cpu` cannot be read; `InvalidData` if it cannot be
+/// parsed.
 pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
     let path = format!("/sys/devices/system/cpu/cpu{a}/topology/thread_siblings_list");
     let list = fs::read_to_string(&path)
@@ -101,7 +101,7 @@ pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
     Ok(cores.iter().any(|range| range.contains(&b)))
 }
 
-/// The kernel's lists: `0-3,8`, nothing for nobody.
+/// Parses a list of the kernel: `0-3,8`, or an empty string for an empty list.
 fn numbers(list: &str) -> Option<Vec<RangeInclusive<usize>>> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -110,11 +110,11 @@ fn numbers(list: &str) -> Option<Vec<RangeInclusive<usize>>> {
     list.trim().split(',').filter(|part| !part.is_empty()).map(range).collect()
 }
 
-/// How many bytes of a first cache's line the kernel or the C library knows of.
+/// Returns the size of an L1 cache line in bytes, from the kernel or the C library.
 ///
 /// # Errors
 ///
-/// `Unsupported` where neither does: some virtual machines hide it.
+/// `Unsupported` if neither knows: some virtual machines hide it.
 pub fn line_size() -> io::Result<usize> {
     let told = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size");
     let told = told.ok().and_then(|text| text.trim().parse().ok());
@@ -124,29 +124,30 @@ pub fn line_size() -> io::Result<usize> {
         usize::try_from(unsafe { libc::sysconf(libc::_SC_LEVEL1_DCACHE_LINESIZE) }).ok()
     });
     told.filter(|size: &usize| size.is_power_of_two() && (16..=1024).contains(size)).ok_or_else(
-        || unsupported("neither the kernel nor the C library says how long a cache line is"),
+        || unsupported("neither the kernel nor the C library knows the size of a cache line"),
     )
 }
 
-/// Runs `work` on each of these cores at once, with the place of its core in the list, and returns
-/// how long it took from when all were ready to when the last was done.
+/// Runs `work` on each of `cores` at once, with the index of the core in the list, and returns the
+/// time from the moment when every thread was ready until the last one was done.
 ///
-/// They wait for each other by spinning, so that none has to be woken. Two threads on one core
-/// would wait long.
+/// The threads wait for each other by spinning, so that none has to be woken. Two threads on one core
+/// would wait for a long time.
 ///
 /// # Errors
 ///
-/// As [`pin`]; then nobody works.
+/// See [`pin`]; or that a thread could not be started. No work is done then.
 ///
 /// # Panics
 ///
 /// If `work` does.
 pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Duration> {
     let (ready, pinned) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let one = |place: usize, core: usize| {
+    let one = |index: usize, core: usize| {
         let here = pin(core);
         pinned.fetch_add(usize::from(here.is_ok()), Ordering::Relaxed);
-        // Release, and Acquire below: whoever sees all of them ready sees how many were pinned.
+        // Release, paired with the Acquire below: a thread that sees all of them ready also sees how
+        // many were pinned.
         ready.fetch_add(1, Ordering::Release);
         while ready.load(Ordering::Acquire) < cores.len() {
             spin_loop();
@@ -155,13 +156,20 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
             return here.map(|()| None);
         }
         let start = Instant::now();
-        work(place);
+        work(index);
         Ok(Some((start, Instant::now())))
     };
     let times: Vec<io::Result<_>> = thread::scope(|scope| {
-        let spawn = |(place, core)| scope.spawn(move || one(place, core));
-        let threads: Vec<_> = cores.iter().copied().enumerate().map(spawn).collect();
-        threads.into_iter().map(joined).collect()
+        let one = &one;
+        let start = |(index, core)| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || one(index, core));
+            if thread.is_err() {
+                ready.fetch_add(1, Ordering::Release); // not pinned, so the others give up
+            }
+            trying("starting a thread", thread)
+        };
+        let threads: Vec<_> = cores.iter().copied().enumerate().map(start).collect();
+        threads.into_iter().map(|thread| joined(thread?)).collect()
     });
     let times = times.into_iter().collect::<io::Result<Vec<Option<_>>>>()?;
     let times: Vec<_> = times.into_iter().flatten().collect();
@@ -170,17 +178,17 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     Ok(start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start))
 }
 
-/// Does the work on the calling thread while another one of this process keeps `core` busy.
+/// Runs `work` on the calling thread while another thread of this process keeps `core` busy.
 ///
 /// # Errors
 ///
-/// As [`pin`], of the busy thread.
+/// See [`pin`]; or that the busy thread could not be started.
 ///
 /// # Panics
 ///
 /// If `work` does.
 pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
-    /// Says so when it is dropped, which a panic of `work` does too.
+    /// Sets the flag when it is dropped, even if `work` panics.
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {
         fn drop(&mut self) {
@@ -188,9 +196,10 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
         }
     }
 
-    let (started, over) = (AtomicBool::new(false), AtomicBool::new(false)); // flags alone: nothing is handed over
+    // Relaxed below: the flags publish no other data.
+    let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        let busy = scope.spawn(|| {
+        let busy = thread::Builder::new().spawn_scoped(scope, || {
             let pinned = pin(core);
             started.store(true, Ordering::Relaxed);
             while pinned.is_ok() && !over.load(Ordering::Relaxed) {
@@ -198,6 +207,7 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
             }
             pinned
         });
+        let busy = trying("starting a thread", busy)?;
         let end = Over(&over);
         while !started.load(Ordering::Relaxed) {
             spin_loop();
@@ -208,11 +218,11 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
     })
 }
 
-/// What the thread returned.
+/// Joins `thread` and returns its result.
 ///
 /// # Panics
 ///
-/// As the thread did.
+/// If the thread did, with its panic.
 pub fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -222,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_cores_is_read_and_nonsense_is_none() {
+    fn lists_of_cores_are_parsed_and_nonsense_is_refused() {
         let has =
             |list: &str, core| numbers(list).unwrap().iter().any(|range| range.contains(&core));
         for (list, core, is_in) in [

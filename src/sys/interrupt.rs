@@ -3,18 +3,18 @@
 use std::io;
 use std::mem::MaybeUninit;
 
-/// SIGINT and SIGTERM, held back so that a thread can wait for them.
+/// SIGINT and SIGTERM, blocked so that a thread can wait for them.
 pub struct Interrupt(libc::sigset_t);
 
 impl Interrupt {
-    /// Holds both signals back from the calling thread and from those that it starts from now on.
+    /// Blocks both signals in the calling thread and in threads that it starts from now on.
     ///
     /// # Errors
     ///
-    /// What `pthread_sigmask(3)` reports.
+    /// The errors of `pthread_sigmask(3)`.
     pub fn hold() -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
-        // SAFETY: `sigemptyset` initialises the set before anything reads it; a null old set is
+        // SAFETY: `sigemptyset` initializes the set before anything reads it; a null old set is
         // allowed.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
@@ -25,11 +25,11 @@ impl Interrupt {
         }
     }
 
-    /// Waits until one of them comes.
+    /// Waits until one of the signals arrives.
     ///
     /// # Errors
     ///
-    /// What `sigwait(3)` reports.
+    /// The errors of `sigwait(3)`.
     pub fn wait(&self) -> io::Result<()> {
         let mut signal = 0;
         // SAFETY: both pointers are to live values.
@@ -37,7 +37,7 @@ impl Interrupt {
     }
 }
 
-/// These functions return the error instead of setting `errno`.
+/// Converts the result of a pthread function, which returns the error instead of setting `errno`.
 fn failed(error: libc::c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }

@@ -1,10 +1,10 @@
-//! Memory whose page size is known: 4 KiB pages, or huge pages that were really given.
+//! Memory with a known page size: ordinary pages, or huge pages that the kernel really gave.
 
 use super::error::unsupported;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Which pages a [`Region`] is made of.
+/// The kind of pages in a [`Region`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pages {
     /// The system's ordinary pages: 4 KiB on x86-64, up to 64 KiB elsewhere.
@@ -13,10 +13,10 @@ pub enum Pages {
     Huge,
 }
 
-/// How large a huge page is.
+/// The size of a huge page.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// Zeroed memory of its own, aligned to a huge page and given back on drop.
+/// Zeroed memory in a mapping of its own, aligned to a huge page and unmapped on drop.
 pub struct Region {
     start: *mut u8,
     bytes: usize,
@@ -25,11 +25,11 @@ pub struct Region {
 }
 
 impl Region {
-    /// Memory that is there: every page touched, huge pages verified.
+    /// Maps memory and touches every page; verifies huge pages.
     ///
     /// # Errors
     ///
-    /// As [`untouched`](Self::untouched) and [`verify`](Self::verify).
+    /// See [`untouched`](Self::untouched) and [`verify`](Self::verify).
     pub fn new(bytes: usize, pages: Pages) -> io::Result<Self> {
         let mut region = Self::untouched(bytes, pages)?;
         region.touch();
@@ -37,19 +37,18 @@ impl Region {
         Ok(region)
     }
 
-    /// Addresses only: on Linux, the kernel finds a page when it is first touched.
+    /// Reserves addresses only: on Linux, the kernel provides a page when it is first touched.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for huge pages outside Linux and where the kernel has none; otherwise what
-    /// `mmap(2)` reports.
+    /// `Unsupported` for huge pages outside Linux and if the kernel has none; otherwise the errors of
+    /// `mmap(2)`.
     pub fn untouched(bytes: usize, pages: Pages) -> io::Result<Self> {
         let mapping = Mapping::new(bytes.next_multiple_of(HUGE_PAGE), pages)?;
         Ok(Self { start: mapping.start(), bytes, pages, mapping })
     }
 
-    /// Writes one byte to each page and returns how long that took. What stood in those bytes is
-    /// lost.
+    /// Overwrites one byte of each page and returns the time that took.
     pub fn touch(&mut self) -> Duration {
         let (end, page) = (self.touched_bytes(), page_size());
         let start = Instant::now();
@@ -60,8 +59,8 @@ impl Region {
         start.elapsed()
     }
 
-    /// How many pages [`touch`](Self::touch) touches, counted in ordinary pages also where they are
-    /// huge.
+    /// Returns the number of ordinary pages that [`touch`](Self::touch) touches, even if the pages
+    /// are huge.
     pub fn touched_pages(&self) -> u64 {
         self.touched_bytes().div_ceil(page_size()) as u64
     }
@@ -74,12 +73,12 @@ impl Region {
         }
     }
 
-    /// Whether the kernel gave the pages that were asked for. `madvise` is advice: it succeeds also
-    /// where no huge page is free, so `/proc/self/smaps` has to say it.
+    /// Checks in `/proc/self/smaps` that the kernel gave the pages that were asked for: `madvise(2)`
+    /// is only advice and succeeds even if no huge page is free.
     ///
     /// # Errors
     ///
-    /// `Unsupported`, with what was given instead.
+    /// `Unsupported`, with the pages that the kernel gave instead.
     pub fn verify(&self) -> io::Result<()> {
         let (given, wanted) = match self.pages {
             Pages::Small => (self.mapping.huge_bytes()?, 0),
@@ -95,19 +94,19 @@ impl Region {
         )))
     }
 
-    /// The first byte; everything up to [`bytes`](Self::bytes) behind it may be read and written
-    /// while `self` lives.
+    /// Returns the address of the first byte. The next [`bytes`](Self::bytes) bytes may be read and
+    /// written while `self` lives.
     pub fn start(&self) -> *mut u8 {
         self.start
     }
 
-    /// How many bytes were asked for.
+    /// Returns the size that was asked for, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// The size of an ordinary page.
+/// Returns the size of an ordinary page.
 pub fn page_size() -> usize {
     #[cfg(unix)]
     // SAFETY: asks for a constant of the system.
@@ -126,7 +125,7 @@ mod linux {
     use super::{HUGE_PAGE, Pages};
     use std::{fs, io, ptr};
 
-    /// Reserved addresses, with the usable part in the middle.
+    /// A range of reserved addresses, of which the middle is usable.
     pub(super) struct Mapping {
         reserved: *mut u8,
         start: *mut u8,
@@ -135,7 +134,7 @@ mod linux {
 
     impl Mapping {
         // ANCHOR: map
-        /// `bytes` is a multiple of a huge page.
+        /// Maps `bytes` bytes, a multiple of a huge page.
         pub(super) fn new(bytes: usize, pages: Pages) -> io::Result<Self> {
             let advice = match pages {
                 Pages::Small => libc::MADV_NOHUGEPAGE,
@@ -172,8 +171,8 @@ mod linux {
                 (Err(error), Pages::Huge) => Err(unsupported(&format!(
                     "this kernel has no transparent huge pages (madvise: {error})"
                 ))),
-                // Without huge pages in the kernel, the advice not to use them is refused and not
-                // needed.
+                // A kernel without huge pages refuses the advice not to use them, and does not need
+                // it.
                 _ => Ok(mapping),
             }
         }
@@ -183,7 +182,7 @@ mod linux {
         }
 
         // ANCHOR: verify
-        /// Bytes of this mapping that lie in huge pages, by `/proc/self/smaps`.
+        /// Returns the bytes of this mapping that are in huge pages, from `/proc/self/smaps`.
         pub(super) fn huge_bytes(&self) -> io::Result<usize> {
             let smaps = trying("reading /proc/self/smaps", fs::read_to_string("/proc/self/smaps"))?;
             let head = format!("{:08x}-", self.start.addr());
@@ -200,7 +199,7 @@ mod linux {
 
     impl Drop for Mapping {
         fn drop(&mut self) {
-            // SAFETY: exactly what `new` reserved; whoever used it borrowed the region.
+            // SAFETY: exactly what `new` reserved, and every use of it borrowed the region.
             unsafe { libc::munmap(self.reserved.cast(), self.bytes + 2 * HUGE_PAGE) };
         }
     }
@@ -216,7 +215,7 @@ mod portable {
     use std::alloc::{Layout, alloc_zeroed, dealloc};
     use std::io;
 
-    /// Memory of the allocator, whatever pages it is in.
+    /// Memory from the allocator, in whatever pages.
     pub(super) struct Mapping {
         start: *mut u8,
         layout: Layout,
