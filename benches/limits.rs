@@ -1,9 +1,9 @@
-//! What this machine can do, as figures that later chapters are held against.
+//! Clocks the limits of this machine, which later figures are compared with.
 //!
-//! Every probe does something `n` times and returns how long all of them took, set-up excluded,
-//! which is just what `iter_custom` asks for: criterion divides the sum by `n`, so nothing is lost
-//! to rounding, not even below a nanosecond. A value is the time of one unit, and the probe's
-//! documentation says what that is.
+//! Every probe does something `n` times and returns the time of all of them without set-up, as
+//! `iter_custom` asks: criterion divides the sum by `n`, so even times below a nanosecond lose
+//! nothing to rounding. A value is the time of one unit, which the documentation of the probe
+//! defines.
 
 use criterion::measurement::WallTime;
 use criterion::{
@@ -22,7 +22,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// From inside the first-level cache to far beyond the last.
+/// From within the L1 cache to far beyond the last-level cache.
 const WORKING_SETS: [usize; 5] = [16 << 10, 256 << 10, 4 << 20, 64 << 20, 256 << 20];
 
 fn limits(criterion: &mut Criterion) {
@@ -35,7 +35,8 @@ fn limits(criterion: &mut Criterion) {
     noise(criterion);
 }
 
-/// Latency, and throughput beside it; the same with huge pages, which take the TLB's misses out.
+/// Measures latency and throughput of loads, then latency with huge pages, which avoid most TLB
+/// misses.
 fn load(criterion: &mut Criterion) -> io::Result<()> {
     let mut group = criterion.benchmark_group("limits_load");
     group.throughput(Throughput::Elements(1));
@@ -64,7 +65,7 @@ fn load(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// One pass through the working set; a copy moves half of it onto the other half.
+/// Measures one pass through the working set; a copy moves one half of it to the other.
 fn memory(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("limits_memory");
     group.sampling_mode(SamplingMode::Flat); // a pass through a large working set is long
@@ -127,7 +128,7 @@ fn sockets(criterion: &mut Criterion) -> io::Result<()> {
     bench.probe("bandwidth", |n| Ok(loopback::stream(two_cores()?, n)?.time))?;
     group.finish();
 
-    // The same stream, by the sender's CPU time.
+    // The same stream, in CPU time of the sender.
     let mut group = criterion.benchmark_group("limits_loopback_cpu");
     group.sampling_mode(SamplingMode::Flat).throughput(bytes(1 << 20));
     let mut bench = Probes { group: &mut group, name: "limits_loopback_cpu" };
@@ -151,8 +152,8 @@ fn page_cache(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// The same probe twice. Memory, because the machine's other tenants use it too, and there the
-/// noise is largest.
+/// Runs the same probe twice: memory, where the noise is largest, because other tenants of the machine
+/// use it too.
 fn noise(criterion: &mut Criterion) {
     let mut chain = Chain::new(256 << 20, Pages::Small).unwrap();
     let mut group = criterion.benchmark_group("limits_aa");
@@ -168,7 +169,7 @@ struct Probes<'a, 'b> {
 }
 
 impl Probes<'_, '_> {
-    /// Runs the probe once, to find out whether it can be had here, and then under criterion.
+    /// Runs the probe once, to find out if it is possible here, and then under criterion.
     fn probe(
         &mut self,
         function: &str,

@@ -1,7 +1,7 @@
 //! The probes of the machine's limits do what they say, and the naive ones do not.
 //!
-//! Nothing here compares a time with a number of nanoseconds: counts are exact, and times are
-//! compared with each other, the fastest of several, with room for a busy machine.
+//! No test compares a time with a number of nanoseconds. Counts are exact, and times are compared
+//! with each other, as the fastest of several, with room for a busy machine.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::report::{Report, Value};
@@ -33,8 +33,8 @@ fn the_chain_is_one_cycle_through_all_lines() {
 }
 
 #[test]
-fn any_number_of_loads_ends_where_it_should() {
-    // The probes check themselves: they panic when they did not make the loads.
+fn any_number_of_loads_ends_at_the_right_line() {
+    // The probes check themselves: they panic if they did not make the loads.
     let mut chain = Chain::new(4096, Pages::Small).unwrap();
     for loads in [0, 1, 63, 64, 65, 1000] {
         chain.dependent(loads);
@@ -43,11 +43,11 @@ fn any_number_of_loads_ends_where_it_should() {
 }
 
 #[test]
-fn a_line_is_what_the_processor_calls_one() {
+fn a_line_has_the_size_of_a_cache_line() {
     let Ok(size) =
         fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index0/coherency_line_size")
     else {
-        return; // some virtual machines do not say
+        return; // some virtual machines hide it
     };
     if cfg!(target_arch = "x86_64") {
         assert_eq!(size.trim().parse::<usize>().unwrap(), size_of::<Line>());
@@ -89,7 +89,7 @@ fn the_first_touch_of_a_page_faults_once_and_the_second_never() {
 }
 
 #[test]
-fn huge_pages_are_had_and_fault_once_each_or_there_is_a_reason() {
+fn huge_pages_fault_once_each_or_there_is_a_reason() {
     let _alone = counting();
     match Region::new(HUGE_PAGE, Pages::Huge) {
         Ok(_) => {
@@ -111,9 +111,9 @@ fn huge_pages_are_had_and_fault_once_each_or_there_is_a_reason() {
 }
 
 #[test]
-fn pages_that_were_not_given_are_noticed() {
+fn missing_huge_pages_are_noticed() {
     if Region::new(HUGE_PAGE, Pages::Huge).is_ok() {
-        let region = Region::untouched(2 * HUGE_PAGE, Pages::Huge).unwrap(); // never touched, so nothing was given
+        let region = Region::untouched(2 * HUGE_PAGE, Pages::Huge).unwrap(); // never touched, so the kernel gave none
         let error = region.verify().unwrap_err();
         assert_eq!(error.to_string(), "the kernel gave 0 of 4096 KiB in huge pages");
     }
@@ -126,7 +126,7 @@ fn each_probe_makes_the_calls_that_it_times() {
     assert_eq!((calls.of("getppid").made, calls.total()), (1000, 1000));
 
     let ((), calls) = trace(|| _ = kernel::timer(1000)).unwrap();
-    let clock = calls.of("clock_gettime").made; // a system call with some clock sources, and then the probe says so
+    let clock = calls.of("clock_gettime").made; // a system call with some clock sources
     assert_eq!(calls.total(), clock);
     assert!(clock == 0 || clock >= 1000, "{calls:?}");
 
@@ -140,7 +140,7 @@ fn each_probe_makes_the_calls_that_it_times() {
 
     let (result, calls) = trace(|| write_fsync(folder.path(), 10)).unwrap();
     match result {
-        // One of each before the clock starts.
+        // One write and one fsync precede the clock.
         Ok(_) => assert_eq!(
             (calls.of("write").made, calls.of("fsync").made, calls.copied_out()),
             (11, 11, 45_056)
@@ -151,7 +151,7 @@ fn each_probe_makes_the_calls_that_it_times() {
 
     let core = cores::allowed().unwrap()[0];
     let (_, calls) = trace(|| loopback::round_trips([core; 2], 50).unwrap()).unwrap();
-    // Two sends and two receives a trip, and one trip before the clock starts.
+    // Two sends and two receives per trip, and one trip precedes the clock.
     assert_eq!(
         (calls.of("sendto").returned, calls.of("recvfrom").returned),
         (102, 102),
@@ -170,7 +170,7 @@ fn a_hand_over_on_one_core_is_a_context_switch() {
 fn a_parked_thread_has_left_its_core() {
     let Ok(cores) = two_cores() else { return };
     let trips = threads::park_trips(cores, 500).unwrap();
-    // Two a trip, unless a thread is woken before it has parked.
+    // Two per trip, unless a thread is woken before it has parked.
     assert!(trips.switches >= 500, "{trips:?}");
 }
 
@@ -186,7 +186,7 @@ fn every_probe_of_two_cores_returns() {
 }
 
 #[test]
-fn a_core_that_is_not_there_is_an_error_and_nobody_waits_for_it() {
+fn a_missing_core_is_an_error_and_no_thread_waits_for_it() {
     let core = cores::allowed().unwrap()[0];
     for cores in [[core, usize::MAX], [usize::MAX, core]] {
         assert!(threads::pipe_trips(cores, 1).is_err());
@@ -208,7 +208,7 @@ fn a_file_system_has_a_name() {
     }
 }
 
-/// The fastest of some runs: other programs only ever slow one down.
+/// Returns the fastest of some runs, because other programs only ever slow one down.
 fn fastest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
     (0..runs).map(|_| run()).min().unwrap()
 }
@@ -244,7 +244,7 @@ fn twice_the_loads_take_about_twice_the_time() {
 }
 
 #[test]
-fn rounds_report_the_middle_and_the_ends_and_keep_errors() {
+fn rounds_report_median_low_and_high_and_keep_errors() {
     let mut calls = 0;
     let mut rounds = Rounds::default();
     rounds.add("steady", |n| Ok(Duration::from_micros(10) * n as u32));
@@ -340,7 +340,7 @@ fn the_example_has_every_number_or_its_reason_and_keeps_its_promises() {
 }
 
 #[test]
-fn the_example_refuses_what_it_does_not_know() {
+fn the_example_refuses_unknown_flags() {
     let output = example(&["--fast"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--fast"));

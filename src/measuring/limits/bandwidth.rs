@@ -1,4 +1,4 @@
-//! How many bytes a second one core reads, writes and copies.
+//! The bandwidth of one core that reads, writes and copies memory.
 
 use crate::sys::region::{Pages, Region};
 use std::hint::black_box;
@@ -8,21 +8,20 @@ use std::time::{Duration, Instant};
 
 /// A working set for sequential passes. Unit of every probe: one pass.
 ///
-/// One core only: a machine's memory often delivers more to several. Bytes are those that the
-/// program sees: a copy counts each byte once, though memory is read and written (STREAM, by
-/// McCalpin, counts it twice), and a store to a line that is not in the cache makes most processors
-/// read that line first.
+/// One core only: memory often delivers more to several cores. Bytes are those that the program sees.
+/// A copy counts each byte once, although memory is read and written (McCalpin's STREAM counts it
+/// twice), and before a store to a line that is not in the cache most processors read that line.
 pub struct Block {
-    /// Holds the numbers from 0 on, eight bytes each, whenever no probe runs.
+    /// Holds the numbers from 0 up, eight bytes each, while no probe runs.
     region: Region,
 }
 
 impl Block {
-    /// A working set of `bytes`, a multiple of 128.
+    /// Creates a working set of `bytes`, a multiple of 128.
     ///
     /// # Errors
     ///
-    /// As [`Region::new`].
+    /// See [`Region::new`].
     pub fn new(bytes: usize, pages: Pages) -> io::Result<Self> {
         let mut block = Self { region: Region::new(bytes, pages)? };
         block.number();
@@ -33,19 +32,19 @@ impl Block {
         (0..).zip(self.words()).for_each(|(number, word)| *word = number);
     }
 
-    /// Brings the words as far up the caches as they fit, after other probes have pushed them out,
-    /// and returns their sum.
+    /// Reads the words into the caches, from which other probes may have evicted them, and returns
+    /// their sum.
     ///
     /// # Panics
     ///
-    /// If it is not the sum of the numbers that stand there.
+    /// If the sum is wrong.
     fn warm(&mut self) -> u64 {
         let (count, sum) = (self.words().len() as u64, self.words().iter().sum());
-        assert_eq!(count * (count - 1) / 2, sum, "the words are the numbers from 0 on");
+        assert_eq!(count * (count - 1) / 2, sum, "the words are the numbers from 0 up");
         sum
     }
 
-    /// Adds up all words, eight bytes each, `passes` times: [`bytes`](Self::bytes) read a pass.
+    /// Adds up all words, eight bytes each, `passes` times. A pass reads [`bytes`](Self::bytes).
     ///
     /// # Panics
     ///
@@ -57,11 +56,11 @@ impl Block {
         let start = Instant::now();
         let mut sums = [0_u64; 8];
         for _ in 0..passes {
-            // The compiler must take the words as changed since the last pass, or one pass is all
-            // it makes.
+            // The compiler must assume that the words have changed since the last pass. Otherwise
+            // it makes a single pass.
             for line in black_box(&mut *words).chunks_exact(8) {
-                // Eight sums: with one, each addition would wait for the one before, and their
-                // chain would be the limit.
+                // Eight sums: with a single one, each addition would wait for the previous one, and
+                // that chain would be the limit.
                 for (sum, word) in sums.iter_mut().zip(line) {
                     *sum = sum.wrapping_add(*word);
                 }
@@ -78,12 +77,12 @@ impl Block {
     }
     // ANCHOR_END: read
 
-    /// Fills the block `passes` times, with the C library's `memset`: [`bytes`](Self::bytes)
-    /// written a pass.
+    /// Fills the block `passes` times with the C library's `memset`. A pass writes
+    /// [`bytes`](Self::bytes).
     ///
     /// # Panics
     ///
-    /// If the last pass is not what stands in the block.
+    /// If the block does not hold the bytes of the last pass.
     pub fn write(&mut self, passes: u64) -> Duration {
         self.warm();
         let bytes = self.raw();
@@ -102,11 +101,10 @@ impl Block {
         elapsed
     }
 
-    /// Copies the first half over the second `passes` times, with the C library's `memcpy`:
-    /// [`bytes`](Self::bytes)` / 2` copied a pass, so that both halves together are the working
-    /// set.
+    /// Copies the first half to the second `passes` times with the C library's `memcpy`. A pass copies
+    /// [`bytes`](Self::bytes)` / 2`, so both halves together are the working set.
     ///
-    /// For large copies glibc stores past the cache (`glibc.cpu.x86_non_temporal_threshold`).
+    /// For large copies, glibc bypasses the cache (`glibc.cpu.x86_non_temporal_threshold`).
     ///
     /// # Panics
     ///
@@ -127,13 +125,13 @@ impl Block {
         elapsed
     }
 
-    /// The size of the working set.
+    /// Returns the size of the working set in bytes.
     pub fn bytes(&self) -> usize {
         self.region.bytes()
     }
 
     fn words(&mut self) -> &mut [u64] {
-        // SAFETY: the region is ours alone, aligned for words, and any bytes are valid ones.
+        // SAFETY: this value owns the region, which is aligned for words, and any bytes are valid.
         unsafe {
             slice::from_raw_parts_mut(
                 self.region.start().cast(),

@@ -1,7 +1,6 @@
-//! What a file takes: read from the page cache, written to the disk.
+//! Files: reads from the page cache, writes to the disk.
 
-use crate::sys::trying;
-use crate::sys::unsupported;
+use crate::sys::{trying, unsupported};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::Path;
@@ -9,10 +8,10 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A file without a name, gone with its last descriptor.
+/// Creates a file without a name, which disappears with its last descriptor.
 fn unnamed(folder: &Path) -> io::Result<File> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    // Relaxed: the number has only to be new.
+    // Relaxed: the number only has to be new.
     let path =
         folder.join(format!(".limits-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let create = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
@@ -21,17 +20,17 @@ fn unnamed(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file of 64 MiB that was just written, so that all of it is in the page cache.
+/// A file of 64 MiB that was just written, so all of it is in the page cache.
 pub struct Cached(File);
 
 impl Cached {
     const BYTES: usize = 64 << 20;
 
-    /// Writes the file to `folder`, without a name.
+    /// Writes the file in `folder`, without a name.
     ///
     /// # Errors
     ///
-    /// What the calls report: a full disk, a folder that may not be written to.
+    /// The errors of the calls, such as a full disk or a directory that is not writable.
     pub fn new(folder: &Path) -> io::Result<Self> {
         let mut file = unnamed(folder)?;
         let mut piece = vec![0; 1 << 20];
@@ -45,19 +44,19 @@ impl Cached {
         Ok(Self(file))
     }
 
-    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at one offset after the other,
-    /// `reads` times. Unit: one `pread(2)` into a buffer that is used again.
+    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at consecutive offsets, `reads` times.
+    /// Unit: one `pread(2)` into a buffer that is reused.
     ///
-    /// Measures the call and the kernel's copy. Does not measure the disk, nor what comes when the
-    /// buffer is new each time.
+    /// Measures the call and the kernel's copy, but neither the disk nor the cost of a new buffer per
+    /// read.
     ///
     /// # Errors
     ///
-    /// `Unsupported` outside Unix; what `pread(2)` reports.
+    /// `Unsupported` outside Unix; the errors of `pread(2)`.
     ///
     /// # Panics
     ///
-    /// If the last piece is not what stands in the file.
+    /// If the last read returned wrong bytes.
     // ANCHOR: pread
     pub fn read(&self, piece: usize, reads: u64) -> io::Result<Duration> {
         let mut buffer = vec![0; piece];
@@ -70,7 +69,7 @@ impl Cached {
         let expected = reads.checked_sub(1).map_or(0, |last| (offset(last) >> 20) as u8 + 1);
         assert!(
             buffer.iter().all(|&byte| byte == expected),
-            "the read did not bring the file's bytes"
+            "the read did not return the bytes of the file"
         );
         Ok(elapsed)
     }
@@ -83,19 +82,19 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
     #[cfg(not(unix))]
     {
         let _ = (file, buffer, offset);
-        Err(unsupported("pread is a call of Unix systems"))
+        Err(unsupported("pread exists on Unix systems only"))
     }
 }
 
-/// Writes 4 KiB to the start of a file in `folder` and waits until the disk has them, `times`
-/// times. Unit: one write with its `fsync(2)`.
+/// Writes 4 KiB to the start of a file in `folder` and waits until the disk reports them written,
+/// `times` times. Unit: one write with its `fsync(2)`.
 ///
-/// Measures one writer that waits each time, in place, with the file's size unchanged. What the
-/// disk calls written is its own affair: a virtual one may answer from its host's memory.
+/// Measures one writer that overwrites the same bytes and waits each time. The disk decides what it
+/// calls written: a virtual one may answer from the memory of its host.
 ///
 /// # Errors
 ///
-/// `Unsupported` on a file system in memory, where `fsync` does nothing; what the calls report.
+/// `Unsupported` on a file system in memory, where `fsync` does nothing; the errors of the calls.
 pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     let kind = filesystem(folder)?;
     if matches!(kind.as_str(), "tmpfs" | "ramfs") {
@@ -121,12 +120,12 @@ pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// The name of the file system that holds `folder`, by `statfs(2)`; its number where this book has
-/// no name for it.
+/// Returns the name of the file system that holds `folder`, from `statfs(2)`; its number if this book
+/// has no name for it; `unknown` outside Linux.
 ///
 /// # Errors
 ///
-/// What `statfs(2)` reports. Outside Linux never: the name is then `unknown`.
+/// The errors of `statfs(2)`.
 pub fn filesystem(folder: &Path) -> io::Result<String> {
     #[cfg(target_os = "linux")]
     {

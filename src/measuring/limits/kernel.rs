@@ -1,15 +1,15 @@
-//! What the kernel takes: to be called, to give a page, to tell the time.
+//! The kernel: system calls, page faults, and the clock.
 
-use crate::sys::region::{Pages, Region};
+use crate::sys::region::{Pages, Region, page_size};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Asks for the parent's process id `calls` times. Unit: one system call that does next to nothing.
+/// Calls `getppid` `calls` times. Unit: one system call that does next to nothing.
 ///
-/// By `syscall(2)`, because a C library may answer a cheap question from memory (glibc did for
-/// `getpid` until 2.25). Does not measure what a call costs afterwards, when the kernel's code and
-/// data have pushed the program's from the caches.
+/// It goes through `syscall(2)`, because a C library may answer a cheap call from memory (glibc did
+/// for `getpid` until 2.25). It does not measure the cost after the call, when the kernel's code and
+/// data have evicted the program's from the caches.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn syscall(calls: u64) -> io::Result<Duration> {
     {
         let start = Instant::now();
         for _ in 0..calls {
-            // SAFETY: takes no arguments, cannot fail, touches no memory of ours.
+            // SAFETY: takes no arguments, cannot fail, and accesses no memory of the process.
             black_box(unsafe { libc::syscall(libc::SYS_getppid) });
         }
         Ok(start.elapsed())
@@ -33,10 +33,10 @@ pub fn syscall(calls: u64) -> io::Result<Duration> {
 }
 // ANCHOR_END: syscall
 
-/// Reads the clock `readings` times. Unit: one `Instant::now`, the least that timing anything adds.
+/// Reads the clock `readings` times. Unit: one `Instant::now`, the minimum overhead of timing.
 ///
-/// On Linux normally no system call (`vdso(7)`); with some clock sources of virtual machines it is
-/// one.
+/// On Linux this is usually no system call (`vdso(7)`), but it is one with some clock sources of
+/// virtual machines.
 pub fn timer(readings: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..readings {
@@ -45,8 +45,8 @@ pub fn timer(readings: u64) -> Duration {
     start.elapsed()
 }
 
-/// The smallest step between two successive readings of the clock, out of `readings`, that is not
-/// zero; `None` if it never moved. Not finer than one reading takes, even where the clock is.
+/// Returns the smallest nonzero step between two successive readings of the clock, out of `readings`;
+/// `None` if the clock never moved. It is no finer than the time of one reading.
 pub fn timer_step(readings: u64) -> Option<Duration> {
     let mut before = Instant::now();
     let step = |_| {
@@ -57,16 +57,15 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
 }
 
 /// Touches pages for the first time, in fresh mappings of 16 MiB. Unit: one ordinary page (4 KiB on
-/// x86-64), also with huge pages, of which the kernel gives 512 at once: the time is then that of
-/// whole huge pages, in proportion.
+/// x86-64). A huge page counts as 512 of them on x86-64, with its time divided among them.
 ///
-/// Measures the fault, finding the page and zeroing it. Does not measure `mmap(2)`, `munmap(2)`, or
-/// pages of a file.
+/// Measures the fault, which finds a page and zeroes it, but not `mmap(2)`, `munmap(2)`, or pages of
+/// a file.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux and where the pages were not given; otherwise what `mmap(2)`
-/// reports.
+/// `Unsupported` outside Linux and if the kernel did not give such pages; otherwise the errors of
+/// `mmap(2)`.
 pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     const AT_ONCE: u64 = 4096;
     if cfg!(not(target_os = "linux")) {
@@ -76,7 +75,7 @@ pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     let mut left = pages;
     while left > 0 {
         let some = left.min(AT_ONCE);
-        let mut region = Region::untouched(some as usize * crate::sys::region::page_size(), kind)?;
+        let mut region = Region::untouched(some as usize * page_size(), kind)?;
         let time = region.touch();
         region.verify()?;
         elapsed += time.mul_f64(some as f64 / region.touched_pages() as f64);
@@ -85,9 +84,8 @@ pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
     Ok(elapsed)
 }
 
-/// Touches `pages` pages in `region` again and again. Unit: one page that is there already, which
-/// [`first_touch`] is to be compared with: the write, with the misses of cache and TLB that go with
-/// it.
+/// Touches `pages` pages of `region`, all of which were touched before. Unit: one page. Compare it
+/// with [`first_touch`]: it is the write alone, with its cache and TLB misses.
 pub fn second_touch(region: &mut Region, pages: u64) -> Duration {
     let rounds = pages.div_ceil(region.touched_pages()).max(1);
     let elapsed: Duration = (0..rounds).map(|_| region.touch()).sum();

@@ -1,4 +1,4 @@
-//! What it takes when two cores write: the cache line has to travel.
+//! Two cores that write: the cache line travels between them.
 
 use super::threads::ping_pong;
 use crate::sys::cores::{self, joined};
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A few lines of counters. Aligned to more than any line, so that distances in bytes decide who
-/// shares one.
+/// A few lines of counters, aligned to more than any line, so that the distance in bytes decides
+/// which of them share one.
 #[repr(align(256))]
 struct Counters([AtomicU64; 64]);
 
@@ -20,11 +20,11 @@ impl Counters {
     }
 }
 
-/// Something apart from the counters' lines.
+/// A value in lines of its own.
 #[repr(align(256))]
 struct Apart<T>(T);
 
-/// Adds to an atomic counter that no other core touches, `additions` times. Unit: one `fetch_add`.
+/// Adds to an atomic counter that no other core accesses, `additions` times. Unit: one `fetch_add`.
 ///
 /// # Panics
 ///
@@ -40,7 +40,7 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
     let counter = black_box(counter);
     let start = Instant::now();
     for _ in 0..additions {
-        counter.fetch_add(1, Ordering::Relaxed); // a count only: nothing is published with it
+        counter.fetch_add(1, Ordering::Relaxed); // Relaxed: the count publishes no other data
     }
     start.elapsed()
 }
@@ -48,15 +48,15 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 /// Adds to one atomic counter while another core adds to a second one, `distance` bytes away: 8 is
 /// the same cache line, 128 a different one. Unit: one `fetch_add` of the first core.
 ///
-/// The two never touch the same variable, so all that `distance` changes is which line. How fairly
-/// the machine shares a line between the two is part of the result. What is not: moments in which
-/// one of them was off its core. The time is that of slices of a thousand additions in which the
-/// other thread made at least a tenth as many, and at most ten times as many; other slices are done
-/// again.
+/// The two cores never access the same variable, so `distance` only decides whether they share a
+/// line. The result includes how fairly the machine shares a line between them. It excludes moments
+/// in which one of the threads was descheduled: a slice of a thousand additions counts only if the
+/// other thread made at least a tenth and at most ten times as many meanwhile. Other slices are
+/// repeated.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; what `sched_setaffinity(2)` reports.
+/// `Unsupported` outside Linux; the errors of `sched_setaffinity(2)`.
 ///
 /// # Panics
 ///
@@ -67,16 +67,16 @@ pub fn add_beside(cores: [usize; 2], distance: usize, additions: u64) -> io::Res
     Ok(done.elapsed)
 }
 
-/// What [`beside`] has seen.
+/// The findings of [`beside`].
 struct Done {
     elapsed: Duration,
-    /// How often the work was done, slices that do not count included.
+    /// The number of units of work, including those of slices that do not count.
     times: u64,
-    /// What its counter held in the end.
+    /// The final value of its counter.
     counter: u64,
 }
 
-/// Does `work` with one counter, so often, while another core adds to the one that is `distance`
+/// Runs `work` on one counter for `additions` units, while another core adds to a counter `distance`
 /// bytes away.
 fn beside(
     [here, there]: [usize; 2],
@@ -91,8 +91,8 @@ fn beside(
     );
     let counters = Counters::new();
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
-    // Relaxed, here and below: it only stops; what the threads counted is read after they were
-    // joined.
+    // Relaxed, here and below: the flag only stops the threads, and their counts are read after they
+    // were joined.
     let stop = Apart(AtomicBool::new(false));
     let add_there = || {
         let pinned = cores::pin(there);
@@ -114,7 +114,7 @@ fn beside(
             let time = work(ours, slice);
             let beside = theirs.load(Ordering::Relaxed) - before;
             added += slice;
-            // Too few: the other thread was not on its core. Too many: this one was not.
+            // Too few: the other thread was descheduled. Too many: this one was.
             if slice < SLICE || (SLICE / 10..=SLICE * 10).contains(&beside) {
                 elapsed += time;
                 counted += slice;
@@ -135,28 +135,27 @@ fn beside(
     Ok(Done { elapsed, times: ours_added, counter: ours.load(Ordering::Relaxed) })
 }
 
-/// Reads a number that nobody writes, `loads` times, while nobody writes beside it either. Unit:
-/// one load.
+/// Reads a number `loads` times while no thread writes to its line. Unit: one load.
 pub fn read_alone(loads: u64) -> Duration {
     read(&Counters::new().0[0], loads)
 }
 
-/// Reads a number that nobody writes while another core adds to a counter `distance` bytes away.
-/// Unit: [`LOADS`] loads, so that slices of both cores are of a size, and those count that
-/// [`add_beside`] counts.
+/// Reads a number that no thread writes while another core adds to a counter `distance` bytes away.
+/// Unit: [`LOADS`] loads, so that the slices of both cores take similar times. A slice counts under
+/// the conditions of [`add_beside`].
 ///
 /// # Errors
 ///
-/// As [`add_beside`].
+/// See [`add_beside`].
 ///
 /// # Panics
 ///
-/// As [`add_beside`].
+/// See [`add_beside`].
 pub fn read_beside(cores: [usize; 2], distance: usize, times: u64) -> io::Result<Duration> {
     Ok(beside(cores, distance, times, |number, times| read(number, times * LOADS))?.elapsed)
 }
 
-/// How many loads are one unit of [`read_beside`].
+/// The number of loads in one unit of [`read_beside`].
 pub const LOADS: u64 = 16;
 
 fn read(number: &AtomicU64, loads: u64) -> Duration {
@@ -164,16 +163,16 @@ fn read(number: &AtomicU64, loads: u64) -> Duration {
     let start = Instant::now();
     let sum = (0..loads).fold(0, |sum, _| sum | number.load(Ordering::Relaxed));
     let elapsed = start.elapsed();
-    assert_eq!(sum, 0, "nobody writes it");
+    assert_eq!(sum, 0, "no thread writes it");
     elapsed
 }
 
-/// Two cores that answer each other through one atomic, `trips` times. Unit: one round trip of its
+/// Has two cores answer each other through one atomic, `trips` times. Unit: one round trip of its
 /// cache line.
 ///
-/// Both spin, so nobody has to be woken. On one core they would wait for the scheduler instead of
-/// the line, and on a busy machine they do now and then: the lowest round is nearest to the line's
-/// own trip.
+/// Both threads spin, so no wake-up is involved. On one core they would wait for the scheduler
+/// instead of the line, as they sometimes do on a busy machine: the fastest round is nearest to the
+/// trip of the line itself.
 ///
 /// # Errors
 ///
@@ -181,8 +180,8 @@ fn read(number: &AtomicU64, loads: u64) -> Duration {
 // ANCHOR: line_trips
 pub fn line_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     let turn = &Apart(AtomicU64::new(0)).0;
-    // Release pairs with the other side's Acquire: in a program, what was written before the turn
-    // passes with it.
+    // Each Release addition pairs with the Acquire load of the other side, which in a real program
+    // would make earlier writes visible.
     let wait = move |odd: u64| {
         while turn.load(Ordering::Acquire) % 2 != odd {
             spin_loop();

@@ -1,4 +1,4 @@
-//! Loads from memory: how long one takes, and how many a core keeps under way.
+//! Loads from memory: their latency, and how many a core keeps in flight.
 
 use crate::harness::shuffle::shuffle;
 use crate::sys::region::{Pages, Region};
@@ -8,7 +8,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 // ANCHOR: line
-/// One cache line of 64 bytes, so that each load of the walk needs a line that no other load has
+/// One cache line of 64 bytes, so that each load of a walk needs a line that no other load has
 /// fetched.
 #[repr(C, align(64))]
 pub struct Line {
@@ -20,29 +20,29 @@ static_assertions::assert_eq_size!(Line, [u8; 64]);
 static_assertions::const_assert_eq!(align_of::<Line>(), 64);
 // ANCHOR_END: line
 
-/// A working set, as cache lines that point to each other: one cycle through all of them in random
+/// A working set of cache lines that point to each other: one cycle through all of them in random
 /// order.
 ///
-/// Random, because the prefetchers follow anything regular. A load that misses the caches often
-/// misses the TLB too, and then the time includes the page walk: compare [`Pages::Small`] with
+/// The order is random because prefetchers follow regular ones. A load that misses the caches often
+/// misses the TLB too, and then its time includes the page walk: compare [`Pages::Small`] with
 /// [`Pages::Huge`]. Source of the method: lmbench's `lat_mem_rd` and its `-t` option (McVoy and
 /// Staelin 1996, section 6.2).
 pub struct Chain {
-    /// Holds the lines, all written in `new` and never again: the pointers in them stay valid and
-    /// the reads below sound.
+    /// Holds the lines. They are written in `new` only, so the pointers in them stay valid and the
+    /// reads below sound.
     region: Region,
-    /// The lines' numbers in the order of the cycle, each number once.
+    /// The number of each line, once, in the order of the cycle.
     order: Vec<u32>,
-    /// Where in `order` the next walk starts.
+    /// The index in `order` at which the next walk starts.
     position: usize,
 }
 
 impl Chain {
-    /// A working set of `bytes` (whole lines, at least one).
+    /// Creates a working set of `bytes`: whole lines, at least one.
     ///
     /// # Errors
     ///
-    /// As [`Region::new`].
+    /// See [`Region::new`].
     // ANCHOR: chain
     pub fn new(bytes: usize, pages: Pages) -> io::Result<Self> {
         let region = Region::new(bytes, pages)?;
@@ -51,7 +51,7 @@ impl Chain {
         shuffle(&mut order);
         let after = order.iter().skip(1).chain(&order[..1]); // the last points to the first
         for (&number, &next) in order.iter().zip(after) {
-            // SAFETY: numbers are below `bytes / 64`, so both lines lie in the region, which is
+            // SAFETY: the numbers are below `bytes / 64`, so both lines are in the region, which is
             // aligned for them.
             unsafe {
                 lines
@@ -63,42 +63,41 @@ impl Chain {
     }
     // ANCHOR_END: chain
 
-    /// Walks the cycle: `loads` loads, each of which needs the result of the one before. Unit: one
-    /// load, its latency.
+    /// Walks the cycle: `loads` loads, each of which needs the result of the previous one. Unit: one
+    /// load, hence its latency.
     ///
-    /// Does not measure loads that a program issues side by side; see
-    /// [`independent`](Self::independent).
+    /// For loads that do not depend on each other, see [`independent`](Self::independent).
     ///
     /// # Panics
     ///
-    /// If the walk did not end where the order says: then it did not make the loads.
+    /// If the walk did not end at the right line, which means that it did not make the loads.
     // ANCHOR: dependent
     pub fn dependent(&mut self, loads: u64) -> Duration {
         self.warm();
         let mut line = self.line(self.position);
         let start = Instant::now();
         for _ in 0..loads {
-            // SAFETY: starts on a line of the region, and each line points to another one.
+            // SAFETY: starts at a line of the region, and each line points to another one.
             line = unsafe { (*line).next };
         }
         black_box(line);
         let elapsed = start.elapsed();
-        // Go on from here next time: the first lines of the cycle are still in the cache.
+        // The next walk continues here: the first lines of the cycle are still in the cache.
         self.advance(loads);
         assert_eq!(line, self.line(self.position), "the walk left the cycle");
         elapsed
     }
     // ANCHOR_END: dependent
 
-    /// Loads the same lines in the same order, but from a list, so that the core knows the next
-    /// addresses before the values arrive. Unit: one load, as throughput: the time until the next
-    /// one is done, not until this one is.
+    /// Loads the same lines in the same order, but takes the order from a list, so that the core knows
+    /// the next addresses before the values arrive. Unit: one load, as throughput: the time between
+    /// two completed loads, not that of one.
     ///
-    /// Reading the list adds 4 sequential bytes a load.
+    /// Reading the list adds 4 sequential bytes per load.
     ///
     /// # Panics
     ///
-    /// If the lines' numbers do not add up to what the order says.
+    /// If the sum of the line numbers is wrong.
     // ANCHOR: independent
     pub fn independent(&mut self, loads: u64) -> Duration {
         self.warm();
@@ -120,13 +119,14 @@ impl Chain {
     }
     // ANCHOR_END: independent
 
-    /// The lines, in the order of their addresses.
+    /// Returns the lines in the order of their addresses.
     pub fn lines(&self) -> &[Line] {
-        // SAFETY: `new` wrote as many lines as `order` names, and nobody writes while `self` lives.
+        // SAFETY: `new` wrote `order.len()` lines, and nothing writes them while `self` lives.
         unsafe { slice::from_raw_parts(self.region.start().cast(), self.order.len()) }
     }
 
-    /// How many steps lead from the first line back to it, if that is at most the number of lines.
+    /// Returns the length of the cycle through the first line, or `None` if it exceeds the number of
+    /// lines.
     pub fn cycle(&self) -> Option<usize> {
         let first = self.line(0);
         let mut line = first;
@@ -138,12 +138,12 @@ impl Chain {
     }
 
     // ANCHOR: warm
-    /// Brings the lines, and their order, to where a program that keeps using them has them: as far
-    /// up the caches as they fit, after probes that take turns have pushed each other's out.
+    /// Reads the lines and their order into the caches, where a program that uses them all the time
+    /// would have them, because probes that take turns evict each other's lines.
     ///
-    /// Four times through, because a large cache may keep a line only when it is asked for again.
-    /// Beyond 32 MiB not at all: part of the cycle would be in the cache, and a walk that starts
-    /// there would find it.
+    /// It makes four passes, because a large cache may keep a line only when it is requested again.
+    /// It makes none beyond 32 MiB: part of the cycle would be in the cache, and a walk that starts
+    /// there would hit it.
     pub(super) fn warm(&self) {
         let lines = self.lines();
         if size_of_val(lines) <= 32 << 20 {
@@ -164,7 +164,7 @@ impl Chain {
         self.position = ((self.position as u64 + loads % lines) % lines) as usize;
     }
 
-    /// The sum of the numbers that `loads` loads from `position` on meet.
+    /// Returns the sum of the numbers that `loads` loads starting at `position` read.
     fn sum(&self, position: usize, loads: u64) -> u64 {
         let lines = self.order.len() as u64;
         let (cycles, rest) = (loads / lines, (loads % lines) as usize);
@@ -181,7 +181,7 @@ impl Chain {
 }
 
 impl Line {
-    /// The line's place in memory.
+    /// Returns the index of the line in memory.
     pub fn number(&self) -> u64 {
         self.number
     }

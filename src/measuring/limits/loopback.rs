@@ -1,15 +1,14 @@
-//! What a TCP connection takes that never leaves the machine.
+//! TCP connections within the machine.
 
 use super::threads::ping_pong;
 use crate::proof::cpu;
-use crate::sys::cores;
-use crate::sys::trying;
+use crate::sys::{cores, trying};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A connected pair.
+/// Returns both ends of a connection.
 fn connection() -> io::Result<(TcpStream, TcpStream)> {
     let listener = trying("listening on 127.0.0.1", TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
     let here = trying("connecting to 127.0.0.1", TcpStream::connect(listener.local_addr()?))?;
@@ -17,15 +16,15 @@ fn connection() -> io::Result<(TcpStream, TcpStream)> {
     Ok((here, there))
 }
 
-/// A byte to another thread and back over one connection, `trips` times. Unit: one round trip: two
-/// sends, two receives, and two wake-ups, which are most of it.
+/// Sends a byte to another thread and back over one connection, `trips` times. Unit: one round trip,
+/// which is two sends, two receives, and two wake-ups; the wake-ups are most of it.
 ///
-/// `TCP_NODELAY` is set, though each side waits for the other, so that Nagle's algorithm has
-/// nothing to hold back.
+/// `TCP_NODELAY` is set, although Nagle's algorithm would delay nothing here: each side waits for the
+/// other.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report.
+/// `Unsupported` outside Linux, where threads are not pinned; the errors of the socket calls.
 pub fn round_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     let (mut here, mut there) = connection()?;
     here.set_nodelay(true)?;
@@ -41,25 +40,25 @@ pub fn round_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     Ok(trying("passing a byte over a connection", ping_pong(cores, trips, ping, pong))?.time)
 }
 
-/// What a stream of bytes took.
+/// The cost of a stream of bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Stream {
-    /// From the first write until the receiver's word that it has all bytes.
+    /// The time from the first write until the receiver confirms that it has all bytes.
     pub time: Duration,
-    /// CPU time of the sending thread. What the kernel does for the receiver in the sender's name
-    /// is in it.
+    /// The CPU time of the sending thread, including work that the kernel does for the receiver on
+    /// the sender's account.
     pub sender_cpu: Duration,
 }
 
 /// Sends `pieces` pieces of 1 MiB to a thread on the other core. Unit: one piece.
 ///
-/// Bytes pass through the kernel twice, as over any socket; there is no network card, no wire and
-/// no packet loss. The content is not looked at, only its length.
+/// The bytes are copied into the kernel and out of it, as over any socket, but there is no network
+/// card, no wire and no packet loss. The receiver checks only their number.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux, where threads are not pinned; what the socket's calls report;
-/// `UnexpectedEof` when bytes are missing.
+/// `Unsupported` outside Linux, where threads are not pinned; the errors of the socket calls;
+/// `UnexpectedEof` if bytes are missing.
 pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
     const PIECE: usize = 1 << 20;
     let (mut to, mut from) = connection()?;
@@ -69,7 +68,7 @@ pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
         let piece = vec![1_u8; PIECE];
         let (start, cpu) = (Instant::now(), cpu::thread()?);
         (0..pieces).try_for_each(|_| to.write_all(&piece))?;
-        to.read_exact(&mut [0])?; // only the receiver knows when the last byte has arrived
+        to.read_exact(&mut [0])?; // only the receiver knows when the last byte arrived
         Ok(Stream { time: start.elapsed(), sender_cpu: cpu::thread()? - cpu })
     };
     let receive = move || {
@@ -80,7 +79,7 @@ pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
     };
     // ANCHOR_END: stream
     thread::scope(|scope| {
-        // Either side drops its end of the connection when it fails, and then the other fails too.
+        // A side that fails drops its end of the connection, and then the other one fails too.
         let (sender, receiver) = (scope.spawn(send), scope.spawn(receive));
         let joined = (sender.join(), receiver.join());
         match joined {

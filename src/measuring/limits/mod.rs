@@ -1,26 +1,27 @@
-//! What this machine can do: the yardstick that every later figure is held against.
+//! The limits of this machine, which every later figure is compared with.
 //!
-//! A probe does one thing `n` times and returns how long all of them took, set-up and checks
-//! excluded; divide by `n`. So the example, the bench and the tests run the same code. Each says
-//! what its unit is and what it leaves out.
+//! A probe does one thing `n` times and returns the time of all of them, without set-up and checks;
+//! divide it by `n`. The example, the bench and the tests all run the same probes. Each documents its
+//! unit and what it leaves out.
 //!
-//! | question | probe |
+//! | probe | measures |
 //! | --- | --- |
-//! | how long until a load's value is there, and how many loads can be under way? | [`load::Chain`] |
-//! | how many bytes a second can be read, written, copied? | [`bandwidth::Block`] |
-//! | what does an addition take, as a check of the method? | [`addition::additions`] |
-//! | what does the kernel take to enter, to give a page, to tell the time? | [`kernel`] |
-//! | what does another thread take to start, to wake, to be switched to? | [`threads`] |
-//! | what does it take when two cores write? | [`lines`] |
-//! | what does a socket on this machine take? | [`loopback`] |
-//! | what does a file take, from the page cache and to the disk? | [`mod@file`] |
+//! | [`load::Chain`] | the latency of loads, and loads in flight |
+//! | [`bandwidth::Block`] | bytes per second that one core reads, writes and copies |
+//! | [`addition::additions`] | an addition, as a check of the method |
+//! | [`kernel`] | system calls, page faults, the clock |
+//! | [`threads`] | starting, waking and switching threads |
+//! | [`lines`] | two cores that write |
+//! | [`loopback`] | sockets within the machine |
+//! | [`mod@file`] | reads from the page cache, writes to the disk |
 //!
 //! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance
-//! Analysis", USENIX 1996), except where a probe says otherwise. [`naive`] keeps two probes that
-//! look right and measure something else.
+//! Analysis", USENIX 1996), unless a probe says otherwise. [`naive`] keeps two probes that look right
+//! and measure something else. [`experiment`] runs all probes for the example.
 
 pub mod addition;
 pub mod bandwidth;
+pub mod experiment;
 pub mod file;
 pub mod kernel;
 pub mod lines;
@@ -32,12 +33,12 @@ pub mod threads;
 use crate::sys::{cores, unsupported};
 use std::io;
 
-/// The cores for an experiment that needs two at once.
+/// Returns the cores for an experiment that needs two at once.
 ///
 /// # Errors
 ///
-/// `Unsupported` where this process may use one core only, and outside Linux, where this book does
-/// not pin threads.
+/// `Unsupported` if this process may use only one core, and outside Linux, where this book does not
+/// pin threads.
 pub fn two_cores() -> io::Result<[usize; 2]> {
     match cores::pair()? {
         Some((first, second)) => Ok([first, second]),

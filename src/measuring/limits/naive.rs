@@ -1,4 +1,4 @@
-//! Two probes that everybody writes first. Both run, both print a number, and neither measures what
+//! Two probes that everyone writes first. Both run, both print a number, and neither measures what
 //! its name says.
 
 use super::load::Chain;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 // ANCHOR: naive_latency
 /// "Latency of a random load": `loads` loads from random lines of the working set.
 ///
-/// Wrong: no load needs the value of the one before, so the core has many under way at once, and
-/// the time of one is the latency divided by their number.
+/// Wrong: no load needs the value of the previous one, so the core keeps many in flight, and the time
+/// per load is the latency divided by their number.
 pub fn latency(chain: &Chain, loads: u64) -> Duration {
     chain.warm();
     let (lines, mut random) = (chain.lines(), Random(1));
@@ -25,10 +25,10 @@ pub fn latency(chain: &Chain, loads: u64) -> Duration {
 // ANCHOR_END: naive_latency
 
 // ANCHOR: naive_additions
-/// "Time of an addition": the result is used, and `black_box` sees to it.
+/// "Time of an addition": `black_box` makes sure that the result is used.
 ///
-/// Wrong: the compiler knows every number that is added, and computes the sum without a loop. Twice
-/// the work takes no longer.
+/// Wrong: the compiler knows every number in the sum and computes it without a loop. Twice the work
+/// takes no longer.
 pub fn additions(additions: u64) -> Duration {
     let start = Instant::now();
     let mut sum = 0_u64;

@@ -1,4 +1,4 @@
-//! What another thread takes: to start, to wake, to be switched to.
+//! Threads: starting one, waking one, switching to one.
 
 use crate::proof::usage::Usage;
 use crate::sys::cores::{self, joined};
@@ -10,17 +10,17 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What some round trips between two threads took.
+/// The cost of round trips between two threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Trips {
     /// The time of all of them.
     pub time: Duration,
-    /// How often the two threads left their cores, of their own accord or not (`getrusage(2)`).
+    /// The number of context switches of both threads, voluntary or not (`getrusage(2)`).
     pub switches: u64,
 }
 
 /// Runs `ping`, which sends to the other thread and waits for the answer, `trips` times against
-/// `pong`, which waits and answers, each on its own core or both on one.
+/// `pong`, which waits and answers. The two threads run on one core or on two.
 pub(super) fn ping_pong(
     [here, there]: [usize; 2],
     trips: u64,
@@ -35,13 +35,13 @@ pub(super) fn ping_pong(
             let partner = scope.spawn(move || {
                 let pinned = cores::pin(there);
                 let go = pinned.is_ok();
-                let _ = ready.send(pinned); // fails only if nobody waits for it any more
+                let _ = ready.send(pinned); // fails only if the other thread has given up
                 if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
             });
-            // Neither waits for the other before both are known to be where they should be: one
-            // that waits for a partner that has given up waits forever.
+            // Start only when both are pinned: a thread would wait forever for a partner that has
+            // given up.
             partner_ready.recv().map_err(io::Error::other)??;
-            ping()?; // one trip untimed, and both are up
+            ping()?; // an untimed trip, after which both threads run
             let (time, ours) = counted(|| {
                 let start = Instant::now();
                 (0..trips).try_for_each(|_| ping())?;
@@ -54,7 +54,7 @@ pub(super) fn ping_pong(
     // ANCHOR_END: ping_pong
 }
 
-/// Runs `work` and counts how often this thread left its core meanwhile.
+/// Runs `work` and counts the context switches of this thread meanwhile.
 ///
 /// `work` runs even if the kernel refuses the count: the other side of a round trip waits for it.
 fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
@@ -64,22 +64,22 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
     Ok((result, used.voluntary_switches + used.involuntary_switches))
 }
 
-/// A byte to another thread and back through two pipes, `trips` times. Unit: one round trip, which
-/// is two hand-overs.
+/// Sends a byte to another thread and back through two pipes, `trips` times. Unit: one round trip,
+/// which is two hand-overs.
 ///
-/// On one core (`cores` names it twice) each hand-over is a `write`, a context switch and a `read`;
-/// take [`pipe_alone`] from half a trip and the switch remains (lmbench's `lat_ctx`, with processes
-/// that touch no memory). On two cores nobody has to be switched away, but a core has to be woken.
+/// On one core (`cores` names it twice), each hand-over is a `write`, a context switch and a `read`;
+/// subtract [`pipe_alone`] from half a trip, and the switch remains (lmbench's `lat_ctx`, with
+/// processes that access no memory). On two cores there is no switch, but a core has to be woken.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; otherwise what the calls report.
+/// `Unsupported` outside Linux; otherwise the errors of the calls.
 // ANCHOR: pipe_trips
 pub fn pipe_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     let (mut from_there, mut to_here) = pipe()?;
     let (mut from_here, mut to_there) = pipe()?;
-    // `move`: each side owns its ends, so when one fails, the other reads the end of its pipe
-    // instead of waiting forever.
+    // `move`: each side owns its ends, so if one fails, the other reads end of file instead of
+    // waiting forever.
     let ping = move || {
         to_there.write_all(&[1])?;
         from_there.read_exact(&mut [0])
@@ -92,27 +92,27 @@ pub fn pipe_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
 }
 // ANCHOR_END: pipe_trips
 
-/// Hands a byte over `times` times as [`pipe_trips`] does. Unit: one hand-over, half a round trip.
+/// Hands over a byte `times` times, like [`pipe_trips`]. Unit: one hand-over, half a round trip.
 ///
 /// # Errors
 ///
-/// As [`pipe_trips`].
+/// See [`pipe_trips`].
 pub fn hand_over(cores: [usize; 2], times: u64) -> io::Result<Duration> {
     halves(times, |trips| pipe_trips(cores, trips))
 }
 
-/// The time of `n` halves of round trips, from as many whole ones as that takes.
+/// Returns the time of `n` half round trips, from whole ones.
 fn halves(n: u64, trips: impl FnOnce(u64) -> io::Result<Trips>) -> io::Result<Duration> {
     let whole = n.div_ceil(2).max(1);
     Ok(trips(whole)?.time.mul_f64(n as f64 / (2 * whole) as f64))
 }
 
-/// Writes a byte to a pipe and reads it back, `times` times. Unit: one `write` and one `read`,
-/// nobody else involved.
+/// Writes a byte to a pipe and reads it back on the same thread, `times` times. Unit: one `write` and
+/// one `read`.
 ///
 /// # Errors
 ///
-/// What `pipe(2)`, `write(2)` and `read(2)` report.
+/// The errors of `pipe(2)`, `write(2)` and `read(2)`.
 pub fn pipe_alone(times: u64) -> io::Result<Duration> {
     let (mut reader, mut writer) = pipe()?;
     let start = Instant::now();
@@ -123,12 +123,12 @@ pub fn pipe_alone(times: u64) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Two threads that unpark each other in turn, `trips` times. Unit: one round trip, which is two
+/// Has two threads unpark each other in turn, `trips` times. Unit: one round trip, which is two
 /// wake-ups.
 ///
-/// A wake-up is the call to `unpark`, the other core's way out of its idle state, and the scheduler
-/// there. It depends on how long that core has been idle; here that is as long as one wake-up
-/// takes.
+/// A wake-up consists of the call to `unpark`, the other core's exit from its idle state, and the
+/// scheduler there. It depends on how long that core has been idle, which here is the time of one
+/// wake-up.
 ///
 /// # Errors
 ///
@@ -137,8 +137,8 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     // ANCHOR: park_trips
     let turn = &AtomicU64::new(0); // even: `ping` may run; odd: `pong` may
     let threads = &[OnceLock::new(), OnceLock::new()];
-    // Parking may end by itself, and it orders nothing: the turn decides. Its Acquire loads pair
-    // with the Release additions of the other thread.
+    // `park` may return spuriously and orders nothing, so `turn` decides. Its Acquire loads pair with
+    // the Release additions of the other thread.
     let pass_to = move |other: usize| {
         turn.fetch_add(1, Ordering::Release);
         thread::Thread::unpark(threads[other].wait());
@@ -164,29 +164,28 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     ping_pong(cores, trips, ping, pong)
 }
 
-/// Wakes a parked thread `times` times as [`park_trips`] does. Unit: one wake-up, half a round
-/// trip.
+/// Wakes a parked thread `times` times, like [`park_trips`]. Unit: one wake-up, half a round trip.
 ///
 /// # Errors
 ///
-/// As [`park_trips`].
+/// See [`park_trips`].
 pub fn wake_parked(cores: [usize; 2], times: u64) -> io::Result<Duration> {
     halves(times, |trips| park_trips(cores, trips))
 }
 
-/// Starts a thread and waits for its end, `threads` times. Unit: one thread, which does nothing; on
-/// any core, as the scheduler likes.
+/// Starts a thread and joins it, `threads` times. Unit: one thread that does nothing, on a core of
+/// the scheduler's choice.
 ///
 /// # Errors
 ///
-/// Where no thread can be started.
+/// If a thread cannot be started.
 pub fn spawn_join(threads: u64) -> io::Result<Duration> {
     let start = Instant::now();
     for number in 0..threads {
         let thread =
             trying("starting a thread", thread::Builder::new().spawn(move || black_box(number)))?;
         match thread.join() {
-            Ok(answer) => assert_eq!(answer, number, "the thread's own answer"),
+            Ok(answer) => assert_eq!(answer, number, "the answer of that thread"),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
