@@ -1,6 +1,8 @@
 //! The names that chapters, benches and recordings share: the ids of claims, counts and benchmarks,
 //! and the bench that a benchmark belongs to.
 
+use std::path::Path;
+
 /// Returns the group of a benchmark's full id, the part before the first slash.
 pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
@@ -47,6 +49,11 @@ pub fn benchmark_id(id: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("a benchmark is named `group/function` or `group/function/parameter`, not `{id}`"))
+}
+
+/// Formats a path with slashes on every system.
+pub fn slashed(path: &Path) -> String {
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Returns `true` if `id` is in kebab case: lower-case letters and digits between single hyphens.

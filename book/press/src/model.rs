@@ -368,6 +368,19 @@ impl Claim {
 }
 
 impl Verdict {
+    /// Counts verdicts by their words, in the order from `holds` to `not possible here`. Words
+    /// without a verdict are left out.
+    pub fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Vec<(&'static str, usize)> {
+        let words = ["holds", "fails", "undecided", "not measured", "not possible here"];
+        let mut counts = words.map(|words| (words, 0));
+        for verdict in verdicts {
+            if let Some((_, n)) = counts.iter_mut().find(|(words, _)| *words == verdict.words()) {
+                *n += 1;
+            }
+        }
+        counts.into_iter().filter(|(_, n)| *n > 0).collect()
+    }
+
     /// Returns the verdict in words, without its reason.
     pub fn words(&self) -> &'static str {
         match self {

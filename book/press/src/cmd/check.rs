@@ -1,6 +1,7 @@
 //! `cargo book check`: lists every claim with its verdict here.
 
 use crate::book::{self, Judged};
+use crate::ids::slashed;
 use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::project::Project;
@@ -8,7 +9,6 @@ use crate::prove::{examples, proofs};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// Options of `check`.
 #[derive(Clone, Debug, Default)]
@@ -130,57 +130,37 @@ fn print_json(claims: &[Judged<'_>]) -> String {
     format!("{:#}", Value::Array(objects))
 }
 
-/// Formats the claims as a list by chapter.
-fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
-    let mut lines = Vec::new();
-    let mut page = None;
-    for judged in claims {
-        if page != Some(&judged.page.path) {
-            page = Some(&judged.page.path);
-            lines.push(format!(
-                "{}{}",
-                if lines.is_empty() { "" } else { "\n" },
-                slashed(&judged.page.path)
-            ));
-        }
-        let shown = if recorded { &judged.reference } else { &judged.here };
-        lines.push(format!(
-            "  {:<17} {} ({})",
-            shown.verdict.words(),
-            judged.claim.says,
-            judged.claim.id
-        ));
-        let reference = match recorded {
-            true => String::new(),
-            false => format!("; reference: {}", judged.reference.verdict.words()),
-        };
-        lines.push(format!("  {:<17} {}: {}{reference}", "", judged.claim.kind(), shown.found));
-        if against(judged, recorded) {
-            lines.push(format!("  {:<17} prove it: {}", "", judged.claim.command()));
-        }
-    }
-    let verdicts = claims.iter().map(|judged| {
-        if recorded { judged.reference.verdict.words() } else { judged.here.verdict.words() }
-    });
-    let mut totals: Vec<(&str, usize)> = Vec::new();
-    for verdict in verdicts {
-        match totals.iter_mut().find(|(words, _)| *words == verdict) {
-            Some((_, n)) => *n += 1,
-            None => totals.push((verdict, 1)),
-        }
-    }
-    let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
-    let machine = if recorded { "on the reference machine" } else { "here" };
-    let plural = if claims.len() == 1 { "claim" } else { "claims" };
-    let blank = if lines.is_empty() { "" } else { "\n" };
-    lines.push(match totals.is_empty() {
-        true => "no claims".to_string(),
-        false => format!("{blank}{} {plural} {machine}: {}", claims.len(), totals.join(", ")),
-    });
-    lines.join("\n")
+/// Returns the judgement to list: the reference machine's if `recorded`, otherwise this machine's.
+fn shown<'a>(judged: &'a Judged<'_>, recorded: bool) -> &'a Judgement {
+    if recorded { &judged.reference } else { &judged.here }
 }
 
-/// Formats a path with slashes on every system.
-fn slashed(path: &Path) -> String {
-    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+/// Formats the claims as a list by chapter, with the totals below.
+fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
+    let mut text = String::new();
+    for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
+        text += &format!("{}\n", slashed(&chapter[0].page.path));
+        for claim in chapter {
+            let Judgement { verdict, found, .. } = shown(claim, recorded);
+            let (kind, words) = (claim.claim.kind(), verdict.words());
+            text += &format!("  {words:<17} {} ({})\n", claim.claim.says, claim.claim.id);
+            text += &format!("  {:<17} {kind}: {found}", "");
+            if !recorded {
+                text += &format!("; reference: {}", claim.reference.verdict.words());
+            }
+            if against(claim, recorded) {
+                text += &format!("\n  {:<17} prove it: {}", "", claim.claim.command());
+            }
+            text += "\n";
+        }
+        text += "\n";
+    }
+    let totals = Verdict::tally(claims.iter().map(|claim| &shown(claim, recorded).verdict));
+    let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
+    let machine = if recorded { "on the reference machine" } else { "here" };
+    text + &match claims.len() {
+        0 => "no claims".to_string(),
+        1 => format!("1 claim {machine}: {}", totals.join(", ")),
+        n => format!("{n} claims {machine}: {}", totals.join(", ")),
+    }
 }

@@ -1,7 +1,7 @@
 //! The appendix, generated from claims and measurements: a page of all claims, and a page for each
 //! machine.
 
-use super::html::{CLAIMS, day, machine_page, sentence, up, verdict};
+use super::html::{CLAIMS, card_address, day, machine_page, sentence, verdict};
 use crate::book::{Book, Judged};
 use crate::machine::{Environment, Known, Machine, Recording};
 use crate::model::Verdict;
@@ -62,13 +62,10 @@ fn claims(claims: &[Judged<'_>]) -> Generated {
 /// Renders a claim's row on the page at `path`.
 fn row(judged: &Judged<'_>, path: &Path) -> Markup {
     let claim = judged.claim;
-    let chapter = judged.page.path.with_extension("html");
     html! {
         tr {
             td {
-                a href={ (up(path)) (chapter.display()) "#claim-" (claim.id) } {
-                    (sentence(&claim.says))
-                }
+                a href=(card_address(judged, path)) { (sentence(&claim.says)) }
                 br;
                 code class="command" { (claim.command()) }
             }
@@ -79,20 +76,12 @@ fn row(judged: &Judged<'_>, path: &Path) -> Markup {
     }
 }
 
-/// Returns the number of claims with each verdict: `holds: 3, undecided: 1`.
+/// Formats the number of claims with each verdict: `holds: 3, undecided: 1`.
 fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for verdict in verdicts {
-        match counts.iter_mut().find(|(words, _)| *words == verdict.words()) {
-            Some((_, n)) => *n += 1,
-            None => counts.push((verdict.words(), 1)),
-        }
-    }
+    let counts = Verdict::tally(verdicts);
     if counts.is_empty() {
         return "no claims yet".to_owned();
     }
-    let order = ["holds", "fails", "undecided", "not measured", "not possible here"];
-    counts.sort_by_key(|(words, _)| order.iter().position(|o| o == words));
     let parts: Vec<String> = counts.iter().map(|(words, n)| format!("{words}: {n}")).collect();
     parts.join(", ")
 }

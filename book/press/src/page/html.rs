@@ -1,5 +1,7 @@
 //! The words and numbers that cards, figures, references and the appendix share, as HTML.
 
+use crate::book::Judged;
+use crate::ids::slashed;
 use crate::machine::statistics;
 use crate::model::{Estimate, Verdict};
 use crate::units::{self, Quantity};
@@ -90,6 +92,12 @@ pub fn day(date: &str) -> &str {
 #[must_use]
 pub fn up(page: &Path) -> String {
     "../".repeat(page.components().count().saturating_sub(1))
+}
+
+/// Returns the address of a claim's card from `page`.
+pub fn card_address(claim: &Judged<'_>, page: &Path) -> String {
+    let path = slashed(&claim.page.path.with_extension("html"));
+    format!("{}{path}#claim-{}", up(page), claim.claim.id)
 }
 
 /// Returns the path of a machine's page from the book's root.

@@ -74,7 +74,7 @@ struct Page {
     ids: BTreeSet<String>,
     twice: BTreeSet<String>,
     references: BTreeSet<String>,
-    /// Whether links start at the site's root, wherever the page is: `<base>` says so on the 404
+    /// `true` if links start at the site's root, wherever the page is, as `<base>` says on the 404
     /// page.
     at_root: bool,
 }

@@ -1,4 +1,4 @@
-//! What stands on the printed page: cards, figures, references, and the appendix.
+//! The parts of a printed page: cards, figures, references, and the pages of the appendix.
 
 pub mod appendix;
 pub mod card;

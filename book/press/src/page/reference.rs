@@ -1,6 +1,6 @@
 //! References in running prose as HTML.
 
-use super::html::{class, number, sentence, symbol, up};
+use super::html::{card_address, class, number, sentence, symbol};
 use crate::book::{Book, Judged};
 use crate::machine::Known;
 use crate::model::{Estimate, Inline, Judgement, Verdict};
@@ -51,8 +51,7 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
 /// Renders a claim in a word: the reference machine's number and verdict, linked to the card, and
 /// the reader's if there is one.
 fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
-    let path = judged.page.path.with_extension("html").to_string_lossy().replace('\\', "/");
-    let card = format!("{}{path}#claim-{}", up(page), judged.claim.id);
+    let card = card_address(judged, page);
     let one = |judgement: &Judgement| {
         let verdict = &judgement.verdict;
         html! {

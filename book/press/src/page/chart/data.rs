@@ -1,20 +1,20 @@
-//! What a chart shows: panels of series of points.
+//! The data of a chart: panels of series of points.
 
 use crate::model::Estimate;
 use crate::units::{self, Quantity};
 
-/// What a figure shows.
+/// The measurements in a figure.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// What the values are.
+    /// The kind of the values.
     pub quantity: Quantity,
     /// Label of the value axis, such as "sender's CPU time".
     pub y_label: String,
     /// Label of the parameter, such as "file size".
     pub x_label: String,
-    /// What is read off it, for people who do not see it.
+    /// The title, which a screen reader reads out.
     pub title: String,
-    /// One a machine, in reading order.
+    /// A panel for each machine, in reading order.
     pub panels: Vec<Panel>,
 }
 
@@ -23,7 +23,7 @@ pub struct Chart {
 pub struct Panel {
     /// The machine, as a heading: "Reference machine".
     pub machine: String,
-    /// What is compared, in the text's order; the same names in every panel.
+    /// The variants in the text's order; the same names in every panel.
     pub series: Vec<Series>,
 }
 
@@ -32,9 +32,9 @@ pub struct Panel {
 pub struct Series {
     /// The function's name in the bench.
     pub name: String,
-    /// Whether it is what the chapter is about; drawn heavier.
+    /// `true` for the variant that the chapter is about, which is drawn heavier.
     pub subject: bool,
-    /// Which of the eight looks it has, the same in all figures of a bench.
+    /// The number of its look among the eight, the same in all figures of a bench.
     pub style: usize,
     /// Its measurements; the same parameters in every panel.
     pub points: Vec<Point>,
@@ -45,12 +45,12 @@ pub struct Series {
 pub struct Point {
     /// The benchmark's parameter, if it has one.
     pub parameter: Option<String>,
-    /// What was measured, or why nothing was ("not measured").
+    /// The measured value, or the reason why there is none ("not measured").
     pub value: Result<Estimate, String>,
 }
 
 impl Chart {
-    /// Whether the parameters are numbers to be drawn along an axis.
+    /// Returns `true` if the parameters are numbers, to be drawn along an axis.
     pub(super) fn is_sweep(&self) -> bool {
         let mut sizes: Vec<f64> = Vec::new();
         for point in self.panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.points) {
@@ -64,13 +64,13 @@ impl Chart {
         sizes.len() > 1
     }
 
-    /// Every value with the two ends of its interval, over all panels: the scales are shared.
+    /// Returns the lowest and the highest end of all intervals in all panels, which share a scale.
     pub(super) fn extent(&self) -> (f64, f64) {
         let values = self.panels.iter().flat_map(Panel::values);
         values.fold((f64::INFINITY, 0.0), |(low, high), e| (e.low.min(low), e.high.max(high)))
     }
 
-    /// The sentence that stands for the drawing.
+    /// Returns the sentence that a screen reader reads in place of the drawing.
     pub(super) fn aria(&self, panel: &Panel, kind: &str) -> String {
         let names: Vec<&str> = panel.series.iter().map(|s| s.name.as_str()).collect();
         let (low, high) = panel
@@ -89,11 +89,12 @@ impl Chart {
 }
 
 impl Panel {
+    /// Returns all values.
     pub(super) fn values(&self) -> impl Iterator<Item = &Estimate> {
         self.series.iter().flat_map(|s| &s.points).filter_map(|p| p.value.as_ref().ok())
     }
 
-    /// The reason that the points give for having no value.
+    /// Returns the reason why the points have no value.
     pub(super) fn why_empty(&self) -> String {
         let first = self.series.iter().flat_map(|s| &s.points).find_map(|p| p.value.as_ref().err());
         first.cloned().unwrap_or_else(|| "not measured".to_owned())
@@ -101,11 +102,12 @@ impl Panel {
 }
 
 impl Series {
-    /// Classes of everything drawn for it.
+    /// Returns the classes of everything drawn for it.
     pub(super) fn class(&self) -> String {
         format!("s{}{}", self.style % 8, if self.subject { " subject" } else { "" })
     }
 
+    /// Returns `true` if any point has a value.
     pub(super) fn has_value(&self) -> bool {
         self.points.iter().any(|point| point.value.is_ok())
     }

@@ -13,17 +13,17 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// A logarithmic axis over `low..=high`, drawn from `from` to `to`.
+    /// Creates a logarithmic axis over `low..=high`, drawn from `from` to `to`.
     pub fn log(low: f64, high: f64, from: f64, to: f64) -> Scale {
         Scale { low: low.ln(), high: high.ln(), from, to, log: true }
     }
 
-    /// A linear axis from zero.
+    /// Creates a linear axis from zero to `high`, drawn from `from` to `to`.
     pub fn linear(high: f64, from: f64, to: f64) -> Scale {
         Scale { low: 0.0, high, from, to, log: false }
     }
 
-    /// The position of a value.
+    /// Returns the position of a value.
     pub fn at(&self, value: f64) -> f64 {
         let value = if self.log { value.ln() } else { value };
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
@@ -33,7 +33,7 @@ impl Scale {
         if self.log { (self.low.exp(), self.high.exp()) } else { (self.low, self.high) }
     }
 
-    /// Round values along the axis, at most `most`.
+    /// Returns round values along the axis, `most` of them at most.
     pub fn ticks(&self, quantity: Quantity, most: usize) -> Vec<f64> {
         let (low, high) = self.ends();
         if !self.log {
@@ -89,8 +89,8 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     (0..=most).map(|i| (first + i as f64) * step).take_while(|t| *t <= high * 1.000_001).collect()
 }
 
-/// Widens an interval of values so that points do not touch the frame, and that a difference of a
-/// few percent does not fill it: the axis spans at least a factor of two.
+/// Widens an interval of values, so that points do not touch the frame. The axis spans a factor of
+/// two or more, so that a difference of a few percent does not fill it.
 pub(super) fn padded(low: f64, high: f64) -> (f64, f64) {
     let (low, high) = (low.max(f64::MIN_POSITIVE), high.max(f64::MIN_POSITIVE));
     let span = (high / low).ln();
