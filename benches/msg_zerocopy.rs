@@ -1,12 +1,12 @@
-//! How long it takes to send buffers of 4 KiB, 64 KiB and 1 MiB with and without the copy into the
-//! socket, and how much CPU time.
+//! Time and CPU time of sending buffers of 4 KiB, 64 KiB and 1 MiB with and without the copy into
+//! the socket.
 //!
-//! The sender on one core, the reader on another, a connection for each way. `msg_zerocopy_cpu` is
-//! the CPU time of the whole process, because what the kernel puts off may be done on the reader's
-//! clock or by a worker; the reader's own copy is in it, the same for every way. `msg_zerocopy` is
-//! the wall, until the reader has confirmed the last byte and every buffer is back.
-//! `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending thread and that
-//! of the process.
+//! The sender runs on one core and the reader on another, with a connection for each variant.
+//! `msg_zerocopy_cpu` is the CPU time of the whole process, because work that the kernel defers may
+//! run on the reader's clock or on a worker's; it includes the reader's own copy, the same for every
+//! variant. `msg_zerocopy` is wall time, until the reader has confirmed the last byte and every
+//! buffer is back. `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending
+//! thread and that of the process.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -25,13 +25,13 @@ mod bench {
 #[cfg(target_os = "linux")]
 mod bench {
     use criterion::measurement::{Measurement, WallTime};
-    use criterion::{BenchmarkId, Criterion};
+    use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
+    use perf_proved::harness::report::is_unavailable;
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
-    use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
-    use perf_proved::zero_copy::msg_zerocopy::way::Way;
-    use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
+    use perf_proved::zero_copy::msg_zerocopy::experiment::{Experiment, FileSender};
+    use perf_proved::zero_copy::msg_zerocopy::variants::Variant;
     use perf_proved_benches::{ProcessTime, ThreadTime, bytes, not_possible, size};
     use std::fs::File;
     use std::io;
@@ -55,53 +55,34 @@ mod bench {
         Ok(())
     }
 
-    /// A way, with a connection of its own.
-    struct Bench {
-        way: Way,
-        line: Loopback,
-        size: usize,
+    /// Connects a variant, and sends enough to let the kernel grow the socket's buffers.
+    fn prepared(name: &str, size: usize, reading: usize) -> io::Result<Experiment> {
+        let mut experiment = Experiment::new(name, size, Some(reading))?;
+        let intact = experiment.send_checked((8 << 20) / size as u64)?;
+        assert!(intact, "{name}, {size} bytes: every byte arrives as it was");
+        experiment.without_fallback()?;
+        Ok(experiment)
     }
 
-    impl Bench {
-        /// Sends enough to let the kernel grow the socket's buffers, and checks what arrives.
-        fn new(name: &str, size: usize, reading: usize) -> io::Result<Self> {
-            let mut line = Loopback::new(Some(reading))?;
-            let buffer = pattern(size);
-            let way = line.transfer(0, |socket| Way::new(name, socket, &buffer))?;
-            let mut bench = Self { way, line, size };
-            let buffers = (8 << 20) / size;
-            let Self { way, line, .. } = &mut bench;
-            let ((), checksum) = line.transfer_checked((buffers * size) as u64, |_| {
-                (0..buffers).try_for_each(|_| way.send())?;
-                way.finish()
-            })?;
-            assert_eq!(
-                checksum,
-                (0..buffers).fold(FNV_START, |hash, _| fnv1a(hash, &buffer)),
-                "{name}, {size} bytes"
-            );
-            Ok(bench)
-        }
-
-        /// Sends so many buffers and waits for one confirmation of them all.
-        fn batch<M: Measurement<Value = Duration>>(&mut self, clock: &M, times: u64) -> Duration {
-            let Self { way, line, size } = self;
-            let start = clock.start();
-            line.transfer(times * *size as u64, |_| {
-                (0..times).try_for_each(|_| way.send())?;
-                way.finish()
-            })
-            .expect("everything arrives, and the reader confirms it");
-            clock.end(start)
-        }
-
-        fn close(self) -> io::Result<()> {
-            drop(self.way); // it holds the connection too
-            self.line.close()
-        }
+    /// Measures one variant, until the reader has confirmed every byte.
+    fn measure<M: Measurement<Value = Duration>>(
+        group: &mut BenchmarkGroup<'_, M>,
+        id: BenchmarkId,
+        clock: &M,
+        mut experiment: Experiment,
+    ) -> io::Result<()> {
+        group.bench_function(id, |bencher| {
+            bencher.iter_custom(|times| {
+                let start = clock.start();
+                experiment.send(times).expect("everything arrives, and the reader confirms it");
+                clock.end(start)
+            });
+        });
+        experiment.without_fallback()?; // else it has measured another variant
+        experiment.close()
     }
 
-    /// All ways at one size, then at the next: what drifts, drifts for all.
+    /// Measures all variants at one size, then at the next, so that a drift affects all alike.
     fn sweep<M>(
         criterion: &mut Criterion<M>,
         name: &str,
@@ -114,18 +95,16 @@ mod bench {
         let mut group = criterion.benchmark_group(name);
         for length in SIZES {
             group.throughput(bytes(length));
-            for way in Way::NAMES {
-                let mut bench = match Bench::new(way, length, reading) {
-                    Err(error) if way.starts_with("io_uring") && Ring::new().is_err() => {
-                        not_possible(&format!("{name}/{way}"), &error.to_string())?;
-                        continue;
+            for variant in Variant::NAMES {
+                match prepared(variant, length, reading) {
+                    Err(error) if is_unavailable(&error) => {
+                        not_possible(&format!("{name}/{variant}"), &error.to_string())?;
                     }
-                    other => other?,
-                };
-                group.bench_function(BenchmarkId::new(way, size(length)), |bencher| {
-                    bencher.iter_custom(|times| bench.batch(clock, times));
-                });
-                bench.close()?;
+                    experiment => {
+                        let id = BenchmarkId::new(variant, size(length));
+                        measure(&mut group, id, clock, experiment?)?;
+                    }
+                }
             }
         }
         group.finish();
@@ -143,17 +122,20 @@ mod bench {
     {
         let mut group = criterion.benchmark_group("msg_zerocopy_aa");
         for function in ["first", "second"] {
-            let mut bench = Bench::new("msg_zerocopy", SIZES[1], reading)?;
-            group.bench_function(BenchmarkId::new(function, parameter), |bencher| {
-                bencher.iter_custom(|times| bench.batch(clock, times));
-            });
-            bench.close()?;
+            match prepared("msg_zerocopy", SIZES[1], reading) {
+                Err(error) if is_unavailable(&error) => {
+                    not_possible("msg_zerocopy_aa", &error.to_string())?;
+                }
+                experiment => {
+                    measure(&mut group, BenchmarkId::new(function, parameter), clock, experiment?)?;
+                }
+            }
         }
         group.finish();
         Ok(())
     }
 
-    /// A file of 1 MiB by `sendfile` and by io_uring's splice, on one clock.
+    /// Sends a file of 1 MiB by `sendfile` and by io_uring's splice, on one clock.
     fn files<M>(
         criterion: &mut Criterion<M>,
         parameter: &str,
@@ -167,19 +149,17 @@ mod bench {
         let scratch = Scratch::new()?;
         let file = File::open(scratch.file("body", LENGTH as usize)?)?;
         let mut line = Loopback::new(Some(reading))?;
-        let mut sendfile = SendVariant::Sendfile;
-        let mut ring = Ring::new();
         let expected = fnv1a(FNV_START, &pattern(LENGTH as usize));
         let mut group = criterion.benchmark_group("msg_zerocopy_splice");
-        for function in ["sendfile", "io_uring_splice"] {
-            if let ("io_uring_splice", Err(error)) = (function, &ring) {
-                not_possible("msg_zerocopy_splice/io_uring_splice", &error.to_string())?;
-                continue;
-            }
-            let mut send = |socket: &_| match (function, &mut ring) {
-                ("io_uring_splice", Ok(ring)) => ring.send_file(socket, &file, LENGTH),
-                _ => sendfile.send(socket, &file, LENGTH),
+        for function in FileSender::NAMES {
+            let mut sender = match FileSender::new(function) {
+                Err(error) if is_unavailable(&error) => {
+                    not_possible(&format!("msg_zerocopy_splice/{function}"), &error.to_string())?;
+                    continue;
+                }
+                sender => sender?,
             };
+            let mut send = |socket: &_| sender.send(socket, &file, LENGTH);
             assert_eq!(line.transfer_checked(LENGTH, &mut send)?.1, expected, "{function}");
             group.bench_function(BenchmarkId::new(function, parameter), |bencher| {
                 bencher.iter_custom(|times| {

@@ -29,3 +29,16 @@ pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
     let result = work();
     set(before).map(|_| result)
 }
+
+/// Returns how many bytes all processes of this user together may pin or lock (`RLIMIT_MEMLOCK`), or
+/// `None` if there is no limit. A process with `CAP_IPC_LOCK` is bound by none, whatever this returns.
+///
+/// # Errors
+///
+/// The errors of `getrlimit(2)`.
+pub fn locked_memory() -> io::Result<Option<u64>> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live, writable `rlimit`.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
+    Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
+}

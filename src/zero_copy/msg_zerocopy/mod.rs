@@ -1,31 +1,39 @@
 //! Sending without the copy into the socket: `MSG_ZEROCOPY`, and `SEND_ZC` of io_uring.
 //!
-//! The kernel takes references to the pages of a buffer instead of copying it, and says later when
-//! it has let go of them. Until then the buffer is not the program's to write to.
-//! [`sender::ZeroCopySender`] makes a rule of the types of that: it takes each buffer by value and
-//! gives it back when its completion has come. [`outstanding`] keeps the books, [`ring`] does the
-//! same through io_uring, [`way`] has the ways of sending that the chapter compares, [`nowhere`] is
-//! a device on which nothing is copied, and [`naive`] is the version that everybody writes first.
+//! The kernel takes references to the pages of a buffer instead of copying it, and reports later
+//! that it has released them. Until then the program must not write to the buffer or free it.
+//!
+//! | module | provides |
+//! | --- | --- |
+//! | [`naive`] | the version that everyone writes first |
+//! | [`sender`] | a sender that takes each buffer by value and returns it after its completion |
+//! | [`outstanding`] | which buffers the kernel still reads |
+//! | [`ring`] | the same through io_uring |
+//! | [`variants`] | the ways of sending that the chapter compares |
+//! | [`dummy_device`] | a network device that discards everything, and so copies nothing |
+//! | [`experiment`] | what the example, the bench and the tests measure with |
 
 #[cfg(target_os = "linux")]
-pub mod naive;
+pub mod dummy_device;
 #[cfg(target_os = "linux")]
-pub mod nowhere;
+pub mod experiment;
+#[cfg(target_os = "linux")]
+pub mod naive;
 pub mod outstanding;
 #[cfg(target_os = "linux")]
 pub mod ring;
 #[cfg(target_os = "linux")]
 pub mod sender;
 #[cfg(target_os = "linux")]
-pub mod way;
+pub mod variants;
 
 #[cfg(target_os = "linux")]
-use crate::sys::{cvt, moved};
+use crate::sys::{cvt, moved, region, rlimit, trying};
 #[cfg(target_os = "linux")]
 use outstanding::Completion;
 #[cfg(target_os = "linux")]
 use std::{
-    io, mem,
+    fs, io, mem,
     os::fd::{AsFd, AsRawFd},
     ptr,
 };
@@ -37,43 +45,47 @@ const ORIGIN_ZEROCOPY: u8 = 5;
 #[cfg(target_os = "linux")]
 const CODE_COPIED: u8 = 1;
 
-/// Lets the socket's sends ask for no copy (`SO_ZEROCOPY`).
+/// Enables `MSG_ZEROCOPY` on the socket (`SO_ZEROCOPY`).
 ///
 /// # Errors
 ///
-/// What `setsockopt(2)` reports: `EOPNOTSUPP` for a socket of another kind.
+/// The errors of `setsockopt(2)`: `EOPNOTSUPP` for other kinds of sockets.
 #[cfg(target_os = "linux")]
 pub(crate) fn allow(socket: impl AsFd) -> io::Result<()> {
     let on: libc::c_int = 1;
     let size = size_of_val(&on) as libc::socklen_t;
     let socket = socket.as_fd().as_raw_fd();
     // SAFETY: an open descriptor, and an option of that size.
-    cvt(unsafe {
+    let result = cvt(unsafe {
         libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, (&raw const on).cast(), size)
-    })
-    .map(drop)
-    .map_err(|error| io::Error::new(error.kind(), format!("SO_ZEROCOPY: {error}")))
+    });
+    trying("SO_ZEROCOPY", result).map(drop)
 }
 
-/// Sends up to all of `bytes` without copying them, by one call; asks again when a signal
-/// interrupts it.
+/// Sends up to all of `bytes` without copying them, in one call; retries after a signal.
 ///
-/// Each call that sends anything has a number, counted from 0 for each socket, and a completion to
-/// come. Until then the kernel reads the pages of `bytes`, whatever they hold then: the caller sees
-/// to it that nobody writes to them or gives them to the allocator.
+/// The kernel numbers the calls that send anything, from 0 for each socket, and reports a completion
+/// for each. Until then it reads the pages of `bytes`, whatever they hold by then, so the caller
+/// must not write to them or free them.
 ///
 /// # Errors
 ///
-/// What `send(2)` reports. `WouldBlock`: no room. `ENOBUFS`: too many sends whose completions have
-/// not been read.
+/// The errors of `send(2)`. `WouldBlock`: the socket has no room. `ENOBUFS`: one of the [`limits`]
+/// is reached, or `bytes` is too long for what is left of it.
 #[cfg(target_os = "linux")]
 pub(crate) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    send_with(socket, bytes, libc::MSG_ZEROCOPY)
+}
+
+/// Sends up to all of `bytes` in one call, with the flags given; retries after a signal.
+#[cfg(target_os = "linux")]
+fn send_with(socket: impl AsFd, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
+    let socket = socket.as_fd().as_raw_fd();
     loop {
-        let flags = libc::MSG_ZEROCOPY | libc::MSG_NOSIGNAL;
         // SAFETY: an open descriptor and `bytes`, which are live. What the kernel reads later it
         // reads from pages that it holds itself.
         let sent = moved(unsafe {
-            libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)
+            libc::send(socket, bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL)
         });
         match sent {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -82,22 +94,51 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Returns the largest length of one send that leaves three quarters of this user's `RLIMIT_MEMLOCK`
+/// to other sends: whole pages, so it can be 0. `None` if the limit is unlimited or unknown.
+///
+/// The kernel counts a send of `n` bytes as `n / page + 2` pages, whatever part of it the socket has
+/// room for, and adds up the sends of all processes of one user.
+#[cfg(target_os = "linux")]
+fn fair_share() -> Option<usize> {
+    let limit = usize::try_from(rlimit::locked_memory().ok()??).ok()?;
+    let page = region::page_size();
+    Some(limit / 4 / page * page)
+}
+
+/// Describes the limits on sends without a copy, with their values here.
+#[cfg(target_os = "linux")]
+pub fn limits() -> String {
+    let locked = match rlimit::locked_memory() {
+        Ok(Some(bytes)) => format!("{} KiB", bytes >> 10),
+        Ok(None) => "any number of pages".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let notes = fs::read_to_string("/proc/sys/net/core/optmem_max");
+    let notes = notes.map_or_else(|error| error.to_string(), |bytes| bytes.trim().to_owned());
+    format!(
+        "RLIMIT_MEMLOCK lets all processes of this user together pin {locked}, \
+         net.core.optmem_max lets completions of one socket take {notes} bytes"
+    )
+}
+
 // ANCHOR: completion
-/// Takes the next completion off the socket's error queue, or `None` if none has come. Never waits.
+/// Takes the next completion off the socket's error queue, or returns `None` if it is empty. Never
+/// waits.
 ///
 /// # Errors
 ///
-/// What `recvmsg(2)` reports, and `Other` for something else in the queue.
+/// The errors of `recvmsg(2)`; `Other` if the queue holds anything but completions.
 #[cfg(target_os = "linux")]
 pub(crate) fn completion(socket: impl AsFd) -> io::Result<Option<Completion>> {
-    let mut control = [0_u64; 16]; // aligned as a `cmsghdr` asks
+    let mut control = [0_u64; 16]; // aligned as a `cmsghdr` requires
     // SAFETY: all-zero bytes are a valid `msghdr`: no address, no bytes, no control.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: an open descriptor, and a `msghdr` whose control buffer is live and has the size that
-    // it says.
+    // SAFETY: an open descriptor, and a `msghdr` whose control buffer is live and as large as it
+    // states.
     match moved(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) }) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return completion(socket),
@@ -105,14 +146,15 @@ pub(crate) fn completion(socket: impl AsFd) -> io::Result<Option<Completion>> {
         Ok(_) => {}
     }
     let report = extended_error(&message).filter(|report| report.ee_origin == ORIGIN_ZEROCOPY);
-    let report = report
-        .ok_or_else(|| io::Error::other("the error queue holds something else than completions"))?;
+    let report = report.ok_or_else(|| {
+        io::Error::other("the error queue holds something other than completions")
+    })?;
     let copied = report.ee_code & CODE_COPIED != 0;
     Ok(Some(Completion { first: report.ee_info, last: report.ee_data, copied }))
 }
 // ANCHOR_END: completion
 
-/// The `sock_extended_err` of a message from the error queue.
+/// Returns the `sock_extended_err` of a message from the error queue.
 #[cfg(target_os = "linux")]
 fn extended_error(message: &libc::msghdr) -> Option<libc::sock_extended_err> {
     // SAFETY: the kernel has filled in the message, whose control buffer is live; a null first
@@ -125,7 +167,7 @@ fn extended_error(message: &libc::msghdr) -> Option<libc::sock_extended_err> {
     })
 }
 
-/// Asks for kernel TLS on a connected socket (`TCP_ULP`); without keys, the connection goes on
+/// Enables kernel TLS on a connected socket (`TCP_ULP`). Until it is given keys, the connection stays
 /// unencrypted.
 ///
 /// # Errors
@@ -137,16 +179,15 @@ pub fn kernel_tls(socket: impl AsFd) -> io::Result<()> {
     let name = b"tls";
     let (socket, size) = (socket.as_fd().as_raw_fd(), name.len() as libc::socklen_t);
     // SAFETY: an open descriptor, and a name of that many bytes.
-    cvt(unsafe {
+    let result = cvt(unsafe {
         libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_ULP, name.as_ptr().cast(), size)
-    })
-    .map(drop)
-    .map_err(|error| match error.raw_os_error() {
-        Some(libc::ENOENT) => io::Error::new(
+    });
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Err(io::Error::new(
             error.kind(),
             "this kernel was built without TLS, or may not load its module",
-        ),
-        _ => io::Error::new(error.kind(), format!("asking for kernel TLS: {error}")),
-    })
+        )),
+        other => trying("asking for kernel TLS", other).map(drop),
+    }
 }
 // ANCHOR_END: kernel_tls

@@ -1,17 +1,18 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/msg_zerocopy.rs`:
+//! The version that everyone writes first. `tests/msg_zerocopy.rs` pins its faults:
 //!
-//! - who writes to the buffer after the call changes what is sent, if the bytes still wait in the send queue;
-//! - so does whoever gets the memory after it was freed;
-//! - one call may send less than the buffer holds.
+//! - writing to the buffer after the call changes the bytes that still wait in the send queue;
+//! - freeing the buffer does too, as soon as its memory is allocated again and written to;
+//! - one call may send less than the whole buffer.
 
 use std::io;
 use std::net::TcpStream;
 
-/// Sends once with the flag that saves the copy, and returns how many bytes left.
+/// Sends `buffer` in one call with the flag that saves the copy, and returns the number of bytes
+/// sent.
 ///
 /// # Errors
 ///
-/// What the kernel reports.
+/// The errors of `setsockopt(2)` and `send(2)`.
 // ANCHOR: naive
 pub fn send(socket: &TcpStream, buffer: &[u8]) -> io::Result<usize> {
     super::allow(socket)?;

@@ -1,23 +1,23 @@
-//! Which buffers the kernel still reads: its numbers on one side, the buffers on the other. Nothing
-//! here calls the kernel.
+//! The buffers that the kernel still reads, and the numbers of the sends that each took. Makes no
+//! system call.
 
 use std::collections::VecDeque;
 
 // ANCHOR: completed
-/// The kernel has let go of the sends `first` to `last`, both included. The numbers wrap around at
+/// The kernel has released the sends `first` to `last`, both included. The numbers wrap around at
 /// 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// The number of the first send.
     pub first: u32,
-    /// The number of the last one; below `first` where the numbers have wrapped around.
+    /// The number of the last send; below `first` if the numbers have wrapped around.
     pub last: u32,
-    /// Whether the kernel has copied the bytes of at least one of them after all.
+    /// `true` if the kernel copied the bytes of at least one of these sends after all.
     pub copied: bool,
 }
 
 impl Completion {
-    /// How many sends it reports.
+    /// Returns the number of sends that it reports.
     pub const fn sends(self) -> u32 {
         self.last.wrapping_sub(self.first).wrapping_add(1)
     }
@@ -30,15 +30,25 @@ static_assertions::const_assert_eq!(
 );
 // ANCHOR_END: completed
 
-/// A buffer that has come back.
+/// A buffer that the kernel has released.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Returned {
-    /// As it was given.
+    /// The buffer as it was sent.
     pub buffer: Vec<u8>,
-    /// How many of its bytes the kernel took: all, unless the send ended with an error.
+    /// The number of its bytes that the kernel took: all of them, unless the send ended in an error.
     pub sent: usize,
-    /// Whether the kernel says that it has copied bytes of it after all.
+    /// `true` if the kernel reports that it copied some of its bytes after all.
     pub copied: bool,
+    /// The number of its bytes that were sent with a copy, because the kernel refused to pin more
+    /// pages. No completion reports them.
+    pub fell_back: usize,
+}
+
+impl Returned {
+    /// Wraps a buffer of which nothing has been sent yet.
+    pub(super) fn unsent(buffer: Vec<u8>) -> Self {
+        Self { buffer, sent: 0, copied: false, fell_back: 0 }
+    }
 }
 
 /// The buffers that the kernel still reads, oldest first.
@@ -52,17 +62,17 @@ pub struct Outstanding {
 #[derive(Debug)]
 struct Kept {
     what: Returned,
-    /// The number of its first send, and how many there were. They follow one another.
+    /// The number of its first send, and the number of sends, which are consecutive.
     first: u32,
     sends: u32,
-    /// How many of them have no completion yet.
+    /// The sends of these that have no completion yet.
     open: u32,
-    /// Whether more sends may follow: completions of the first may come before the last is made.
+    /// `true` while more sends may follow: the first may complete before the last is made.
     unfinished: bool,
 }
 
 impl Outstanding {
-    /// None yet, on a socket whose next send has the number `next`: 0 on a new one.
+    /// Creates an empty record for a socket whose next send has the number `next`: 0 for a new one.
     pub fn new(next: u32) -> Self {
         Self { next, kept: VecDeque::new() }
     }
@@ -70,16 +80,16 @@ impl Outstanding {
     // ANCHOR: keep
     /// Keeps a buffer that is about to be sent.
     pub fn begin(&mut self, buffer: Vec<u8>) {
-        let what = Returned { buffer, sent: 0, copied: false };
+        let what = Returned::unsent(buffer);
         self.kept.push_back(Kept { what, first: self.next, sends: 0, open: 0, unfinished: true });
     }
 
-    /// What of the newest buffer has not left yet.
+    /// Returns the part of the newest buffer that has not been sent yet.
     pub fn rest(&self) -> &[u8] {
         self.kept.back().map_or(&[], |kept| &kept.what.buffer[kept.what.sent..])
     }
 
-    /// One more send has taken so many bytes of the newest buffer.
+    /// Records that one more send took the next `bytes` bytes of the newest buffer.
     pub fn sent(&mut self, bytes: usize) {
         if let Some(kept) = self.kept.back_mut() {
             kept.what.sent += bytes;
@@ -88,7 +98,7 @@ impl Outstanding {
         }
     }
 
-    /// No further send of the newest buffer follows.
+    /// Records that no further send of the newest buffer follows.
     pub fn finish(&mut self, give: impl FnMut(Returned)) {
         if let Some(kept) = self.kept.back_mut() {
             kept.unfinished = false;
@@ -97,13 +107,22 @@ impl Outstanding {
     }
     // ANCHOR_END: keep
 
+    /// Records that the next `bytes` bytes of the newest buffer were sent with a copy: a send that
+    /// has no number and no completion.
+    pub fn fell_back(&mut self, bytes: usize) {
+        if let Some(kept) = self.kept.back_mut() {
+            kept.what.sent += bytes;
+            kept.what.fell_back += bytes;
+        }
+    }
+
     // ANCHOR: complete
-    /// Enters what the kernel reports, which may come in any order and in pieces, and hands out
-    /// what is the program's again.
+    /// Records a completion, and passes to `give` each buffer that the kernel has released.
+    /// Completions may come in any order and in pieces.
     pub fn complete(&mut self, completion: Completion, give: impl FnMut(Returned)) {
         let Some(oldest) = self.kept.front().map(|kept| kept.first) else { return };
-        // Distances from the oldest one, which do not wrap around: fewer than 2³¹ sends are under
-        // way.
+        // Distances from the oldest send do not wrap around, because fewer than 2³¹ sends are
+        // outstanding.
         let end = completion.last.wrapping_sub(oldest).wrapping_add(1) as i32;
         let start = end - completion.sends() as i32;
         for kept in &mut self.kept {
@@ -128,20 +147,25 @@ impl Outstanding {
         }
     }
 
-    /// How many buffers the kernel has.
+    /// Returns the number of buffers that the kernel still reads.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether all have come back.
+    /// Returns `true` if the kernel has released every buffer.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
+    }
+
+    /// Returns `true` if a send has no completion yet.
+    pub fn awaits_completions(&self) -> bool {
+        self.kept.iter().any(|kept| kept.open > 0)
     }
 }
 
 impl Drop for Outstanding {
-    /// Nobody will hear of these any more, so the allocator must never hand their memory to anybody
-    /// else: what is written there would be sent. They are leaked.
+    /// Leaks the buffers that the kernel still reads. No completion can report them any more, and if
+    /// the allocator reused their memory, whatever is written there would be sent.
     // ANCHOR: drop
     fn drop(&mut self) {
         self.kept.drain(..).for_each(|kept| std::mem::forget(kept.what.buffer));

@@ -1,121 +1,154 @@
-//! The same through io_uring: sends, sends without a copy, and `splice`.
+//! The same through io_uring: sends with and without a copy, and `splice`.
 
+use super::limits;
 use super::outstanding::Returned;
+use crate::sys::{raw_code, trying};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types::Fd};
 use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::{fs, io};
 
-/// Asks the kernel to say in the notification whether it has copied
+/// Asks the kernel to report in the notification whether it copied the bytes
 /// (`IORING_SEND_ZC_REPORT_USAGE`).
 const REPORT_USAGE: u16 = 1 << 3;
-/// In a notification: it has (`IORING_NOTIF_USAGE_ZC_COPIED`).
+/// Set in a notification if it did (`IORING_NOTIF_USAGE_ZC_COPIED`).
 const COPIED: u32 = 1 << 31;
-/// The number of a request whose result is waited for at once; buffers have the numbers behind it.
+/// The number of a request that owns no buffer. Buffers have the numbers above it.
 const AT_ONCE: u64 = 0;
 
-/// A ring that does one request at a time, and owns the buffers of the sends that the kernel has
-/// not let go of.
+/// A ring that carries out one request at a time, and owns the buffers of the sends that the kernel
+/// has not released.
 ///
 /// Dropping it leaks those, as [`ZeroCopySender`](super::sender::ZeroCopySender) does.
 pub struct Ring {
     ring: IoUring,
     outstanding: HashMap<u64, Returned>,
-    back: Vec<Returned>,
+    /// Released by the kernel, and not taken back yet; with their numbers.
+    back: Vec<(u64, Returned)>,
     next: u64,
+    refusals: u64,
+    /// Set once the kernel refuses to run a request that has been queued: the ring still holds it.
+    broken: bool,
 }
 
 impl Ring {
-    /// A ring, if this kernel has one with the requests that are needed, and lets this process have
-    /// it.
+    /// Creates a ring, if this kernel supports the requests that are needed and allows this process
+    /// to make them.
     ///
     /// # Errors
     ///
     /// A sentence that says why not. Most containers forbid it.
     // ANCHOR: ring
     pub fn new() -> io::Result<Self> {
-        let ring = IoUring::new(64).map_err(|error| {
-            let switched_off = fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-                .is_ok_and(|mode| mode.trim() != "0");
-            let reason = match error.raw_os_error() {
-                Some(libc::ENOSYS) => "this kernel has none".to_owned(),
-                Some(libc::EPERM) if switched_off => "kernel.io_uring_disabled is set".to_owned(),
-                Some(libc::EPERM) => {
-                    "it is forbidden here, as the seccomp filters of most containers do".to_owned()
-                }
-                _ => error.to_string(),
-            };
-            io::Error::new(error.kind(), format!("io_uring: {reason}"))
-        })?;
+        let ring = IoUring::new(64).map_err(explained("io_uring_setup"))?;
         let mut probe = Probe::new();
-        ring.submitter().register_probe(&mut probe)?;
-        if [opcode::Send::CODE, opcode::SendZc::CODE, opcode::Splice::CODE]
-            .iter()
-            .all(|code| probe.is_supported(*code))
-        {
-            Ok(Self { ring, outstanding: HashMap::new(), back: vec![], next: AT_ONCE + 1 })
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "io_uring: this kernel's has no SEND_ZC, which came with Linux 6.0",
-            ))
+        let asked = ring.submitter().register_probe(&mut probe);
+        asked.map_err(explained("io_uring_register"))?;
+        let needed = [opcode::Send::CODE, opcode::SendZc::CODE, opcode::Splice::CODE];
+        if !needed.iter().all(|code| probe.is_supported(*code)) {
+            let reason = "io_uring: this kernel has no SEND_ZC, which came with Linux 6.0";
+            return Err(io::Error::new(ErrorKind::Unsupported, reason));
         }
+        let (outstanding, back, next) = (HashMap::new(), vec![], AT_ONCE + 1);
+        let mut ring = Self { ring, outstanding, back, next, refusals: 0, broken: false };
+        let nothing = opcode::Nop::new().build().user_data(AT_ONCE);
+        // SAFETY: this request does nothing, and points to nothing.
+        unsafe { ring.result(&nothing, AT_ONCE) }.map_err(explained("io_uring_enter"))?;
+        Ok(ring)
     }
     // ANCHOR_END: ring
 
-    /// Sends all of `bytes`, copied.
+    /// Sends all of `bytes` with a copy.
     ///
     /// # Errors
     ///
-    /// What the kernel reports.
-    pub fn send(&mut self, socket: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
+    /// The errors of `send(2)` and `io_uring_enter(2)`.
+    pub fn send(&mut self, socket: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+        self.send_counting(socket, bytes, &mut 0)
+    }
+
+    /// Sends all of `bytes` with a copy, and adds the number of bytes sent to `sent`, even if an
+    /// error follows.
+    fn send_counting(
+        &mut self,
+        socket: impl AsFd,
+        mut bytes: &[u8],
+        sent: &mut usize,
+    ) -> io::Result<()> {
         while !bytes.is_empty() {
             let socket = Fd(socket.as_fd().as_raw_fd());
             let request =
                 opcode::Send::new(socket, bytes.as_ptr(), length(bytes)).flags(libc::MSG_NOSIGNAL);
-            // SAFETY: `bytes` is borrowed until the result is here.
-            let sent = unsafe { self.result(&request.build().user_data(AT_ONCE), AT_ONCE) }?;
-            bytes = &bytes[sent as usize..];
+            // SAFETY: `bytes` is borrowed until the result is here; without one, the ring is broken
+            // and never hands the request in.
+            let count = unsafe { self.result(&request.build().user_data(AT_ONCE), AT_ONCE) }?;
+            *sent += count as usize;
+            bytes = &bytes[count as usize..];
         }
         Ok(())
     }
 
     // ANCHOR: send_zc
-    /// Sends all of `buffer` without a copy, where the kernel can, and owns it until the
-    /// notification has come: then [`take_back`](Self::take_back) and [`wait`](Self::wait) return
-    /// it, also after an error.
+    /// Sends all of `buffer` without a copy, if the kernel can, and owns it until its notification
+    /// has come: then [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, even after an
+    /// error.
     ///
     /// # Errors
     ///
-    /// What the kernel reports.
+    /// The errors of `send(2)` and `io_uring_enter(2)`; `WriteZero` if only a part was sent.
     pub fn send_zc(&mut self, socket: impl AsFd, buffer: Vec<u8>) -> io::Result<()> {
         let number = self.next;
         self.next += 1;
         let bytes = (buffer.as_ptr(), length(&buffer));
-        self.outstanding.insert(number, Returned { buffer, sent: 0, copied: false });
-        // MSG_WAITALL: a short send is continued by the kernel, so that one notification stands for
-        // all of the buffer.
+        self.outstanding.insert(number, Returned::unsent(buffer));
+        // MSG_WAITALL: the kernel continues a short send, so one notification covers the buffer.
         let request = opcode::SendZc::new(Fd(socket.as_fd().as_raw_fd()), bytes.0, bytes.1)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .zc_flags(REPORT_USAGE);
-        // SAFETY: the buffer stays in `outstanding`, or is leaked, until the kernel has let go of
+        // SAFETY: the buffer stays in `outstanding`, or is leaked, until the kernel has released
         // it; moving the `Vec` moves no byte.
-        let sent = unsafe { self.result(&request.build().user_data(number), number) }? as usize;
-        if sent == bytes.1 as usize {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::WriteZero, format!("sent {sent} bytes")))
+        match unsafe { self.result(&request.build().user_data(number), number) } {
+            Ok(sent) if sent == bytes.1 => Ok(()),
+            Ok(sent) => Err(io::Error::new(ErrorKind::WriteZero, format!("sent {sent} bytes"))),
+            Err(error) if is_refusal(&error) => self.refused(socket, number),
+            Err(error) => Err(error),
         }
     }
     // ANCHOR_END: send_zc
 
+    /// Makes progress after the kernel has refused to pin the pages of buffer `number`: waits until
+    /// another one is released and retries, or sends it with a copy if there is no other.
+    fn refused(&mut self, socket: impl AsFd, number: u64) -> io::Result<()> {
+        self.refusals += 1;
+        while self.outstanding.contains_key(&number) {
+            self.enter()?; // the failed send has a notification of its own
+            self.read_results(None);
+        }
+        let place = self.back.iter().position(|(of, _)| *of == number);
+        let (_, mut returned) = place
+            .map(|place| self.back.swap_remove(place))
+            .ok_or_else(|| io::Error::other("the ring has lost a buffer"))?;
+        if self.outstanding.is_empty() {
+            let result = self.send_counting(socket, &returned.buffer, &mut returned.fell_back);
+            returned.sent = returned.fell_back;
+            self.back.push((number, returned));
+            return result;
+        }
+        let before = self.outstanding.len();
+        while self.outstanding.len() == before {
+            self.enter()?;
+            self.read_results(None);
+        }
+        self.send_zc(socket, returned.buffer)
+    }
+
     // ANCHOR: send_file
-    /// Sends the first `length` bytes of `file` through a pipe, by requests of `splice`, each
-    /// waited for.
+    /// Sends the first `length` bytes of `file` through a pipe, by `splice` requests, one at a time.
     ///
     /// # Errors
     ///
-    /// What the kernel reports; `UnexpectedEof` for a file that is shorter.
+    /// The errors of `splice(2)` and `io_uring_enter(2)`; `UnexpectedEof` if the file is shorter.
     pub fn send_file(&mut self, socket: impl AsFd, file: impl AsFd, length: u64) -> io::Result<()> {
         let (output, input) = io::pipe()?;
         let mut at = 0;
@@ -123,7 +156,7 @@ impl Ring {
             let mut held = self.splice(file.as_fd(), at as i64, input.as_fd(), length - at)?;
             if held == 0 {
                 return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
+                    ErrorKind::UnexpectedEof,
                     "the file has become shorter",
                 ));
             }
@@ -136,7 +169,8 @@ impl Ring {
     }
     // ANCHOR_END: send_file
 
-    /// One request; an offset of -1 stands for the descriptor's own position.
+    /// Moves up to `count` bytes by one request. An offset of -1 stands for the descriptor's own
+    /// position.
     fn splice(
         &mut self,
         from: BorrowedFd<'_>,
@@ -151,22 +185,28 @@ impl Ring {
         unsafe { self.result(&request.build().user_data(AT_ONCE), AT_ONCE) }.map(u64::from)
     }
 
-    /// How many buffers the kernel has.
+    /// Returns the number of buffers that the kernel has not released.
     pub fn under_way(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// A buffer that has come back, if there is one. Never waits.
-    pub fn take_back(&mut self) -> Option<Returned> {
-        self.enter_results(None);
-        self.back.pop()
+    /// Returns the number of sends so far for which the kernel refused to pin more pages (`ENOMEM`
+    /// for the user's account, `ENOBUFS` for the socket's).
+    pub fn refusals(&self) -> u64 {
+        self.refusals
     }
 
-    /// The next buffer that comes back, or `None` if the kernel has none.
+    /// Returns a buffer that the kernel has released, if there is one. Never waits.
+    pub fn take_back(&mut self) -> Option<Returned> {
+        self.read_results(None);
+        self.back.pop().map(|(_, returned)| returned)
+    }
+
+    /// Waits for the next buffer that the kernel releases, or returns `None` if it holds none.
     ///
     /// # Errors
     ///
-    /// What `io_uring_enter(2)` reports.
+    /// The errors of `io_uring_enter(2)`.
     pub fn wait(&mut self) -> io::Result<Option<Returned>> {
         loop {
             if let Some(returned) = self.take_back() {
@@ -179,38 +219,52 @@ impl Ring {
         }
     }
 
-    /// Hands a request in and waits for its result.
+    /// Queues a request, hands it in and waits for its result.
     ///
     /// # Safety
     ///
-    /// What the request points to stays as it is until its result is here, and for a send without a
-    /// copy until its notification is.
+    /// What the request points to must stay as it is until its result is here, and for a send
+    /// without a copy until its notification is. If the request cannot be handed in, the ring is
+    /// broken, and the kernel never sees it.
     unsafe fn result(&mut self, request: &squeue::Entry, number: u64) -> io::Result<u32> {
-        // SAFETY: the caller's promise. There is room: each request before this one has been handed
-        // in.
+        self.check()?;
+        // SAFETY: the caller's promise. There is room, because every request before this one has
+        // been handed in.
         unsafe { self.ring.submission().push(request) }.map_err(io::Error::other)?;
         loop {
-            // An error here would leave the kernel with a request that nobody waits for: there is
-            // none but `EINTR`, for a ring that works.
             self.enter()?;
-            if let Some(result) = self.enter_results(Some(number)) {
+            if let Some(result) = self.read_results(Some(number)) {
                 return u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
             }
         }
     }
 
-    fn enter(&self) -> io::Result<()> {
+    /// Hands in what is queued and waits until a result or a notification is here.
+    fn enter(&mut self) -> io::Result<()> {
+        self.check()?;
         loop {
             match self.ring.submit_and_wait(1) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map(drop),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    self.broken = true;
+                    return trying("io_uring_enter", Err(error));
+                }
             }
         }
     }
 
+    /// Refuses to go on once a request could not be handed in: it is still in the queue, and the
+    /// next call would hand it in, when what it points to may be gone.
+    fn check(&self) -> io::Result<()> {
+        let broken =
+            || Err(io::Error::other("io_uring: an earlier request could not be handed in"));
+        if self.broken { broken() } else { Ok(()) }
+    }
+
     // ANCHOR: results
-    /// Reads what has come: results, of which that of `wanted` is returned, and notifications.
-    fn enter_results(&mut self, wanted: Option<u64>) -> Option<i32> {
+    /// Reads the results and notifications that are here, and returns the result of `wanted`.
+    fn read_results(&mut self, wanted: Option<u64>) -> Option<i32> {
         let mut found = None;
         for entry in self.ring.completion() {
             let number = entry.user_data();
@@ -225,10 +279,11 @@ impl Ring {
                     kept.sent = entry.result().max(0) as usize;
                 }
             }
-            // What is followed by nothing more is the end: the notification, or the result of a
-            // send that has none.
-            if !cqueue::more(entry.flags()) {
-                self.back.extend(self.outstanding.remove(&number));
+            // The last entry of a send: its notification, or its result if no notification follows.
+            if !cqueue::more(entry.flags())
+                && let Some(returned) = self.outstanding.remove(&number)
+            {
+                self.back.push((number, returned));
             }
         }
         found
@@ -242,20 +297,44 @@ impl Drop for Ring {
     }
 }
 
-/// Threads that the kernel has added to this process for io_uring; they stay for a few seconds
-/// after their last work.
+/// Returns `true` if a request's error says that no more pages may be pinned: `ENOMEM` for the user's
+/// account, `ENOBUFS` for the socket's. Errors of `io_uring_enter` itself have no raw code here.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
+}
+
+/// Explains why `call` gave no ring.
+fn explained(call: &'static str) -> impl Fn(io::Error) -> io::Error {
+    move |error| {
+        let switched_off = || {
+            fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+                .is_ok_and(|mode| mode.trim() != "0")
+        };
+        let reason = match raw_code(&error) {
+            Some(libc::ENOSYS) => "this kernel has none",
+            Some(libc::EPERM) if switched_off() => "kernel.io_uring_disabled is set",
+            Some(libc::EPERM) => "it is forbidden here, as by most containers' seccomp filters",
+            Some(libc::ENOMEM) => &format!("out of memory, or {}", limits()),
+            _ => "it does not work here",
+        };
+        let what = format!("io_uring: {reason} ({call})");
+        trying::<()>(what, Err(error)).expect_err("an error stays one")
+    }
+}
+
+/// Returns the number of threads that the kernel has added to this process for io_uring. They stay
+/// for a few seconds after their last work.
 ///
 /// # Errors
 ///
 /// If `/proc` does not list this process's threads.
 pub fn workers() -> io::Result<u64> {
-    let names = fs::read_dir("/proc/self/task")?
-        .flatten()
-        .map(|task| fs::read_to_string(task.path().join("comm")));
+    let tasks = trying("/proc/self/task", fs::read_dir("/proc/self/task"))?;
+    let names = tasks.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
     Ok(names.flatten().filter(|name| name.starts_with("iou-wrk")).count() as u64)
 }
 
-/// What one request sends at most.
+/// Returns the number of these bytes that one request can send.
 fn length(bytes: &[u8]) -> u32 {
     bytes.len().min(i32::MAX as usize) as u32
 }

@@ -1,28 +1,37 @@
 //! A sender that owns what the kernel reads.
 
 use super::outstanding::{Outstanding, Returned};
-use super::{allow, completion, send};
+use super::{allow, completion, fair_share, limits, send, send_with};
 use crate::sys::poll::wait;
+use crate::sys::trying;
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-/// Sends buffers without copying them, where the kernel can, and owns each until the kernel has let
-/// go of it.
+/// Sends buffers without copying them, if the kernel can, and owns each until the kernel has
+/// released it.
 ///
-/// Dropping it leaks the buffers that are still under way: their bytes are sent, and no later owner
-/// of that memory can change them. To have them back, [`wait`](Self::wait) until there is none.
+/// Where the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If none
+/// is to come, other processes of this user hold what [`limits`](super::limits) allow: then it sends
+/// with a copy.
+///
+/// Dropping it leaks the buffers that the kernel still reads: their bytes are sent, and no later
+/// owner of that memory can change them. To get them back, call [`wait`](Self::wait) until it
+/// returns `None`.
 pub struct ZeroCopySender<S> {
     socket: S,
     outstanding: Outstanding,
-    /// Come back, and not asked for yet.
+    /// Released by the kernel, and not taken back yet.
     back: VecDeque<Returned>,
+    /// The longest piece that it tries to send in one call.
+    longest: usize,
+    refusals: u64,
 }
 
 impl<S: AsFd> ZeroCopySender<S> {
-    /// A sender for this socket, on which nobody has sent or will send with `MSG_ZEROCOPY`
-    /// otherwise: the kernel counts for each socket.
+    /// Creates a sender for `socket`. Nothing else may ever send on it with `MSG_ZEROCOPY`, because
+    /// the kernel numbers the sends of each socket.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -36,7 +45,7 @@ impl<S: AsFd> ZeroCopySender<S> {
     /// let mut sender = ZeroCopySender::new(socket)?;
     /// sender.send(vec![7; 5000], soon)?; // the buffer is the sender's now
     /// peer.read_exact(&mut [0; 5000])?;
-    /// let back = sender.wait(soon)?.expect("one is under way");
+    /// let back = sender.wait(soon)?.expect("one is outstanding");
     /// assert_eq!((back.buffer, back.sent), (vec![7; 5000], 5000));
     /// # Ok(())
     /// # }
@@ -44,59 +53,94 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// # Errors
     ///
-    /// What `setsockopt(2)` reports.
+    /// The errors of `setsockopt(2)`.
     pub fn new(socket: S) -> io::Result<Self> {
         allow(&socket)?;
-        Ok(Self { socket, outstanding: Outstanding::new(0), back: VecDeque::new() })
+        let (outstanding, back) = (Outstanding::new(0), VecDeque::new());
+        Ok(Self { socket, outstanding, back, longest: usize::MAX, refusals: 0 })
     }
 
-    /// The socket.
+    /// Returns the socket.
     pub fn socket(&self) -> &S {
         &self.socket
     }
 
-    /// How many buffers the kernel has.
+    /// Returns the number of buffers that the kernel still reads.
     pub fn under_way(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// Sends all of `buffer`. Also after an error, [`take_back`](Self::take_back) and
-    /// [`wait`](Self::wait) return it, and say how much left.
+    /// Returns the number of calls so far for which the kernel refused to pin more pages
+    /// (`ENOBUFS`).
+    pub fn refusals(&self) -> u64 {
+        self.refusals
+    }
+
+    /// Sends all of `buffer`. Even after an error, [`take_back`](Self::take_back) and
+    /// [`wait`](Self::wait) return it, with the number of bytes sent.
     ///
     /// # Errors
     ///
-    /// What `send(2)` reports; `TimedOut` if a non-blocking socket has no room, or the kernel none
-    /// for one more send, until `deadline`.
+    /// The errors of `send(2)`; `TimedOut` if by `deadline` a non-blocking socket had no room, or
+    /// the kernel no account for one more send.
     // ANCHOR: send
     pub fn send(&mut self, buffer: Vec<u8>, deadline: Instant) -> io::Result<()> {
-        self.outstanding.begin(buffer); // before the first send: its completion may be here before the second
-        let result = loop {
-            if self.outstanding.rest().is_empty() {
-                break Ok(());
-            }
-            let events = match send(&self.socket, self.outstanding.rest()) {
-                Ok(count) => {
-                    self.outstanding.sent(count); // short or not, each call has a number and a completion
-                    continue;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => libc::POLLOUT,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => 0, // only completions make room
-                Err(error) => break Err(error),
-            };
-            if let Err(error) = self.rest(events, deadline) {
-                break Err(error);
-            }
-        };
+        self.outstanding.begin(buffer); // first: a send may complete before the next is made
+        let mut result = Ok(());
+        while result.is_ok() && !self.outstanding.rest().is_empty() {
+            result = self.send_some(deadline);
+        }
         self.outstanding.finish(|returned| self.back.push_back(returned));
         result
     }
+
+    fn send_some(&mut self, deadline: Instant) -> io::Result<()> {
+        let rest = self.outstanding.rest();
+        let piece = &rest[..rest.len().min(self.longest)];
+        match send(&self.socket, piece) {
+            Ok(count) => {
+                self.outstanding.sent(count); // short or not: a number and a completion
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.rest(libc::POLLOUT, deadline)
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.refused(deadline),
+            Err(error) => Err(error),
+        }
+    }
     // ANCHOR_END: send
 
-    /// A buffer that has come back, if there is one. Never waits.
+    // ANCHOR: refused
+    /// Makes progress after `ENOBUFS`: the socket has room, but the kernel cannot pin the piece.
+    fn refused(&mut self, deadline: Instant) -> io::Result<()> {
+        self.refusals += 1;
+        if self.outstanding.awaits_completions() {
+            return match self.rest(0, deadline) {
+                Err(error) if error.kind() == ErrorKind::TimedOut => trying(limits(), Err(error)),
+                other => other,
+            };
+        }
+        let tried = self.outstanding.rest().len().min(self.longest);
+        match fair_share() {
+            Some(share) if (1..tried).contains(&share) => self.longest = share, // all of it was too long
+            _ => match send_with(&self.socket, self.outstanding.rest(), 0) {
+                Ok(count) => self.outstanding.fell_back(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.rest(libc::POLLOUT, deadline);
+                }
+                Err(error) => return Err(error),
+            },
+        }
+        Ok(())
+    }
+    // ANCHOR_END: refused
+
+    /// Returns a buffer that the kernel has released, if there is one. Never waits.
     ///
     /// # Errors
     ///
-    /// What `recvmsg(2)` reports.
+    /// The errors of `recvmsg(2)`.
     pub fn take_back(&mut self) -> io::Result<Option<Returned>> {
         if self.back.is_empty() {
             self.read_completions()?;
@@ -104,11 +148,12 @@ impl<S: AsFd> ZeroCopySender<S> {
         Ok(self.back.pop_front())
     }
 
-    /// The next buffer that comes back, or `None` if the kernel has none.
+    /// Waits for the next buffer that the kernel releases, or returns `None` if it holds none.
     ///
     /// # Errors
     ///
-    /// `TimedOut` if none has come until `deadline`; otherwise what the kernel reports.
+    /// `TimedOut` if none was released by `deadline`; otherwise the errors of `recvmsg(2)` and
+    /// `ppoll(2)`.
     pub fn wait(&mut self, deadline: Instant) -> io::Result<Option<Returned>> {
         loop {
             if let Some(returned) = self.take_back()? {
@@ -122,9 +167,8 @@ impl<S: AsFd> ZeroCopySender<S> {
     }
 
     // ANCHOR: rest
-    /// Waits for `events`, or for completions, and reads these: as long as one is in the queue,
-    /// `poll` returns at once with `POLLERR`, and a loop that looks for `POLLOUT` alone never
-    /// rests.
+    /// Waits for `events` or for completions, and reads the completions. As long as one is in the
+    /// queue, `poll` returns at once with `POLLERR`, so a loop that looks only for `POLLOUT` spins.
     fn rest(&mut self, events: libc::c_short, deadline: Instant) -> io::Result<()> {
         if self.read_completions()? {
             return Ok(());
@@ -132,10 +176,10 @@ impl<S: AsFd> ZeroCopySender<S> {
         let mut these = [libc::pollfd { fd: self.socket.as_fd().as_raw_fd(), events, revents: 0 }];
         wait(&mut these, deadline)?;
         if !self.read_completions()? && these[0].revents & (libc::POLLERR | libc::POLLHUP) != 0 {
-            // Closed or broken, which `poll` reports for ever; the buffers still come back.
+            // Closed or broken: `poll` reports that for ever, but the buffers still come back.
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the deadline has passed"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "the deadline has passed"));
             }
             std::thread::sleep(patience.min(Duration::from_millis(1)));
         }
@@ -143,7 +187,7 @@ impl<S: AsFd> ZeroCopySender<S> {
     }
     // ANCHOR_END: rest
 
-    /// Whether there were any.
+    /// Reads all completions in the queue, and returns `true` if there were any.
     fn read_completions(&mut self) -> io::Result<bool> {
         let mut any = false;
         while let Some(completion) = completion(&self.socket)? {
