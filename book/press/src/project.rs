@@ -1,6 +1,5 @@
 //! The paths that the press reads and writes.
 
-use crate::ids;
 use crate::model::Error;
 use serde_json::Value;
 use std::env;
@@ -107,13 +106,6 @@ impl Project {
     /// Returns the names of `examples/*.rs`, sorted.
     pub fn examples(&self) -> Vec<String> {
         sources(&self.root.join("examples"))
-    }
-
-    /// Returns the bench that a group or a full id belongs to: its name is the group, or the group
-    /// up to an underscore (`sendfile_cpu` belongs to `sendfile`).
-    pub fn bench_of(&self, id: &str) -> Option<String> {
-        let benches = self.benches();
-        ids::owner(id, benches.iter().map(String::as_str)).map(str::to_string)
     }
 }
 

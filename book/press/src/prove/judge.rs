@@ -1,5 +1,6 @@
 //! Judges claims by the results of one machine.
 
+use crate::ids::slashed;
 use crate::machine::{Known, Machine, ProofRun, statistics};
 use crate::model::{
     Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict,
@@ -21,8 +22,7 @@ pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
 /// Returns the key of a compiled claim in [`Machine::proofs`].
 pub fn compiled_key(file: &Path, anchor: &str) -> String {
     // Slashes on every system, so that any system can read a recording.
-    let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
-    format!("compiled:{}#{anchor}", parts.join("/"))
+    format!("compiled:{}#{anchor}", slashed(file))
 }
 
 /// Returns the key of an explored claim in [`Machine::proofs`].

@@ -1,4 +1,4 @@
-//! Copies a slice, and says in how many calls.
+//! Copies a slice and counts the calls.
 
 /// The length and the bytes that are used of it.
 pub struct Chunk {
