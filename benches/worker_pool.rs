@@ -1,15 +1,16 @@
-//! What a job costs on its way through a pool: by size of the job, submitted one by one and in
+//! The cost of a job on its way through a pool: by size of the job, submitted one by one and in
 //! bulk, by batch, by number of workers, and alone.
 //!
-//! A job is so many steps of arithmetic, each of which needs the one before. All but
-//! `worker_pool_lone` is the time from the first submission until all jobs are run, one unit a job,
-//! by two workers for whom nobody has chosen cores; the submitter is a third thread. Queues hold
-//! 1,024 jobs, except those of threadpool and rayon, which have no bound. `inline` is the submitter
-//! that runs the jobs itself. `worker_pool_lone` is one job to a pool in which nobody works, until
-//! its result is there. The sum of all results is compared with that of `inline`, so that each
-//! variant has done the same work. `worker_pool_account` has no queue and no second thread: what a
-//! worker does around a job, beside the bare job. `worker_pool_reading` is one look at the metrics
-//! of a pool that has nothing to do.
+//! A job is a number of steps of arithmetic, each of which depends on the one before. One unit is
+//! one job. All groups but the last ones measure the time from the first submission until all jobs
+//! are run, by two workers that are not pinned; the submitter is a third thread. Queues hold 1,024
+//! jobs, except those of threadpool and rayon, which have no bound. `inline` is the submitter that
+//! runs the jobs itself. Each variant's sum of all results is compared with the expected one, so
+//! that each has done the same work.
+//!
+//! `worker_pool_lone` is the time of one job through an idle pool, until its result is there.
+//! `worker_pool_account` has no queue and no second thread: the bare job, and the job with what a
+//! worker does around it. `worker_pool_reading` is one reading of the metrics of an idle pool.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
@@ -27,7 +28,7 @@ fn main() -> io::Result<()> {
 mod bench {
     use criterion::measurement::WallTime;
     use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
-    use perf_proved::concurrency::worker_pool::{Settings, WorkerPool, naive, probe};
+    use perf_proved::concurrency::worker_pool::{Settings, WorkerPool, experiment, naive};
     use perf_proved::memory::cache_lines::CachePadded;
     use rayon::prelude::*;
     use std::hint::black_box;
@@ -66,14 +67,14 @@ mod bench {
         Ok(())
     }
 
-    /// So many jobs, all of one size.
+    /// A number of jobs, all of the same number of steps.
     #[derive(Clone, Copy)]
     struct Load {
         steps: u64,
         jobs: u64,
     }
 
-    /// The work of a job.
+    /// Does the work of a job.
     fn work(steps: u64, job: u64) -> u64 {
         let mut state = black_box(job % 64 + 1);
         for _ in 0..steps {
@@ -82,8 +83,8 @@ mod bench {
         state
     }
 
-    /// Where the results go: a cell a thread, in a line of its own, unless there are more than
-    /// eight of them.
+    /// The sum of the results, in a cell per thread, each in a cache line of its own. Threads beyond
+    /// the eighth share cells.
     #[derive(Default)]
     struct Sum([CachePadded<AtomicU64>; 8]);
 
@@ -93,7 +94,7 @@ mod bench {
             thread_local! {
                 static THREAD: usize = THREADS.fetch_add(1, Relaxed);
             }
-            self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed); // read when all threads have ended
+            self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed); // read after all threads have ended
         }
 
         fn total(&self) -> u64 {
@@ -101,10 +102,10 @@ mod bench {
         }
     }
 
-    /// Runs a load, adds the results up, and says how long that took from the first submission on.
-    type Variant = fn(Load, &Arc<Sum>) -> Duration;
+    /// Runs a load, adds up the results, and returns the time from the first submission on.
+    type Run = fn(Load, &Arc<Sum>) -> Duration;
 
-    const ONE_BY_ONE: [(&str, Variant); 7] = [
+    const ONE_BY_ONE: [(&str, Run); 7] = [
         ("inline", inline),
         ("pool", pool),
         ("mutex_mpsc", mutex_mpsc),
@@ -125,9 +126,9 @@ mod bench {
 
         fn one_by_one(&mut self) {
             let mut group = self.group("worker_pool");
-            for (function, variant) in ONE_BY_ONE {
+            for (function, run) in ONE_BY_ONE {
                 for steps in [100, 1000, 10_000, 100_000] {
-                    group.load(function, &steps.to_string(), steps, variant);
+                    group.load(function, &steps.to_string(), steps, run);
                 }
             }
         }
@@ -185,7 +186,8 @@ mod bench {
 
             for (function, workers) in [("naive", 1), ("naive_of_two", 2)] {
                 let pool =
-                    naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job));
+                    naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job))
+                        .unwrap();
                 group.lone(
                     function,
                     |job| pool.submit(job).unwrap(),
@@ -222,8 +224,8 @@ mod bench {
     struct Group<'a>(BenchmarkGroup<'a, WallTime>);
 
     impl Group<'_> {
-        /// At least 20 ms of work at a time, whatever criterion asks for: less would measure how a
-        /// pool begins and ends.
+        /// Measures a load of at least 15,000,000 steps, about 20 ms, whatever criterion asks for: a
+        /// shorter one would measure how a pool starts and stops.
         fn load(
             &mut self,
             function: &str,
@@ -250,7 +252,7 @@ mod bench {
             self.0.bench_function(function, |bencher| {
                 bencher.iter_custom(|times| {
                     let alone = |job| {
-                        thread::sleep(Duration::from_micros(200)); // until everybody sleeps
+                        thread::sleep(Duration::from_micros(200)); // until all threads sleep
                         let start = Instant::now();
                         submit(job);
                         let found = result();
@@ -268,7 +270,7 @@ mod bench {
         Settings { workers: WORKERS, queue: QUEUE, batch: BATCH, cores: vec![] }
     }
 
-    /// Waits until the workers wait.
+    /// Waits until the workers sleep, and returns the time.
     fn settle() -> Instant {
         thread::sleep(Duration::from_millis(1));
         Instant::now()
@@ -280,11 +282,11 @@ mod bench {
         start.elapsed()
     }
 
-    /// As `inline`, with what a worker does around each job.
+    /// Like `inline`, with what a worker does around each job.
     fn counted(load: Load, sum: &Arc<Sum>) -> Duration {
         let sum = sum.clone();
         settle();
-        probe::account(
+        experiment::account(
             load.jobs,
             move |job| work(load.steps, job),
             move |result| sum.add(result.unwrap()),
@@ -352,7 +354,7 @@ mod bench {
         )
     }
 
-    /// Two threads that receive until the channel is closed.
+    /// Runs a load on two threads that receive jobs until the channel is closed.
     fn through_channel<S>(
         load: Load,
         sum: &Arc<Sum>,

@@ -1,4 +1,4 @@
-//! The pool accounts for every job whatever happens to it, and nobody sleeps forever.
+//! The pool accounts for every job, whatever happens to it, and no thread sleeps forever.
 
 use perf_proved::concurrency::worker_pool::handle::{HandlePool, Lost};
 use perf_proved::concurrency::worker_pool::{Metrics, Settings, WorkerPool};
@@ -23,7 +23,7 @@ fn accounted(metrics: &Metrics) {
     assert_eq!(metrics.queued, 0);
 }
 
-/// A pool whose jobs wait for a word each, and tell when they begin.
+/// A pool whose jobs say when they begin, and then wait for one `go` each.
 struct Gated {
     pool: WorkerPool<u64>,
     begun: Receiver<u64>,
@@ -48,13 +48,13 @@ fn gated(settings: &Settings) -> Gated {
 fn until(mut ready: impl FnMut() -> bool) {
     let start = Instant::now();
     while !ready() {
-        assert!(start.elapsed() < Duration::from_secs(10), "it never came to pass");
+        assert!(start.elapsed() < Duration::from_secs(10), "no change within 10 s");
         thread::yield_now();
     }
 }
 
 #[test]
-fn nothing_is_no_number() {
+fn a_setting_of_zero_or_beyond_memory_is_an_error() {
     for (settings, what) in [
         (settings(0, 1, 1), "workers = 0"),
         (settings(1, 0, 1), "queue = 0"),
@@ -90,9 +90,9 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
 fn a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped() {
     const ALONE: &str = "PERF_PROVED_ALONE";
     if env::var_os(ALONE).is_none() {
-        // In a process of its own, with large stacks and address space for a few. (With small ones
-        // the last thread might find no room for what the standard library needs to begin it, and
-        // ends the process.)
+        // In a process of its own, with large stacks and address space for a few. (With small
+        // stacks, the last thread might start and then lack the room for what the standard library
+        // allocates at its beginning, which ends the process.)
         let test = "a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped";
         return passed(
             &only(test)
@@ -114,7 +114,7 @@ fn a_worker_that_cannot_be_started_is_named_and_the_others_are_stopped() {
 
 #[test]
 fn a_lone_job_is_run_at_once() {
-    // No clock has to strike: it is delivered while nothing else is submitted, whatever the batch.
+    // It waits for no ticker and no further submission, whatever the size of a batch.
     let (deliver, results) = mpsc::channel();
     let pool =
         WorkerPool::start(&settings(2, 1024, 64), |job: u8| job, move |r| drop(deliver.send(r)))
@@ -136,13 +136,12 @@ fn a_lone_job_is_run_at_once() {
 }
 
 #[test]
-fn a_batch_is_no_hiding_place() {
-    // One worker takes a batch of 32 and begins the first; the other one, free again, gets at all
-    // that lie behind it.
+fn a_worker_steals_from_a_batch_whose_worker_is_busy() {
+    // One worker takes a batch of 32 and begins its first job. The other steals all jobs behind it.
     let gated = gated(&settings(2, 64, 64));
     gated.pool.submit_all(&mut (0..64).collect()).unwrap();
     let stuck = gated.begun.recv().unwrap();
-    // 63 words: one job, whichever it is, still waits when all others are done.
+    // One job, whichever it is, still waits when all others are done.
     (0..63).for_each(|_| gated.go.send(()).unwrap());
     until(|| gated.pool.metrics().run == 63);
     assert_eq!(gated.pool.metrics().queued, 0, "job {stuck} was the first");
@@ -152,7 +151,7 @@ fn a_batch_is_no_hiding_place() {
 }
 
 #[test]
-fn a_full_queue_gives_back_waits_and_wakes() {
+fn a_full_queue_refuses_or_makes_submitters_wait() {
     for queue in [1, 2, 3, 8] {
         let gated = gated(&settings(1, queue, 1));
         let pool = &gated.pool;
@@ -194,14 +193,14 @@ fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
                 let mut jobs = vec![3, 4, 5];
                 (pool.submit_all(&mut jobs), jobs)
             });
-            thread::sleep(Duration::from_millis(20)); // so that they wait; if they don't yet, the answers are the same
+            thread::sleep(Duration::from_millis(20)); // so that they wait; if they do not yet, the results are the same
             let end =
                 scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
             assert_eq!(one.join().unwrap().unwrap_err().0, 7);
             assert_eq!(within.join().unwrap(), Err(TrySendError::Disconnected(8)));
             let (refused, jobs) = all.join().unwrap();
             assert!(refused.is_err() && jobs == [3, 4, 5], "in their order: {jobs:?}");
-            // Of a pool that was canceled the gate may be gone.
+            // The receiver is gone once a canceled pool has ended.
             (0..3).for_each(|_| gated.go.send(()).unwrap_or_default());
             assert_eq!(end.join().unwrap(), if cancel { vec![1, 2] } else { vec![] });
         });
@@ -214,7 +213,7 @@ fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
 fn cancel_returns_what_was_not_begun_batches_too() {
     let gated = gated(&settings(1, 100, 64));
     gated.pool.submit_all(&mut (0..100).collect()).unwrap();
-    assert_eq!(gated.begun.recv().unwrap(), 0, "63 lie on the shelf");
+    assert_eq!(gated.begun.recv().unwrap(), 0, "63 are in the local queue");
     let returned = thread::scope(|scope| {
         let cancel = scope.spawn(|| gated.pool.cancel());
         until(|| gated.pool.metrics().returned == 99);
@@ -256,7 +255,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn a_delivery_that_panics_loses_its_result_and_nothing_else() {
+fn a_panic_of_deliver_loses_one_result_and_nothing_else() {
     let delivered = Arc::new(AtomicU64::new(0));
     let seen = delivered.clone();
     let deliver = move |result: thread::Result<u64>| match result.unwrap() {
@@ -298,6 +297,121 @@ fn jobs_submit_to_their_own_pool_however_full_it_is() {
 }
 
 #[test]
+fn jobs_exceed_the_queue_of_their_own_pool_and_other_threads_do_not() {
+    let own: Arc<OnceLock<Arc<WorkerPool<u64>>>> = Arc::default();
+    let pool = own.clone();
+    let (submitted, done) = mpsc::channel();
+    let (go, gate) = mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let work = move |job| {
+        if job == 0 {
+            let pool = pool.wait();
+            pool.submit(1).unwrap();
+            pool.submit_all(&mut vec![2, 3, 4]).unwrap();
+            pool.submit_within(5, Duration::ZERO).unwrap();
+            assert_eq!(pool.try_submit(6), Err(TrySendError::Full(6)));
+            submitted.send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+        }
+        job
+    };
+    let (deliver, results) = mpsc::channel();
+    let deliver = move |result: thread::Result<u64>| deliver.send(result.unwrap()).unwrap();
+    let pool = Arc::new(WorkerPool::start(&settings(1, 2, 1), work, deliver).unwrap());
+    assert!(own.set(pool.clone()).is_ok());
+    pool.submit(0).unwrap();
+    done.recv().unwrap();
+    assert_eq!(pool.metrics().queued, 5);
+    assert_eq!(pool.try_submit(7), Err(TrySendError::Full(7)));
+    assert_eq!(pool.submit_within(7, Duration::from_millis(1)), Err(TrySendError::Full(7)));
+    thread::scope(|scope| {
+        scope.spawn(|| pool.submit_all(&mut vec![8, 9]).unwrap());
+        go.send(()).unwrap();
+    });
+    pool.shutdown();
+    assert_eq!(results.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 8, 9]);
+    accounted(&pool.metrics());
+}
+
+#[test]
+fn a_long_chain_of_jobs_needs_no_stack() {
+    // Each job fills the queue before it submits its successor.
+    const LENGTH: u64 = 100_000;
+    let own: Arc<OnceLock<Arc<WorkerPool<u64>>>> = Arc::default();
+    let pool = own.clone();
+    let work = move |length: u64| {
+        if length > 0 {
+            let pool = pool.wait();
+            pool.submit(0).unwrap();
+            pool.submit(length - 1).unwrap();
+        }
+    };
+    let pool = Arc::new(WorkerPool::start(&settings(1, 1, 1), work, drop).unwrap());
+    assert!(own.set(pool.clone()).is_ok());
+    pool.submit(LENGTH).unwrap();
+    until(|| pool.metrics().run == 2 * LENGTH + 1);
+    pool.shutdown();
+    accounted(&pool.metrics());
+}
+
+#[test]
+fn a_job_may_wait_for_what_its_submitter_does_next() {
+    // While job 1 runs, a quarter of the queue is free: too little to notify the submitter that
+    // sleeps, and job 1 waits for that submitter.
+    let (begin, begun) = mpsc::channel();
+    let (go, gate) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let receivers = std::sync::Mutex::new((gate, told));
+    let work = move |job| match job {
+        0 => {
+            begin.send(()).unwrap();
+            receivers.lock().unwrap().0.recv().is_ok()
+        }
+        1 => receivers.lock().unwrap().1.recv_timeout(Duration::from_secs(10)).is_ok(),
+        _ => true,
+    };
+    let (deliver, results) = mpsc::channel();
+    let deliver = move |result: thread::Result<bool>| deliver.send(result.unwrap()).unwrap();
+    let pool = WorkerPool::start(&settings(1, 4, 1), work, deliver).unwrap();
+    pool.submit(0).unwrap();
+    begun.recv().unwrap();
+    (1..=4).for_each(|job| pool.try_submit(job).unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            pool.submit(5).unwrap();
+            tell.send(()).unwrap();
+        });
+        thread::sleep(Duration::from_millis(50)); // so that it sleeps; if it does not yet, the results are the same
+        go.send(()).unwrap();
+    });
+    pool.shutdown();
+    assert_eq!(results.iter().collect::<Vec<_>>(), [true; 6]);
+}
+
+#[test]
+fn the_last_job_of_an_idle_pool_is_the_one_last_processed() {
+    // One worker takes jobs 1 and 2 and runs 1. The other runs 3 and 4, and steals 2. Only then does 1
+    // end, the last of its worker, as which it had not begun.
+    let (go, gate) = mpsc::channel();
+    let gate = std::sync::Mutex::new(gate);
+    let work = move |job: u32| {
+        if job == 1 {
+            gate.lock().unwrap().recv().unwrap();
+        }
+    };
+    let pool = WorkerPool::start(&settings(2, 8, 8), work, drop).unwrap();
+    pool.submit(0).unwrap(); // the one in 13 after which the clock is read
+    until(|| pool.metrics().run == 1);
+    pool.submit_all(&mut (1..5).collect()).unwrap();
+    until(|| pool.metrics().run == 4);
+    let before = Instant::now();
+    go.send(()).unwrap();
+    pool.shutdown();
+    let last = pool.metrics().last_processed.unwrap();
+    assert!(last >= before, "{:?} too early", before - last);
+}
+
+#[test]
 fn a_job_may_end_its_pool() {
     for cancel in [false, true] {
         let own: Arc<OnceLock<Arc<WorkerPool<u64>>>> = Arc::default();
@@ -317,7 +431,7 @@ fn a_job_may_end_its_pool() {
         let pool = Arc::new(WorkerPool::start(&settings(1, 16, 16), work, drop).unwrap());
         pool.submit_all(&mut (0..10).collect()).unwrap();
         assert!(own.set(pool.clone()).is_ok());
-        pool.shutdown(); // waits for the end, whoever came first
+        pool.shutdown(); // waits for the end, whichever call comes first
         let metrics = pool.metrics();
         accounted(&metrics);
         assert_eq!((metrics.returned, metrics.failed), (returned.load(SeqCst) as u64, 0));
@@ -339,7 +453,7 @@ fn several_threads_may_end_a_pool_at_once() {
                     start.wait();
                     let returned =
                         if number == 0 { pool.cancel() } else { (pool.shutdown(), vec![]).1 };
-                    accounted(&pool.metrics()); // it has ended for each of them
+                    accounted(&pool.metrics()); // the pool has ended for each of them
                     returned.len() as u64
                 })
             };
@@ -355,7 +469,7 @@ fn several_threads_may_end_a_pool_at_once() {
 }
 
 #[test]
-fn a_handle_gets_the_result_or_why_there_is_none() {
+fn a_handle_returns_the_result_or_the_reason_why_there_is_none() {
     let (begun, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (theirs, gate) = (begun.clone(), go.clone());
     let work = move |job: u32| match job {
@@ -388,7 +502,7 @@ fn a_handle_gets_the_result_or_why_there_is_none() {
 }
 
 #[test]
-fn metrics_are_of_one_moment_while_jobs_run() {
+fn metrics_account_for_every_job_while_jobs_run() {
     let pool = WorkerPool::start(&settings(2, 64, 8), |job: u64| job, drop).unwrap();
     thread::scope(|scope| {
         let submitter = scope.spawn(|| (0..100_000).for_each(|job| pool.submit(job).unwrap()));
@@ -406,7 +520,7 @@ fn metrics_are_of_one_moment_while_jobs_run() {
     assert!(metrics.latency.quantile(0.5) <= metrics.latency.quantile(1.0));
 }
 
-/// Counts itself out.
+/// Counts its drops.
 struct Counted(u64, Arc<AtomicU64>);
 
 impl Drop for Counted {
@@ -416,7 +530,7 @@ impl Drop for Counted {
 }
 
 proptest! {
-    // The same cases each time, so that a failure can be had again.
+    // The same cases each time, so that a failure can be reproduced.
     #![proptest_config(ProptestConfig {
         cases: 200,
         failure_persistence: None,
@@ -521,7 +635,7 @@ fn the_compiler_refuses_a_job_that_must_not_change_threads() {
     assert!(codes("pool_refuses", "std::rc::Rc::new(1)").contains(&"E0277".to_owned()));
 }
 
-/// The pool that everybody writes first fails in the way that its documentation lists.
+/// The pool that everybody writes first fails in the ways that its documentation lists.
 mod naive {
     use perf_proved::concurrency::worker_pool::naive::{Pool, TICK};
     use std::panic::resume_unwind;
@@ -534,7 +648,7 @@ mod naive {
     const NEVER: Duration = Duration::from_secs(3600);
     const STILL: Duration = Duration::from_millis(100);
 
-    /// A pool whose jobs count themselves.
+    /// Starts a pool, and returns it with the number of jobs that have begun.
     fn counting(
         workers: usize,
         queue: usize,
@@ -547,7 +661,7 @@ mod naive {
             theirs.fetch_add(1, SeqCst);
             job
         };
-        (Pool::start(workers, queue, batch, tick, work), count)
+        (Pool::start(workers, queue, batch, tick, work).unwrap(), count)
     }
 
     #[test]
@@ -560,17 +674,18 @@ mod naive {
                 thread::yield_now();
             }
             job
-        });
+        })
+        .unwrap();
         (0..1000).for_each(|job| pool.submit(job).unwrap());
         running.wait();
         pool.cancel();
         open.store(true, SeqCst);
-        assert_eq!(pool.result(STILL), None, "two were run to their end");
-        assert_eq!(pool.end(), 1000 - 2 * 64, "and 126 were in the batches");
+        assert_eq!(pool.result(STILL), None, "the results of the two that ran are dropped");
+        assert_eq!(pool.end(), 1000 - 2 * 64, "the other 126 were in the batches");
     }
 
     #[test]
-    fn a_job_waits_for_the_ticker_though_the_worker_has_nothing_else_to_do() {
+    fn a_job_waits_for_the_ticker_though_the_worker_is_idle() {
         let (pool, count) = counting(1, 8, 2, NEVER);
         pool.submit(1).unwrap();
         assert_eq!(pool.result(STILL), None);
@@ -584,21 +699,22 @@ mod naive {
     }
 
     #[test]
-    fn batches_are_a_queue_that_nothing_bounds() {
+    fn batches_are_a_second_queue() {
         let open = Arc::new(AtomicBool::new(false));
         let theirs = open.clone();
         let pool = Pool::start(1, 4, 64, NEVER, move |_: u64| {
             while !theirs.load(SeqCst) {
                 thread::yield_now();
             }
-        });
+        })
+        .unwrap();
         (0..64 + 4).for_each(|job| pool.submit(job).unwrap());
         assert_eq!(pool.try_submit(0), Err(TrySendError::Full(0)));
         open.store(true, SeqCst);
     }
 
     #[test]
-    fn nobody_works_until_somebody_reads_the_results() {
+    fn workers_stall_until_the_results_are_read() {
         let (pool, count) = counting(2, 4, 1, NEVER);
         (0..10).for_each(|job| pool.submit(job).unwrap());
         while count.load(SeqCst) < 4 + 2 {
@@ -616,20 +732,21 @@ mod naive {
     }
 
     #[test]
-    fn a_job_that_panics_takes_its_worker_along_and_the_rest_of_its_batch() {
+    fn a_panic_ends_the_worker_and_loses_the_rest_of_its_batch() {
         let pool = Pool::start(1, 8, 4, NEVER, |job: u64| {
             if job == 1 {
                 resume_unwind(Box::new("no such file"));
             }
             job
-        });
+        })
+        .unwrap();
         (0..8).for_each(|job| pool.submit(job).unwrap());
         assert_eq!(pool.result(Duration::MAX), Some(0));
         assert_eq!(pool.result(STILL), None);
         assert_eq!(
             pool.end(),
             4,
-            "two of the first four vanish with it, and four are never looked at"
+            "two of the first batch are lost with it, and four stay in the queue"
         );
     }
 

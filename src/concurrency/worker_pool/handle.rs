@@ -1,4 +1,5 @@
-//! A result to wait for, a job: a layer on top of the pool, for the allocations of a channel a job.
+//! A handle per job, to wait for its result: a layer on top of the pool that costs a channel, and
+//! so a few allocations, per job.
 
 use super::{Metrics, Settings, WorkerPool};
 use std::any::Any;
@@ -7,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::thread;
 
-/// A worker pool whose jobs are waited for one by one. Dropping it is [`shutdown`](Self::shutdown).
+/// A worker pool that returns a [`Handle`] for each job. Dropping it is
+/// [`shutdown`](Self::shutdown).
 ///
 /// ```
 /// use perf_proved::concurrency::worker_pool::{Settings, handle::HandlePool};
@@ -24,43 +26,45 @@ struct Task<J, R> {
     promise: SyncSender<thread::Result<R>>,
 }
 
-/// What a job's panic becomes on its way through the pool, which counts it.
+/// The payload with which a job's panic passes through the pool, which counts it.
 struct Panicked<R> {
     promise: SyncSender<thread::Result<R>>,
-    with: Box<dyn Any + Send>,
+    payload: Box<dyn Any + Send>,
 }
 
 /// The result of one job, now or later.
-#[must_use = "whoever does not want the result needs no handle"]
+#[must_use = "to ignore the result, submit to a `WorkerPool`, which needs no handle"]
 pub struct Handle<R>(Receiver<thread::Result<R>>);
 
-/// Why there is no result.
+/// The reason why a job has no result.
 #[derive(Debug)]
 pub enum Lost {
-    /// The job panicked, with this.
+    /// The job panicked with this payload.
     Panicked(Box<dyn Any + Send>),
-    /// It was never begun, because the pool was canceled.
+    /// The pool was canceled before the job began.
     Canceled,
 }
 
 impl<R> Handle<R> {
-    /// Waits for the end of the job, or of the hope for it. A job that waits for another one of its
-    /// pool keeps a worker from it: if all do, all wait forever.
+    /// Waits for the job's result.
+    ///
+    /// A job that waits for another job of the same pool occupies a worker meanwhile. If all workers
+    /// wait like that, they wait forever.
     ///
     /// # Errors
     ///
-    /// If the job panicked, or was canceled.
+    /// If the job panicked or was canceled.
     pub fn wait(self) -> Result<R, Lost> {
         self.0.recv().map_err(|_| Lost::Canceled)?.map_err(Lost::Panicked)
     }
 }
 
 impl<J: Send + 'static, R: Send + 'static> HandlePool<J, R> {
-    /// As [`WorkerPool::start`].
+    /// Starts the workers, like [`WorkerPool::start`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Like [`WorkerPool::start`].
     pub fn start(
         settings: &Settings,
         work: impl Fn(J) -> R + Send + Sync + 'static,
@@ -70,15 +74,15 @@ impl<J: Send + 'static, R: Send + 'static> HandlePool<J, R> {
                 work(job)
             })) {
                 Ok(result) => (promise, result),
-                Err(with) => resume_unwind(Box::new(Panicked { promise, with })),
+                Err(payload) => resume_unwind(Box::new(Panicked { promise, payload })),
             };
-        // Each promise has room for its one result. Where nobody waits for it any more, it is
-        // dropped.
+        // The promise is a channel with room for the one result. If the handle is gone, the result
+        // is dropped.
         let deliver = |result: thread::Result<(SyncSender<thread::Result<R>>, R)>| match result {
             Ok((promise, result)) => drop(promise.send(Ok(result))),
             Err(panic) => {
                 if let Ok(panicked) = panic.downcast::<Panicked<R>>() {
-                    drop(panicked.promise.send(Err(panicked.with)));
+                    drop(panicked.promise.send(Err(panicked.payload)));
                 }
             }
         };
@@ -87,11 +91,11 @@ impl<J: Send + 'static, R: Send + 'static> HandlePool<J, R> {
 }
 
 impl<J, R> HandlePool<J, R> {
-    /// As [`WorkerPool::submit`].
+    /// Submits a job, like [`WorkerPool::submit`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Like [`WorkerPool::submit`].
     pub fn submit(&self, job: J) -> Result<Handle<R>, SendError<J>> {
         let (promise, handle) = sync_channel(1);
         match self.0.submit(Task { job, promise }) {
@@ -100,20 +104,21 @@ impl<J, R> HandlePool<J, R> {
         }
     }
 
-    /// As [`WorkerPool::metrics`].
+    /// Returns the pool's counts, like [`WorkerPool::metrics`].
     pub fn metrics(&self) -> Metrics {
         self.0.metrics()
     }
 
-    /// As [`WorkerPool::shutdown`].
+    /// Shuts the pool down, like [`WorkerPool::shutdown`].
     pub fn shutdown(&self) {
         self.0.shutdown();
     }
 
-    /// As [`WorkerPool::cancel`]. The handles of the jobs that are returned say so.
+    /// Cancels the pool, like [`WorkerPool::cancel`]. The handles of the returned jobs report
+    /// [`Lost::Canceled`].
     pub fn cancel(&self) -> Vec<J> {
         let returned = self.0.shared.close_and_return();
-        // The promises end before the wait: a job that is being run may wait for one of them.
+        // Drops the promises before the join: a running job may be waiting for one of them.
         let returned = returned.into_iter().map(|task| task.job).collect();
         self.0.join();
         returned

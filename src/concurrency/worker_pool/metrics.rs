@@ -1,39 +1,47 @@
-//! What a pool counts: each worker in lines of its own, which it alone writes, so that counting is
-//! a load and a store.
+//! A pool's counts. Each worker counts in cache lines of its own, which no other thread writes, so
+//! that counting takes a load and a store.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Parts of a doubling: a bucket is at most 1/16 as wide as the values in it.
+/// Buckets per doubling: a bucket is at most 1/16 as wide as the values in it.
 const PARTS: u64 = 16;
-/// Values up to 2^40 ns, 18 minutes, have buckets; the last one holds what is above as well.
+/// Number of buckets. They reach to 2^40 ns, about 18 minutes; the last one also holds all longer
+/// times.
 const BUCKETS: usize = (PARTS * (40 - PARTS.ilog2() as u64 + 1)) as usize;
 
-/// What has become of a pool's jobs. `submitted = run + failed + returned + queued` and those that
-/// are being run.
+/// What has become of a pool's jobs.
+///
+/// The counts can be read while jobs run, and always account for every job: `submitted` exceeds
+/// `run + failed + returned + queued` by the jobs in progress, of which each worker has one at most.
+/// They are not a snapshot of one moment. `submitted`, `returned` and the length of the shared queue
+/// are, and no job moves from one queue to another while they are read; but each worker's counts are
+/// of a moment of their own, one worker after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    /// Jobs that were accepted.
+    /// Jobs accepted.
     pub submitted: u64,
-    /// Those of them that have been run.
+    /// Jobs that ran to their end.
     pub run: u64,
-    /// That panicked.
+    /// Jobs that panicked.
     pub failed: u64,
-    /// That [`cancel`](super::WorkerPool::cancel) returned.
+    /// Jobs returned by [`cancel`](super::WorkerPool::cancel).
     pub returned: u64,
-    /// That were not begun: in the queue, or in a worker's batch.
+    /// Jobs accepted and not begun, in the shared queue or in a worker's batch.
     pub queued: u64,
-    /// When a job was last done, of those after which the clock is read: each that is sampled, and
-    /// the last of each batch, unless that one was taken by another worker or returned. `None`
-    /// before the first of them.
+    /// The time at which a job last ended, or `None` before the first.
+    ///
+    /// The clock is read after one job in 13, and after a worker's last: when its batch is done, the
+    /// rest of its batch stolen or canceled. So this is exact once the workers have nothing to do;
+    /// in the middle of a batch, up to 12 jobs of each worker may have ended since.
     pub last_processed: Option<Instant>,
-    /// How long jobs took from their submission, waiting for room included, to their end: of one in
-    /// 13.
+    /// Latencies from submission, any wait for room included, to the end of the job, of one job in
+    /// 13. A job that is just ending may be counted here before it is counted in `run`.
     pub latency: Latency,
 }
 
-/// How often which time was seen, to within 1/16 of it.
+/// A histogram of times, each known to within 1/16.
 #[derive(Clone, Debug)]
 pub struct Latency {
     buckets: Box<[u64]>,
@@ -46,13 +54,15 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// How many times were measured.
+    /// Returns the number of times measured.
     pub fn samples(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// The time that this share of the jobs, from 0 to 1, did not exceed: the upper end of its
-    /// bucket, and in the last one, 18 minutes, perhaps more. `None` without a sample.
+    /// Returns the time that the fraction `share` of the samples, from 0 to 1, did not exceed:
+    /// the upper end of its bucket. `None` without a sample.
+    ///
+    /// The last bucket, which ends at 18 minutes, also holds longer times.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let samples = self.samples();
         // Exact below 2^53 samples.
@@ -66,24 +76,25 @@ impl Latency {
     }
 }
 
-/// Which bucket a time belongs to: exact below [`PARTS`], then so many a doubling.
+/// Returns the index of the bucket of a time: one bucket per nanosecond below [`PARTS`], then
+/// `PARTS` buckets per doubling.
 fn bucket(nanoseconds: u64) -> usize {
     let doublings = nanoseconds.max(PARTS).ilog2() - PARTS.ilog2();
     let index = u64::from(doublings) * PARTS + (nanoseconds >> doublings);
     usize::try_from(index).map_or(BUCKETS - 1, |index| index.min(BUCKETS - 1))
 }
 
-/// The largest time in it.
+/// Returns the largest time in a bucket, in nanoseconds.
 fn upper(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     let doublings = (bucket / PARTS).saturating_sub(1);
     ((bucket - doublings * PARTS + 1) << doublings) - 1
 }
 
-/// A moment, in nanoseconds since a pool's start, and one more.
+/// A moment: nanoseconds since the pool's start, plus one.
 pub(super) type Stamp = NonZero<u64>;
 
-/// A pool's time.
+/// The clock of a pool, which begins at its start.
 #[derive(Clone, Copy)]
 pub(super) struct Clock(Instant);
 
@@ -98,12 +109,15 @@ impl Clock {
     }
 }
 
-/// What one worker has counted. It alone writes, so nothing is added to while another one adds; all
-/// is relaxed, because who wants to see a count has got the result or the lock that came after it.
+/// The counts of one worker, which alone writes them, so that no update is lost without a
+/// read-modify-write.
+///
+/// All operations are relaxed and pair with none: a thread that expects to see a count has received
+/// the job's result, or holds a lock, which orders the count before it.
 pub(super) struct Tally {
     run: AtomicU64,
     failed: AtomicU64,
-    /// A [`Stamp`], or 0.
+    /// The [`Stamp`] of the last reading of the clock, or 0.
     last: AtomicU64,
     latencies: Box<[AtomicU64]>,
     clock: Clock,
@@ -121,32 +135,36 @@ impl Tally {
         }
     }
 
+    /// Counts a job that has ended.
     pub(super) fn count(&self, is_ok: bool) {
         increment(if is_ok { &self.run } else { &self.failed });
     }
 
+    /// Notes that a job has ended at `now`, and its latency if it has a time of submission.
     pub(super) fn time(&self, now: Stamp, submitted: Option<Stamp>) {
-        self.last.store(now.get(), Relaxed);
+        self.last.store(now.get(), Ordering::Relaxed); // one writer; see `Tally`
         if let Some(submitted) = submitted {
             increment(&self.latencies[bucket(now.get().saturating_sub(submitted.get()))]);
         }
     }
 
     pub(super) fn add_to(&self, metrics: &mut Metrics) {
-        metrics.run += self.run.load(Relaxed);
-        metrics.failed += self.failed.load(Relaxed);
-        if let Some(last) = Stamp::new(self.last.load(Relaxed)) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed); // see `Tally`
+        metrics.run += read(&self.run);
+        metrics.failed += read(&self.failed);
+        if let Some(last) = Stamp::new(read(&self.last)) {
             let last = self.clock.0 + Duration::from_nanos(last.get() - 1);
             metrics.last_processed = metrics.last_processed.max(Some(last));
         }
         for (sum, count) in metrics.latency.buckets.iter_mut().zip(&self.latencies) {
-            *sum += count.load(Relaxed);
+            *sum += read(count);
         }
     }
 }
 
 fn increment(count: &AtomicU64) {
-    count.store(count.load(Relaxed) + 1, Relaxed);
+    // One writer; see `Tally`.
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -167,5 +185,20 @@ mod tests {
             );
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_quantile_is_the_upper_end_of_the_bucket_that_reaches_it() {
+        let mut latency = Latency::default();
+        assert_eq!((latency.samples(), latency.quantile(0.5)), (0, None));
+        [3, 3, 7, 1000].iter().for_each(|&time| latency.buckets[bucket(time)] += 1);
+        assert_eq!(latency.samples(), 4);
+        let upper = Duration::from_nanos(upper(bucket(1000)));
+        let [three, seven] = [3, 7].map(Duration::from_nanos);
+        for (share, time) in
+            [(0.0, three), (0.5, three), (0.51, seven), (0.75, seven), (0.76, upper), (1.0, upper)]
+        {
+            assert_eq!(latency.quantile(share), Some(time), "{share}");
+        }
     }
 }

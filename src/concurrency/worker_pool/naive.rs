@@ -1,15 +1,17 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/worker_pool.rs` and
-//! shown by the example:
+//! The version that everybody writes first. `tests/worker_pool.rs` pins its faults, and the example
+//! shows them:
 //!
-//! - a canceled pool leaves jobs in its queue and in its workers' batches, run by nobody and returned to nobody, and drops the
-//!   results of those that were running;
-//! - a job waits in a batch until that is full or the ticker strikes, while the worker has nothing else to do;
-//! - the batches are a second queue that no setting bounds but the batch's size;
-//! - as soon as the results' channel is full, everything stands still until somebody reads;
-//! - a job that panics takes its worker along, and the rest of its batch;
-//! - of the four [`Metrics`], three are never written.
+//! - When it is canceled, it drops the jobs in its queue and in its workers' batches, neither run
+//!   nor returned, and the results of the jobs that were running.
+//! - A job waits until its batch is full or the ticker fires, even if the worker is idle.
+//! - The batches are a second queue, which only the size of a batch bounds.
+//! - As soon as the results channel is full, the workers stall until it is read.
+//! - A job that panics ends its worker, and the rest of the batch is lost.
+//! - Of the four [`Metrics`], three are never written.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::sys::trying;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel,
 };
@@ -17,12 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The article's ticker.
+/// The period of the article's ticker.
 pub const TICK: Duration = Duration::from_millis(10);
 
 // ANCHOR: pool
-/// The article's pool: a queue, workers that collect batches, and a channel of results as long as
-/// the queue.
+/// The article's pool: a queue, workers that collect batches, and a results channel with
+/// the queue's capacity.
 pub struct Pool<J, R> {
     jobs: SyncSender<J>,
     results: Mutex<Receiver<R>>,
@@ -33,7 +35,7 @@ pub struct Pool<J, R> {
 struct Shared<J, R> {
     queue: Mutex<Receiver<J>>,
     results: SyncSender<R>,
-    work: Box<dyn Fn(J) -> R + Send + Sync>,
+    run: Box<dyn Fn(J) -> R + Send + Sync>,
     batch: usize,
     tick: Duration,
     canceled: AtomicBool,
@@ -41,48 +43,53 @@ struct Shared<J, R> {
 }
 // ANCHOR_END: pool
 
-/// What the article's pool says of itself.
+/// The metrics of the article's pool.
 #[derive(Default)]
 pub struct Metrics {
     /// Jobs run.
     pub processed: AtomicU64,
-    /// Would be the nanoseconds that a job takes on average.
+    /// Never written. Meant for the average duration of a job, in nanoseconds.
     pub average_duration: AtomicU64,
-    /// Would be the time at which a job was last run.
+    /// Never written. Meant for the time at which a job last ended.
     pub last_processed_at: AtomicU64,
-    /// Would be the number of jobs that wait.
+    /// Never written. Meant for the number of jobs that wait.
     pub queue_length: AtomicU64,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
-    /// Starts so many workers, with a ticker of so long. The article's is [`TICK`].
+    /// Starts `workers` threads, whose ticker fires every `tick`. The article's is [`TICK`].
+    ///
+    /// # Errors
+    ///
+    /// The system's error if a thread cannot be started.
     pub fn start(
         workers: usize,
         queue: usize,
         batch: usize,
         tick: Duration,
         work: impl Fn(J) -> R + Send + Sync + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let (jobs, waiting) = sync_channel(queue);
         let (delivering, results) = sync_channel(queue);
         let shared = Arc::new(Shared {
             queue: Mutex::new(waiting),
             results: delivering,
-            work: Box::new(work),
+            run: Box::new(work),
             batch,
             tick,
             canceled: AtomicBool::new(false),
             metrics: Metrics::default(),
         });
-        let worker = |_| {
+        let worker = |index| {
             let shared = shared.clone();
-            thread::spawn(move || shared.work_on())
+            let thread = thread::Builder::new().spawn(move || shared.work());
+            trying(format_args!("starting worker {index} of {workers}"), thread)
         };
-        let workers = (0..workers).map(worker).collect();
-        Self { jobs, results: Mutex::new(results), shared, workers }
+        let workers = (1..=workers).map(worker).collect::<io::Result<_>>()?;
+        Ok(Self { jobs, results: Mutex::new(results), shared, workers })
     }
 
-    /// Queues a job; waits while the queue is full, after [`cancel`](Self::cancel) forever.
+    /// Queues a job. Waits while the queue is full; after [`cancel`](Self::cancel), forever.
     ///
     /// # Errors
     ///
@@ -95,28 +102,28 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
     ///
     /// # Errors
     ///
-    /// The job, if the queue is full.
+    /// Returns the job if the queue is full.
     pub fn try_submit(&self, job: J) -> Result<(), TrySendError<J>> {
         self.jobs.try_send(job)
     }
 
-    /// The oldest result, if one comes within that time.
-    pub fn result(&self, within: Duration) -> Option<R> {
-        self.results.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(within).ok()
+    /// Returns the oldest result, or `None` if there is none within `timeout`.
+    pub fn result(&self, timeout: Duration) -> Option<R> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(timeout).ok()
     }
 
-    /// The metrics, such as they are.
+    /// Returns the metrics, such as they are.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
 
     /// Tells the workers to stop.
     pub fn cancel(&self) {
-        self.shared.canceled.store(true, Relaxed);
+        self.shared.canceled.store(true, Ordering::Relaxed); // a flag alone: pairs with nothing
     }
 
-    /// Cancels, waits for the workers, and counts the jobs that lie in the queue. The article's has
-    /// no such method.
+    /// Cancels the pool, waits for the workers, and returns the number of jobs left in the queue.
+    /// The article's pool has no such method.
     pub fn end(self) -> usize {
         self.cancel();
         for worker in self.workers {
@@ -128,12 +135,14 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
 
 impl<J, R> Shared<J, R> {
     // ANCHOR: worker
-    fn work_on(&self) {
+    fn work(&self) {
         let mut batch = Vec::with_capacity(self.batch);
         let mut tick = Instant::now() + self.tick;
-        while !self.canceled.load(Relaxed) {
+        while !self.canceled.load(Ordering::Relaxed) {
             let wait = tick.saturating_duration_since(Instant::now());
-            let job = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(wait);
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let job = queue.recv_timeout(wait);
+            drop(queue);
             match job {
                 Ok(job) => {
                     batch.push(job);
@@ -155,10 +164,10 @@ impl<J, R> Shared<J, R> {
     // ANCHOR: process
     fn process(&self, batch: &mut Vec<J>) {
         for job in batch.drain(..) {
-            let mut result = (self.work)(job);
-            self.metrics.processed.fetch_add(1, Relaxed);
+            let mut result = (self.run)(job);
+            self.metrics.processed.fetch_add(1, Ordering::Relaxed);
             loop {
-                if self.canceled.load(Relaxed) {
+                if self.canceled.load(Ordering::Relaxed) {
                     return; // and drops the result and the rest of the batch
                 }
                 match self.results.try_send(result) {

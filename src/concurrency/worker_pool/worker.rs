@@ -1,4 +1,4 @@
-//! What a worker does with a job.
+//! Running jobs: panics, counts, delivery.
 
 use super::metrics::{Clock, Tally};
 use super::queue::{Queued, Shared};
@@ -7,13 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-/// Runs one job and counts it; also told is whether it is the last one that the worker has.
+/// Runs one job and counts it in the worker's tally. The flag says whether it is the last job that
+/// the worker has: the clock is read after it.
 pub(super) type Run<J> = dyn Fn(Queued<J>, &Tally, bool) + Send + Sync;
 
 // ANCHOR: run
-/// How jobs are run: what panics is caught, what came of it is counted and then delivered, so that
-/// whoever receives a result finds it counted.
-pub(super) fn running<J, R>(
+/// Combines `work` and `deliver` into the function that runs a job. It catches a panic,
+/// and counts a result before it delivers it, so that the receiver finds it counted.
+pub(super) fn runner<J, R>(
     work: impl Fn(J) -> R + Send + Sync + 'static,
     deliver: impl Fn(thread::Result<R>) + Send + Sync + 'static,
     clock: Clock,
@@ -22,11 +23,11 @@ pub(super) fn running<J, R>(
         let Queued { job, submitted } = queued;
         let result = catch_unwind(AssertUnwindSafe(|| work(job)));
         if is_last || submitted.is_some() {
-            tally.time(clock.now(), submitted); // two readings for a job that is sampled, one for a batch
+            tally.time(clock.now(), submitted);
         }
         tally.count(result.is_ok());
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| deliver(result))) {
-            // What it panicked with may panic when it is dropped.
+            // Dropping the payload may panic in turn.
             if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
                 mem::forget(again);
             }
@@ -35,9 +36,21 @@ pub(super) fn running<J, R>(
 }
 // ANCHOR_END: run
 
-/// A worker's life.
-pub(super) fn work<J>(shared: &Shared<J>, place: usize, run: &Run<J>) {
-    while let Some((queued, is_last)) = shared.next(place) {
-        run(queued, shared.tally(place), is_last);
+/// Runs jobs as worker `index` until the pool is closed and has none left.
+pub(super) fn work<J>(shared: &Shared<J>, index: usize, run: &Run<J>) {
+    let tally = shared.tally(index);
+    let mut is_timed = true;
+    loop {
+        let next = shared.next_local(index).or_else(|| {
+            if !is_timed {
+                // The jobs behind the last one were stolen or canceled while it ran, so that it
+                // turned out to be the last of its batch.
+                tally.time(shared.clock().now(), None);
+            }
+            shared.wait_for_work(index)
+        });
+        let Some((queued, is_last)) = next else { return };
+        is_timed = is_last;
+        run(queued, tally, is_last);
     }
 }
