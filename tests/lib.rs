@@ -1,8 +1,13 @@
-//! What the tests share: the rules that hold the project's folders together, and what several of
-//! them begin with.
+//! Helpers that the tests share, the rules of the house, and the breaks that the checks must notice.
+
+// The models need none of it.
+#![cfg(not(loom))]
+
+#[cfg(feature = "book")]
+pub mod breaks;
+pub mod house;
 
 use perf_proved::harness::loopback::hear;
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -12,200 +17,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-/// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 2] = ["measuring/figures.md", "zero-copy/which-one.md"];
-
-/// The sections of a technique's chapter, by the words that its headings start with.
-const SECTIONS: [&str; 8] = [
-    "The version everyone writes",
-    "What the machine does",
-    "Doing it right",
-    "Counted",
-    "When not to",
-    "In production",
-    "From Go",
-    "Try it",
-];
-
-/// The longest piece of code that a chapter may show at once, in lines.
-const LONGEST_PIECE: usize = 25;
-
 /// The project's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the project").to_owned()
-}
-
-/// Everything that breaks the rule "one word everywhere" or the shape of a chapter in the project
-/// at `root`, a sentence each.
-pub fn problems(root: &Path) -> Vec<String> {
-    let mut found = vec![];
-    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let summary = read("book/src/SUMMARY.md");
-    let readme = read("README.md");
-    let techniques: BTreeSet<String> = stems(&root.join("examples"), "rs");
-    if techniques.is_empty() {
-        found.push("there is no example at all".to_owned());
-    }
-
-    for (folder, key) in [("benches", "[[bench]]"), ("tests", "[[test]]")] {
-        let manifest = read(&format!("{folder}/Cargo.toml"));
-        for name in stems(&root.join(folder), "rs").into_iter().filter(|name| name != "lib") {
-            if !manifest.contains(&format!("{key}\nname = \"{name}\"\n")) {
-                found.push(format!(
-                    "{folder}/{name}.rs is not listed in {folder}/Cargo.toml, so it never runs"
-                ));
-            }
-        }
-    }
-
-    for document in ["README.md", "CONTRIBUTING.md"] {
-        let text = read(document);
-        let targets = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split_once(')'))
-            .map(|(target, _)| target);
-        for target in
-            targets.filter(|target| !target.contains("://") && !root.join(target).exists())
-        {
-            found.push(format!("{document} links {target}, which is not there"));
-        }
-    }
-
-    let pages = pages(root);
-    for page in &pages {
-        if !summary.contains(&format!("({page})")) {
-            found.push(format!("book/src/{page} is not in SUMMARY.md"));
-        }
-        found.extend(pieces(root, page));
-        let Some((_, file)) = page.split_once('/') else { continue };
-        let name = file.trim_end_matches(".md").replace('-', "_");
-        let is_technique = techniques.contains(&name);
-        if PROSE.contains(&page.as_str()) {
-            if is_technique {
-                found.push(format!(
-                    "book/src/{page} is exempt as prose, but examples/{name}.rs exists"
-                ));
-            }
-        } else if !is_technique {
-            found.push(format!("book/src/{page} has no examples/{name}.rs"));
-        }
-    }
-    for exempt in PROSE.iter().filter(|exempt| !pages.iter().any(|page| page == *exempt)) {
-        found.push(format!("book/src/{exempt} is exempt as prose, but does not exist"));
-    }
-
-    for name in &techniques {
-        for needed in [format!("benches/{name}.rs"), format!("tests/{name}.rs")] {
-            if !root.join(&needed).is_file() {
-                found.push(format!("examples/{name}.rs has no {needed}"));
-            }
-        }
-        let file = format!("{}.md", name.replace('_', "-"));
-        let Some(page) =
-            pages.iter().find(|page| page.split_once('/').is_some_and(|(_, end)| end == file))
-        else {
-            found.push(format!("no chapter {file} for examples/{name}.rs"));
-            continue;
-        };
-        let part = page.split('/').next().unwrap_or_default().replace('-', "_");
-        let module = format!("src/{part}/{name}");
-        if !root.join(format!("{module}.rs")).is_file()
-            && !root.join(format!("{module}/mod.rs")).is_file()
-        {
-            found.push(format!("book/src/{page} has no module {module}"));
-        }
-        let text = read(&format!("book/src/{page}"));
-        for command in
-            [format!("cargo run --release --example {name}"), format!("cargo bench --bench {name}")]
-        {
-            if !text.contains(&command) {
-                found.push(format!("book/src/{page} never says `{command}`"));
-            }
-        }
-        for section in SECTIONS {
-            if !text.lines().any(|line| {
-                line.strip_prefix("## ").is_some_and(|title| title.starts_with(section))
-            }) {
-                found.push(format!("book/src/{page} has no section \"{section}\""));
-            }
-        }
-        if !readme.contains(&format!("(book/src/{page})")) {
-            found.push(format!("README.md does not list book/src/{page}"));
-        }
-    }
-    found
-}
-
-/// What is wrong with the pieces of code that a page includes: a file or an anchor that is not
-/// there, a piece too long.
-fn pieces(root: &Path, page: &str) -> Vec<String> {
-    let path = root.join("book/src").join(page);
-    let text = fs::read_to_string(&path).unwrap_or_default();
-    let mut found = vec![];
-    for (number, line) in text.lines().enumerate() {
-        let Some(target) =
-            line.trim().strip_prefix("{{#include ").and_then(|rest| rest.strip_suffix("}}"))
-        else {
-            continue;
-        };
-        let place = format!("book/src/{page}:{}", number + 1);
-        let Some((file, anchor)) = target.split_once(':') else {
-            found.push(format!("{place}: {target} includes a whole file"));
-            continue;
-        };
-        let source = fs::read_to_string(path.with_file_name(file)).unwrap_or_default();
-        let lines: Vec<&str> = source.lines().map(str::trim).collect();
-        let at =
-            |mark: &str| lines.iter().position(|line| line.ends_with(&format!("{mark}: {anchor}")));
-        match (at("ANCHOR"), at("ANCHOR_END")) {
-            (Some(start), Some(end)) if end > start => {
-                let marks = lines[start + 1..end]
-                    .iter()
-                    .filter(|line| line.starts_with("// ANCHOR"))
-                    .count();
-                let length = end - start - 1 - marks;
-                if length > LONGEST_PIECE {
-                    found.push(format!(
-                        "{place}: {target} is {length} lines long, more than {LONGEST_PIECE}"
-                    ));
-                }
-            }
-            _ => found.push(format!("{place}: {target} does not exist")),
-        }
-    }
-    found
-}
-
-/// The pages of the book, as paths below book/src.
-fn pages(root: &Path) -> Vec<String> {
-    let source = root.join("book/src");
-    let mut found = vec![];
-    let mut folders = vec![source.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "md")
-                && !path.ends_with("SUMMARY.md")
-            {
-                let page = path.strip_prefix(&source).unwrap_or(&path);
-                found.push(page.to_string_lossy().replace('\\', "/"));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The names of the files in `folder` that end in `.extension`.
-fn stems(folder: &Path, extension: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries
-        .filter(|path| path.extension().is_some_and(|end| end == extension))
-        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .collect()
 }
 
 /// What the compiler says of a program that uses the library: the code of each error (`E0499`) with

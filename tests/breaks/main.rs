@@ -1,0 +1,46 @@
+//! Tries the breaks of `.ci/breaks`; see `.ci/break`.
+
+use perf_proved_tests::breaks::trial::{self, Options};
+use perf_proved_tests::root;
+use std::env;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Applies the breaks of .ci/breaks to copies of the checkout and checks that each is noticed.
+
+Usage: .ci/break [OPTIONS] [TECHNIQUE...]
+
+  --alone      try each break by itself, and tell which other claims fail with it
+  --sanitizer  try the breaks that ThreadSanitizer must notice, and no others
+  --help       this text
+";
+
+fn main() -> ExitCode {
+    let mut options = Options::default();
+    for argument in env::args().skip(1) {
+        match argument.as_str() {
+            "--help" => {
+                print!("{HELP}");
+                return ExitCode::SUCCESS;
+            }
+            "--alone" => options.alone = true,
+            "--sanitizer" => options.sanitizer = true,
+            option if option.starts_with('-') => {
+                eprintln!("unknown option {option}; .ci/break --help lists them");
+                return ExitCode::from(2);
+            }
+            _ => options.techniques.push(argument),
+        }
+    }
+    match trial::run(&root(), &options) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(findings) => {
+            eprintln!("{findings} findings");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
