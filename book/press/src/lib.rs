@@ -1,5 +1,14 @@
 //! The press: reads claims and figures from the book's chapters, measurements from `book/machines`
 //! and criterion, and prints, serves, checks and records.
+//!
+//! From the top down, each module uses only those below it:
+//!
+//! - [`cmd`]: the commands.
+//! - [`page`]: cards, figures, references and appendix as HTML.
+//! - [`book`]: all pages, judged on all machines.
+//! - [`prove`]: running examples, builds and models, and judging claims.
+//! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
+//! - [`ids`], [`model`], [`units`], [`project`] and the like: what all of them share.
 
 pub mod book;
 pub mod chapter;

@@ -1,6 +1,7 @@
 //! Checks that what the pages refer to exists.
 
 use crate::chapter::Page;
+use crate::chapter::anchor::anchored;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
 use crate::model::{Block, Clocked, CountBound, Figure, Inline, Place, Problem, Proof, YAxis};
@@ -229,39 +230,34 @@ impl<'a> References<'a> {
     fn anchor(&self, file: &Path, anchor: &str) -> Result<(), String> {
         let text = fs::read_to_string(self.project.root().join(file))
             .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-        let name = |line: &str, word: &str| {
-            line.trim()
-                .strip_prefix("//")
-                .is_some_and(|rest| rest.trim() == format!("{word}: {anchor}"))
-        };
-        let begin = text.lines().position(|line| name(line, "ANCHOR"));
-        let end = text.lines().position(|line| name(line, "ANCHOR_END"));
-        let (Some(begin), Some(end)) =
-            (begin, end.filter(|end| begin.is_some_and(|begin| begin < *end)))
-        else {
+        let Some(lines) = anchored(&text, anchor) else {
             return Err(format!("{} has no anchor `{anchor}` with its end", file.display()));
         };
-        let lines: Vec<&str> = text.lines().take(end).skip(begin + 1).map(str::trim).collect();
-        // rustfmt breaks a long `const _: () = assert!(…)` after its equals sign.
-        let asserts = lines.join("\n").replace("=\n", "= ").lines().any(|code| {
-            let macros = [
-                "const_assert",
-                "assert_eq_size",
-                "assert_eq_align",
-                "assert_impl_",
-                "assert_not_impl_",
-                "assert_type_eq_all",
-                "assert_obj_safe",
-                "assert_fields",
-            ];
-            let constant =
-                code.starts_with("const _: () = assert") || code.starts_with("const { assert");
-            let called = code.strip_prefix("static_assertions::").unwrap_or(code);
-            constant || macros.iter().any(|name| called.starts_with(name)) && called.contains('!')
-        });
-        if asserts {
+        if asserts(&lines) {
             return Ok(());
         }
         Err(format!("the anchor `{anchor}` of {} asserts nothing at compile time", file.display()))
     }
+}
+
+/// Returns `true` if any of `lines` is an assertion that the compiler checks.
+fn asserts(lines: &[&str]) -> bool {
+    const MACROS: [&str; 8] = [
+        "const_assert",
+        "assert_eq_size",
+        "assert_eq_align",
+        "assert_impl_",
+        "assert_not_impl_",
+        "assert_type_eq_all",
+        "assert_obj_safe",
+        "assert_fields",
+    ];
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+    // rustfmt breaks a long `const _: () = assert!(…)` after its equals sign.
+    lines.join("\n").replace("=\n", "= ").lines().any(|code| {
+        let constant =
+            code.starts_with("const _: () = assert") || code.starts_with("const { assert");
+        let called = code.strip_prefix("static_assertions::").unwrap_or(code);
+        constant || MACROS.iter().any(|name| called.starts_with(name)) && called.contains('!')
+    })
 }

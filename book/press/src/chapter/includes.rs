@@ -1,6 +1,7 @@
 //! Checks that the code that chapters include exists. Without it, mdBook logs a warning and prints
 //! the bare reference.
 
+use super::anchor::anchored;
 use crate::model::{Place, Problem};
 use crate::project::Project;
 use regex::Regex;
@@ -58,15 +59,9 @@ fn missing(line: &str, page: &Path) -> Vec<String> {
     messages
 }
 
-/// Returns `true` if there is at least one line between the anchor's two marks.
+/// Returns `true` if the anchor has both marks, and at least one line between them.
 fn has_anchor(source: &str, anchor: &str) -> bool {
-    let is = |line: &str, mark: &str| {
-        line.split_once(mark)
-            .is_some_and(|(_, rest)| rest.split_whitespace().next() == Some(anchor))
-    };
-    let mut lines = source.lines().skip_while(|line| !is(line, "ANCHOR:"));
-    lines.next().is_some()
-        && lines.take_while(|line| !is(line, "ANCHOR_END:")).any(|line| !line.trim().is_empty())
+    anchored(source, anchor).is_some_and(|lines| lines.iter().any(|line| !line.trim().is_empty()))
 }
 
 /// Returns every Markdown file below `folder`, sorted.

@@ -1,5 +1,6 @@
 //! The book's sources: its pages, with the claims, figures and references in them.
 
+pub mod anchor;
 pub mod blocks;
 pub mod includes;
 pub mod lint;
