@@ -6,7 +6,7 @@ mod common;
 use common::copy;
 use press::book;
 use press::machine::files::{self, BenchFile, FORMAT, MachineFile};
-use press::machine::{Known, Machine, criterion};
+use press::machine::{Known, Machine, ProofRun, criterion};
 use press::model::{Crossover, Error};
 use press::project::Project;
 use press::units::Quantity;
@@ -248,7 +248,7 @@ fn a_machine_answers_for_its_numbers() {
 }
 
 #[test]
-fn what_was_measured_in_two_environments_is_not_compared() {
+fn recordings_from_two_environments_are_not_compared() {
     let mut machine = miniatures_machine();
     let mut other = machine.recordings["copy"].clone();
     let renamed = other
@@ -259,7 +259,7 @@ fn what_was_measured_in_two_environments_is_not_compared() {
     other.environment.load_before = Some(7.0);
     machine.recordings.insert("other".to_string(), other.clone());
     let ratio = |machine: &Machine| machine.ratio("copy/whole/1MiB", "other/whole/1MiB");
-    assert!(ratio(&machine).measured().is_some(), "load is no other environment");
+    assert!(ratio(&machine).measured().is_some(), "a different load is the same environment");
     other.environment.caches = Some("L2 1 MiB".to_string());
     machine.recordings.insert("other".to_string(), other);
     assert_eq!(
@@ -270,6 +270,87 @@ fn what_was_measured_in_two_environments_is_not_compared() {
 
 fn crossover(from: &str, earliest: &str) -> Crossover {
     Crossover { from: from.to_owned(), earliest: earliest.to_owned() }
+}
+
+/// Adds a benchmark of the bench `copy`, with the same time in all three rounds.
+fn add(machine: &mut Machine, id: &str, time: f64) {
+    let recording = machine.recordings.get_mut("copy").unwrap();
+    let mut benchmark = recording.benchmarks["copy/whole/1MiB"].clone();
+    let mut parts = id.split('/').map(str::to_string);
+    benchmark.group = parts.next().unwrap();
+    (benchmark.function, benchmark.parameter) = (parts.next(), parts.next());
+    for round in &mut benchmark.rounds {
+        round.median = time;
+    }
+    recording.benchmarks.insert(id.to_string(), benchmark);
+}
+
+#[test]
+fn the_noise_is_that_of_the_pair_that_differs_most() {
+    let mut machine = miniatures_machine();
+    let noise = |machine: &Machine| machine.noise("copy_big").measured().unwrap().value;
+    for (parameter, second, expected) in [
+        ("/4KiB", 80.0, 1.25),
+        ("/8KiB", 90.0, 1.25),
+        ("/16KiB", 200.0, 0.5),
+        // Factors of 2 and 1/2 differ equally, and the smaller parameter stays.
+        ("/32KiB", 50.0, 0.5),
+        ("", 25.0, 4.0),
+    ] {
+        add(&mut machine, &format!("copy_big_aa/first{parameter}"), 100.0);
+        add(&mut machine, &format!("copy_big_aa/second{parameter}"), second);
+        assert_eq!(noise(&machine), expected, "{parameter}");
+    }
+    add(&mut machine, "copy_big_aa/first/1MiB", 100.0);
+    add(&mut machine, "copy_big_aa/third/4KiB", 1.0);
+    assert_eq!(noise(&machine), 4.0, "a first without a second, and a third");
+    let recording = machine.recordings.get_mut("copy").unwrap();
+    recording.not_possible.insert("copy_far_aa".to_string(), "no far".to_string());
+    assert_eq!(machine.noise("copy_far"), Known::NotPossible("no far".to_string()));
+}
+
+#[test]
+fn only_the_same_kind_of_work_is_compared() {
+    let mut machine = miniatures_machine();
+    let [whole, bytes] = ["copy/whole/1MiB", "copy/bytes/1MiB"];
+    add(&mut machine, whole, 100.0);
+    add(&mut machine, bytes, 400.0);
+    let set = |machine: &mut Machine, id: &str, work: [Option<u64>; 2]| {
+        let benchmark = &mut machine.recordings.get_mut("copy").unwrap().benchmarks[id];
+        [benchmark.throughput_bytes, benchmark.throughput_elements] = work;
+    };
+    set(&mut machine, whole, [Some(1000), Some(7)]);
+    set(&mut machine, bytes, [Some(2000), None]);
+    let percent = machine.percent(bytes, whole).measured().unwrap();
+    assert_eq!((percent.value, percent.low, percent.high, percent.rounds), (0.5, 0.5, 0.5, 3));
+    let (rate, unit) = machine.throughput(whole).measured().unwrap();
+    assert_eq!((rate.value, rate.rounds, unit), (1e10, 3, Quantity::Bytes));
+    set(&mut machine, bytes, [None, Some(2000)]);
+    assert_eq!(machine.percent(bytes, whole), Known::NotMeasured, "elements and bytes");
+    assert_eq!(machine.throughput(bytes).measured().unwrap().1, Quantity::Elements);
+    for none in [[None, None], [Some(0), None]] {
+        set(&mut machine, bytes, none);
+        assert_eq!(machine.percent(bytes, whole), Known::NotMeasured);
+        assert_eq!(machine.throughput(bytes), Known::NotMeasured);
+    }
+}
+
+#[test]
+fn a_machine_with_any_result_is_not_empty() {
+    let whole = miniatures_machine();
+    let run = ProofRun {
+        date: "2026-01-01T00:00:00Z".to_string(),
+        commit: None,
+        holds: true,
+        found: "it builds".to_string(),
+    };
+    let new = || Machine::new("laptop");
+    assert!(new().is_empty());
+    assert!(Machine { about: Some("Mine.".to_string()), ..new() }.is_empty());
+    assert!(!Machine { recordings: whole.recordings.clone(), ..new() }.is_empty());
+    assert!(!Machine { counts: whole.counts.clone(), ..new() }.is_empty());
+    let proofs = [("explored:a::b".to_string(), run)].into();
+    assert!(!Machine { proofs, ..new() }.is_empty());
 }
 
 #[test]
