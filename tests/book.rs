@@ -1,6 +1,6 @@
 //! The book holds together: one word everywhere, and every rule is able to fail.
 
-use perf_proved_tests::house::problems;
+use perf_proved_tests::house::{self, problems};
 use perf_proved_tests::{breaks, root};
 use press::machine::Machine;
 use press::model::{Claim, Proof, Verdict};
@@ -63,8 +63,14 @@ fn every_claim_that_a_check_can_judge_has_its_break() {
 
 /// Copies what the rules look at, changes one thing, and returns what they then say.
 fn after(change: impl FnOnce(&Path)) -> String {
+    said_after(problems, change)
+}
+
+/// Returns what `rule` says of a copy of the project after a change.
+fn said_after(rule: fn(&Path) -> Vec<String>, change: impl FnOnce(&Path)) -> String {
     let copy = tempfile::tempdir().unwrap();
     for name in [
+        ".ci/breaks",
         "README.md",
         "LICENSE-MIT",
         "LICENSE-APACHE",
@@ -79,7 +85,7 @@ fn after(change: impl FnOnce(&Path)) -> String {
         copy_tree(&root().join(name), &copy.path().join(name));
     }
     change(copy.path());
-    problems(copy.path()).join("\n")
+    rule(copy.path()).join("\n")
 }
 
 fn copy_tree(from: &Path, to: &Path) {
@@ -182,4 +188,83 @@ fn a_lost_anchor_or_a_long_piece_is_noticed() {
         fs::write(root.join(page), text + "\n{{#include ../../../src/long.rs:long}}\n").unwrap();
     });
     assert!(said.contains("src/long.rs:long is 26 lines long"), "{said}");
+}
+
+/// Appends `text` to a file of a copy, and returns what `rule` then says.
+fn appended(rule: fn(&Path) -> Vec<String>, file: &str, text: &str) -> String {
+    said_after(rule, |root| {
+        let before = fs::read_to_string(root.join(file)).unwrap_or_default();
+        fs::write(root.join(file), before + text).unwrap();
+    })
+}
+
+#[test]
+fn an_import_that_goes_up_or_round_is_noticed() {
+    let appended = |file, text| appended(house::layers::problems, file, text);
+    let said = appended("src/sys/poll.rs", "use crate::proof::syscalls;\n");
+    let up = "src/sys/poll.rs imports src/proof/syscalls.rs, which is a layer above it";
+    assert!(said.contains(up), "{said}");
+    let said = appended("src/zero_copy/sendfile/mod.rs", "use crate::harness::report::Report;\n");
+    let home = "src/zero_copy/sendfile/mod.rs is what a reader takes home, and imports";
+    assert!(said.contains(home), "{said}");
+    let said = appended("src/zero_copy/sendfile/mod.rs", "use self::variants::Variant;\n");
+    let experiment = "src/zero_copy/sendfile/mod.rs imports the experiments of";
+    assert!(said.contains(experiment), "{said}");
+    let said = appended("src/sys/poll.rs", "fn up() { super::error::check() }\n");
+    assert!(!said.contains("src/sys/poll.rs"), "that is no fault: {said}");
+    let said = said_after(house::layers::problems, |root| {
+        fs::write(root.join("src/sys/one.rs"), "use super::two::Two;\n").unwrap();
+        fs::write(root.join("src/sys/two.rs"), "pub struct Two(super::one::One);\n").unwrap();
+    });
+    let circle = "a circle of imports: src/sys/one.rs, src/sys/two.rs";
+    assert!(said.contains(circle), "{said}");
+}
+
+#[test]
+fn a_wide_line_or_a_phrase_that_is_not_english_is_noticed() {
+    let appended = |text: &str| appended(house::lines::problems, "src/lib.rs", text);
+    let said = appended(&format!("// {}\n", "x".repeat(98)));
+    assert!(said.contains("has 101 columns, more than 100"), "{said}");
+    let said = appended("/// Calls so many.\nfn call() {}\n");
+    assert!(said.contains("says \"so many\" in a comment"), "{said}");
+    let said = appended("/// Whether it is.\nfn is() {}\n");
+    assert!(said.contains("opens a doc comment with \"Whether\""), "{said}");
+}
+
+#[test]
+fn a_wide_line_that_a_chapter_shows_is_noticed() {
+    let shown = |indentation: usize| {
+        said_after(house::wide_pieces, |root| {
+            let line = format!("{}// {}", " ".repeat(indentation), "x".repeat(88));
+            let piece = format!("// ANCHOR: wide\n{line}\n// ANCHOR_END: wide\n");
+            fs::write(root.join("src/wide.rs"), piece).unwrap();
+            let page = root.join("book/src/zero-copy/sendfile.md");
+            let text = fs::read_to_string(&page).unwrap();
+            let listing = "\n```rust\n{{#include ../../../src/wide.rs:wide}}\n```\n";
+            fs::write(&page, text + listing).unwrap();
+        })
+    };
+    for indentation in [0, 4] {
+        let said = shown(indentation);
+        assert!(said.contains("src/wide.rs:2 has 91 columns, more than 90"), "{said}");
+    }
+}
+
+#[test]
+fn a_break_that_cannot_be_tried_is_noticed() {
+    let appended = |text: &str| appended(breaks::problems, ".ci/breaks/sendfile.toml", text);
+    let file = "file = 'src/lib.rs'\nto = ''\n";
+    let said = appended(&format!("\n[[break]]\nmodel = 'sendfile::nothing'\nfrom = 'x'\n{file}"));
+    assert!(said.contains("tests/loom/sendfile.rs has no test `nothing`"), "{said}");
+    let said = appended(&format!("\n[[break]]\nclaims = ['sendfile-nothing']\nfrom = 'x'\n{file}"));
+    assert!(said.contains("no chapter makes a claim `sendfile-nothing`"), "{said}");
+    let said = appended(&format!("\n[[break]]\nclaims = ['sendfile-calls']\nfrom = '@'\n{file}"));
+    assert!(said.contains("src/lib.rs has `@` 0 times instead of once"), "{said}");
+    let said = appended(&format!("\n[[break]]\nfrom = '@'\n{file}"));
+    assert!(said.contains("it names nothing that must notice"), "{said}");
+    let said = said_after(breaks::problems, |root| {
+        let table = root.join(".ci/breaks/sendfile.toml");
+        replace(&table, "claims = [\"sendfile-std\"]", "claims = [\"sendfile-calls\"]");
+    });
+    assert!(said.contains("no break for `sendfile-std`"), "{said}");
 }

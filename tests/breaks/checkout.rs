@@ -26,7 +26,8 @@ pub(super) struct Checkout {
     original: PathBuf,
     root: PathBuf,
     target: PathBuf,
-    broken: BTreeSet<String>,
+    /// The texts of the files that are broken, as they were.
+    mended: BTreeMap<String, String>,
 }
 
 /// What a command printed, and whether it succeeded.
@@ -73,8 +74,8 @@ impl Checkout {
         let folder = format!("perf-proved-breaks-{:x}", hasher.finish());
         let root = env::temp_dir().join(folder).join(number.to_string());
         let target = original.join("target/breaks").join(number.to_string());
-        let mut checkout =
-            Self { original: original.to_owned(), root, target, broken: BTreeSet::new() };
+        let checkout =
+            Self { original: original.to_owned(), root, target, mended: BTreeMap::new() };
         let wanted = checkout.files()?;
         for file in &wanted {
             checkout.reset(file)?;
@@ -91,7 +92,6 @@ impl Checkout {
                 }
             }
         }
-        checkout.broken.clear();
         Ok(checkout)
     }
 
@@ -126,17 +126,18 @@ impl Checkout {
         let mut texts = BTreeMap::new();
         one.apply(&mut texts, |file| super::read(&self.root, file))?;
         for (file, text) in texts {
+            let before = super::read(&self.root, &file)?;
+            self.mended.entry(file.clone()).or_insert(before);
             fs::write(self.root.join(&file), text)
                 .map_err(|error| format!("cannot write {file} in the copy: {error}"))?;
-            self.broken.insert(file);
         }
         Ok(())
     }
 
-    /// Takes all breaks back.
+    /// Takes all breaks back. The checkout may have changed since, and the copy keeps to itself.
     pub fn mend(&mut self) -> io::Result<()> {
-        for file in std::mem::take(&mut self.broken) {
-            self.reset(&file)?;
+        for (file, text) in std::mem::take(&mut self.mended) {
+            fs::write(self.root.join(&file), text)?;
         }
         Ok(())
     }
