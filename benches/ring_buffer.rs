@@ -1,14 +1,14 @@
-//! What an item costs on its way from one thread to another: the ring in steps, beside its peers,
-//! in batches, with two threads at both ends, and there and back.
+//! The time that an item takes from one thread to another: through the ring step by step, beside its
+//! peers, in batches, with two threads at both ends, and there and back.
 //!
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and
-//! `ring_buffer_peers` are streams through 1,024 slots, one unit an item; a thread that has to wait
-//! spins, except where the queue makes it sleep. It pauses 32 times between two looks, except in
-//! the steps before `patient` and in the trips, where it pauses once. The two ends lie in lines of
-//! their own, except in `ring_buffer_ends`, where they also lie beside each other.
-//! `ring_buffer_both` is two threads that each push and pop in turn, one unit a pair.
-//! `ring_buffer_trips` is one item there and back; its `line` is a bare word that both write in
-//! turn. What arrived is summed up and compared.
+//! `ring_buffer_peers` are streams through 1,024 slots; the unit is one item. A thread that has to
+//! wait spins, unless the queue puts it to sleep. It pauses 32 times between two attempts, except in
+//! the steps before `patient` and in the trips, where it pauses once. The two ends lie in cache
+//! lines of their own, except in `ring_buffer_ends`, where they also lie side by side.
+//! `ring_buffer_both` is two threads that each push and pop alternately; the unit is one pair.
+//! `ring_buffer_trips` is one item there and back; its `line` is a bare word that the two threads
+//! write alternately. The items that arrive are summed up, and the sum is checked.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -22,20 +22,17 @@ mod bench {
     use criterion::measurement::WallTime;
     use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
     use crossbeam_queue::ArrayQueue;
-    use perf_proved::concurrency::ring_buffer::mpmc::{AtOnce, BackOff, Retry};
-    use perf_proved::concurrency::ring_buffer::shared::{Bare, Padded, Place, Shared};
-    use perf_proved::concurrency::ring_buffer::{
-        AcquireRelease, Orderings, SequentiallyConsistent, blocking, blocking_mpmc, mpmc, spsc,
-    };
+    use perf_proved::concurrency::ring_buffer::mpmc::BackOff;
+    use perf_proved::concurrency::ring_buffer::shared::{Padded, Unpadded};
+    use perf_proved::concurrency::ring_buffer::spsc;
+    use perf_proved::concurrency::ring_buffer::variants::{self, AtOnce, Pop, Push};
     use perf_proved::measuring::limits::lines;
     use perf_proved::memory::cache_lines::CachePadded;
     use perf_proved::sys::cores;
-    use std::collections::VecDeque;
     use std::hint::{black_box, spin_loop};
     use std::io;
     use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering::Relaxed;
-    use std::sync::mpsc::sync_channel;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
@@ -81,25 +78,25 @@ mod bench {
 
         fn steps(&mut self) {
             let mut group = self.group("ring_buffer");
-            group.stream("seqcst", None, EAGER, shared::<Bare, SequentiallyConsistent>);
-            group.stream("acquire_release", None, EAGER, shared::<Bare, AcquireRelease>);
-            group.stream("padded", None, EAGER, shared::<Padded, AcquireRelease>);
-            group.stream("cached", None, EAGER, spsc_ring::<1>);
-            group.stream("patient", None, PATIENT, spsc_ring::<1>);
+            group.stream("seqcst", None, EAGER, variants::seqcst::<Item<1>>);
+            group.stream("acquire_release", None, EAGER, variants::shared::<Item<1>, Unpadded>);
+            group.stream("padded", None, EAGER, variants::shared::<Item<1>, Padded>);
+            group.stream("cached", None, EAGER, variants::spsc::<Item<1>>);
+            group.stream("patient", None, PATIENT, variants::spsc::<Item<1>>);
         }
 
         fn batches(&mut self) {
             let mut group = self.group("ring_buffer_batches");
             for batch in [1, 8, 32, 256] {
-                group.batches("spsc", batch, || {
-                    let (mut producer, mut consumer) = spsc::ring(CAPACITY);
+                group.batches("spsc", batch, |capacity| {
+                    let (mut producer, mut consumer) = spsc::ring(capacity);
                     (
                         move |items: &[u64]| producer.push_slice(items),
                         move |items: &mut [u64]| consumer.pop_slice(items),
                     )
                 });
-                group.batches("rtrb", batch, || {
-                    let (mut producer, mut consumer) = rtrb::RingBuffer::new(CAPACITY);
+                group.batches("rtrb", batch, |capacity| {
+                    let (mut producer, mut consumer) = rtrb::RingBuffer::new(capacity);
                     (
                         move |items: &[u64]| producer.push_partial_slice(items).0.len(),
                         move |items: &mut [u64]| consumer.pop_partial_slice(items).0.len(),
@@ -116,37 +113,37 @@ mod bench {
 
         fn ends(&mut self) {
             let mut group = self.group("ring_buffer_ends");
-            group.stream("spsc", Some("apart"), PATIENT, spsc_ring::<1>);
-            group.stream_together("spsc", spsc_ring::<1>);
-            group.stream("rtrb", Some("apart"), PATIENT, rtrb_ring::<1>);
-            group.stream_together("rtrb", rtrb_ring::<1>);
+            group.stream("spsc", Some("apart"), PATIENT, variants::spsc::<Item<1>>);
+            group.stream_together("spsc", variants::spsc::<Item<1>>);
+            group.stream("rtrb", Some("apart"), PATIENT, rtrb_ring::<Item<1>>);
+            group.stream_together("rtrb", rtrb_ring::<Item<1>>);
         }
 
         fn both(&mut self) {
             let mut group = self.group("ring_buffer_both");
-            group.both("at_once", mpmc_ring::<1, AtOnce>);
-            group.both("mpmc", mpmc_ring::<1, BackOff>);
-            group.both("array_queue", array_queue);
-            group.both("blocking_mpmc", blocking_mpmc_ring);
-            group.both("mutex_deque", mutex_deque);
+            group.both("at_once", variants::mpmc::<Item<1>, AtOnce>);
+            group.both("mpmc", variants::mpmc::<Item<1>, BackOff>);
+            group.both("array_queue", array_queue::<Item<1>>);
+            group.both("blocking_mpmc", variants::blocking_mpmc::<Item<1>>);
+            group.both("mutex_deque", variants::mutex_deque::<Item<1>>);
         }
 
         fn trips(&mut self) {
             let mut group = self.group("ring_buffer_trips");
             group.bench("line", None, 200, lines::line_trips);
-            group.trips("seqcst", shared::<Bare, SequentiallyConsistent>);
-            group.trips("spsc", spsc_ring);
-            group.trips("rtrb", rtrb_ring);
-            group.trips("mpmc", mpmc_ring::<1, BackOff>);
-            group.trips("blocking", blocking_ring);
-            group.trips("blocking_mpmc", blocking_mpmc_ring);
-            group.trips("sync_channel", channel);
+            group.trips("seqcst", variants::seqcst::<Item<1>>);
+            group.trips("spsc", variants::spsc::<Item<1>>);
+            group.trips("rtrb", rtrb_ring::<Item<1>>);
+            group.trips("mpmc", variants::mpmc::<Item<1>, BackOff>);
+            group.trips("blocking", variants::blocking::<Item<1>>);
+            group.trips("blocking_mpmc", variants::blocking_mpmc::<Item<1>>);
+            group.trips("sync_channel", variants::sync_channel::<Item<1>>);
         }
 
         fn same_twice(&mut self) {
             let mut group = self.group("ring_buffer_aa");
             for function in ["first", "second"] {
-                group.stream(function, None, PATIENT, spsc_ring::<1>);
+                group.stream(function, None, PATIENT, variants::spsc::<Item<1>>);
             }
         }
     }
@@ -156,15 +153,7 @@ mod bench {
         cores: [usize; 2],
     }
 
-    /// One side of a queue: takes an item, or says that it has no room.
-    trait Push<T>: FnMut(T) -> bool + Send {}
-    impl<T, F: FnMut(T) -> bool + Send> Push<T> for F {}
-
-    /// The other side: gives an item if it has one.
-    trait Pop<T>: FnMut() -> Option<T> + Send {}
-    impl<T, F: FnMut() -> Option<T> + Send> Pop<T> for F {}
-
-    /// How often a thread pauses between two looks at a queue that is full or empty.
+    /// The number of pauses between two attempts at a queue that is full or empty.
     #[derive(Clone, Copy)]
     struct Patience(u32);
 
@@ -194,18 +183,18 @@ mod bench {
 
     impl Group<'_> {
         fn peers<const N: usize>(&mut self, size: &str) {
-            self.stream("spsc", Some(size), PATIENT, spsc_ring::<N>);
-            self.stream("rtrb", Some(size), PATIENT, rtrb_ring::<N>);
-            self.stream("mpmc", Some(size), PATIENT, mpmc_ring::<N, BackOff>);
-            self.stream("array_queue", Some(size), PATIENT, array_queue::<N>);
-            self.stream("blocking", Some(size), PATIENT, blocking_ring::<N>);
-            self.stream("blocking_mpmc", Some(size), PATIENT, blocking_mpmc_ring::<N>);
-            self.stream("sync_channel", Some(size), PATIENT, channel::<N>);
-            self.stream("mutex_deque", Some(size), PATIENT, mutex_deque::<N>);
+            self.stream("spsc", Some(size), PATIENT, variants::spsc::<Item<N>>);
+            self.stream("rtrb", Some(size), PATIENT, rtrb_ring::<Item<N>>);
+            self.stream("mpmc", Some(size), PATIENT, variants::mpmc::<Item<N>, BackOff>);
+            self.stream("array_queue", Some(size), PATIENT, array_queue::<Item<N>>);
+            self.stream("blocking", Some(size), PATIENT, variants::blocking::<Item<N>>);
+            self.stream("blocking_mpmc", Some(size), PATIENT, variants::blocking_mpmc::<Item<N>>);
+            self.stream("sync_channel", Some(size), PATIENT, variants::sync_channel::<Item<N>>);
+            self.stream("mutex_deque", Some(size), PATIENT, variants::mutex_deque::<Item<N>>);
         }
 
-        /// At least `least` at a time, whatever criterion asks for: a few would measure how the
-        /// threads begin.
+        /// Runs `time` for at least `least` units, whatever criterion asks for: a few units would
+        /// measure how the threads start.
         fn bench(
             &mut self,
             function: &str,
@@ -228,49 +217,49 @@ mod bench {
             };
         }
 
-        /// So many items, one after the other, through a queue of its own, whose ends lie apart.
+        /// Streams items, one after the other, through a new queue whose ends lie apart.
         fn stream<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
             parameter: Option<&str>,
             patience: Patience,
-            queue: impl Fn() -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q),
         ) {
             self.bench(function, parameter, 20_000, |cores, items| {
-                let (producer, consumer) = queue();
+                let (producer, consumer) = queue(CAPACITY);
                 let (producer, consumer) =
                     (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
                 stream_once(cores, items, patience, &producer.0, &consumer.0)
             });
         }
 
-        /// The same through a queue whose ends lie beside each other, from the beginning of a line
-        /// on.
+        /// Streams items through a queue whose ends lie side by side, from the beginning of a cache
+        /// line on.
         fn stream_together<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
-            queue: impl Fn() -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q),
         ) {
             self.bench(function, Some("together"), 20_000, |cores, items| {
-                let (producer, consumer) = queue();
-                let CachePadded(Beside(producer, consumer)) =
-                    &CachePadded(Beside(Mutex::new(producer), Mutex::new(consumer)));
+                let (producer, consumer) = queue(CAPACITY);
+                let CachePadded(SideBySide(producer, consumer)) =
+                    &CachePadded(SideBySide(Mutex::new(producer), Mutex::new(consumer)));
                 stream_once(cores, items, PATIENT, producer, consumer)
             });
         }
 
-        /// The same in batches: `push` and `pop` say how many items they have moved.
-        fn batches<P, Q>(&mut self, function: &str, batch: usize, queue: impl Fn() -> (P, Q))
+        /// Streams items in batches. `push` and `pop` return the number of items that they moved.
+        fn batches<P, Q>(&mut self, function: &str, batch: usize, queue: impl Fn(usize) -> (P, Q))
         where
             P: FnMut(&[u64]) -> usize + Send,
             Q: FnMut(&mut [u64]) -> usize + Send,
         {
             self.bench(function, Some(&batch.to_string()), 20_000, |cores, items| {
-                let (producer, consumer) = queue();
+                let (producer, consumer) = queue(CAPACITY);
                 let (producer, consumer) =
                     (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
                 let sum = AtomicU64::new(0);
-                let time = cores::together(&cores, |place| match place {
+                let time = cores::together(&cores, |thread| match thread {
                     0 => {
                         let (push, mut buffer) = (&mut *producer.0.lock().unwrap(), vec![0; batch]);
                         let mut pushed = 0;
@@ -310,14 +299,14 @@ mod bench {
             });
         }
 
-        /// Two threads, each of which pushes an item and then pops one, whosever it is.
+        /// Runs two threads that each push an item and then pop one, whichever it is.
         fn both<P: Push<Item<1>> + Sync + Clone, Q: Pop<Item<1>> + Sync + Clone>(
             &mut self,
             function: &str,
-            queue: impl Fn() -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q),
         ) {
             self.bench(function, None, 20_000, |cores, pairs| {
-                let (producer, consumer) = queue();
+                let (producer, consumer) = queue(CAPACITY);
                 let sum = AtomicU64::new(0);
                 let time = cores::together(&cores, |_| {
                     let (mut producer, mut consumer) = (producer.clone(), consumer.clone());
@@ -332,25 +321,25 @@ mod bench {
             });
         }
 
-        /// One item there through a queue and back through another one.
+        /// Sends an item there through one queue and back through another.
         fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(
             &mut self,
             function: &str,
-            queue: impl Fn() -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q),
         ) {
             self.bench(function, None, 200, |cores, trips| {
-                let ((there, arriving), (back, returning)) = (queue(), queue());
+                let ((there, arriving), (back, returning)) = (queue(CAPACITY), queue(CAPACITY));
                 let sides = [(there, returning), (back, arriving)]
                     .map(|side| CachePadded(Mutex::new(side)));
-                cores::together(&cores, |place| {
-                    let (producer, consumer) = &mut *sides[place].0.lock().unwrap();
+                cores::together(&cores, |thread| {
+                    let (producer, consumer) = &mut *sides[thread].0.lock().unwrap();
                     for trip in 0..trips {
-                        if place == 0 {
+                        if thread == 0 {
                             EAGER.push(producer, [trip]);
                         }
                         let item = EAGER.pop(consumer);
                         assert_eq!(item, [trip], "what arrived");
-                        if place == 1 {
+                        if thread == 1 {
                             EAGER.push(producer, item);
                         }
                     }
@@ -359,9 +348,9 @@ mod bench {
         }
     }
 
-    /// In this order, with nothing in between but what their alignments ask for.
+    /// Two values side by side, in this order, with only the padding that alignment requires.
     #[repr(C)]
-    struct Beside<A, B>(A, B);
+    struct SideBySide<A, B>(A, B);
 
     fn stream_once<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
         cores: [usize; 2],
@@ -371,15 +360,15 @@ mod bench {
         consumer: &Mutex<Q>,
     ) -> io::Result<Duration> {
         let sum = AtomicU64::new(0);
-        let time = cores::together(&cores, |place| match place {
+        let time = cores::together(&cores, |thread| match thread {
             0 => {
                 let producer = &mut *producer.lock().unwrap();
                 (0..items).for_each(|item| patience.push(producer, [item; N]));
             }
             _ => {
                 let consumer = &mut *consumer.lock().unwrap();
-                // All of the item is taken: who wants one word is given one word by some of these
-                // queues, and not by others.
+                // The black box takes the whole item. Asked for one word of it, some of these queues
+                // would copy one word, and others the item.
                 let total = (0..items).map(|_| black_box(patience.pop(consumer))[N - 1]).sum();
                 sum.store(total, Relaxed); // read when both have ended
             }
@@ -388,65 +377,16 @@ mod bench {
         time
     }
 
-    fn shared<P: Place + Send + Sync, O: Orderings>() -> (impl Push<Item<1>>, impl Pop<Item<1>>) {
-        let ring = Arc::new(Shared::<Item<1>, P, O>::new(CAPACITY));
-        let theirs = ring.clone();
-        // SAFETY: one closure pushes, the other one pops, and each is called by one thread at a
-        // time.
-        (move |item| unsafe { ring.push(item) }.is_ok(), move || unsafe { theirs.pop() })
-    }
-
-    fn spsc_ring<const N: usize>() -> (impl Push<Item<N>>, impl Pop<Item<N>>) {
-        let (mut producer, mut consumer) = spsc::ring(CAPACITY);
+    fn rtrb_ring<T: Send>(capacity: usize) -> (impl Push<T>, impl Pop<T>) {
+        let (mut producer, mut consumer) = rtrb::RingBuffer::new(capacity);
         (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
     }
 
-    fn rtrb_ring<const N: usize>() -> (impl Push<Item<N>>, impl Pop<Item<N>>) {
-        let (mut producer, mut consumer) = rtrb::RingBuffer::new(CAPACITY);
-        (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
-    }
-
-    fn mpmc_ring<const N: usize, R: Retry>()
-    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
-        let (producer, consumer) = mpmc::ring_with::<_, AcquireRelease, R>(CAPACITY, 0);
-        (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
-    }
-
-    fn array_queue<const N: usize>()
-    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
-        let queue = Arc::new(ArrayQueue::new(CAPACITY));
-        let theirs = queue.clone();
-        (move |item| queue.push(item).is_ok(), move || theirs.pop())
-    }
-
-    fn mutex_deque<const N: usize>()
-    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
-        let queue = Arc::new(Mutex::new(VecDeque::with_capacity(CAPACITY)));
-        let theirs = queue.clone();
-        let push = move |item| {
-            let mut queue = queue.lock().unwrap();
-            let room = queue.len() < CAPACITY;
-            if room {
-                queue.push_back(item);
-            }
-            room
-        };
-        (push, move || theirs.lock().unwrap().pop_front())
-    }
-
-    fn blocking_ring<const N: usize>() -> (impl Push<Item<N>>, impl Pop<Item<N>>) {
-        let (mut producer, mut consumer) = blocking::ring(CAPACITY);
-        (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
-    }
-
-    fn blocking_mpmc_ring<const N: usize>()
-    -> (impl Push<Item<N>> + Sync + Clone, impl Pop<Item<N>> + Sync + Clone) {
-        let (producer, consumer) = blocking_mpmc::ring(CAPACITY);
-        (move |item| producer.push(item).is_ok(), move || consumer.pop().ok())
-    }
-
-    fn channel<const N: usize>() -> (impl Push<Item<N>>, impl Pop<Item<N>>) {
-        let (sender, receiver) = sync_channel(CAPACITY);
-        (move |item| sender.send(item).is_ok(), move || receiver.recv().ok())
+    fn array_queue<T: Send>(
+        capacity: usize,
+    ) -> (impl Push<T> + Sync + Clone, impl Pop<T> + Sync + Clone) {
+        let queue = Arc::new(ArrayQueue::new(capacity));
+        let same = queue.clone();
+        (move |item| queue.push(item).is_ok(), move || same.pop())
     }
 }

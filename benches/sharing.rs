@@ -1,13 +1,13 @@
-//! What one thread pays for what is made to be shared, what two pay, how long a section must be for
-//! a lock not to matter, and what a channel takes.
+//! The cost of shared words, locks and channels to one thread and to two, and the length of a
+//! section at which a lock no longer matters.
 //!
-//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is
-//! two cores that do the same at once, to the same thing; the unit is one operation of each. In
-//! `sharing_sections` the unit is one section, done by one core or by two that share them; a step
-//! is a multiplication and an addition that wait for the ones before. `sharing_channel` is one
-//! thread that sends an item and receives it, `sharing_stream` one that sends to another, through
-//! 1,024 places where there is a bound, and `sharing_trips` an item, or a turn, there and back.
-//! What was added, done or received is checked.
+//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is two
+//! cores that run the same operation on the same word at once; the unit is one operation of each. In
+//! `sharing_sections` the unit is one section, run by one core or divided between two; a step is a
+//! multiplication and an addition that depend on the ones before. `sharing_channel` is one thread
+//! that sends an item and receives it, `sharing_stream` one thread that sends to another, through
+//! 1,024 slots where the channel has a bound, and `sharing_trips` an item, or a word, there and
+//! back. What was added, done or received is checked.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::sys::cores;
@@ -26,7 +26,6 @@ fn main() -> io::Result<()> {
 
 mod bench {
     use criterion::{Bencher, BenchmarkId, Criterion, SamplingMode, Throughput};
-    use perf_proved::concurrency::sharing::Needed;
     use perf_proved::concurrency::sharing::counter::Counter;
     use perf_proved::concurrency::sharing::spin::SpinLock;
     use perf_proved::measuring::limits::threads;
@@ -46,7 +45,7 @@ mod bench {
         ["sharing_both", "sharing_sections", "sharing_stream", "sharing_trips"];
     const CAPACITY: usize = 1024;
 
-    /// Does something so many times on each of these cores, and says how long that took.
+    /// Runs an operation the given number of times on each of these cores, and returns the time.
     type Probe = fn(&[usize], u64) -> io::Result<Duration>;
 
     pub fn run(one: usize, two: Result<[usize; 2], String>) -> io::Result<()> {
@@ -74,8 +73,8 @@ mod bench {
         cores: &'a [usize],
     }
 
-    /// At least `least` at a time, whatever criterion asks for: a few would measure how the threads
-    /// begin.
+    /// Runs at least `least` operations at a time, whatever criterion asks for: a few would measure
+    /// how the threads start.
     fn routine(bencher: &mut Bencher<'_>, least: u64, probe: impl Fn(u64) -> io::Result<Duration>) {
         bencher.iter_custom(|times| {
             let done = times.max(least).next_multiple_of(2);
@@ -137,7 +136,7 @@ mod bench {
         ("rwlock_read", rwlock_read),
     ];
 
-    /// Adds one, so many times on each core, and looks whether all of it is there.
+    /// Adds one, `times` times on each core, and checks the sum.
     fn additions(
         cores: &[usize],
         times: u64,
@@ -178,7 +177,7 @@ mod bench {
         time
     }
 
-    /// Both read what nobody writes.
+    /// Reads a word that no thread writes.
     fn load(cores: &[usize], times: u64) -> io::Result<Duration> {
         let one = AtomicU64::new(1);
         together(cores, |_| {
@@ -188,14 +187,14 @@ mod bench {
     }
 
     fn fetch_add(cores: &[usize], times: u64) -> io::Result<Duration> {
-        let counter = Counter::<Needed>::new();
+        let counter = Counter::new();
         additions(cores, times, || counter.add(), || counter.get() as u64)
     }
 
     fn exchange(cores: &[usize], times: u64) -> io::Result<Duration> {
-        let counter = Counter::<Needed>::new();
+        let counter = Counter::new();
         let add = || {
-            counter.add_by_exchange();
+            counter.add_by_compare_exchange();
         };
         additions(cores, times, add, || counter.get() as u64)
     }
@@ -215,7 +214,7 @@ mod bench {
         additions(cores, times, || *sum.lock() += 1, || *sum.lock())
     }
 
-    /// Both read what nobody writes, and say that they do.
+    /// Reads a word that no thread writes, under a read lock.
     fn rwlock_read(cores: &[usize], times: u64) -> io::Result<Duration> {
         let one = RwLock::new(1);
         together(cores, |_| {
@@ -224,7 +223,7 @@ mod bench {
         })
     }
 
-    /// What the sections change, each after the other.
+    /// The state that the sections change, one after the other.
     #[derive(Default)]
     struct Section {
         state: u64,
@@ -249,7 +248,7 @@ mod bench {
         })
     }
 
-    /// So many in all, divided between the cores.
+    /// Runs `times` sections in all, divided between the cores.
     fn locked_sections(cores: &[usize], times: u64, steps: u64) -> io::Result<Duration> {
         let section = Mutex::new(Section::default());
         let each = times / cores.len() as u64;
@@ -258,7 +257,7 @@ mod bench {
         time
     }
 
-    /// Channels, and other ways to tell a thread something.
+    /// Channels, and other ways to wake another thread.
     mod channels {
         use super::*;
 
@@ -280,7 +279,7 @@ mod bench {
             ("crossbeam", |cores, items| there_and_back(cores, items, crossbeam(), crossbeam())),
         ];
 
-        /// The two ends, each for one thread.
+        /// The two ends of a channel, each for one thread.
         type Ends<S, R> = (S, R);
 
         fn mpsc() -> Ends<impl FnMut(u64) + Send, impl FnMut() -> u64 + Send> {
@@ -319,7 +318,7 @@ mod bench {
             (send, receive): Ends<S, R>,
         ) -> io::Result<Duration> {
             let (send, receive) = (Mutex::new(send), Mutex::new(receive));
-            together(cores, |place| match place {
+            together(cores, |thread| match thread {
                 0 => {
                     let send = &mut *send.lock().unwrap();
                     (0..items).for_each(send);
@@ -338,27 +337,27 @@ mod bench {
             (back, returning): Ends<S, R>,
         ) -> io::Result<Duration> {
             let sides = [Mutex::new((there, returning)), Mutex::new((back, arriving))];
-            together(cores, |place| {
-                let (send, receive) = &mut *sides[place].lock().unwrap();
+            together(cores, |thread| {
+                let (send, receive) = &mut *sides[thread].lock().unwrap();
                 for trip in 0..trips {
-                    if place == 0 {
+                    if thread == 0 {
                         send(trip);
                     }
                     let item = receive();
                     assert_eq!(item, trip, "what arrived");
-                    if place == 1 {
+                    if thread == 1 {
                         send(item);
                     }
                 }
             })
         }
 
-        /// A turn that two threads wait for.
+        /// Two threads that alternate by a counter and a condition variable.
         fn condvar(cores: &[usize], trips: u64) -> io::Result<Duration> {
             let (turn, changed) = (Mutex::new(0), Condvar::new());
-            let time = together(cores, |place| {
+            let time = together(cores, |thread| {
                 for trip in 0..trips {
-                    let mine = 2 * trip + place as u64;
+                    let mine = 2 * trip + thread as u64;
                     let mut turn =
                         changed.wait_while(turn.lock().unwrap(), |turn| *turn != mine).unwrap();
                     *turn += 1;

@@ -5,174 +5,123 @@
 //!     strace -f -c target/release/examples/sharing --only mutex    # two threads and a lock, counted by strace alone
 
 use perf_proved::concurrency::sharing::counter::Counter;
-use perf_proved::concurrency::sharing::litmus::{both_entered, old_text};
-use perf_proved::concurrency::sharing::naive::{AnyOrder, TestAndSet, TwoStepCounter};
-use perf_proved::concurrency::sharing::{Needed, spin::SpinLock};
+use perf_proved::concurrency::sharing::experiment::{
+    crowd, lost_additions, on_x86_64, set, wait_for_a_mutex,
+};
+use perf_proved::concurrency::sharing::litmus::{both_entered, value_missed};
+use perf_proved::concurrency::sharing::message_passing::Message;
+use perf_proved::concurrency::sharing::naive;
+use perf_proved::concurrency::sharing::store_buffering::Dekker;
+use perf_proved::concurrency::sharing::variants::{Variant, lock};
 use perf_proved::harness::flags::Example;
-use perf_proved::harness::report::{Report, Value};
+use perf_proved::harness::report::Report;
 use perf_proved::measuring::limits::{threads, two_cores};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::{cpu, syscalls};
+use perf_proved::proof::syscalls;
 use perf_proved::sys::cores;
-use std::hint::black_box;
+use std::io;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::Mutex;
 use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use std::{io, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often two cores are asked what they see.
+/// The number of times that two cores are asked what they see.
 const RUNS: usize = 1_000_000;
-/// What each of two threads adds.
+/// The number of additions of each of two threads.
 const ADDITIONS: usize = 1_000_000;
-/// How often each of four threads takes a lock, on one core.
+/// The number of sections of each of four threads on one core.
 const SECTIONS: usize = 20_000;
 
 fn main() -> ExitCode {
     Example::new(
         "Counts lost updates, reorderings and system calls of two cores that share memory.",
     )
-    .variants(&["mutex", "spin"])
+    .variants(&Variant::NAMES)
     .run(|flags| match flags.only {
-        Some(name) => contend_once(&name),
+        Some(name) => {
+            Variant::new(&name)?.add(two_cores()?, ADDITIONS)?;
+            Ok(ExitCode::SUCCESS)
+        }
         None => compare(flags.json),
     })
 }
 
 fn compare(json: bool) -> io::Result<ExitCode> {
     let mut report = Report::new("What two cores see of each other, and what sharing asks for");
-    let (two_steps, one_step) = (TwoStepCounter::default(), Counter::<Needed>::new());
-    lost(&mut report, "two_steps", || two_steps.add(), || two_steps.get());
-    let kept = lost(&mut report, "fetch_add", || one_step.add(), || one_step.get());
-    report.promise("the counter whose addition is one step loses nothing", kept);
-
-    // What a weaker ordering lets happen depends on the processor: arm64 forbids the first, and
-    // allows the second.
-    let cores = two_cores();
-    let ask = |ask: fn([usize; 2], usize) -> io::Result<u64>| {
-        let cores = cores.as_ref().map_err(|why| io::Error::new(why.kind(), why.to_string()))?;
-        ask(*cores, RUNS)
-    };
-    let on_x86 = |ask: io::Result<u64>| {
-        let elsewhere = || {
-            io::Error::other(
-                "what a weaker ordering lets happen here is not what it lets happen on x86-64",
-            )
-        };
-        if cfg!(target_arch = "x86_64") { ask } else { Err(elsewhere()) }
-    };
-    let fenced = ask(both_entered::<Needed>);
-    report.promise(
-        "with a fence between, never do both go in",
-        !fenced.as_ref().is_ok_and(|&both| both > 0),
-    );
-    set(&mut report, "release_acquire", "both_entered", on_x86(ask(both_entered::<AnyOrder>)));
-    set(&mut report, "seqcst_fence", "both_entered", fenced);
-    set(&mut report, "relaxed", "old_text", on_x86(ask(old_text::<AnyOrder>)));
-    set(&mut report, "release_acquire", "old_text", ask(old_text::<Needed>));
-
-    let mutex = Mutex::new(0);
-    let alone = syscalls::trace(|| (0..1_000_000).for_each(|_| *lock(&mutex) += 1));
-    set(&mut report, "mutex", "futex_alone", alone.map(|((), calls)| calls.total()));
-    set(
-        &mut report,
-        "mutex",
-        "futex_held",
-        syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made),
-    );
-    let spin = TestAndSet::default();
-    set(&mut report, "mutex", "cpu_ms_on_one_core", crowd(|work| work(&mut lock(&mutex))));
-    set(&mut report, "spin", "cpu_ms_on_one_core", crowd(|work| spin.with(|| work(&mut 0))));
-
-    let one_core = cores::allowed().map(|cores| [cores[0]; 2]);
-    let switches =
-        one_core.and_then(|cores| threads::park_trips(cores, 1000)).map(|trips| trips.switches);
-    set(&mut report, "park", "switches", switches);
-
-    let (sender, _receiver) = channel();
-    report.set(
-        "mpsc",
-        "allocations",
-        count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls,
-    );
-    let (sender, _receiver) = sync_channel(1000);
-    report.set(
-        "sync_channel",
-        "allocations",
-        count(|| (0..1000).all(|item| sender.send(item).is_ok())).1.calls,
-    );
+    additions(&mut report);
+    litmus_tests(&mut report);
+    locks(&mut report);
+    wake_ups(&mut report);
+    channels(&mut report);
     Ok(report.finish(json))
 }
 
-/// What was found, or why it cannot be.
-fn set<T: Into<Value>>(report: &mut Report, name: &str, quantity: &str, found: io::Result<T>) {
-    report.set(name, quantity, found.map_or_else(Value::from, T::into));
-}
-
-/// Two cores add, and how much of it is not there afterwards? Returns whether all is.
-fn lost(report: &mut Report, name: &str, add: impl Fn() + Sync, sum: impl Fn() -> usize) -> bool {
-    let done = two_cores()
-        .and_then(|cores| cores::together(&cores, |_| (0..ADDITIONS).for_each(|_| add())));
-    let lost = done.map(|_| (2 * ADDITIONS - sum()) as u64);
-    let kept = !lost.as_ref().is_ok_and(|&lost| lost > 0);
-    set(report, name, "lost", lost);
-    kept
-}
-
-/// One thread asks for a mutex that another one holds, and gets it. Returns the thread, whose end
-/// is not to be counted.
-fn wait_for_a_mutex() -> thread::JoinHandle<()> {
-    let shared = Arc::new((Mutex::new(()), AtomicBool::new(false), AtomicBool::new(false)));
-    let until = |flag: &AtomicBool| {
-        while !flag.load(Acquire) {
-            thread::sleep(Duration::from_millis(1));
-        }
-    };
-    let (held, theirs) = (lock(&shared.0), shared.clone());
-    let waiter = thread::spawn(move || {
-        theirs.1.store(true, Release);
-        drop(lock(&theirs.0));
-        theirs.2.store(true, Release);
+/// How many additions are lost in two steps, and in one?
+fn additions(report: &mut Report) {
+    let (two_steps, one_step) = (naive::TwoStepCounter::default(), Counter::new());
+    set(report, "two_steps", "lost", || {
+        lost_additions(two_cores()?, ADDITIONS, || two_steps.add(), || two_steps.get())
     });
-    until(&shared.1);
-    thread::sleep(Duration::from_millis(50)); // until it sleeps
-    drop(held);
-    until(&shared.2);
-    waiter
-}
-
-/// The CPU time, in milliseconds, of four threads on one core, each of which does some microseconds
-/// of work 20,000 times, alone with `alone`.
-fn crowd(alone: impl Fn(&mut dyn FnMut(&mut u64)) + Sync) -> io::Result<u64> {
-    let core = cores::allowed()?[0];
-    let before = cpu::process()?;
-    let work = |sum: &mut u64| (0..10_000).for_each(|step| *sum = black_box(*sum ^ step));
-    let thread = || {
-        cores::pin(core)?;
-        (0..SECTIONS).for_each(|_| alone(&mut { work }));
-        Ok(())
-    };
-    let ended: io::Result<Vec<()>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
-        threads.into_iter().map(cores::joined).collect()
+    let lost = set(report, "fetch_add", "lost", || {
+        lost_additions(two_cores()?, ADDITIONS, || one_step.add(), || one_step.get())
     });
-    ended?;
-    Ok((cpu::process()? - before).as_millis() as u64)
+    let kept = lost.map(|lost| lost == 0);
+    report.promise("the counter whose addition is one step loses nothing", kept);
 }
 
-/// Two cores that both want a lock, and nobody counts anything.
-fn contend_once(name: &str) -> io::Result<ExitCode> {
-    let (mutex, spin) = (Mutex::new(0), SpinLock::<_>::new(0));
-    let add = || if name == "mutex" { *lock(&mutex) += 1 } else { spin.with(|sum| *sum += 1) };
-    cores::together(&two_cores()?, |_| (0..ADDITIONS).for_each(|_| add()))?;
-    Ok(ExitCode::SUCCESS)
+/// What does the processor let happen? arm64 forbids the first result and allows the third.
+fn litmus_tests(report: &mut Report) {
+    set(report, "release_acquire", "both_entered", || {
+        on_x86_64()?;
+        let enter = naive::WeakDekker::try_enter;
+        both_entered(two_cores()?, RUNS, naive::WeakDekker::default, enter)
+    });
+    let fenced = set(report, "seqcst_fence", "both_entered", || {
+        both_entered(two_cores()?, RUNS, Dekker::new, Dekker::try_enter)
+    });
+    report.promise("with a fence between, both never enter", fenced.map(|both| both == 0));
+    set(report, "relaxed", "old_text", || {
+        on_x86_64()?;
+        let (send, receive) = (naive::RelaxedMessage::send, naive::RelaxedMessage::receive);
+        value_missed(two_cores()?, RUNS, naive::RelaxedMessage::default, send, receive)
+    });
+    set(report, "release_acquire", "old_text", || {
+        value_missed(two_cores()?, RUNS, Message::new, Message::send, Message::receive)
+    });
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+/// What does a lock ask of the kernel, alone and waited for, and what does it burn on one core?
+fn locks(report: &mut Report) {
+    let (mutex, spin) = (Mutex::new(0), naive::TestAndSet::default());
+    set(report, "mutex", "futex_alone", || {
+        let alone = || (0..1_000_000).for_each(|_| *lock(&mutex) += 1);
+        syscalls::trace(alone).map(|((), calls)| calls.total())
+    });
+    set(report, "mutex", "futex_held", || {
+        syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made)
+    });
+    set(report, "mutex", "cpu_ms_on_one_core", || crowd(SECTIONS, |work| work(&mut lock(&mutex))));
+    set(report, "spin", "cpu_ms_on_one_core", || {
+        crowd(SECTIONS, |work| spin.with(|| work(&mut 0)))
+    });
+}
+
+/// How often do two threads that park on one core switch?
+fn wake_ups(report: &mut Report) {
+    set(report, "park", "switches", || {
+        let core = cores::allowed()?[0];
+        threads::park_trips([core; 2], 1000).map(|trips| trips.switches)
+    });
+}
+
+/// How often does a channel allocate for a thousand items?
+fn channels(report: &mut Report) {
+    let (sender, _receiver) = channel();
+    let made = count(|| (0..1000).all(|item| sender.send(item).is_ok())).1;
+    report.set("mpsc", "allocations", made.calls);
+    let (sender, _receiver) = sync_channel(1000);
+    let made = count(|| (0..1000).all(|item| sender.send(item).is_ok())).1;
+    report.set("sync_channel", "allocations", made.calls);
 }

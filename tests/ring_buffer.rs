@@ -1,12 +1,16 @@
-//! The rings hold what they say, deliver each item once and in its order, drop each once, and the
-//! naive ones fail in the way that their documentation lists.
+//! The rings hold exactly their capacity, deliver each item once and in order, and drop each item
+//! once. The naive rings fail in the ways that their documentation lists.
 
-use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
-use perf_proved::concurrency::ring_buffer::{
-    AcquireRelease, blocking, blocking_mpmc, mpmc, probe, spsc,
+use perf_proved::concurrency::ring_buffer::experiment::{
+    Losses, losses, mpmc_from, spsc_from, trips,
 };
+use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
+use perf_proved::concurrency::ring_buffer::variants::Variant;
+use perf_proved::concurrency::ring_buffer::{CapacityError, blocking, blocking_mpmc, mpmc, spsc};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::allocations::{Counting, count};
+#[cfg(unix)]
+use perf_proved::proof::cpu;
 use perf_proved_tests::refusals;
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -20,19 +24,17 @@ use std::{iter, thread};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Where the counters begin: also where they wrap around while a test runs.
+/// Initial values of the counters. From some of them the counters wrap around during a test.
 const STARTS: [usize; 4] = [0, usize::MAX, usize::MAX - 2, usize::MAX / 2];
 
-// What is sequential.
+// One thread.
 
 #[test]
 fn any_capacity_from_one_is_exact() {
     for capacity in [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 1000] {
         for start in STARTS {
-            let (mut producer, mut consumer) =
-                spsc::ring_from::<_, AcquireRelease>(capacity, start);
-            let (shared_producer, shared_consumer) =
-                mpmc::ring_from::<_, AcquireRelease>(capacity, start);
+            let (mut producer, mut consumer) = spsc_from(capacity, start);
+            let (shared_producer, shared_consumer) = mpmc_from(capacity, start);
             for lap in 0..3 {
                 for item in 0..capacity {
                     assert_eq!(producer.push((lap, item)), Ok(()));
@@ -79,12 +81,44 @@ fn blocking_of_capacity_zero_panics() {
 
 #[test]
 #[should_panic(expected = "more slots than can be counted")]
-fn a_capacity_without_a_power_of_two_panics() {
+fn a_capacity_above_every_power_of_two_panics() {
     let _ = spsc::ring::<()>(usize::MAX);
 }
 
+/// 2^44 slots are 128 TiB or more, which no address space of today has room for.
 #[test]
-fn whoever_is_left_hears_of_it_after_the_last_item() {
+fn a_capacity_beyond_memory_is_an_error_and_no_abort() {
+    fn refusals(capacity: usize) -> [Option<CapacityError>; 4] {
+        [
+            spsc::try_ring::<u64>(capacity).err(),
+            mpmc::try_ring::<u64>(capacity).err(),
+            blocking::try_ring::<u64>(capacity).err(),
+            blocking_mpmc::try_ring::<u64>(capacity).err(),
+        ]
+    }
+    assert_eq!(refusals(8), [None; 4]);
+    assert_eq!(refusals(0), [Some(CapacityError::Zero); 4]);
+    assert_eq!(refusals(usize::MAX), [Some(CapacityError::TooManySlots(usize::MAX)); 4]);
+    let error = CapacityError::OutOfMemory(1 << 44);
+    assert_eq!(refusals(1 << 44), [Some(error); 4]);
+    assert_eq!(error.to_string(), "a ring of capacity 17592186044416 does not fit into memory");
+}
+
+#[test]
+fn each_variant_has_its_name_and_passes_an_item() {
+    for name in Variant::NAMES {
+        let variant = Variant::new(name).unwrap();
+        assert_eq!(variant.name(), name);
+        let (mut push, mut pop) = variant.ends(4);
+        assert!(push(7), "{name}");
+        assert_eq!(pop(), Some(7), "{name}");
+    }
+    let error = Variant::new("spmc").unwrap_err();
+    assert!(error.to_string().starts_with("spmc: not one of naive, "), "{error}");
+}
+
+#[test]
+fn the_other_side_sees_a_disconnect_after_the_last_item() {
     let (mut producer, mut consumer) = spsc::ring(2);
     producer.push(1).unwrap();
     drop(producer);
@@ -102,7 +136,7 @@ fn whoever_is_left_hears_of_it_after_the_last_item() {
 
     let (mut producer, consumer) = spsc::ring(1);
     drop(consumer);
-    assert_eq!(producer.push(1), Ok(()), "there is room, so nobody looks");
+    assert_eq!(producer.push(1), Ok(()), "there is room, so the push does not look");
     assert_eq!(producer.push(2), Err(TrySendError::Disconnected(2)));
 
     let (producer, consumer) = mpmc::ring(1);
@@ -114,7 +148,8 @@ fn whoever_is_left_hears_of_it_after_the_last_item() {
     assert_eq!(producer.push(2), Err(TrySendError::Disconnected(2)));
 }
 
-/// Counts itself out. The box is for valgrind, which sees it freed twice or never.
+/// Counts its drops, and panics in its destructor if told so. The box lets valgrind detect an item
+/// that is freed twice or never.
 struct Counted<'a>(
     &'a AtomicU64,
     bool,
@@ -129,13 +164,13 @@ impl Drop for Counted<'_> {
 }
 
 #[test]
-fn each_item_is_dropped_once_with_the_ring_too() {
+fn each_item_is_dropped_once_even_with_the_ring() {
     for start in STARTS {
         for inside in 0..=5 {
             let dropped = AtomicU64::new(0);
             let item = || Counted(&dropped, false, Box::new(0));
-            let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(5, start);
-            let (shared_producer, shared_consumer) = mpmc::ring_from::<_, AcquireRelease>(5, start);
+            let (mut producer, mut consumer) = spsc_from(5, start);
+            let (shared_producer, shared_consumer) = mpmc_from(5, start);
             for _ in 0..3 {
                 assert!(producer.push(item()).is_ok() && consumer.pop().is_ok());
                 assert!(shared_producer.push(item()).is_ok() && shared_consumer.pop().is_ok());
@@ -153,7 +188,7 @@ fn each_item_is_dropped_once_with_the_ring_too() {
 }
 
 #[test]
-fn a_destructor_that_panics_does_not_keep_the_rest() {
+fn a_destructor_that_panics_does_not_keep_the_other_items() {
     let dropped = AtomicU64::new(0);
     let items = || (0..5).map(|number| Counted(&dropped, number == 1, Box::new(0)));
     let (mut producer, consumer) = spsc::ring(5);
@@ -170,7 +205,7 @@ fn a_destructor_that_panics_does_not_keep_the_rest() {
 }
 
 #[test]
-fn items_of_no_size_and_of_any_size() {
+fn items_may_have_any_size_or_none() {
     let (mut producer, mut consumer) = spsc::ring(3);
     let (shared_producer, shared_consumer) = mpmc::ring(3);
     for _ in 0..3 {
@@ -191,7 +226,7 @@ fn items_of_no_size_and_of_any_size() {
 }
 
 #[test]
-fn nothing_is_allocated_after_the_ring() {
+fn a_ring_allocates_nothing_after_its_creation() {
     let (mut producer, mut consumer) = spsc::ring(64);
     let (shared_producer, shared_consumer) = mpmc::ring(64);
     let ((), made) = count(|| {
@@ -224,7 +259,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..200)
 }
 
-/// What a ring of that capacity must answer to a push, if it holds what `model` does.
+/// Returns what a ring of `capacity` must return for a push if it holds the items of `model`.
 fn push<T>(model: &mut VecDeque<T>, capacity: usize, item: T) -> Result<(), TrySendError<T>> {
     if model.len() == capacity {
         return Err(TrySendError::Full(item));
@@ -234,7 +269,7 @@ fn push<T>(model: &mut VecDeque<T>, capacity: usize, item: T) -> Result<(), TryS
 }
 
 proptest! {
-    // The same cases each time, so that a failure can be had again.
+    // The same cases in each run, so that a failure can be reproduced.
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         rng_seed: prop::test_runner::RngSeed::Fixed(1),
@@ -242,8 +277,8 @@ proptest! {
     })]
 
     #[test]
-    fn spsc_is_a_queue_with_a_bound(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
-        let (mut producer, mut consumer) = spsc::ring_from::<_, AcquireRelease>(capacity, start);
+    fn spsc_is_a_bounded_queue(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+        let (mut producer, mut consumer) = spsc_from(capacity, start);
         let mut model = VecDeque::new();
         for step in steps {
             match step {
@@ -265,8 +300,8 @@ proptest! {
     }
 
     #[test]
-    fn mpmc_is_a_queue_with_a_bound(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
-        let (producer, consumer) = mpmc::ring_from::<_, AcquireRelease>(capacity, start);
+    fn mpmc_is_a_bounded_queue(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+        let (producer, consumer) = mpmc_from(capacity, start);
         let mut model = VecDeque::new();
         for step in steps {
             match step {
@@ -277,12 +312,12 @@ proptest! {
     }
 }
 
-// With threads.
+// Several threads.
 
 const ITEMS: u64 = 1_000_000;
 
-/// What the items `0..items` look like, once each and in any order: how many, their sum, the sum of
-/// their squares.
+/// Returns the number of `items`, their sum, and the sum of their squares: a check that each arrived
+/// once, in any order.
 fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
     items.into_iter().fold([0; 3], |[count, sum, squares], item| {
         [count + 1, sum.wrapping_add(item), squares.wrapping_add(item.wrapping_mul(item))]
@@ -290,10 +325,9 @@ fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
 }
 
 #[test]
-fn spsc_delivers_a_million_items_in_their_order() {
+fn spsc_delivers_a_million_items_in_order() {
     for capacity in [3, 1024] {
-        let (mut producer, mut consumer) =
-            spsc::ring_from::<_, AcquireRelease>(capacity, usize::MAX - 1000);
+        let (mut producer, mut consumer) = spsc_from(capacity, usize::MAX - 1000);
         thread::scope(|scope| {
             scope.spawn(move || {
                 for mut item in 0..ITEMS {
@@ -321,8 +355,7 @@ fn spsc_delivers_a_million_items_in_their_order() {
 
 #[test]
 fn spsc_delivers_a_million_items_in_batches() {
-    let (mut producer, mut consumer) =
-        spsc::ring_from::<u64, AcquireRelease>(100, usize::MAX - 1000);
+    let (mut producer, mut consumer) = spsc_from::<u64>(100, usize::MAX - 1000);
     thread::scope(|scope| {
         scope.spawn(move || {
             let mut pushed = 0;
@@ -345,7 +378,7 @@ fn spsc_delivers_a_million_items_in_batches() {
 #[test]
 fn mpmc_delivers_a_million_items_once_each() {
     for (producers, consumers) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
-        let (producer, consumer) = mpmc::ring_from::<_, AcquireRelease>(61, usize::MAX - 1);
+        let (producer, consumer) = mpmc_from(61, usize::MAX - 1);
         let share = ITEMS / producers;
         let arrived = thread::scope(|scope| {
             for number in 0..producers {
@@ -372,7 +405,7 @@ fn mpmc_delivers_a_million_items_once_each() {
                                         let last = &mut last[(item / share) as usize];
                                         assert!(
                                             *last < Some(item),
-                                            "one producer's items in their order"
+                                            "the items of one producer arrive in order"
                                         );
                                         *last = Some(item);
                                         return Some(item);
@@ -389,16 +422,14 @@ fn mpmc_delivers_a_million_items_once_each() {
             popping
                 .into_iter()
                 .map(|popping| popping.join().unwrap())
-                .fold([0_u64; 3], |sum, part| {
-                    [0, 1, 2].map(|place| sum[place].wrapping_add(part[place]))
-                })
+                .fold([0_u64; 3], |sum, part| [0, 1, 2].map(|i| sum[i].wrapping_add(part[i])))
         });
         assert_eq!(arrived, checksum(0..ITEMS), "{producers} and {consumers}");
     }
 }
 
 #[test]
-fn blocking_delivers_what_it_has_to_wait_for() {
+fn blocking_delivers_every_item_when_its_threads_wait() {
     for capacity in [1, 64] {
         let (mut producer, mut consumer) = blocking::ring(capacity);
         let arrived = thread::scope(|scope| {
@@ -410,7 +441,7 @@ fn blocking_delivers_what_it_has_to_wait_for() {
 }
 
 #[test]
-fn blocking_wakes_whoever_is_left() {
+fn blocking_wakes_a_sleeper_when_the_other_end_is_dropped() {
     let (producer, mut consumer) = blocking::ring::<u64>(1);
     thread::scope(|scope| {
         let popping = scope.spawn(move || consumer.pop());
@@ -436,7 +467,7 @@ fn blocking_mpmc_of_capacity_zero_panics() {
 }
 
 #[test]
-fn blocking_mpmc_delivers_what_it_has_to_wait_for() {
+fn blocking_mpmc_delivers_every_item_when_its_threads_wait() {
     for capacity in [1, 2, 61] {
         let (producer, consumer) = blocking_mpmc::ring(capacity);
         let arrived = thread::scope(|scope| {
@@ -454,10 +485,10 @@ fn blocking_mpmc_delivers_what_it_has_to_wait_for() {
     }
 }
 
-/// More than one may sleep on either side, and all of them hear that nobody is left on the other
-/// one.
+/// Several threads may sleep on either side, and all of them wake when the last end of the other side
+/// is dropped.
 #[test]
-fn blocking_mpmc_wakes_all_that_are_left() {
+fn blocking_mpmc_wakes_all_sleepers_at_the_last_drop() {
     let (producer, consumer) = blocking_mpmc::ring::<u64>(1);
     thread::scope(|scope| {
         let popping =
@@ -483,7 +514,66 @@ fn blocking_mpmc_wakes_all_that_are_left() {
     });
 }
 
-// The naive ones.
+/// A clone that is dropped has no news for the sleepers, so it wakes none. The last one wakes them.
+#[test]
+#[cfg(target_os = "linux")]
+fn only_the_last_drop_asks_the_kernel_to_wake_a_sleeper() {
+    use perf_proved::proof::syscalls::trace;
+    fn calls(end: impl Sized) -> u64 {
+        trace(|| drop(end)).unwrap().1.total()
+    }
+    let (producer, consumer) = blocking_mpmc::ring::<u64>(1);
+    thread::scope(|scope| {
+        scope.spawn(move || consumer.pop());
+        let clone = producer.clone();
+        thread::sleep(Duration::from_millis(50)); // until the consumer sleeps
+        assert_eq!(calls(clone), 0, "one producer is left");
+        assert!(calls(producer) > 0, "the consumer sleeps");
+    });
+    let (producer, consumer) = blocking_mpmc::ring(1);
+    producer.push(0).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || producer.push(1));
+        let clone = consumer.clone();
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(calls(clone), 0, "one consumer is left");
+        assert!(calls(consumer) > 0, "the producer sleeps");
+    });
+}
+
+/// A machine that is busy with other work may take time away from the sleep, but does not add any.
+#[test]
+#[cfg(unix)]
+fn a_thread_that_waits_for_a_blocking_ring_sleeps() {
+    /// Returns the CPU time of `wait`, which `end` ends after a while.
+    fn cpu_time(wait: impl FnOnce() + Send, end: impl FnOnce()) -> Duration {
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let before = cpu::thread().unwrap();
+                wait();
+                cpu::thread().unwrap() - before
+            });
+            thread::sleep(Duration::from_millis(300));
+            end();
+            waiting.join().unwrap()
+        })
+    }
+    let (mut producer, mut consumer) = blocking::ring(1);
+    let pop = cpu_time(|| assert_eq!(consumer.pop(), Ok(1)), || producer.push(1).unwrap());
+    producer.push(2).unwrap();
+    let push = cpu_time(|| producer.push(3).unwrap(), || assert_eq!(consumer.pop(), Ok(2)));
+    let (producer, consumer) = blocking_mpmc::ring(1);
+    let pop_mpmc = cpu_time(|| assert_eq!(consumer.pop(), Ok(1)), || producer.push(1).unwrap());
+    producer.push(2).unwrap();
+    let push_mpmc = cpu_time(|| producer.push(3).unwrap(), || assert_eq!(consumer.pop(), Ok(2)));
+    for (what, time) in
+        [("pop", pop), ("push", push), ("MPMC pop", pop_mpmc), ("MPMC push", push_mpmc)]
+    {
+        assert!(time < Duration::from_millis(30), "{what} took {time:?} of CPU time");
+    }
+}
+
+// The naive rings.
 
 #[test]
 fn naive_wastes_a_slot_and_accepts_nothing_at_size_one() {
@@ -511,39 +601,38 @@ fn naive_drops_what_it_has_no_room_for() {
     assert_eq!(Rc::strong_count(&item), 2);
 }
 
-/// Two threads push a million items and pop what they can: some are lost or come twice, if not at
-/// every try. The ring for many loses nothing in the same experiment.
+/// Two threads push a million items and pop what they can: some items are lost or arrive twice,
+/// though not in every attempt. The MPMC ring loses nothing in the same experiment.
 #[test]
 fn naive_loses_items_with_two_producers() {
     let Ok(cores) = two_cores() else { return };
     let naive = || {
         let ring = AtomicRing::new(1024);
-        probe::losses(cores, ITEMS, |item| ring.push(item), || ring.pop()).unwrap()
+        losses(cores, ITEMS, |item| ring.push(item), || ring.pop()).unwrap()
     };
-    // Where other work takes the cores away, the two meet more rarely.
+    // While other work takes the cores away, the two threads collide more rarely.
     let end = Instant::now() + Duration::from_secs(60);
-    let mut tries = iter::from_fn(|| (Instant::now() < end).then(naive));
-    assert!(tries.any(|losses| losses != probe::Losses::default()), "a minute, and all well");
+    let mut attempts = iter::from_fn(|| (Instant::now() < end).then(naive));
+    assert!(attempts.any(|losses| losses != Losses::default()), "no item was lost in a minute");
 
     let (producer, consumer) = mpmc::ring(1024);
-    let losses =
-        probe::losses(cores, ITEMS, |item| producer.push(item).is_ok(), || consumer.pop().ok());
-    assert_eq!(losses.unwrap(), probe::Losses::default());
+    let losses = losses(cores, ITEMS, |item| producer.push(item).is_ok(), || consumer.pop().ok());
+    assert_eq!(losses.unwrap(), Losses::default());
 }
 
 #[test]
-fn trips_are_as_many_as_were_asked_for() {
+fn an_experiment_makes_as_many_trips_as_it_is_told() {
     let Ok(cores) = two_cores() else { return };
     let ((mut there, mut arriving), (mut back, mut returning)) =
         (blocking::ring(1), blocking::ring(1));
     let ping = || assert_eq!((there.push(1).is_ok(), returning.pop()), (true, Ok(2)));
     let pong = || assert_eq!((arriving.pop(), back.push(2).is_ok()), (Ok(1), true));
-    let times = probe::trips(cores, 100, ping, pong).unwrap();
+    let times = trips(cores, 100, ping, pong).unwrap();
     assert_eq!(times.len(), 100);
     assert!(times.iter().all(|time| !time.is_zero()));
 }
 
-// What does not compile.
+// Programs that do not compile.
 
 #[test]
 fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
@@ -553,7 +642,7 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
         );
         refusals(name, &program).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
     };
-    // It compiles as one producer and one consumer, each in its thread.
+    // One producer and one consumer, each in its own thread, compile.
     let well = "let (mut producer, mut consumer) = spsc::ring(4);
         std::thread::scope(|scope| {
             scope.spawn(move || producer.push(1));
@@ -575,46 +664,4 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
             scope.spawn(|| ring.pop());
         });";
     assert_eq!(codes("ring_buffer_naive", naive), ["E0499"]);
-}
-
-/// One ordering weaker than it must be, each. These pass on a processor that orders such accesses
-/// by itself, and under ThreadSanitizer they must be reported: `.ci/race` runs them.
-mod weakened {
-    use super::*;
-    use perf_proved::concurrency::ring_buffer::Orderings;
-    use std::sync::atomic::Ordering::{self, Relaxed};
-
-    macro_rules! weakened {
-        ($($test:ident: $ordering:ident)*) => {$(
-            #[test]
-            #[ignore = "has a data race on purpose"]
-            fn $test() {
-                struct Weak;
-                // SAFETY: not kept, on purpose: this is for the sanitizer, which has to report it.
-                unsafe impl Orderings for Weak {
-                    const $ordering: Ordering = Relaxed;
-                }
-                let (mut producer, mut consumer) = spsc::ring_from::<u64, Weak>(16, 0);
-                thread::scope(|scope| {
-                    scope.spawn(move || {
-                        for item in 0..10_000 {
-                            while producer.push(item).is_err() {
-                                thread::yield_now();
-                            }
-                        }
-                    });
-                    while consumer.pop() != Err(TryRecvError::Disconnected) {
-                        thread::yield_now();
-                    }
-                });
-            }
-        )*};
-    }
-
-    weakened! {
-        written_store: WRITTEN_STORE
-        written_load: WRITTEN_LOAD
-        taken_store: TAKEN_STORE
-        taken_load: TAKEN_LOAD
-    }
 }

@@ -1,15 +1,16 @@
-//! The pieces do what their documentation says, one thread at a time and two at once, and the naive
-//! ones fail in the way that it lists. What every interleaving may do is the models' to say
-//! (`tests/loom/sharing.rs`).
+//! The pieces do what their documentation says, on one thread and on two at once, and the naive ones
+//! fail in the ways that it lists. The models explore every interleaving (`tests/loom/sharing.rs`).
 
 use perf_proved::concurrency::sharing::counter::Counter;
-use perf_proved::concurrency::sharing::doors::Doors;
-use perf_proved::concurrency::sharing::letter::Letter;
-use perf_proved::concurrency::sharing::litmus::{both_entered, old_text};
-use perf_proved::concurrency::sharing::naive::{AnyOrder, TestAndSet, TwoStepCounter};
-use perf_proved::concurrency::sharing::owners::Owners;
+use perf_proved::concurrency::sharing::litmus::{both_entered, value_missed};
+use perf_proved::concurrency::sharing::message_passing::Message;
+#[cfg(target_arch = "x86_64")]
+use perf_proved::concurrency::sharing::naive::WeakDekker;
+use perf_proved::concurrency::sharing::naive::{RelaxedMessage, TestAndSet, TwoStepCounter};
+use perf_proved::concurrency::sharing::reference_count::ReferenceCount;
 use perf_proved::concurrency::sharing::spin::SpinLock;
-use perf_proved::concurrency::sharing::{Needed, Orderings};
+use perf_proved::concurrency::sharing::store_buffering::Dekker;
+use perf_proved::concurrency::sharing::variants::Variant;
 use perf_proved::measuring::limits::two_cores;
 #[cfg(unix)]
 use perf_proved::proof::cpu;
@@ -22,50 +23,54 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, thread};
 
-// One thread at a time.
+// One thread.
 
 #[test]
 fn a_counter_counts_both_ways() {
-    let counter = Counter::<Needed>::default();
+    let counter = Counter::default();
     assert_eq!(counter.get(), 0);
     counter.add();
-    assert_eq!(counter.add_by_exchange(), 0, "nobody was faster");
+    assert_eq!(counter.add_by_compare_exchange(), 0, "no other thread was faster");
     assert_eq!(counter.get(), 2);
 }
 
 #[test]
-fn a_letter_is_read_once_it_is_sent_and_again() {
-    for text in [0, 1, usize::MAX] {
-        let letter = Letter::<Needed>::default();
-        assert_eq!(letter.read(), None);
-        letter.send(text);
-        assert_eq!([letter.read(), letter.read()], [Some(text); 2]);
+fn a_message_is_received_only_after_it_is_sent_and_more_than_once() {
+    for value in [0, 1, usize::MAX] {
+        let message = Message::default();
+        assert_eq!(message.receive(), None);
+        message.send(value);
+        assert_eq!([message.receive(), message.receive()], [Some(value); 2]);
+        let relaxed = RelaxedMessage::default();
+        assert_eq!(relaxed.receive(), None);
+        relaxed.send(value);
+        assert_eq!(relaxed.receive(), Some(value), "right on one thread");
     }
 }
 
 #[test]
-fn whoever_comes_second_stays_outside() {
+fn the_second_thread_may_not_enter() {
     for first in [0, 1] {
-        let doors = Doors::<Needed>::default();
-        assert!(doors.enter(first));
-        assert!(!doors.enter(1 - first));
+        let entry = Dekker::default();
+        assert!(entry.try_enter(first));
+        assert!(!entry.try_enter(1 - first));
     }
-    assert!(catch_unwind(|| Doors::<Needed>::new().enter(2)).is_err(), "there are two doors");
+    assert!(catch_unwind(|| Dekker::new().try_enter(2)).is_err(), "there are two threads");
 }
 
 #[test]
-fn the_last_owner_is_told_so_and_nobody_else() {
+fn only_the_last_owner_is_told_that_it_is_the_last() {
     for owners in [1, 2, 3, 100] {
-        let left = Owners::<Needed>::new(owners);
-        let told: Vec<bool> = (0..owners).map(|_| left.leave()).collect();
+        let count = ReferenceCount::new(owners);
+        let told: Vec<bool> = (0..owners).map(|_| count.release()).collect();
         assert_eq!(told.iter().position(|&last| last), Some(owners - 1), "{owners}");
     }
 }
 
 #[test]
-fn a_spin_lock_returns_what_its_work_does_and_drops_its_value_once() {
+fn a_spin_lock_returns_the_result_of_its_work_and_drops_its_value_once() {
     let (first, second) = (Arc::new(1), Arc::new(2));
-    let lock = SpinLock::<_>::new(first.clone());
+    let lock = SpinLock::new(first.clone());
     assert_eq!(lock.with(|value| **value), 1);
     assert_eq!(lock.with(|value| std::mem::replace(value, second.clone())), first);
     assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 2));
@@ -74,8 +79,8 @@ fn a_spin_lock_returns_what_its_work_does_and_drops_its_value_once() {
 }
 
 #[test]
-fn a_spin_lock_is_given_back_by_work_that_panics() {
-    let lock = SpinLock::<_>::new(0);
+fn a_spin_lock_is_released_even_if_its_work_panics() {
+    let lock = SpinLock::new(0);
     let panic = catch_unwind(AssertUnwindSafe(|| {
         lock.with(|value| {
             *value = 1;
@@ -86,9 +91,9 @@ fn a_spin_lock_is_given_back_by_work_that_panics() {
     assert_eq!(lock.with(|value| *value), 1, "as it was left");
 }
 
-// Two at once.
+// Two threads at once.
 
-/// What two threads do at once, on any cores, so that it runs on one too.
+/// Runs `work` on two threads at once, on any cores, so that it also works on a single one.
 fn two(work: impl Fn(usize) + Sync) {
     thread::scope(|scope| {
         let work = &work;
@@ -99,11 +104,11 @@ fn two(work: impl Fn(usize) + Sync) {
 
 #[test]
 fn counters_of_one_step_lose_nothing() {
-    let (counter, exchanged) = (Counter::<Needed>::new(), Counter::<Needed>::new());
+    let (counter, exchanged) = (Counter::new(), Counter::new());
     two(|_| {
         for _ in 0..300_000 {
             counter.add();
-            exchanged.add_by_exchange();
+            exchanged.add_by_compare_exchange();
         }
     });
     assert_eq!([counter.get(), exchanged.get()], [600_000; 2]);
@@ -113,7 +118,7 @@ fn counters_of_one_step_lose_nothing() {
 fn a_spin_lock_lets_one_in_at_a_time() {
     let _alone = alone();
     for threads in [1, 2, 4] {
-        let lock = SpinLock::<_>::new((0_u64, 0_u64));
+        let lock = SpinLock::new((0_u64, 0_u64));
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
@@ -131,74 +136,92 @@ fn a_spin_lock_lets_one_in_at_a_time() {
 }
 
 #[test]
-fn letters_between_threads_are_whole() {
-    let letters: Vec<Letter> = (0..10_000).map(|_| Letter::new()).collect();
+fn messages_between_threads_are_complete() {
+    let messages: Vec<Message> = (0..10_000).map(|_| Message::new()).collect();
     two(|me| {
-        for (number, letter) in letters.iter().enumerate() {
-            match me {
-                0 => letter.send(number + 1),
-                _ => assert_eq!(
-                    std::iter::repeat_with(|| {
-                        thread::yield_now();
-                        letter.read()
-                    })
-                    .flatten()
-                    .next(),
-                    Some(number + 1)
-                ),
+        for (number, message) in messages.iter().enumerate() {
+            if me == 0 {
+                message.send(number + 1);
+                continue;
             }
+            let received = loop {
+                match message.receive() {
+                    Some(value) => break value,
+                    None => thread::yield_now(),
+                }
+            };
+            assert_eq!(received, number + 1);
         }
     });
 }
 
 #[test]
-fn of_many_owners_one_is_last() {
+fn one_of_many_owners_is_the_last() {
     for owners in [2, 3, 8] {
-        let (left, last) = (Owners::<Needed>::new(owners), AtomicUsize::new(0));
+        let (count, last) = (ReferenceCount::new(owners), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..owners {
-                scope.spawn(|| last.fetch_add(usize::from(left.leave()), Ordering::Relaxed));
+                scope.spawn(|| last.fetch_add(usize::from(count.release()), Ordering::Relaxed));
             }
         });
         assert_eq!(last.into_inner(), 1, "{owners}");
     }
 }
 
-/// `None` where one core is all there is.
+#[test]
+fn both_locks_add_up_every_addition() {
+    for name in Variant::NAMES {
+        let variant = Variant::new(name).unwrap();
+        let sum = asked(|cores| variant.add(cores, 10_000));
+        assert!(sum.is_none_or(|sum| sum == 20_000), "{name}: {sum:?}");
+    }
+    assert!(Variant::new("rwlock").is_err());
+}
+
+/// Runs `ask` on two cores, or returns `None` if this process may use only one.
 fn asked<T>(ask: impl FnOnce([usize; 2]) -> io::Result<T>) -> Option<T> {
     let _alone = alone();
     two_cores().ok().map(|cores| ask(cores).unwrap())
 }
 
+/// Counts the runs in which two threads both enter by [`Dekker`], and those in which a [`Message`]'s
+/// flag arrives before its value.
+fn surprises(cores: [usize; 2], runs: usize) -> io::Result<[u64; 2]> {
+    Ok([
+        both_entered(cores, runs, Dekker::new, Dekker::try_enter)?,
+        value_missed(cores, runs, Message::new, Message::send, Message::receive)?,
+    ])
+}
+
 #[test]
-fn with_a_fence_or_an_ordering_the_odd_answers_are_never_seen() {
+fn with_a_fence_or_an_ordering_the_surprising_results_are_never_seen() {
     // Around the number of runs that are prepared at once, and none.
     for runs in [0, 1, 4095, 4096, 4097, 100_000] {
-        assert!(asked(|cores| both_entered::<Needed>(cores, runs)).is_none_or(|found| found == 0));
-        assert!(asked(|cores| old_text::<Needed>(cores, runs)).is_none_or(|found| found == 0));
+        assert!(asked(|cores| surprises(cores, runs)).is_none_or(|found| found == [0; 2]));
     }
 }
 
-/// The question can be answered with yes, or a count of none would say nothing.
+/// The surprising result can be seen, or a count of zero would say nothing.
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn without_a_fence_both_go_in() {
-    assert!(asked(|cores| both_entered::<AnyOrder>(cores, 500_000)).is_none_or(|found| found > 0));
+fn without_a_fence_both_enter() {
+    let ask = |cores| both_entered(cores, 500_000, WeakDekker::default, WeakDekker::try_enter);
+    assert!(asked(ask).is_none_or(|found| found > 0));
 }
 
-/// A letter whose flag goes first is seen to be empty.
+/// A message whose flag is raised before its value is written is seen without the value.
 #[test]
-fn a_flag_before_the_letter_is_seen() {
+fn a_flag_before_the_value_is_seen() {
     use perf_proved::concurrency::sharing::litmus::count;
-    let send = |letter: &[AtomicUsize; 2]| {
-        letter[1].store(1, Ordering::SeqCst);
+    let send = |message: &[AtomicUsize; 2]| {
+        message[1].store(1, Ordering::SeqCst);
         (0..50).for_each(|_| std::hint::spin_loop());
-        letter[0].store(1, Ordering::SeqCst);
+        message[0].store(1, Ordering::SeqCst);
         true
     };
-    let read = |letter: &[AtomicUsize; 2]| {
+    let read = |message: &[AtomicUsize; 2]| {
         (0..25).for_each(|_| std::hint::spin_loop());
-        letter[1].load(Ordering::SeqCst) == 1 && letter[0].load(Ordering::SeqCst) == 0
+        message[1].load(Ordering::SeqCst) == 1 && message[0].load(Ordering::SeqCst) == 0
     };
     assert!(
         asked(|cores| count(cores, 100_000, Default::default, send, read))
@@ -206,7 +229,7 @@ fn a_flag_before_the_letter_is_seen() {
     );
 }
 
-// What the naive ones do.
+// The naive versions.
 
 #[test]
 fn two_steps_lose_additions_in_any_ordering() {
@@ -218,7 +241,7 @@ fn two_steps_lose_additions_in_any_ordering() {
     assert!(lost.is_none_or(|lost| lost > 0));
 }
 
-/// The CPU time of one thread that waits while another one sleeps with the lock.
+/// Returns the CPU time of a thread that waits while another sleeps with the lock.
 #[cfg(unix)]
 fn waiting(lock: impl Fn(&mut dyn FnMut()) + Sync) -> io::Result<Duration> {
     let (held, waited) = (AtomicUsize::new(0), Mutex::new(Ok(Duration::ZERO)));
@@ -239,12 +262,12 @@ fn waiting(lock: impl Fn(&mut dyn FnMut()) + Sync) -> io::Result<Duration> {
     waited.into_inner().unwrap()
 }
 
-/// A machine that does much else may take half of the time away, not nine tenths.
+/// A machine that is busy with other work may take half of the time away, but not nine tenths.
 #[test]
 #[cfg(unix)]
-fn who_waits_for_a_spin_lock_burns_a_core_and_for_a_mutex_does_not() {
+fn waiting_for_a_spin_lock_burns_a_core_and_for_a_mutex_does_not() {
     let _alone = alone();
-    let (naive, spin, mutex) = (TestAndSet::default(), SpinLock::<_>::new(()), Mutex::new(()));
+    let (naive, spin, mutex) = (TestAndSet::default(), SpinLock::new(()), Mutex::new(()));
     assert!(waiting(|work| naive.with(work)).unwrap() > Duration::from_millis(20));
     assert!(waiting(|work| spin.with(|()| work())).unwrap() > Duration::from_millis(20));
     let sleeps = waiting(|work| {
@@ -256,8 +279,8 @@ fn who_waits_for_a_spin_lock_burns_a_core_and_for_a_mutex_does_not() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_lock_that_nobody_else_holds_asks_the_kernel_for_nothing() {
-    let (naive, spin, mutex) = (TestAndSet::default(), SpinLock::<_>::new(0), Mutex::new(0));
+fn a_lock_without_contention_makes_no_system_call() {
+    let (naive, spin, mutex) = (TestAndSet::default(), SpinLock::new(0), Mutex::new(0));
     let calls = perf_proved::proof::syscalls::trace(|| {
         for _ in 0..10_000 {
             naive.with(|| spin.with(|value| *value += 1));
@@ -269,14 +292,8 @@ fn a_lock_that_nobody_else_holds_asks_the_kernel_for_nothing() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_core_that_is_not_there_is_an_error_and_no_answer() {
+fn a_core_that_does_not_exist_is_an_error_and_no_result() {
     let missing = 1 << 20;
-    assert!(both_entered::<Needed>([missing; 2], 10).is_err());
-    assert!(old_text::<Needed>([missing; 2], 10).is_err());
-}
-
-/// The naive orderings are right where a data race would follow: at the lock.
-#[test]
-fn the_naive_orderings_keep_the_lock_sound() {
-    assert_eq!([AnyOrder::LOCK, AnyOrder::UNLOCK], [Ordering::Acquire, Ordering::Release]);
+    assert!(both_entered([missing; 2], 10, Dekker::new, Dekker::try_enter).is_err());
+    assert!(surprises([missing; 2], 10).is_err());
 }

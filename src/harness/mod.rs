@@ -27,7 +27,6 @@ pub mod size;
 use std::io;
 
 /// Returns the error for a variant's name that is none of the `known` ones.
-#[cfg(target_os = "linux")]
 pub(crate) fn unknown(name: &str, known: &[&str]) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: not one of {}", known.join(", ")))
 }

@@ -14,20 +14,6 @@ fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
-/// Defines sets of orderings, each with one ordering weaker than the code needs.
-macro_rules! weakened {
-    ($($name:ident: $field:ident = $ordering:expr;)*) => {
-        $(
-            struct $name;
-            // SAFETY: none. The models that use these must fail, and loom stops them before anything
-            // is read.
-            unsafe impl Orderings for $name {
-                const $field: Ordering = $ordering;
-            }
-        )*
-    };
-}
-
 mod allocation;
 mod cache_lines;
 mod object_pool;

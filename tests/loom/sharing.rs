@@ -1,34 +1,23 @@
 //! Models of message passing, store buffering, counters, a spin lock and a reference count.
+//!
+//! `.ci/breaks/sharing.toml` weakens each ordering in turn, and names the model that fails then.
 
 use loom::cell::UnsafeCell;
 use loom::model;
 use loom::sync::Arc;
 use loom::thread;
 use perf_proved::concurrency::sharing::counter::Counter;
-use perf_proved::concurrency::sharing::doors::Doors;
-use perf_proved::concurrency::sharing::letter::Letter;
-use perf_proved::concurrency::sharing::naive::TwoStepCounter;
-use perf_proved::concurrency::sharing::owners::Owners;
+use perf_proved::concurrency::sharing::message_passing::Message;
+use perf_proved::concurrency::sharing::naive::{RelaxedMessage, TwoStepCounter, WeakDekker};
+use perf_proved::concurrency::sharing::reference_count::ReferenceCount;
 use perf_proved::concurrency::sharing::spin::SpinLock;
-use perf_proved::concurrency::sharing::{Needed, Orderings};
-use std::sync::atomic::Ordering::{self, AcqRel, Relaxed, Release};
+use perf_proved::concurrency::sharing::store_buffering::Dekker;
 
-weakened! {
-    Send: SEND = Relaxed;
-    Read: READ = Relaxed;
-    Between: BETWEEN = AcqRel;
-    Lock: LOCK = Relaxed;
-    Unlock: UNLOCK = Relaxed;
-    Leave: LEAVE = Relaxed;
-    // A fence cannot be relaxed; as a release it hears of nothing.
-    Last: LAST = Release;
-}
-
-/// `work` in two threads, on something that both share; then `after`.
-fn two<S: std::marker::Send + Sync + 'static>(
-    new: impl Fn() -> S + std::marker::Send + Sync + 'static,
-    work: impl Fn(&S, usize) + std::marker::Send + Sync + Copy + 'static,
-    after: impl Fn(&S) + std::marker::Send + Sync + 'static,
+/// Runs `work` in two threads that share a new state, and then `after`.
+fn two<S: Send + Sync + 'static>(
+    new: impl Fn() -> S + Send + Sync + 'static,
+    work: impl Fn(&S, usize) + Send + Sync + Copy + 'static,
+    after: impl Fn(&S) + Send + Sync + 'static,
 ) {
     model(move || {
         let shared = Arc::new(new());
@@ -40,45 +29,58 @@ fn two<S: std::marker::Send + Sync + 'static>(
     });
 }
 
-/// One sends, the other looks once.
-fn message<O: Orderings + 'static>() {
-    let work = |letter: &Letter<O>, me| match me {
-        0 => assert_ne!(letter.read(), Some(0), "an old text"),
-        _ => letter.send(1),
+/// One thread sends, and the other receives once.
+#[test]
+fn message_is_read_whole() {
+    let work = |message: &Message, me| match me {
+        0 => assert_ne!(message.receive(), Some(0), "the value is missing"),
+        _ => message.send(1),
     };
-    two(Letter::<O>::new, work, |letter| assert_eq!(letter.read(), Some(1)));
+    two(Message::new, work, |message| assert_eq!(message.receive(), Some(1)));
 }
 
 #[test]
-fn message_is_read_whole() {
-    message::<Needed>();
+#[should_panic(expected = "the value is missing")]
+fn message_without_orderings_is_broken() {
+    let work = |message: &RelaxedMessage, me| match me {
+        0 => assert_ne!(message.receive(), Some(0), "the value is missing"),
+        _ => message.send(1),
+    };
+    two(RelaxedMessage::default, work, |_| ());
 }
 
-/// One visitor at each door.
-fn visits<O: Orderings + 'static>() {
-    model(|| {
-        let doors = Arc::new(Doors::<O>::new());
-        let theirs = doors.clone();
-        let other = thread::spawn(move || theirs.enter(1));
-        let entered = doors.enter(0);
-        assert!(!(other.join().unwrap() && entered), "both went in");
+/// Two threads that enter once each.
+fn visits<E: Send + Sync + 'static>(new: fn() -> E, try_enter: fn(&E, usize) -> bool) {
+    model(move || {
+        let entry = Arc::new(new());
+        let theirs = entry.clone();
+        let other = thread::spawn(move || try_enter(&theirs, 1));
+        let entered = try_enter(&entry, 0);
+        assert!(!(other.join().unwrap() && entered), "both entered");
     });
 }
 
 #[test]
 fn doors_let_one_in() {
-    visits::<Needed>();
+    visits(Dekker::new, Dekker::try_enter);
+}
+
+#[test]
+#[should_panic(expected = "both entered")]
+fn entry_with_a_weak_fence_is_broken() {
+    visits(WeakDekker::default, WeakDekker::try_enter);
 }
 
 #[test]
 fn counter_loses_nothing() {
     two(
-        Counter::<Needed>::new,
+        Counter::new,
         |counter, _| (0..2).for_each(|_| counter.add()),
         |counter| assert_eq!(counter.get(), 4),
     );
-    let work = |counter: &Counter, _| (0..2).for_each(|_| assert!(counter.add_by_exchange() <= 2));
-    two(Counter::<Needed>::new, work, |counter| assert_eq!(counter.get(), 4));
+    let work =
+        |counter: &Counter, _| (0..2).for_each(|_| assert!(counter.add_by_compare_exchange() <= 2));
+    two(Counter::new, work, |counter| assert_eq!(counter.get(), 4));
 }
 
 /// Sequential consistency orders the steps, and does not make one of two.
@@ -92,68 +94,34 @@ fn counter_of_two_steps_is_broken() {
     );
 }
 
-/// Two threads that each take the lock twice.
-fn sections<O: Orderings + 'static>() {
-    let work = |lock: &SpinLock<u32, O>, _| (0..2).for_each(|_| lock.with(|value| *value += 1));
-    two(|| SpinLock::<u32, O>::new(0), work, |lock| assert_eq!(lock.with(|value| *value), 4));
-}
-
+/// Two threads that take the lock twice each.
 #[test]
 fn spin_lock_lets_one_in_and_passes_its_writes_on() {
-    sections::<Needed>();
+    let work = |lock: &SpinLock<u32>, _| (0..2).for_each(|_| lock.with(|value| *value += 1));
+    two(|| SpinLock::new(0), work, |lock| assert_eq!(lock.with(|value| *value), 4));
 }
 
-/// Something shared, which the last owner clears.
-struct Shared<O: Orderings>(Owners<O>, UnsafeCell<u32>);
+/// A shared value that the last owner clears.
+struct Shared(ReferenceCount, UnsafeCell<u32>);
 
-// SAFETY: what the models are about; loom ends those in which it is not so.
-unsafe impl<O: Orderings> std::marker::Send for Shared<O> {}
+// SAFETY: the models check that the accesses are ordered; loom ends those in which they are not.
+unsafe impl Send for Shared {}
 // SAFETY: as above.
-unsafe impl<O: Orderings> Sync for Shared<O> {}
+unsafe impl Sync for Shared {}
 
-/// Two owners that read and leave.
-fn leaving<O: Orderings + 'static>() {
-    let work = |shared: &Shared<O>, _| {
-        // SAFETY: this owner has not left, so nobody writes.
+/// Two owners that read the value and release it.
+#[test]
+fn last_owner_is_alone() {
+    let work = |shared: &Shared, _| {
+        // SAFETY: this owner has not released its reference, so no thread writes.
         shared.1.with(|value| assert_eq!(unsafe { *value }, 7));
-        if shared.0.leave() {
-            // SAFETY: all others have left, as the models check.
+        if shared.0.release() {
+            // SAFETY: all other owners have released theirs, as the model checks.
             shared.1.with_mut(|value| unsafe { *value = 0 });
         }
     };
-    let after = |shared: &Shared<O>| {
-        shared.1.with(|value| assert_eq!(unsafe { *value }, 0, "nobody was last"))
+    let after = |shared: &Shared| {
+        shared.1.with(|value| assert_eq!(unsafe { *value }, 0, "no owner was the last"))
     };
-    two(|| Shared(Owners::<O>::new(2), UnsafeCell::new(7)), work, after);
-}
-
-#[test]
-fn last_owner_is_alone() {
-    leaving::<Needed>();
-}
-
-/// One model for each ordering that is weaker than it has to be.
-mod weakened {
-    use super::*;
-
-    macro_rules! breaks {
-        ($($name:ident: $model:expr, $says:literal;)*) => {
-            $(
-                #[test]
-                #[should_panic(expected = $says)]
-                fn $name() {
-                    $model;
-                }
-            )*
-        };
-    }
-    breaks! {
-        message_send: message::<Send>(), "an old text";
-        message_read: message::<Read>(), "an old text";
-        doors_between: visits::<Between>(), "both went in";
-        spin_lock_lock: sections::<Lock>(), "Causality violation";
-        spin_lock_unlock: sections::<Unlock>(), "Causality violation";
-        owners_leave: leaving::<Leave>(), "Causality violation";
-        owners_last: leaving::<Last>(), "Causality violation";
-    }
+    two(|| Shared(ReferenceCount::new(2), UnsafeCell::new(7)), work, after);
 }

@@ -1,17 +1,18 @@
-//! One producer, one consumer, and whoever has nothing to do sleeps.
+//! One producer, one consumer, and a side that cannot go on sleeps.
 //!
-//! Sleeping needs one thing that spinning does not. Each side writes something and then reads what
-//! the other one wrote: the producer `tail` and whether the consumer sleeps, the consumer that it
-//! sleeps and `tail`. With release and acquire alone both may read the old value, and then one
-//! sleeps and nobody wakes it. A sequentially consistent fence on each side forbids that, and has
-//! to be paid for with every item: so this is a type of its own.
+//! Sleeping needs one thing that spinning does not. Each side writes one word and then reads the
+//! other's: the producer writes `tail` and reads the number of sleepers, the consumer writes that
+//! number and reads `tail`. With release and acquire alone both may read the old value; then the
+//! consumer sleeps and the producer does not wake it. A sequentially consistent fence on each side
+//! rules that out. Every item pays for the fence, which is why this is a type of its own.
 
-use super::bed::Beds;
-use super::{AcquireRelease, Orderings, spsc};
+use super::capacity::{CapacityError, expect};
+use super::event_count::EventCounts;
+use super::spsc;
 use crate::concurrency::sync::Arc;
 use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
 
-/// A ring that holds up to `capacity` items; it is allocated here, and nothing is later.
+/// Creates a ring that holds up to `capacity` items. All its memory is allocated here.
 ///
 /// ```
 /// use perf_proved::concurrency::ring_buffer::blocking;
@@ -25,87 +26,90 @@ use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0, or more than there can be slots.
+/// If [`try_ring`] returns an error.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
-    ring_with(capacity)
+    expect(try_ring(capacity))
 }
 
-/// As [`ring`], with orderings to choose.
-#[doc(hidden)]
-pub fn ring_with<T, O: Orderings>(capacity: usize) -> (Producer<T, O>, Consumer<T, O>) {
-    let (producer, consumer) = spsc::ring_from(capacity, 0);
-    let beds = Arc::new(Beds::new());
-    (Producer { ring: producer, beds: beds.clone() }, Consumer { ring: consumer, beds })
+/// Creates a ring as [`ring`] does, or returns the reason why it cannot be made.
+///
+/// # Errors
+///
+/// If `capacity` is 0, or larger than memory has room for.
+pub fn try_ring<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
+    let (producer, consumer) = spsc::try_ring(capacity)?;
+    let events = Arc::new(EventCounts::new());
+    Ok((Producer { ring: producer, events: events.clone() }, Consumer { ring: consumer, events }))
 }
 
-/// The side that pushes.
-pub struct Producer<T, O: Orderings = AcquireRelease> {
-    ring: spsc::Producer<T, O>,
-    beds: Arc<Beds<O>>,
+/// The producing end of a ring.
+pub struct Producer<T> {
+    ring: spsc::Producer<T>,
+    events: Arc<EventCounts>,
 }
 
-/// The side that pops.
-pub struct Consumer<T, O: Orderings = AcquireRelease> {
-    ring: spsc::Consumer<T, O>,
-    beds: Arc<Beds<O>>,
+/// The consuming end of a ring.
+pub struct Consumer<T> {
+    ring: spsc::Consumer<T>,
+    events: Arc<EventCounts>,
 }
 
-impl<T, O: Orderings> Producer<T, O> {
-    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to
+impl<T> Producer<T> {
+    /// Pushes `item`, and sleeps while the ring is full. Makes a system call only to sleep or to
     /// wake the consumer.
     ///
     /// # Errors
     ///
-    /// The item comes back if the ring is full and the consumer is gone.
+    /// Returns `item` if the ring is full and the consumer has been dropped.
     pub fn push(&mut self, mut item: T) -> Result<(), SendError<T>> {
         loop {
             match self.ring.push(item) {
                 Ok(()) => {
-                    self.beds.consumers.0.wake();
+                    self.events.not_empty.0.notify_one();
                     return Ok(());
                 }
                 Err(TrySendError::Disconnected(item)) => return Err(SendError(item)),
-                Err(TrySendError::Full(back)) => item = back,
+                Err(TrySendError::Full(refused)) => item = refused,
             }
             let ring = &mut self.ring;
-            self.beds.producers.0.sleep_until(|| ring.room() > 0 || ring.consumer_gone());
+            self.events.not_full.0.wait_until(|| ring.room() > 0 || ring.is_disconnected());
         }
     }
 }
 
-impl<T, O: Orderings> Consumer<T, O> {
-    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep,
+impl<T> Consumer<T> {
+    /// Pops the oldest item, and sleeps while the ring is empty. Makes a system call only to sleep
     /// or to wake the producer.
     ///
     /// # Errors
     ///
-    /// If nothing is inside and the producer is gone.
+    /// If the ring is empty and the producer has been dropped.
     pub fn pop(&mut self) -> Result<T, RecvError> {
         loop {
             match self.ring.pop() {
                 Ok(item) => {
-                    self.beds.producers.0.wake();
+                    self.events.not_full.0.notify_one();
                     return Ok(item);
                 }
                 Err(TryRecvError::Disconnected) => return Err(RecvError),
                 Err(TryRecvError::Empty) => {}
             }
             let ring = &mut self.ring;
-            self.beds.consumers.0.sleep_until(|| ring.items() > 0 || ring.producer_gone());
+            self.events.not_empty.0.wait_until(|| ring.items() > 0 || ring.is_disconnected());
         }
     }
 }
 
-impl<T, O: Orderings> Drop for Producer<T, O> {
+impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.ring.close();
-        self.beds.consumers.0.wake();
+        self.ring.disconnect();
+        self.events.not_empty.0.notify_one();
     }
 }
 
-impl<T, O: Orderings> Drop for Consumer<T, O> {
+impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.ring.close();
-        self.beds.producers.0.wake();
+        self.ring.disconnect();
+        self.events.not_full.0.notify_one();
     }
 }

@@ -1,15 +1,17 @@
-//! Any number of producers and consumers, and whoever has nothing to do sleeps.
+//! Any number of producers and consumers, which sleep while they cannot go on.
 //!
-//! One push wakes one consumer. That is not enough by itself: items can become ready out of order,
-//! and only the first one's producer wakes somebody with success. So whoever has slept looks, when
-//! it has taken its item, whether there is another one, and wakes the next sleeper for it.
+//! A push wakes one consumer. That alone is not enough: items can become ready out of order, and
+//! then the second item's producer wakes a consumer in vain, while the first one's wakes a single
+//! consumer for both items. So a consumer that has slept checks, once it has its item, whether
+//! another one is ready, and wakes the next sleeper for it. Producers do the same for free slots.
 
-use super::bed::Beds;
-use super::{AcquireRelease, Orderings, mpmc};
+use super::capacity::{CapacityError, expect};
+use super::event_count::EventCounts;
+use super::mpmc;
 use crate::concurrency::sync::Arc;
 use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
 
-/// A ring that holds up to `capacity` items; it is allocated here, and nothing is later.
+/// Creates a ring that holds up to `capacity` items. All its memory is allocated here.
 ///
 /// ```
 /// use perf_proved::concurrency::ring_buffer::blocking_mpmc;
@@ -27,117 +29,120 @@ use std::sync::mpsc::{RecvError, SendError, TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0, or more than there can be slots.
+/// If [`try_ring`] returns an error.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
-    ring_with(capacity)
+    expect(try_ring(capacity))
 }
 
-/// As [`ring`], with orderings to choose.
-#[doc(hidden)]
-pub fn ring_with<T, O: Orderings>(capacity: usize) -> (Producer<T, O>, Consumer<T, O>) {
-    let (producer, consumer) = mpmc::ring_from(capacity, 0);
-    let beds = Arc::new(Beds::new());
-    (
-        Producer { ring: producer, beds: WakesConsumers(beds.clone()) },
-        Consumer { ring: consumer, beds: WakesProducers(beds) },
-    )
+/// Creates a ring as [`ring`] does, or returns the reason why it cannot be made.
+///
+/// # Errors
+///
+/// If `capacity` is 0, or larger than memory has room for.
+pub fn try_ring<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
+    let ring = mpmc::Ring::new(capacity, 0)?;
+    let shared = Arc::new(Shared { ring, events: EventCounts::new() });
+    Ok((Producer(shared.clone()), Consumer(shared)))
 }
 
-/// A side that pushes. There may be several.
-pub struct Producer<T, O: Orderings = AcquireRelease> {
-    ring: mpmc::Producer<T, O>,
-    /// After `ring`, so that it is dropped after it: whoever is woken sees that this producer has
-    /// gone.
-    beds: WakesConsumers<O>,
+/// The ring, and where its threads sleep.
+struct Shared<T> {
+    ring: mpmc::Ring<T>,
+    events: EventCounts,
 }
 
-/// A side that pops. There may be several.
-pub struct Consumer<T, O: Orderings = AcquireRelease> {
-    ring: mpmc::Consumer<T, O>,
-    /// As the producer's.
-    beds: WakesProducers<O>,
-}
+/// A producing end of a ring. Clone it for another producer.
+pub struct Producer<T>(Arc<Shared<T>>);
 
-struct WakesConsumers<O: Orderings>(Arc<Beds<O>>);
+/// A consuming end of a ring. Clone it for another consumer.
+pub struct Consumer<T>(Arc<Shared<T>>);
 
-struct WakesProducers<O: Orderings>(Arc<Beds<O>>);
-
-impl<T, O: Orderings> Producer<T, O> {
+impl<T> Producer<T> {
     // ANCHOR: push
-    /// Puts an item in, and waits while the ring is full. Makes a system call only to sleep, or to
-    /// wake somebody.
+    /// Pushes `item`, and sleeps while the ring is full. Makes a system call only to sleep or to
+    /// wake another thread.
     ///
     /// # Errors
     ///
-    /// The item comes back if the ring is full and all consumers are gone.
+    /// Returns `item` if the ring is full and all consumers have been dropped.
     pub fn push(&self, mut item: T) -> Result<(), SendError<T>> {
-        let (beds, mut slept) = (&self.beds.0, false);
+        let (Shared { ring, events }, mut slept) = (&*self.0, false);
         loop {
-            match self.ring.push(item) {
+            match ring.try_push(item) {
                 Ok(()) => {
-                    beds.consumers.0.wake();
+                    events.not_empty.0.notify_one();
                     if slept {
-                        beds.producers.0.pass_on(|| self.ring.may_push()); // woken for one slot, and there may be more
+                        // Woken for one free slot, and there may be more.
+                        events.not_full.0.notify_next_if(|| ring.may_push());
                     }
                     return Ok(());
                 }
                 Err(TrySendError::Disconnected(item)) => return Err(SendError(item)),
-                Err(TrySendError::Full(back)) => item = back,
+                Err(TrySendError::Full(refused)) => item = refused,
             }
-            beds.producers.0.sleep_until(|| self.ring.may_push());
+            events.not_full.0.wait_until(|| ring.may_push());
             slept = true;
         }
     }
     // ANCHOR_END: push
 }
 
-impl<T, O: Orderings> Consumer<T, O> {
-    /// Takes the oldest item out, and waits while there is none. Makes a system call only to sleep,
-    /// or to wake somebody.
+impl<T> Consumer<T> {
+    /// Pops the oldest item, and sleeps while the ring is empty. Makes a system call only to sleep
+    /// or to wake another thread.
     ///
     /// # Errors
     ///
-    /// If nothing is inside and all producers are gone.
+    /// If the ring is empty and all producers have been dropped.
     pub fn pop(&self) -> Result<T, RecvError> {
-        let (beds, mut slept) = (&self.beds.0, false);
+        let (Shared { ring, events }, mut slept) = (&*self.0, false);
         loop {
-            match self.ring.pop() {
+            match ring.try_pop() {
                 Ok(item) => {
-                    beds.producers.0.wake();
+                    events.not_full.0.notify_one();
                     if slept {
-                        beds.consumers.0.pass_on(|| self.ring.may_pop()); // woken for one item, and there may be more
+                        // Woken for one item, and there may be more.
+                        events.not_empty.0.notify_next_if(|| ring.may_pop());
                     }
                     return Ok(item);
                 }
                 Err(TryRecvError::Disconnected) => return Err(RecvError),
                 Err(TryRecvError::Empty) => {}
             }
-            beds.consumers.0.sleep_until(|| self.ring.may_pop());
+            events.not_empty.0.wait_until(|| ring.may_pop());
             slept = true;
         }
     }
 }
 
-impl<T, O: Orderings> Clone for Producer<T, O> {
+impl<T> Clone for Producer<T> {
     fn clone(&self) -> Self {
-        Self { ring: self.ring.clone(), beds: WakesConsumers(self.beds.0.clone()) }
+        self.0.ring.add_producer();
+        Self(self.0.clone())
     }
 }
 
-impl<T, O: Orderings> Clone for Consumer<T, O> {
+impl<T> Clone for Consumer<T> {
     fn clone(&self) -> Self {
-        Self { ring: self.ring.clone(), beds: WakesProducers(self.beds.0.clone()) }
+        self.0.ring.add_consumer();
+        Self(self.0.clone())
     }
 }
 
-impl<O: Orderings> Drop for WakesConsumers<O> {
+impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.0.consumers.0.wake_all();
+        // Only the last producer has news for the consumers.
+        if self.0.ring.remove_producer() {
+            self.0.events.not_empty.0.notify_all();
+        }
     }
 }
 
-impl<O: Orderings> Drop for WakesProducers<O> {
+impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.0.producers.0.wake_all();
+        // Only the last consumer has news for the producers.
+        if self.0.ring.remove_consumer() {
+            self.0.events.not_full.0.notify_all();
+        }
     }
 }

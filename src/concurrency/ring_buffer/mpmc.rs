@@ -1,22 +1,23 @@
 //! Any number of producers and consumers, after Dmitry Vyukov's [bounded queue][vyukov]: each slot
-//! has a stamp that says whose turn it is.
+//! has a stamp that says which push or pop may use it next.
 //!
-//! A position counts laps in its upper bits and the slot in its lower ones. A slot's stamp is the
-//! position of the push that it waits for, and one more while it holds that push's item. `pop`
-//! makes it the same slot's position one lap on. So full and empty never look alike, and any
-//! capacity from 1 is exact.
+//! A position has the slot in its lower bits and, in its upper ones, the lap: how often the counter
+//! has gone round the ring ("lap" and "stamp" are the words of crossbeam's `ArrayQueue`). The stamp
+//! of an empty slot is the position of the push that may fill it; the stamp of a full slot is one
+//! more. A pop sets the stamp to the same slot's position in the next lap. So full and empty never
+//! look alike, and any capacity from 1 is exact.
 //!
 //! [vyukov]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 
-use super::{AcquireRelease, Orderings, slots_for};
+use super::capacity::{CapacityError, allocate, expect, slots_for};
 use crate::concurrency::sync::{Arc, AtomicUsize, Slot, drop_each};
 use crate::memory::cache_lines::CachePadded;
 use std::hint::spin_loop;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{TryRecvError, TrySendError};
 
-/// A ring that holds up to `capacity` items; it is allocated here, and nothing is later.
+/// Creates a ring that holds up to `capacity` items. All its memory is allocated here.
 ///
 /// ```
 /// use perf_proved::concurrency::ring_buffer::mpmc;
@@ -33,52 +34,34 @@ use std::sync::mpsc::{TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0, or more than there can be slots.
+/// If [`try_ring`] returns an error.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
-    ring_from(capacity, 0)
+    expect(try_ring(capacity))
 }
 
-/// As [`ring`], with orderings to choose, and beginning in a lap: for tests, which cannot wait for
-/// the positions to wrap around.
-#[doc(hidden)]
-pub fn ring_from<T, O: Orderings>(
-    capacity: usize,
-    laps: usize,
-) -> (Producer<T, O>, Consumer<T, O>) {
-    ring_with(capacity, laps)
+/// Creates a ring as [`ring`] does, or returns the reason why it cannot be made.
+///
+/// # Errors
+///
+/// If `capacity` is 0, or larger than memory has room for.
+pub fn try_ring<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
+    Ring::new(capacity, 0).map(ends)
 }
 
-/// As [`ring_from`], and how a thread comes back that has lost its turn.
-#[doc(hidden)]
-pub fn ring_with<T, O: Orderings, R: Retry>(
-    capacity: usize,
-    laps: usize,
-) -> (Producer<T, O, R>, Consumer<T, O, R>) {
-    // Two slots at least, so that a stamp that says "item" is not the next lap's "empty".
-    let lap = slots_for(capacity).max(2);
-    let start = laps.wrapping_mul(lap);
-    let slot =
-        |index| Stamped { stamp: AtomicUsize::new(start.wrapping_add(index)), slot: Slot::empty() };
-    let ring = Arc::new(Ring {
-        slots: (0..capacity).map(slot).collect(),
-        lap,
-        producers: AtomicUsize::new(1),
-        consumers: AtomicUsize::new(1),
-        tail: CachePadded(AtomicUsize::new(start)),
-        head: CachePadded(AtomicUsize::new(start)),
-        parameters: PhantomData,
-    });
+/// Returns the two ends of `ring`.
+pub(super) fn ends<T, R: Retry>(ring: Ring<T, R>) -> (Producer<T, R>, Consumer<T, R>) {
+    let ring = Arc::new(ring);
     (Producer(ring.clone()), Consumer(ring))
 }
 
 // ANCHOR: retry
-/// What a thread does before it tries again, when another one was faster. A parameter, so that the
-/// bench can leave it out.
+/// What a thread does between a failed compare-exchange and its next attempt. A parameter, so that
+/// the bench can leave it out.
 pub trait Retry: Default {
-    /// Waits, or does not.
+    /// Waits, or returns at once.
     fn wait(&mut self);
 
-    /// What `next` says after that.
+    /// Waits, and then returns what `next` returns.
     #[inline]
     fn wait_then<T>(&mut self, next: impl FnOnce() -> T) -> T {
         self.wait();
@@ -86,8 +69,8 @@ pub trait Retry: Default {
     }
 }
 
-/// Waits, each time twice as long: while one thread stays away, the other one has all lines to
-/// itself.
+/// Waits twice as long after each failure. While one thread backs off, the other has the cache
+/// lines to itself.
 #[derive(Default)]
 pub struct BackOff(u32);
 
@@ -100,231 +83,276 @@ impl Retry for BackOff {
 }
 // ANCHOR_END: retry
 
-/// Tries again at once, and takes the line from the thread that was faster.
-#[derive(Default)]
-pub struct AtOnce;
-
-impl Retry for AtOnce {
-    #[inline]
-    fn wait(&mut self) {}
-}
-
+/// A slot and its stamp.
 struct Stamped<T> {
-    /// Written by whoever has the turn: after the push at position `p` it is `p + 1`, after the pop
-    /// of that item `p + lap`.
+    /// Written by the thread that has claimed the position: `position + 1` after its push,
+    /// `position + one_lap` after the pop of that item.
     stamp: AtomicUsize,
-    slot: Slot<T>,
+    item: Slot<T>,
 }
 
-struct Ring<T, O, R> {
+/// What all ends of a ring share.
+pub(super) struct Ring<T, R = BackOff> {
     slots: Box<[Stamped<T>]>,
-    /// A power of two, at least as large as the number of slots.
-    lap: usize,
+    /// A power of two, at least the number of slots.
+    one_lap: usize,
     producers: AtomicUsize,
     consumers: AtomicUsize,
-    /// The position of the next push. To advance it is to have the turn there.
+    /// The position of the next push. The thread that advances it has claimed that position.
     tail: CachePadded<AtomicUsize>,
     /// The position of the next pop.
     head: CachePadded<AtomicUsize>,
-    parameters: PhantomData<fn() -> (O, R)>,
+    retry: PhantomData<fn() -> R>,
 }
 
-/// A side that pushes. There may be several.
-pub struct Producer<T, O: Orderings = AcquireRelease, R: Retry = BackOff>(Arc<Ring<T, O, R>>);
+/// A producing end of a ring. Clone it for another producer.
+pub struct Producer<T, R: Retry = BackOff>(Arc<Ring<T, R>>);
 
-/// A side that pops. There may be several.
-pub struct Consumer<T, O: Orderings = AcquireRelease, R: Retry = BackOff>(Arc<Ring<T, O, R>>);
+/// A consuming end of a ring. Clone it for another consumer.
+pub struct Consumer<T, R: Retry = BackOff>(Arc<Ring<T, R>>);
 
-impl<T, O: Orderings, R: Retry> Producer<T, O, R> {
-    /// Puts an item in. Makes no system call and allocates nothing.
+impl<T, R: Retry> Producer<T, R> {
+    /// Pushes `item`. Makes no system call and allocates nothing.
     ///
     /// # Errors
     ///
-    /// The item comes back in `Full` if the slot whose turn it is holds an item, also one that is
-    /// being taken out at this moment; in `Disconnected` if besides no consumer is left.
+    /// Returns `item` in `Full` if the next slot still holds an item, even one that a consumer is
+    /// about to take out; in `Disconnected` if, besides, all consumers have been dropped.
     #[inline]
     pub fn push(&self, item: T) -> Result<(), TrySendError<T>> {
-        self.0.push(item).map_err(|item| self.0.refused(item))
-    }
-
-    pub(super) fn may_push(&self) -> bool {
-        self.0.has_room() || self.0.consumers.load(Relaxed) == 0 // as in `push`
+        self.0.try_push(item)
     }
 }
 
-impl<T, O: Orderings, R: Retry> Consumer<T, O, R> {
-    /// Takes the oldest item out. Makes no system call and allocates nothing.
+impl<T, R: Retry> Consumer<T, R> {
+    /// Pops the oldest item. Makes no system call and allocates nothing.
     ///
     /// # Errors
     ///
-    /// `Empty` if the slot whose turn it is holds no item yet: a producer that was stopped in the
-    /// middle of a push holds up the items behind its own. `Disconnected` if nothing is inside and
-    /// all producers are gone.
+    /// `Empty` if the next slot holds no item yet: a producer that is stopped in the middle of a
+    /// push holds up the items behind its own. `Disconnected` if the ring is empty and all
+    /// producers have been dropped.
     #[inline]
     pub fn pop(&self) -> Result<T, TryRecvError> {
-        self.0.pop().map_or_else(|| self.0.nothing(), Ok)
-    }
-
-    pub(super) fn may_pop(&self) -> bool {
-        self.0.has_item() || self.0.producers.load(O::GONE_LOAD) == 0
+        self.0.try_pop()
     }
 }
 
-impl<T, O: Orderings, R: Retry> Ring<T, O, R> {
+impl<T, R: Retry> Ring<T, R> {
+    /// Creates a ring whose counters start at the lap `lap`.
+    pub(super) fn new(capacity: usize, lap: usize) -> Result<Self, CapacityError> {
+        // Two slots at least, so that the stamp of a full slot is not that of an empty one in the
+        // next lap.
+        let one_lap = slots_for(capacity)?.max(2);
+        let start = lap.wrapping_mul(one_lap);
+        let slot = |index| Stamped {
+            stamp: AtomicUsize::new(start.wrapping_add(index)),
+            item: Slot::empty(),
+        };
+        Ok(Self {
+            slots: allocate(capacity, capacity, slot)?,
+            one_lap,
+            producers: AtomicUsize::new(1),
+            consumers: AtomicUsize::new(1),
+            tail: CachePadded(AtomicUsize::new(start)),
+            head: CachePadded(AtomicUsize::new(start)),
+            retry: PhantomData,
+        })
+    }
+
+    /// Pushes `item`, as [`Producer::push`] says.
+    #[inline]
+    pub(super) fn try_push(&self, item: T) -> Result<(), TrySendError<T>> {
+        self.push(item).map_err(|item| self.refused(item))
+    }
+
+    /// Pops the oldest item, as [`Consumer::pop`] says.
+    #[inline]
+    pub(super) fn try_pop(&self) -> Result<T, TryRecvError> {
+        self.pop().map_or_else(|| self.nothing(), Ok)
+    }
+
     #[inline]
     // ANCHOR: push
     fn push(&self, item: T) -> Result<(), T> {
-        // Relaxed, here and below: `tail` only deals out turns. What is read and written, the
-        // stamps order.
-        let (mut tail, mut retry) = (self.tail.0.load(Relaxed), R::default());
+        // Relaxed, here and below: `tail` only hands out positions. The stamps order the items.
+        let (mut tail, mut retry) = (self.tail.0.load(Ordering::Relaxed), R::default());
         loop {
-            let slot = &self.slots[tail & (self.lap - 1)];
-            tail = match slot.stamp.load(O::TAKEN_LOAD).wrapping_sub(tail).cast_signed() {
-                // The slot waits for this push. Whoever advances `tail` may write it.
-                0 => match self.tail.0.compare_exchange_weak(
-                    tail,
-                    self.after(tail),
-                    Relaxed,
-                    Relaxed,
-                ) {
+            let slot = self.slot(tail);
+            // Pairs with the Release store in `pop`: the slot's last item has been taken out.
+            let stamp = slot.stamp.load(Ordering::Acquire);
+            tail = match stamp.wrapping_sub(tail).cast_signed() {
+                0 => match self.claim(&self.tail.0, tail) {
                     Ok(_) => {
-                        // SAFETY: its item was taken, and the load of the stamp saw that; nobody
-                        // else has this turn.
-                        unsafe { slot.slot.write(item) };
-                        slot.stamp.store(tail.wrapping_add(1), O::WRITTEN_STORE);
+                        // SAFETY: the stamp says that the slot is empty, and only one thread
+                        // claims a position.
+                        unsafe { slot.item.write(item) };
+                        // Pairs with the Acquire load in `pop`: the item is written.
+                        slot.stamp.store(tail.wrapping_add(1), Ordering::Release);
                         return Ok(());
                     }
-                    Err(now) => retry.wait_then(|| now),
+                    Err(current) => retry.wait_then(|| current),
                 },
-                // It belongs to the lap before.
-                ..0 => return Err(item),
-                // Another producer has had this turn, so `tail` was old.
-                1.. => retry.wait_then(|| self.tail.0.load(Relaxed)),
+                ..0 => return Err(item), // the slot still holds the item of the lap before
+                1.. => retry.wait_then(|| self.tail.0.load(Ordering::Relaxed)), // `tail` was old
             };
         }
     }
     // ANCHOR_END: push
 
-    /// What to say when there was no room.
+    #[inline]
+    fn pop(&self) -> Option<T> {
+        // Relaxed, as in `push`.
+        let (mut head, mut retry) = (self.head.0.load(Ordering::Relaxed), R::default());
+        loop {
+            let slot = self.slot(head);
+            // Pairs with the Release store in `push`: the item is written.
+            let stamp = slot.stamp.load(Ordering::Acquire);
+            head = match stamp.wrapping_sub(head.wrapping_add(1)).cast_signed() {
+                0 => match self.claim(&self.head.0, head) {
+                    Ok(_) => {
+                        // SAFETY: the stamp says that the slot is full, and only one thread
+                        // claims a position.
+                        let item = unsafe { slot.item.take() };
+                        // Pairs with the Acquire load in `push`: the slot is empty.
+                        slot.stamp.store(head.wrapping_add(self.one_lap), Ordering::Release);
+                        return Some(item);
+                    }
+                    Err(current) => retry.wait_then(|| current),
+                },
+                ..0 => return None,
+                1.. => retry.wait_then(|| self.head.0.load(Ordering::Relaxed)),
+            };
+        }
+    }
+
+    /// Advances `counter` from `position` to the next one, or returns the counter's current value
+    /// if another thread has been faster. May also fail without reason.
+    #[inline]
+    fn claim(&self, counter: &AtomicUsize, position: usize) -> Result<usize, usize> {
+        let next = self.after(position);
+        counter.compare_exchange_weak(position, next, Ordering::Relaxed, Ordering::Relaxed)
+    }
+
+    /// Returns the error for an `item` that found no room.
     #[cold]
     fn refused(&self, item: T) -> TrySendError<T> {
-        match self.consumers.load(Relaxed) {
-            0 => TrySendError::Disconnected(item), // nothing of the consumers' is read because of it
+        match self.consumers.load(Ordering::Relaxed) {
+            0 => TrySendError::Disconnected(item), // the producer reads nothing of the consumers'
             _ => TrySendError::Full(item),
         }
     }
 
-    /// What to say when there was no item.
+    /// Returns the error for a pop that found no item, or the item if one has come meanwhile.
     #[cold]
     fn nothing(&self) -> Result<T, TryRecvError> {
-        if self.producers.load(O::GONE_LOAD) > 0 {
+        if !self.no_producer_left() {
             return Err(TryRecvError::Empty);
         }
-        // The last one may have pushed between the look at the slot and its going. Now nothing more
-        // can come.
+        // The last producer may have pushed its last item after the pop above and before it was
+        // dropped. No more can come now, so one more pop decides.
         self.pop().ok_or(TryRecvError::Disconnected)
     }
 
+    fn no_producer_left(&self) -> bool {
+        // Pairs with the Release subtractions in `remove_producer`: all pushes are visible.
+        self.producers.load(Ordering::Acquire) == 0
+    }
+
+    /// Returns `true` if a push may succeed, or would return `Disconnected`.
+    pub(super) fn may_push(&self) -> bool {
+        let tail = self.tail.0.load(Ordering::Relaxed);
+        let stamp = self.slot(tail).stamp.load(Ordering::Relaxed); // `push` looks again
+        stamp.wrapping_sub(tail).cast_signed() >= 0 || self.consumers.load(Ordering::Relaxed) == 0
+    }
+
+    /// Returns `true` if a pop may succeed, or would return `Disconnected`.
+    pub(super) fn may_pop(&self) -> bool {
+        let head = self.head.0.load(Ordering::Relaxed);
+        let stamp = self.slot(head).stamp.load(Ordering::Relaxed); // `pop` looks again
+        stamp.wrapping_sub(head.wrapping_add(1)).cast_signed() >= 0 || self.no_producer_left()
+    }
+
     #[inline]
-    fn pop(&self) -> Option<T> {
-        let (mut head, mut retry) = (self.head.0.load(Relaxed), R::default()); // as in `push`
-        loop {
-            let slot = &self.slots[head & (self.lap - 1)];
-            head = match slot
-                .stamp
-                .load(O::WRITTEN_LOAD)
-                .wrapping_sub(head.wrapping_add(1))
-                .cast_signed()
-            {
-                0 => match self.head.0.compare_exchange_weak(
-                    head,
-                    self.after(head),
-                    Relaxed,
-                    Relaxed,
-                ) {
-                    Ok(_) => {
-                        // SAFETY: an item is in it, and the load of the stamp saw it written;
-                        // nobody else has this turn.
-                        let item = unsafe { slot.slot.take() };
-                        slot.stamp.store(head.wrapping_add(self.lap), O::TAKEN_STORE);
-                        return Some(item);
-                    }
-                    Err(now) => retry.wait_then(|| now),
-                },
-                ..0 => return None,
-                1.. => retry.wait_then(|| self.head.0.load(Relaxed)),
-            };
-        }
+    fn slot(&self, position: usize) -> &Stamped<T> {
+        &self.slots[position & (self.one_lap - 1)]
     }
 
-    /// Whether a push would find room, unless another thread is faster.
-    fn has_room(&self) -> bool {
-        let tail = self.tail.0.load(Relaxed);
-        self.slots[tail & (self.lap - 1)].stamp.load(Relaxed).wrapping_sub(tail).cast_signed() >= 0
-    }
-
-    /// Whether a pop would find an item, unless another thread is faster.
-    fn has_item(&self) -> bool {
-        let head = self.head.0.load(Relaxed);
-        self.slots[head & (self.lap - 1)]
-            .stamp
-            .load(Relaxed)
-            .wrapping_sub(head.wrapping_add(1))
-            .cast_signed()
-            >= 0
-    }
-
-    /// The position after this one: the next slot, or the first one of the next lap.
+    /// Returns the position after `position`: the next slot, or the first slot of the next lap.
+    #[inline]
     fn after(&self, position: usize) -> usize {
-        let slot = position & (self.lap - 1);
+        let slot = position & (self.one_lap - 1);
         if slot + 1 < self.slots.len() {
             position + 1
         } else {
-            (position - slot).wrapping_add(self.lap)
+            (position - slot).wrapping_add(self.one_lap)
         }
     }
 }
 
-impl<T, O: Orderings, R: Retry> Clone for Producer<T, O, R> {
+impl<T, R> Ring<T, R> {
+    /// Counts one more producer. The caller is a producer, so the count is not 0.
+    pub(super) fn add_producer(&self) {
+        self.producers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one more consumer. The caller is a consumer, so the count is not 0.
+    pub(super) fn add_consumer(&self) {
+        self.consumers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one producer less. Returns `true` if it was the last.
+    pub(super) fn remove_producer(&self) -> bool {
+        // Pairs with the Acquire load in `no_producer_left`. A load that sees the last subtraction
+        // sees what all producers did, because each subtraction continues the one before.
+        self.producers.fetch_sub(1, Ordering::Release) == 1
+    }
+
+    /// Counts one consumer less. Returns `true` if it was the last.
+    pub(super) fn remove_consumer(&self) -> bool {
+        self.consumers.fetch_sub(1, Ordering::Relaxed) == 1 // as in `refused`
+    }
+}
+
+impl<T, R: Retry> Clone for Producer<T, R> {
     fn clone(&self) -> Self {
-        self.0.producers.fetch_add(1, Relaxed); // this one exists, so nobody sees 0
+        self.0.add_producer();
         Self(self.0.clone())
     }
 }
 
-impl<T, O: Orderings, R: Retry> Clone for Consumer<T, O, R> {
+impl<T, R: Retry> Clone for Consumer<T, R> {
     fn clone(&self) -> Self {
-        self.0.consumers.fetch_add(1, Relaxed); // as in the producer's
+        self.0.add_consumer();
         Self(self.0.clone())
     }
 }
 
-impl<T, O: Orderings, R: Retry> Drop for Producer<T, O, R> {
+impl<T, R: Retry> Drop for Producer<T, R> {
     fn drop(&mut self) {
-        // Who sees the 0 sees all subtractions before it, since each reads the last one's result.
-        self.0.producers.fetch_sub(1, O::GONE_STORE);
+        self.0.remove_producer();
     }
 }
 
-impl<T, O: Orderings, R: Retry> Drop for Consumer<T, O, R> {
+impl<T, R: Retry> Drop for Consumer<T, R> {
     fn drop(&mut self) {
-        self.0.consumers.fetch_sub(1, Relaxed); // as in `push`
+        self.0.remove_consumer();
     }
 }
 
-impl<T, O, R> Drop for Ring<T, O, R> {
+impl<T, R> Drop for Ring<T, R> {
     fn drop(&mut self) {
-        let lap = self.lap;
+        let one_lap = self.one_lap;
         let mut slots = self.slots.iter().enumerate();
         drop_each(|| {
-            // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered
-            // what the others did before. No push or pop is half done.
-            let full = |&(index, slot): &(usize, &Stamped<T>)| {
-                slot.stamp.load(Relaxed) & (lap - 1) != index
+            // Relaxed: this thread holds the ring alone, and `Arc` has ordered what the others did
+            // before. No push or pop is half done.
+            let is_full = |&(index, slot): &(usize, &Stamped<T>)| {
+                slot.stamp.load(Ordering::Relaxed) & (one_lap - 1) != index
             };
-            // SAFETY: a stamp that is not the slot's position in any lap is one more: the slot
-            // holds an item. It is passed once.
-            slots.find(full).map(|(_, slot)| unsafe { slot.slot.take() })
+            // SAFETY: the stamp of an empty slot is a position of that slot, so any other stamp
+            // says that it is full. The iterator passes it once.
+            slots.find(is_full).map(|(_, slot)| unsafe { slot.item.take() })
         });
     }
 }

@@ -1,15 +1,16 @@
-//! The versions that everybody writes first. Their faults are pinned by `tests/ring_buffer.rs` and
-//! shown by the example:
+//! The versions that everybody writes first. `tests/ring_buffer.rs` pins their faults and the
+//! example shows them:
 //!
-//! - one slot is never used, so a ring of size 8 holds 7 items and a ring of size 1 none; size 0 panics at the first push;
-//! - [`Ring`] cannot be shared: the compiler says so;
-//! - [`AtomicRing`] can, and is right for one producer and one consumer only, which nothing says or enforces. With two producers it
-//!   loses items and delivers others twice.
+//! - One slot is never used, so a ring of size 8 holds 7 items and a ring of size 1 none. Size 0
+//!   panics at the first push.
+//! - [`Ring`] cannot be shared: the compiler refuses.
+//! - [`AtomicRing`] can be shared. It is right for one producer and one consumer only, and nothing
+//!   says or enforces that. With two producers it loses items and delivers others twice.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 // ANCHOR: ring
-/// The ring of the article, for one thread.
+/// The article's ring, for one thread.
 pub struct Ring<T> {
     buffer: Vec<Option<T>>,
     mask: u64,
@@ -18,7 +19,7 @@ pub struct Ring<T> {
 }
 
 impl<T> Ring<T> {
-    /// A ring of `size` slots, rounded up to a power of two.
+    /// Creates a ring of `size` slots, rounded up to a power of two.
     pub fn new(size: usize) -> Self {
         let size = if size == 0 { 0 } else { size.next_power_of_two() };
         Self {
@@ -29,7 +30,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Puts an item in, or says `false` and drops it.
+    /// Pushes `item`. Drops it and returns `false` if the ring is full.
     pub fn push(&mut self, item: T) -> bool {
         if (self.head + 1) & self.mask == self.tail & self.mask {
             return false;
@@ -40,7 +41,7 @@ impl<T> Ring<T> {
     }
     // ANCHOR_END: ring
 
-    /// Takes the oldest item out.
+    /// Pops the oldest item.
     pub fn pop(&mut self) -> Option<T> {
         if self.tail & self.mask == self.head & self.mask {
             return None;
@@ -51,7 +52,8 @@ impl<T> Ring<T> {
     }
 }
 
-/// The same for numbers, shared: every field is atomic, and every access sequentially consistent.
+/// The same ring for numbers, shared: every field is atomic, and every access sequentially
+/// consistent.
 pub struct AtomicRing {
     buffer: Vec<AtomicU64>,
     mask: u64,
@@ -60,7 +62,7 @@ pub struct AtomicRing {
 }
 
 impl AtomicRing {
-    /// As [`Ring::new`].
+    /// Creates a ring as [`Ring::new`] does.
     pub fn new(size: usize) -> Self {
         let Ring { buffer, mask, .. } = Ring::<()>::new(size);
         Self {
@@ -72,7 +74,7 @@ impl AtomicRing {
     }
 
     // ANCHOR: atomic_push
-    /// Puts an item in, or says `false`.
+    /// Pushes `item`. Returns `false` if the ring is full.
     pub fn push(&self, item: u64) -> bool {
         let (head, tail) = (self.head.load(SeqCst), self.tail.load(SeqCst));
         if (head + 1) & self.mask == tail & self.mask {
@@ -85,7 +87,7 @@ impl AtomicRing {
     }
     // ANCHOR_END: atomic_push
 
-    /// Takes the oldest item out.
+    /// Pops the oldest item.
     pub fn pop(&self) -> Option<u64> {
         let (tail, head) = (self.tail.load(SeqCst), self.head.load(SeqCst));
         if tail & self.mask == head & self.mask {

@@ -1,112 +1,110 @@
-//! Any item, shared by `unsafe`: right for one producer and one consumer, if they keep to a
-//! comment.
+//! Items of any type, shared by `unsafe`: right for one producer and one consumer, as long as the
+//! callers keep to a comment. [`spsc`](super::spsc) makes the comment a type.
 //!
-//! Its orderings and where its indices lie are parameters, so that the bench can take one step at a
-//! time: [`SequentiallyConsistent`] and [`Bare`] is the naive version, [`AcquireRelease`] the first
-//! step, [`Padded`] the second one. The third is [`spsc`](super::spsc).
-//!
-//! [`SequentiallyConsistent`]: super::SequentiallyConsistent
+//! Where the two indices lie is a parameter, so that the bench can take one step at a time:
+//! [`Unpadded`] and then [`Padded`].
 
-use super::{AcquireRelease, Orderings, slots_for};
+use super::capacity::{allocate, expect, slots_for};
 use crate::concurrency::sync::{AtomicUsize, Slot, drop_each};
 use crate::memory::cache_lines::CachePadded;
-use std::marker::PhantomData;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering;
 
-/// Where an index lies.
+/// Storage of an index.
 ///
 /// # Safety
 ///
-/// The default's index is 0, it is the same word at each call, and nobody else writes it. With
-/// less, safe code reads what was never written.
-pub unsafe trait Place: Default {
-    /// The index.
+/// The index of the default is 0, [`index`](Self::index) returns the same word at each call, and
+/// nothing else writes that word. Otherwise safe code reads slots that were never written.
+pub unsafe trait IndexCell: Default {
+    /// Returns the index.
     #[doc(hidden)]
     fn index(&self) -> &AtomicUsize;
 }
 
-/// Wherever the compiler puts it: both indices, and what everybody reads, in one cache line.
+/// An index wherever the compiler puts it: both indices share a cache line with the fields that
+/// both sides read.
 #[derive(Default)]
-pub struct Bare(AtomicUsize);
+pub struct Unpadded(AtomicUsize);
 
-// SAFETY: one word, which is its own.
-unsafe impl Place for Bare {
+// SAFETY: a private word, 0 by default.
+unsafe impl IndexCell for Unpadded {
     fn index(&self) -> &AtomicUsize {
         &self.0
     }
 }
 
-/// In a cache line of its own.
+/// An index in a cache line of its own.
 #[derive(Default)]
 pub struct Padded(CachePadded<AtomicUsize>);
 
-// SAFETY: as in `Bare`.
-unsafe impl Place for Padded {
+// SAFETY: as for `Unpadded`.
+unsafe impl IndexCell for Padded {
     fn index(&self) -> &AtomicUsize {
         &self.0.0
     }
 }
 
 /// A ring for one thread that pushes and one that pops.
-pub struct Shared<T, P: Place = Padded, O: Orderings = AcquireRelease> {
+pub struct Shared<T, I: IndexCell = Padded> {
     slots: Box<[Slot<T>]>,
     capacity: usize,
-    /// How many items were pushed, wrapping around. Only the producer writes it.
-    tail: P,
-    /// How many were popped. Only the consumer writes it.
-    head: P,
-    orderings: PhantomData<fn() -> O>,
+    /// The number of items pushed, wrapping around. Only the producer writes it.
+    tail: I,
+    /// The number of items popped, wrapping around. Only the consumer writes it.
+    head: I,
 }
 
-impl<T, P: Place, O: Orderings> Shared<T, P, O> {
-    /// An empty ring.
+impl<T, I: IndexCell> Shared<T, I> {
+    /// Creates an empty ring.
     ///
     /// # Panics
     ///
-    /// If the capacity is 0, or more than there can be slots.
+    /// If `capacity` is 0, or larger than memory has room for.
     pub fn new(capacity: usize) -> Self {
-        let slots = (0..slots_for(capacity)).map(|_| Slot::empty()).collect();
-        Self { slots, capacity, tail: P::default(), head: P::default(), orderings: PhantomData }
+        let slots =
+            slots_for(capacity).and_then(|slots| allocate(capacity, slots, |_| Slot::empty()));
+        Self { slots: expect(slots), capacity, tail: I::default(), head: I::default() }
     }
 
-    /// Puts an item in.
-    ///
-    /// # Errors
-    ///
-    /// The item, if the ring is full.
+    // ANCHOR: push
+    /// Pushes `item`, or returns it if the ring is full.
     ///
     /// # Safety
     ///
-    /// One thread at a time calls this, and what one has done happens before the next one begins.
-    /// So it is for `pop`.
+    /// One thread at a time calls `push`, and each call happens before the next one. The same holds
+    /// for `pop`.
     pub unsafe fn push(&self, item: T) -> Result<(), T> {
-        let tail = self.tail.index().load(Relaxed); // nobody else writes it
-        if tail.wrapping_sub(self.head.index().load(O::TAKEN_LOAD)) == self.capacity {
+        let tail = self.tail.index().load(Ordering::Relaxed); // only the producer writes it
+        // Pairs with the Release store in `pop`: the item that was in the slot is taken out.
+        let head = self.head.index().load(Ordering::Acquire);
+        if tail.wrapping_sub(head) == self.capacity {
             return Err(item);
         }
-        // SAFETY: fewer than `capacity` items are inside, so the one that was in this slot was
-        // taken, and the load above saw that. No other producer is here, as the caller promises,
-        // and the consumer stays behind `tail`.
+        // SAFETY: fewer than `capacity` items are in the ring, so this slot is empty. There is no
+        // other producer, as the caller promises, and the consumer stays behind `tail`.
         unsafe { self.slot(tail).write(item) };
-        self.tail.index().store(tail.wrapping_add(1), O::WRITTEN_STORE);
+        // Pairs with the Acquire load in `pop`: the item is in its slot.
+        self.tail.index().store(tail.wrapping_add(1), Ordering::Release);
         Ok(())
     }
+    // ANCHOR_END: push
 
-    /// Takes the oldest item out.
+    /// Pops the oldest item.
     ///
     /// # Safety
     ///
-    /// As [`push`](Self::push), among those that call `pop`.
+    /// As for [`push`](Self::push).
     pub unsafe fn pop(&self) -> Option<T> {
-        let head = self.head.index().load(Relaxed); // nobody else writes it
-        if head == self.tail.index().load(O::WRITTEN_LOAD) {
+        let head = self.head.index().load(Ordering::Relaxed); // only the consumer writes it
+        // Pairs with the Release store in `push`: the item is in its slot.
+        if head == self.tail.index().load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load above saw it
-        // written. No other consumer is here, as the caller promises, and the producer does not
-        // come around before `head` says that the item was taken.
+        // SAFETY: `tail` is beyond this slot, so it holds an item. There is no other consumer, as
+        // the caller promises, and the producer does not reuse the slot before `head` has passed it.
         let item = unsafe { self.slot(head).take() };
-        self.head.index().store(head.wrapping_add(1), O::TAKEN_STORE);
+        // Pairs with the Acquire load in `push`: the item is taken out.
+        self.head.index().store(head.wrapping_add(1), Ordering::Release);
         Some(item)
     }
 
@@ -115,10 +113,9 @@ impl<T, P: Place, O: Orderings> Shared<T, P, O> {
     }
 }
 
-impl<T, P: Place, O: Orderings> Drop for Shared<T, P, O> {
+impl<T, I: IndexCell> Drop for Shared<T, I> {
     fn drop(&mut self) {
-        // SAFETY: `&mut self`: neither producer nor consumer is left. The indices are where `Place`
-        // and the two have left them.
+        // SAFETY: `&mut self`, so there is neither a producer nor another consumer.
         drop_each(|| unsafe { self.pop() });
     }
 }

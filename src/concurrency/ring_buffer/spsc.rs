@@ -1,18 +1,17 @@
-//! One producer, one consumer. Each is a type that cannot be cloned and whose methods want it for
-//! themselves, so "only one" is not a comment: a second producer does not compile.
+//! One producer, one consumer. Each is a type that cannot be cloned and whose methods take `&mut
+//! self`, so "only one" is not a comment: a second producer does not compile.
 //!
-//! Each side keeps its own index, and the last that it saw of the other side's. It looks at the
-//! other one's cache line only when the ring seems full or empty by what it knows; in between, that
-//! line stays where it is.
+//! Each side keeps its own index and a cached copy of the other side's. It reads the other side's
+//! cache line only when the ring seems full or empty by that copy. Until then the line stays where
+//! it is.
 
-use super::{AcquireRelease, Orderings, slots_for};
+use super::capacity::{CapacityError, allocate, expect, slots_for};
 use crate::concurrency::sync::{Arc, AtomicBool, AtomicUsize, Slot, drop_each};
 use crate::memory::cache_lines::CachePadded;
-use std::marker::PhantomData;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{TryRecvError, TrySendError};
 
-/// A ring that holds up to `capacity` items; it is allocated here, and nothing is later.
+/// Creates a ring that holds up to `capacity` items. All its memory is allocated here.
 ///
 /// ```
 /// use perf_proved::concurrency::ring_buffer::spsc;
@@ -29,70 +28,71 @@ use std::sync::mpsc::{TryRecvError, TrySendError};
 ///
 /// # Panics
 ///
-/// If the capacity is 0, or more than there can be slots.
+/// If [`try_ring`] returns an error.
 pub fn ring<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
+    expect(try_ring(capacity))
+}
+
+/// Creates a ring as [`ring`] does, or returns the reason why it cannot be made.
+///
+/// # Errors
+///
+/// If `capacity` is 0, or larger than memory has room for.
+pub fn try_ring<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
     ring_from(capacity, 0)
 }
 
-/// As [`ring`], with orderings to choose, and with counters that begin at `start`: for tests, which
-/// cannot wait for them to wrap around.
-#[doc(hidden)]
-pub fn ring_from<T, O: Orderings>(
+/// Creates a ring whose counters begin at `start`.
+pub(super) fn ring_from<T>(
     capacity: usize,
     start: usize,
-) -> (Producer<T, O>, Consumer<T, O>) {
+) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
     let index = || CachePadded(AtomicUsize::new(start));
     let ring = Arc::new(Ring {
-        slots: (0..slots_for(capacity)).map(|_| Slot::empty()).collect(),
+        slots: allocate(capacity, slots_for(capacity)?, |_| Slot::empty())?,
         capacity,
-        producer_gone: AtomicBool::new(false),
-        consumer_gone: AtomicBool::new(false),
+        producer_disconnected: AtomicBool::new(false),
+        consumer_disconnected: AtomicBool::new(false),
         tail: index(),
         head: index(),
-        orderings: PhantomData,
     });
-    (
-        Producer { ring: ring.clone(), tail: start, end: start.wrapping_add(capacity) },
-        Consumer { ring, tail: start, head: start },
-    )
+    let producer = Producer { ring: ring.clone(), tail: start, end: start.wrapping_add(capacity) };
+    Ok((producer, Consumer { ring, cached_tail: start, head: start }))
 }
 
 // ANCHOR: types
-/// What both sides hold. The item number `n` is in the slot `n & (slots - 1)` from when `tail > n`
-/// until `head > n`.
-struct Ring<T, O> {
+/// What both ends share. The item number `n` is in the slot `n & (slots - 1)` while
+/// `head <= n < tail`.
+struct Ring<T> {
     slots: Box<[Slot<T>]>,
-    /// At most as many as there are slots.
+    /// At most the number of slots.
     capacity: usize,
-    producer_gone: AtomicBool,
-    consumer_gone: AtomicBool,
-    /// How many items were pushed, wrapping around. Only the producer writes it, after the slot.
+    producer_disconnected: AtomicBool,
+    consumer_disconnected: AtomicBool,
+    /// The number of items pushed, wrapping around. Only the producer writes it, after the slot.
     tail: CachePadded<AtomicUsize>,
-    /// How many were popped. Only the consumer writes it, after it has taken the item.
+    /// The number of items popped. Only the consumer writes it, after it has taken the item.
     head: CachePadded<AtomicUsize>,
-    orderings: PhantomData<fn() -> O>,
 }
 
-/// The side that pushes. In lines of its own, so that it may lie beside the consumer on one stack.
+/// The producing end. It fills cache lines of its own, so that it may lie beside the consumer.
 #[repr(align(128))]
-pub struct Producer<T, O: Orderings = AcquireRelease> {
-    ring: Arc<Ring<T, O>>,
-    /// `ring.tail`, which nobody else writes.
+pub struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    /// `ring.tail`, which only this producer writes.
     tail: usize,
-    /// Up to here there is room: `ring.head` as last seen, and the capacity. The real head is there
-    /// or beyond it.
+    /// The cached `ring.head` plus the capacity: there is room up to here, or beyond.
     end: usize,
 }
 // ANCHOR_END: types
 
-/// The side that pops. In lines of its own, as the producer.
+/// The consuming end. It fills cache lines of its own, as the producer does.
 #[repr(align(128))]
-pub struct Consumer<T, O: Orderings = AcquireRelease> {
-    ring: Arc<Ring<T, O>>,
-    /// `ring.tail` as last seen: the real one is here or beyond, so there are at least as many
-    /// items as this says.
-    tail: usize,
-    /// `ring.head`, which nobody else writes.
+pub struct Consumer<T> {
+    ring: Arc<Ring<T>>,
+    /// `ring.tail` when it was last read: the ring holds the items up to here, or more.
+    cached_tail: usize,
+    /// `ring.head`, which only this consumer writes.
     head: usize,
 }
 
@@ -101,125 +101,127 @@ static_assertions::assert_impl_all!(Producer<u64>: Send);
 static_assertions::assert_impl_all!(Consumer<u64>: Send);
 static_assertions::assert_not_impl_any!(Producer<u64>: Clone);
 static_assertions::assert_not_impl_any!(Consumer<u64>: Clone);
-// What must stay in its thread makes both ends stay.
+// Items that must stay in their thread keep both ends there.
 static_assertions::assert_not_impl_any!(Producer<std::rc::Rc<()>>: Send);
 // ANCHOR_END: compiled
 
-impl<T, O: Orderings> Producer<T, O> {
+impl<T> Producer<T> {
     // ANCHOR: push
-    /// Puts an item in. Makes no system call, allocates nothing, and waits for nobody.
+    /// Pushes `item`. Makes no system call, allocates nothing, and never waits.
     ///
     /// # Errors
     ///
-    /// The item comes back in `Full`, or in `Disconnected` if the ring is full and the consumer is
-    /// gone. As long as there is room nobody looks whether the consumer is there, and what it will
-    /// never pop is dropped with the ring.
+    /// Returns `item` in `Full`, or in `Disconnected` if the ring is full and the consumer has been
+    /// dropped. While there is room, a push succeeds even without a consumer; the ring drops what
+    /// is never popped.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), TrySendError<T>> {
-        if self.known_room() == 0 && self.room() == 0 {
-            // Relaxed: nothing of the consumer's is read because of it.
-            let gone = self.ring.consumer_gone.load(Relaxed);
-            return Err(if gone {
-                TrySendError::Disconnected(item)
-            } else {
-                TrySendError::Full(item)
+        if self.cached_room() == 0 && self.room() == 0 {
+            return Err(match self.is_disconnected() {
+                true => TrySendError::Disconnected(item),
+                false => TrySendError::Full(item),
             });
         }
-        // SAFETY: there is room, so the item that was in this slot was taken, and the load in
-        // `room` saw that. The consumer stays behind `tail`, and no other producer exists.
+        // SAFETY: there is room, so this slot is empty, as the load in `room` has seen. The
+        // consumer stays behind `tail`, and there is no other producer.
         unsafe { self.ring.slot(self.tail).write(item) };
         self.advance(1);
         Ok(())
     }
     // ANCHOR_END: push
 
-    /// Puts in as many of these items as there is room for, from the first on, and returns how
-    /// many. The consumer hears of all of them at once.
+    /// Pushes as many of `items` as there is room for, from the first on, and returns their number.
+    /// The consumer sees all of them at once.
     pub fn push_slice(&mut self, items: &[T]) -> usize
     where
         T: Copy,
     {
-        if self.known_room() < items.len() {
+        if self.cached_room() < items.len() {
             self.room();
         }
-        let items = &items[..items.len().min(self.known_room())];
-        let (first, second) = self.ring.run(self.tail, items.len());
+        let items = &items[..items.len().min(self.cached_room())];
+        let (first, second) = self.ring.slots(self.tail, items.len());
         for (slot, item) in first.iter().chain(second).zip(items) {
-            // SAFETY: as in `push`, for each slot of the room.
+            // SAFETY: as in `push`, for each slot up to `end`.
             unsafe { slot.write(*item) };
         }
         self.advance(items.len());
         items.len()
     }
 
-    /// For how many items there is room at least.
+    /// Returns the room that the cached head leaves. There may be more.
     #[inline]
-    fn known_room(&self) -> usize {
+    fn cached_room(&self) -> usize {
         self.end.wrapping_sub(self.tail)
     }
 
-    /// For how many items there is room now: this asks the consumer's line.
+    /// Reads the consumer's index, and returns the room that it leaves.
     #[inline]
     pub(super) fn room(&mut self) -> usize {
-        self.end = self.ring.head.0.load(O::TAKEN_LOAD).wrapping_add(self.ring.capacity);
-        self.known_room()
+        // Pairs with the Release store of `head`: the items before it are taken out.
+        let head = self.ring.head.0.load(Ordering::Acquire);
+        self.end = head.wrapping_add(self.ring.capacity);
+        self.cached_room()
     }
 
+    /// Makes the next `n` slots, which are written, the consumer's.
     #[inline]
-    fn advance(&mut self, by: usize) {
-        self.tail = self.tail.wrapping_add(by);
-        self.ring.tail.0.store(self.tail, O::WRITTEN_STORE);
+    fn advance(&mut self, n: usize) {
+        self.tail = self.tail.wrapping_add(n);
+        // Pairs with the Acquire load of `tail`: the items before it are written.
+        self.ring.tail.0.store(self.tail, Ordering::Release);
     }
 
-    pub(super) fn consumer_gone(&self) -> bool {
-        self.ring.consumer_gone.load(Relaxed) // as in `push`
+    /// Returns `true` if the consumer has been dropped.
+    pub(super) fn is_disconnected(&self) -> bool {
+        self.ring.consumer_disconnected.load(Ordering::Relaxed) // nothing else of the consumer's is read
     }
 
-    /// Says that nothing will be pushed any more.
-    pub(super) fn close(&mut self) {
-        self.ring.producer_gone.store(true, O::GONE_STORE);
+    /// Tells the consumer that no more items will come.
+    pub(super) fn disconnect(&mut self) {
+        // Pairs with the Acquire load in the consumer's `is_disconnected`.
+        self.ring.producer_disconnected.store(true, Ordering::Release);
     }
 }
 
-impl<T, O: Orderings> Consumer<T, O> {
-    /// Takes the oldest item out. Makes no system call, allocates nothing, and waits for nobody.
+impl<T> Consumer<T> {
+    /// Pops the oldest item. Makes no system call, allocates nothing, and never waits.
     ///
     /// # Errors
     ///
-    /// `Empty`, or `Disconnected` if nothing is inside and the producer is gone: what it pushed
-    /// before comes first.
+    /// `Empty`, or `Disconnected` if the ring is empty and the producer has been dropped.
     #[inline]
     pub fn pop(&mut self) -> Result<T, TryRecvError> {
-        if self.known_items() == 0 && self.items() == 0 {
-            if !self.producer_gone() {
+        if self.cached_items() == 0 && self.items() == 0 {
+            if !self.is_disconnected() {
                 return Err(TryRecvError::Empty);
             }
-            // It may have pushed between the look at `tail` and its going. Now nothing more can
-            // come.
+            // The producer may have pushed its last item just before it disconnected, so look once
+            // more. No item can come after that.
             if self.items() == 0 {
                 return Err(TryRecvError::Disconnected);
             }
         }
-        // SAFETY: `tail` is beyond this slot, so an item is in it, and the load in `items` saw it
-        // written. The producer does not come around before `head` says that it was taken, and no
-        // other consumer exists.
+        // SAFETY: `tail` is beyond this slot, so it holds an item, as the load in `items` has seen.
+        // The producer does not reuse the slot before `head` has passed it, and there is no other
+        // consumer.
         let item = unsafe { self.ring.slot(self.head).take() };
         self.advance(1);
         Ok(item)
     }
 
-    /// Takes out as many items as there are, up to the length of `items`, whose beginning they
-    /// fill, and returns how many. The producer hears of the room at once. 0 says that the ring is
-    /// empty: [`pop`](Self::pop) says whether more can come.
+    /// Pops as many items as there are, up to the length of `items`, into the beginning of `items`,
+    /// and returns their number. The producer sees the room at once. 0 means that the ring is
+    /// empty; [`pop`](Self::pop) tells whether more items can come.
     pub fn pop_slice(&mut self, items: &mut [T]) -> usize
     where
         T: Copy,
     {
-        if self.known_items() < items.len() {
+        if self.cached_items() < items.len() {
             self.items();
         }
-        let length = items.len().min(self.known_items());
-        let (first, second) = self.ring.run(self.head, length);
+        let length = items.len().min(self.cached_items());
+        let (first, second) = self.ring.slots(self.head, length);
         for (slot, item) in first.iter().chain(second).zip(items) {
             // SAFETY: as in `pop`, for each slot up to `tail`.
             *item = unsafe { slot.take() };
@@ -228,72 +230,79 @@ impl<T, O: Orderings> Consumer<T, O> {
         length
     }
 
-    /// How many items there are at least.
+    /// Returns the number of items up to the cached tail. There may be more.
     #[inline]
-    fn known_items(&self) -> usize {
-        self.tail.wrapping_sub(self.head)
+    fn cached_items(&self) -> usize {
+        self.cached_tail.wrapping_sub(self.head)
     }
 
-    /// How many items there are now: this asks the producer's line.
+    /// Reads the producer's index, and returns the number of items.
     #[inline]
     pub(super) fn items(&mut self) -> usize {
-        self.tail = self.ring.tail.0.load(O::WRITTEN_LOAD);
-        self.known_items()
+        // Pairs with the Release store of `tail`: the items before it are written.
+        self.cached_tail = self.ring.tail.0.load(Ordering::Acquire);
+        self.cached_items()
     }
 
+    /// Makes the next `n` slots, which are empty, the producer's.
     #[inline]
-    fn advance(&mut self, by: usize) {
-        self.head = self.head.wrapping_add(by);
-        self.ring.head.0.store(self.head, O::TAKEN_STORE);
+    fn advance(&mut self, n: usize) {
+        self.head = self.head.wrapping_add(n);
+        // Pairs with the Acquire load of `head`: the items before it are taken out.
+        self.ring.head.0.store(self.head, Ordering::Release);
     }
 
-    pub(super) fn producer_gone(&self) -> bool {
-        self.ring.producer_gone.load(O::GONE_LOAD)
+    /// Returns `true` if the producer has been dropped. All that it pushed is then visible.
+    pub(super) fn is_disconnected(&self) -> bool {
+        // Pairs with the Release store in the producer's `disconnect`.
+        self.ring.producer_disconnected.load(Ordering::Acquire)
     }
 
-    /// Says that nothing will be popped any more.
-    pub(super) fn close(&mut self) {
-        self.ring.consumer_gone.store(true, Relaxed); // as in `push`
+    /// Tells the producer that no more items will be popped.
+    pub(super) fn disconnect(&mut self) {
+        self.ring.consumer_disconnected.store(true, Ordering::Relaxed); // publishes nothing else
     }
 }
 
-impl<T, O> Ring<T, O> {
+impl<T> Ring<T> {
     #[inline]
     fn slot(&self, position: usize) -> &Slot<T> {
-        // The mask is computed from the length, so the compiler sees that the index is in bounds,
-        // and checks nothing.
+        // The mask comes from the length, so the compiler knows that the index is in bounds and
+        // leaves the check out.
         &self.slots[position & (self.slots.len() - 1)]
     }
 
-    /// The slots of `length` items from `position` on: up to the end of the ring, and from its
-    /// beginning.
-    fn run(&self, position: usize, length: usize) -> (&[Slot<T>], &[Slot<T>]) {
+    /// Returns the `length` slots from `position` on, in two parts: up to the end of the memory,
+    /// and from its beginning.
+    fn slots(&self, position: usize, length: usize) -> (&[Slot<T>], &[Slot<T>]) {
         let start = position & (self.slots.len() - 1);
         let first = length.min(self.slots.len() - start);
         (&self.slots[start..start + first], &self.slots[..length - first])
     }
 }
 
-impl<T, O: Orderings> Drop for Producer<T, O> {
+impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        self.close();
+        self.disconnect();
     }
 }
 
-impl<T, O: Orderings> Drop for Consumer<T, O> {
+impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.close();
+        self.disconnect();
     }
 }
 
-impl<T, O> Drop for Ring<T, O> {
+impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        // Relaxed: whoever drops the ring is the last one to hold it, and `Arc` has ordered what
-        // the others did before.
-        let (mut head, tail) = (self.head.0.load(Relaxed), self.tail.0.load(Relaxed));
+        // Relaxed: this thread holds the ring alone, and `Arc` has ordered what the other did
+        // before.
+        let (mut head, tail) =
+            (self.head.0.load(Ordering::Relaxed), self.tail.0.load(Ordering::Relaxed));
         drop_each(|| {
             (head != tail).then(|| {
-                // SAFETY: an item that was pushed and not popped, and `head` passes it once.
+                // SAFETY: this slot holds an item that was pushed and not popped, and `head` passes
+                // it once.
                 let item = unsafe { self.slot(head).take() };
                 head = head.wrapping_add(1);
                 item

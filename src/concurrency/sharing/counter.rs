@@ -1,52 +1,50 @@
-//! A counter for all threads.
+//! A counter that all threads share.
 
-use super::{Needed, Orderings};
 use crate::concurrency::sync::AtomicUsize;
-use std::marker::PhantomData;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering;
 
-/// Counts what several threads do. Its value orders nothing: whoever reads it may not conclude what
-/// else has happened.
-pub struct Counter<O: Orderings = Needed> {
-    count: AtomicUsize,
-    orderings: PhantomData<fn() -> O>,
-}
+/// Counts events of several threads. Its value orders nothing: a thread that reads it may not
+/// conclude what else has happened.
+pub struct Counter(AtomicUsize);
 
-impl<O: Orderings> Counter<O> {
-    /// A counter at zero.
+impl Counter {
+    /// Creates a counter at zero.
     pub fn new() -> Self {
-        Self { count: AtomicUsize::new(0), orderings: PhantomData }
+        Self(AtomicUsize::new(0))
     }
 
     // ANCHOR: add
-    /// Counts one. One step that always succeeds, where the processor has one.
+    /// Adds one: a single step that always succeeds, on processors that have one.
     #[inline]
     pub fn add(&self) {
-        self.count.fetch_add(1, O::ADD);
+        self.0.fetch_add(1, Ordering::Relaxed); // one step in any ordering
     }
 
-    /// The same by compare-and-exchange: what a lock-free update looks like where there is no
-    /// instruction for it. Returns how often another thread was faster.
+    /// Adds one by compare-exchange, as a lock-free update does for which there is no instruction.
+    /// Returns the number of failed attempts.
     #[inline]
-    pub fn add_by_exchange(&self) -> usize {
-        let (mut seen, mut lost) = (self.count.load(Relaxed), 0);
-        while let Err(now) =
-            self.count.compare_exchange(seen, seen.wrapping_add(1), O::ADD, Relaxed)
-        {
-            (seen, lost) = (now, lost + 1);
+    pub fn add_by_compare_exchange(&self) -> usize {
+        let (mut seen, mut failed) = (self.0.load(Ordering::Relaxed), 0);
+        while let Err(current) = self.0.compare_exchange(
+            seen,
+            seen.wrapping_add(1),
+            Ordering::Relaxed, // one step in any ordering
+            Ordering::Relaxed,
+        ) {
+            (seen, failed) = (current, failed + 1);
         }
-        lost
+        failed
     }
     // ANCHOR_END: add
 
-    /// How many were counted, as far as this thread has heard.
+    /// Returns the number of additions that this thread sees.
     #[inline]
     pub fn get(&self) -> usize {
-        self.count.load(Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
-impl<O: Orderings> Default for Counter<O> {
+impl Default for Counter {
     fn default() -> Self {
         Self::new()
     }

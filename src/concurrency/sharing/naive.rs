@@ -1,14 +1,15 @@
-//! What everybody writes first. The faults are pinned by `tests/sharing.rs` and shown by the
-//! example:
+//! What everybody writes first. `tests/sharing.rs` pins the faults and the example shows them:
 //!
-//! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions;
-//! - [`AnyOrder`] raises flags without a word about what was written before: its letters pass every test on x86-64, its doors do
-//!   not, and both are wrong;
-//! - [`TestAndSet`] never sleeps: where its holder does, or has lost its core, a waiter burns the time of a core for nothing.
+//! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions.
+//! - [`RelaxedMessage`] raises its flag without an ordering. It passes every test on x86-64, and is
+//!   wrong.
+//! - [`WeakDekker`] has a fence that is too weak. It fails even on x86-64.
+//! - [`TestAndSet`] never sleeps. While its holder sleeps or has lost its core, a waiting thread
+//!   burns CPU time for nothing.
 
-use super::Orderings;
-use crate::concurrency::sync::{AtomicBool, AtomicUsize};
-use std::sync::atomic::Ordering::{self, AcqRel, Relaxed, SeqCst};
+use crate::concurrency::sync::{AtomicBool, AtomicUsize, fence};
+use crate::memory::cache_lines::CachePadded;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 // ANCHOR: two_steps
 /// A counter that is atomic in each of its steps, and "SeqCst, to be safe".
@@ -16,15 +17,15 @@ use std::sync::atomic::Ordering::{self, AcqRel, Relaxed, SeqCst};
 pub struct TwoStepCounter(AtomicUsize);
 
 impl TwoStepCounter {
-    /// Counts one, if nobody else does meanwhile.
+    /// Adds one, unless another thread adds at the same time.
     pub fn add(&self) {
         let seen = self.0.load(SeqCst);
-        // Here another thread may add, and its addition is overwritten.
+        // Another thread may add here, and the store overwrites its addition.
         self.0.store(seen + 1, SeqCst);
     }
     // ANCHOR_END: two_steps
 
-    /// What is left of the additions.
+    /// Returns the number of additions that are left.
     pub fn get(&self) -> usize {
         self.0.load(SeqCst)
     }
@@ -46,13 +47,46 @@ impl TestAndSet {
 }
 // ANCHOR_END: test_and_set
 
-/// Too weak a fence where two threads knock, and no ordering where a flag tells of a letter. A lock
-/// would need its own, and gets them.
-pub struct AnyOrder;
+/// [`Message`](super::message_passing::Message) without orderings: nothing says that the value is
+/// visible once the flag is.
+#[derive(Default)]
+pub struct RelaxedMessage {
+    value: CachePadded<AtomicUsize>,
+    is_sent: CachePadded<AtomicBool>,
+}
 
-// SAFETY: the lock's orderings are the trait's own.
-unsafe impl Orderings for AnyOrder {
-    const SEND: Ordering = Relaxed;
-    const READ: Ordering = Relaxed;
-    const BETWEEN: Ordering = AcqRel; // as much as Release and Acquire have already
+impl RelaxedMessage {
+    /// Writes `value`, and raises the flag.
+    #[inline]
+    pub fn send(&self, value: usize) {
+        self.value.0.store(value, Relaxed);
+        self.is_sent.0.store(true, Relaxed);
+    }
+
+    /// Returns what it finds as the value, if the flag is raised.
+    #[inline]
+    pub fn receive(&self) -> Option<usize> {
+        self.is_sent.0.load(Relaxed).then(|| self.value.0.load(Relaxed))
+    }
+}
+
+/// [`Dekker`](super::store_buffering::Dekker) with a fence that orders no more than the release
+/// store and the acquire load do already: both threads may enter.
+#[derive(Default)]
+pub struct WeakDekker {
+    wants: [CachePadded<AtomicBool>; 2],
+}
+
+impl WeakDekker {
+    /// Announces thread `me`, 0 or 1, and returns `true` if it may enter.
+    ///
+    /// # Panics
+    ///
+    /// If `me` is neither 0 nor 1.
+    #[inline]
+    pub fn try_enter(&self, me: usize) -> bool {
+        self.wants[me].0.store(true, Release);
+        fence(AcqRel); // allows the load to run before the store
+        !self.wants[1 - me].0.load(Acquire)
+    }
 }

@@ -1,24 +1,22 @@
-//! A lock whose waiters never sleep.
+//! A lock whose waiting threads never sleep.
 
-use super::{Needed, Orderings};
 use crate::concurrency::sync::AtomicBool;
 use cell::Cell;
-use std::marker::PhantomData;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering;
 
 #[cfg(loom)]
 use loom::hint::spin_loop;
 #[cfg(not(loom))]
 use std::hint::spin_loop;
 
-/// A value for one thread at a time. Whoever finds it taken keeps its core and looks again: right
-/// for sections of a few instructions whose holder cannot lose its core, and nowhere else. Makes no
-/// system call.
+/// A value for one thread at a time. A thread that finds the lock taken keeps its core and looks
+/// again: right for sections of a few instructions whose holder cannot lose its core, and nowhere
+/// else. Makes no system call.
 ///
 /// ```
 /// use perf_proved::concurrency::sharing::spin::SpinLock;
 ///
-/// let total: SpinLock<_> = SpinLock::new(0);
+/// let total = SpinLock::new(0);
 /// std::thread::scope(|scope| {
 ///     for _ in 0..2 {
 ///         scope.spawn(|| (0..1000).for_each(|_| total.with(|total| *total += 1)));
@@ -26,59 +24,63 @@ use std::hint::spin_loop;
 /// });
 /// assert_eq!(total.with(|total| *total), 2000);
 /// ```
-pub struct SpinLock<T, O: Orderings = Needed> {
-    /// Whoever has changed it from `false` to `true` may touch `value`, until it writes `false`.
-    taken: AtomicBool,
+pub struct SpinLock<T> {
+    /// The thread that changes it from `false` to `true` has `value` to itself until it stores
+    /// `false`.
+    is_locked: AtomicBool,
     value: Cell<T>,
-    orderings: PhantomData<fn() -> O>,
 }
 
-// SAFETY: `with` hands the value to one thread at a time, and orders them. The value goes from
-// thread to thread, so it must be `Send`; two never see it at once, so it need not be `Sync`.
-unsafe impl<T: Send, O: Orderings> Sync for SpinLock<T, O> {}
+// SAFETY: `with` hands the value to one thread at a time, and orders them. The value moves from
+// thread to thread, so it must be `Send`; two threads never see it at once, so it need not be
+// `Sync`.
+unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 // ANCHOR: compiled
 static_assertions::assert_impl_all!(SpinLock<std::cell::Cell<u64>>: Sync);
 static_assertions::assert_not_impl_any!(SpinLock<std::rc::Rc<u64>>: Sync);
 // ANCHOR_END: compiled
 
-impl<T, O: Orderings> SpinLock<T, O> {
-    /// A lock that nobody holds.
+impl<T> SpinLock<T> {
+    /// Creates an unlocked lock.
     pub fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: Cell::new(value), orderings: PhantomData }
+        Self { is_locked: AtomicBool::new(false), value: Cell::new(value) }
     }
 
     // ANCHOR: with
-    /// Runs `work` with the value, alone. If it panics, the lock is given back as it is: nothing is
-    /// poisoned. `work` that takes the same lock waits forever.
+    /// Runs `work` with exclusive access to the value. Releases the lock even if `work` panics;
+    /// nothing is poisoned. If `work` takes the same lock, it waits forever.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // Acquire pairs with the Release of whoever held it before. A failure reads nothing, so it
-        // is relaxed.
-        while self.taken.compare_exchange_weak(false, true, O::LOCK, Relaxed).is_err() {
-            while self.taken.load(Relaxed) {
-                spin_loop(); // only reads, so that waiters share the line until it is written
+        // Acquire pairs with the Release store in `Guard::drop`. A failure reads nothing.
+        while self
+            .is_locked
+            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            while self.is_locked.load(Ordering::Relaxed) {
+                spin_loop(); // only reads, so waiting threads share the line until it is written
             }
         }
-        let _held = Held::<O>(&self.taken, PhantomData);
-        // SAFETY: this thread has changed `taken` from `false` to `true`, and `_held` writes
+        let _guard = Guard(&self.is_locked);
+        // SAFETY: this thread has changed `is_locked` from `false` to `true`, and `_guard` stores
         // `false` after this.
         self.value.with_mut(|value| work(unsafe { &mut *value }))
     }
     // ANCHOR_END: with
 }
 
-/// Gives the lock back, also when the work panics.
-struct Held<'a, O: Orderings>(&'a AtomicBool, PhantomData<fn() -> O>);
+/// Releases the lock when it is dropped.
+struct Guard<'a>(&'a AtomicBool);
 
-impl<O: Orderings> Drop for Held<'_, O> {
+impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.store(false, O::UNLOCK); // pairs with the next holder's exchange
+        self.0.store(false, Ordering::Release); // pairs with the next holder's compare-exchange
     }
 }
 
-/// The cell of the value: for models loom's, which notices two accesses that nothing orders.
+/// The cell of the value. In models it is loom's, which detects two accesses that nothing orders.
 #[cfg(loom)]
 mod cell {
     pub(super) use loom::cell::UnsafeCell as Cell;

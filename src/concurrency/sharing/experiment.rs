@@ -1,0 +1,101 @@
+//! What the example asks of counters and locks: additions that get lost, and what a lock costs while
+//! another thread holds it.
+
+use super::variants::lock;
+use crate::harness::report::Report;
+use crate::proof::cpu;
+use crate::sys::{cores, unsupported};
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{io, thread};
+
+/// Calls `add` `additions` times on each of `cores`, and returns how many of them `sum` lacks.
+///
+/// # Errors
+///
+/// As [`cores::together`].
+pub fn lost_additions(
+    cores: [usize; 2],
+    additions: usize,
+    add: impl Fn() + Sync,
+    sum: impl Fn() -> usize,
+) -> io::Result<u64> {
+    cores::together(&cores, |_| (0..additions).for_each(|_| add()))?;
+    Ok((2 * additions - sum()) as u64)
+}
+
+/// Waits for a mutex that the calling thread holds and releases, in another thread. Returns that
+/// thread, so that its end is not counted.
+pub fn wait_for_a_mutex() -> thread::JoinHandle<()> {
+    let shared = Arc::new((Mutex::new(()), AtomicBool::new(false), AtomicBool::new(false)));
+    let until = |flag: &AtomicBool| {
+        while !flag.load(Acquire) {
+            thread::sleep(Duration::from_millis(1)); // pairs with a Release store below
+        }
+    };
+    let (held, theirs) = (lock(&shared.0), shared.clone());
+    let waiter = thread::spawn(move || {
+        theirs.1.store(true, Release);
+        drop(lock(&theirs.0));
+        theirs.2.store(true, Release);
+    });
+    until(&shared.1);
+    thread::sleep(Duration::from_millis(50)); // until the waiter sleeps
+    drop(held);
+    until(&shared.2);
+    waiter
+}
+
+/// Returns the CPU time, in milliseconds, of four threads on one core. Each does a few microseconds
+/// of work `sections` times, and `exclusively` runs it under a lock.
+///
+/// # Errors
+///
+/// As [`cores::allowed`], [`cores::pin`] and [`cpu::process`].
+pub fn crowd(
+    sections: usize,
+    exclusively: impl Fn(&mut dyn FnMut(&mut u64)) + Sync,
+) -> io::Result<u64> {
+    let core = cores::allowed()?[0];
+    let before = cpu::process()?;
+    let work = |sum: &mut u64| (0..10_000).for_each(|step| *sum = black_box(*sum ^ step));
+    let thread = || {
+        cores::pin(core)?;
+        (0..sections).for_each(|_| exclusively(&mut { work }));
+        Ok(())
+    };
+    let ended: io::Result<Vec<()>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
+        threads.into_iter().map(cores::joined).collect()
+    });
+    ended?;
+    Ok((cpu::process()? - before).as_millis() as u64)
+}
+
+/// Sets one number of `report`, or the reason why it is not possible here, as [`Report::attempt`]
+/// does. Returns the number.
+pub fn set(
+    report: &mut Report,
+    variant: &str,
+    quantity: &str,
+    number: impl FnOnce() -> io::Result<u64>,
+) -> Option<u64> {
+    report.attempt(variant, &[quantity], |report| {
+        let number = number()?;
+        report.set(variant, quantity, number);
+        Ok(number)
+    })
+}
+
+/// Returns an error on processors other than x86-64, which give weak orderings another meaning.
+///
+/// # Errors
+///
+/// `Unsupported` on those.
+pub fn on_x86_64() -> io::Result<()> {
+    let elsewhere = "what a weaker ordering lets happen here is not what it lets happen on x86-64";
+    if cfg!(target_arch = "x86_64") { Ok(()) } else { Err(unsupported(elsewhere)) }
+}
