@@ -5,13 +5,14 @@ mod common;
 
 use common::copy;
 use press::book;
-use press::machine::files::{self, BenchFile, FORMAT, MachineFile};
-use press::machine::{Known, Machine, ProofRun, criterion};
+use press::machine::files::{self, BenchFile, CheckFile, FORMAT, MachineFile};
+use press::machine::{Counts, Known, Machine, ProofRun, criterion};
 use press::model::{Crossover, Error};
 use press::project::Project;
 use press::units::Quantity;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 fn data(name: &str) -> PathBuf {
@@ -116,6 +117,37 @@ fn criterions_files_may_be_missing_damaged_or_outdated() {
     fs::write(home.join("copy/slice/4KiB/new/estimates.json"), "{\"median\":").unwrap();
     let error = criterion::read(&home).unwrap_err().to_string();
     assert!(error.contains("4KiB/new/estimates.json: not what criterion 0.8.2 writes"), "{error}");
+    fs::remove_dir_all(&home).unwrap();
+    fs::write(&home, "a file").unwrap();
+    assert!(criterion::read(&home).unwrap_err().to_string().starts_with("cannot read "));
+}
+
+#[test]
+fn a_later_result_takes_the_place_of_an_earlier_refusal() {
+    let folder = TempDir::new().unwrap();
+    copy(&data("criterion"), folder.path());
+    let refusal = folder.path().join("not_possible.json");
+    fs::write(&refusal, r#"{"id":"copy","reason":"forbidden"}"#).unwrap();
+    let at = |path: &Path, seconds: u64| {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        time
+    };
+    at(&refusal, 2_000_000);
+    let benchmark = folder.path().join("copy/slice/4KiB/new/benchmark.json");
+    let newest = at(&benchmark, 3_000_000);
+    at(&folder.path().join("copy/slice/64KiB/new/benchmark.json"), 1_000_000);
+    at(&folder.path().join("copy/iterator/4KiB/new/benchmark.json"), 1_000_000);
+    fs::remove_dir_all(folder.path().join("copy_flat")).unwrap();
+    let run = criterion::read(folder.path()).unwrap();
+    assert_eq!(run.benchmarks.keys().collect::<Vec<_>>(), ["copy/slice/4KiB"]);
+    assert_eq!(run.newest(), newest);
+    let text = fs::read_to_string(&benchmark).unwrap();
+    let bits = text.replace(r#"{"Bytes":4096}"#, r#"{"Bits":4096}"#);
+    assert_ne!(text, bits);
+    fs::write(&benchmark, bits).unwrap();
+    let run = criterion::read(folder.path()).unwrap();
+    assert_eq!(run.benchmarks["copy/slice/4KiB"].benchmark.throughput_bytes, Some(512));
 }
 
 #[test]
@@ -169,6 +201,17 @@ fn a_machine_is_put_together_from_its_files() {
     assert_eq!(machine.counts.keys().collect::<Vec<_>>(), ["copy", "other"]);
     assert_eq!(machine.recordings["copy"].benchmarks["copy/whole/1MiB"].rounds[1].median, 120.0);
 
+    // Of the folders in `machines`, `here` is the reader's own; other files do not matter.
+    record(&project, "here", "copy");
+    record(&project, "reference", "copy");
+    record(&project, "desktop", "copy");
+    fs::write(project.machines().join("README.md"), "# Machines").unwrap();
+    let all = Machine::all(&project).unwrap();
+    let names: Vec<&str> = all.iter().map(|machine| machine.name.as_str()).collect();
+    assert_eq!(names, ["reference", "desktop", "laptop"]);
+
+    let error = Machine::load(&project.machines().join("README.md")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read ") && error.contains("README.md: "), "{error}");
     fs::write(project.machines().join("laptop.json"), "{}").unwrap();
     let error = Machine::all(&project).unwrap_err().to_string();
     assert!(error.contains("laptop.json: a machine's recordings are now a folder"), "{error}");
@@ -379,6 +422,8 @@ fn the_crossover_needs_every_larger_size_to_be_won() {
         let order: Vec<String> =
             machine.group("copy").iter().filter_map(|(_, b)| b.parameter.clone()).take(4).collect();
         assert_eq!(order, ["4KiB", "64KiB", "1MiB", "16MiB"]);
+        let group = machine.group("copy");
+        assert!(group[..4].iter().all(|(id, _)| id.starts_with("copy/whole/")), "{group:?}");
         machine.crossover("copy", "whole", "bytes").measured().unwrap()
     };
     let (won, lost, level) = ((50.0, 1.0), (150.0, 1.0), (100.0, 20.0));
@@ -390,6 +435,8 @@ fn the_crossover_needs_every_larger_size_to_be_won() {
     assert_eq!(sizes([won, level, lost, won]), from("16MiB", "16MiB"));
     assert_eq!(sizes([won, won, won, level]), None, "level at the largest");
     assert_eq!(sizes([won, won, won, won]), from("4KiB", "4KiB"));
+    let equal = (100.0, 0.0);
+    assert_eq!(sizes([equal, equal, won, won]), from("1MiB", "4KiB"), "equal is not won or lost");
 }
 
 #[test]
@@ -508,6 +555,40 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
 }
 
 #[test]
+fn here_has_the_newer_of_recorded_and_checked_counts_and_proofs() {
+    let (_folder, project) = miniature();
+    let counts = |date: &str, calls: u64| Counts {
+        date: date.to_string(),
+        commit: None,
+        values: [("whole.calls".to_string(), calls.into())].into_iter().collect(),
+    };
+    let proof = |date: &str, holds: bool| ProofRun {
+        date: date.to_string(),
+        commit: None,
+        holds,
+        found: String::new(),
+    };
+    let key = "explored:ring::no_loss".to_string();
+    let folder = project.machine("here");
+    let bench = BenchFile { counts: Some(counts("2026-02-02", 2)), ..Default::default() };
+    files::store(&bench, &files::bench_path(&folder, "copy")).unwrap();
+    let proofs = [(key.clone(), proof("2026-02-02", true))].into();
+    files::store(&MachineFile { proofs, ..Default::default() }, &files::machine_path(&folder))
+        .unwrap();
+    for (date, newer) in [("2026-01-01", false), ("2026-02-02", true), ("2026-03-03", true)] {
+        let checked = CheckFile {
+            counts: [("copy".to_string(), counts(date, 3))].into(),
+            proofs: [(key.clone(), proof(date, false))].into(),
+            ..Default::default()
+        };
+        files::store(&checked, &project.checked()).unwrap();
+        let here = Machine::here(&project).unwrap();
+        let found = (here.count("copy", "whole.calls"), here.proofs[&key].holds);
+        assert_eq!(found, (Known::Measured(if newer { 3.0 } else { 2.0 }), !newer), "{date}");
+    }
+}
+
+#[test]
 fn here_is_the_newer_of_the_recording_and_the_last_bench() {
     let (_folder, project) = miniature();
     copy(&data("criterion"), project.criterion());
@@ -515,6 +596,8 @@ fn here_is_the_newer_of_the_recording_and_the_last_bench() {
     let here = Machine::here(&project).unwrap();
     assert_eq!(here.recordings.len(), 1, "the groups copy and copy_flat are one bench's");
     assert_eq!(here.recordings["copy"].rounds, 1);
+    assert_eq!(here.recordings["copy"].environment.load_before, None);
+    assert!(here.recordings["copy"].environment.cores.is_some());
     let path = record(&project, "here", "copy");
     assert_eq!(rounds(&project), 1, "recorded before the bench ran");
     fs::write(path, reference().replace("2026-01", "9999-01")).unwrap();

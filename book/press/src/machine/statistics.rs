@@ -216,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn different_numbers_of_rounds_give_the_quotient() {
+        let (a, b) = (rounds(&[200.0, 210.0, 220.0]), rounds(&[100.0, 110.0]));
+        let expected = quotient(time(&a).unwrap(), time(&b).unwrap());
+        assert_eq!((ratio(&a, &b), ratio(&a, &b).unwrap().rounds), (expected, 2));
+    }
+
+    #[test]
     fn values_that_are_no_times_give_no_number() {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(time(&rounds(&[bad])), None, "{bad}");

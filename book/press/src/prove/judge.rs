@@ -329,6 +329,10 @@ mod tests {
         assert_eq!(verdict("a.n", than("b.n", 33.0)), Verdict::Fails);
         assert_eq!(verdict("z.n", than("b.n", 2.0)), Verdict::Holds);
         assert_eq!(verdict("z.n", than("z.n", 2.0)), Verdict::Fails, "zero is not fewer than zero");
+        let judgement =
+            judge(&claim(Proof::Counted(vec![count("a.n", than("b.n", 2.0))])), &machine);
+        assert_eq!(judgement.value.unwrap().value, 32.0);
+        assert_eq!(judgement.found, "a.n = 1, b.n = 32");
         assert_eq!(verdict("neg.n", CountBound::AtMost(1.0)), Verdict::Fails);
         assert_eq!(verdict("a.n", than("neg.n", 2.0)), Verdict::Fails);
         assert_eq!(
