@@ -1,8 +1,8 @@
-//! What allocating and freeing takes: vectors and text, trees by phases, blocks that another thread
-//! frees, a mixed load by allocator, and the request that drops a large structure.
+//! Clocks allocating and freeing: vectors and text, the phases of trees, blocks that another thread
+//! frees, a mixed load per allocator, and a request that drops a large structure.
 //!
-//! The allocators are called by their own methods; this program's own is the system's. All is wall
-//! time, on cores that are held.
+//! The allocators are called by their own methods; the global allocator is the system's. All times
+//! are wall times, on pinned threads.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::not_possible;
@@ -33,11 +33,12 @@ mod bench {
     use mimalloc::MiMalloc;
     use perf_proved::memory::allocation::arena::Arena;
     use perf_proved::memory::allocation::capped::Capped;
-    use perf_proved::memory::allocation::churn::{LIVE, REPLACED, SUM, churn};
     use perf_proved::memory::allocation::dropper::Dropper;
-    use perf_proved::memory::allocation::hand_over::{BATCH, Way, hand_over};
+    use perf_proved::memory::allocation::experiment::churn::{LIVE, REPLACED, SUM, churn};
+    use perf_proved::memory::allocation::experiment::remote_free::{BATCH, hand_over};
     use perf_proved::memory::allocation::page::{Entry, Page};
     use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
+    use perf_proved::memory::allocation::variants::Variant;
     use perf_proved::memory::allocation::{growth, naive};
     use perf_proved::sys::cores;
     use perf_proved_benches::{not_possible, with};
@@ -47,11 +48,11 @@ mod bench {
     use std::{io, thread};
     use tikv_jemallocator::Jemalloc;
 
-    /// Levels of the tree that is built, walked and dropped, and of the one whose drop a request
-    /// waits for.
+    /// The levels of the tree that is built, walked and dropped, and of the one whose drop delays a
+    /// request.
     const LEVELS: u32 = 17;
     const LARGE: u32 = 21;
-    /// As many bytes as an arena may take here.
+    /// The limit of an arena, in bytes.
     const LIMIT: usize = 1 << 30;
     static CAPPED: Capped<System> = Capped::new(System, usize::MAX);
 
@@ -100,8 +101,8 @@ mod bench {
         group.finish();
     }
 
-    /// One phase of all trees, then the next. What is dropped was built a moment before, and what
-    /// is built is dropped untimed.
+    /// Clocks one phase of all trees, then the next. A tree that is dropped was built just before, and
+    /// a tree that is built is dropped outside the timed region.
     fn trees(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("allocation_tree");
         group.throughput(Throughput::Elements(nodes(LEVELS)));
@@ -186,28 +187,27 @@ mod bench {
             .expect("a root")
     }
 
-    /// Unit: one batch of blocks.
+    /// Clocks blocks that another thread uses. Unit: one batch of blocks.
     fn freed_by(criterion: &mut Criterion, cores: [usize; 2]) -> io::Result<()> {
         let mut group = criterion.benchmark_group("allocation_freed_by");
         group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(BATCH as u64));
         let mut bench = |function, name, run: &dyn Fn(u64) -> io::Result<Duration>| {
-            run(100)?; // it checks its blocks
+            run(100)?; // checks its blocks
             let id = BenchmarkId::new(function, name);
-            group.bench_function(id, |b| b.iter_custom(|n| run(n).expect("it has run before")));
+            group.bench_function(id, |b| b.iter_custom(|n| run(n).expect("it ran before")));
             io::Result::Ok(())
         };
-        for (function, way) in
-            [("user", Way::FreedThere), ("maker", Way::FreedHere), ("nobody", Way::Recycled)]
-        {
-            bench(function, "glibc", &|n| hand_over(&System, cores, n, way))?;
-            bench(function, "jemalloc", &|n| hand_over(&Jemalloc, cores, n, way))?;
-            bench(function, "mimalloc", &|n| hand_over(&MiMalloc, cores, n, way))?;
+        for variant in Variant::ALL {
+            let function = variant.name();
+            bench(function, "glibc", &|n| hand_over(&System, cores, n, variant))?;
+            bench(function, "jemalloc", &|n| hand_over(&Jemalloc, cores, n, variant))?;
+            bench(function, "mimalloc", &|n| hand_over(&MiMalloc, cores, n, variant))?;
         }
         group.finish();
         Ok(())
     }
 
-    /// Unit: a table filled, changed and freed, on each of the threads.
+    /// Clocks the mixed load. Unit: a table filled, changed and freed on each thread.
     fn mixed(criterion: &mut Criterion, two: &io::Result<[usize; 2]>) -> io::Result<()> {
         let mut group = criterion.benchmark_group("allocation_mixed");
         group
@@ -246,14 +246,13 @@ mod bench {
     }
 
     fn churned<A: GlobalAlloc + Sync>(allocator: &A, cores: &[usize], times: u64) -> Duration {
-        let work = |place: usize| {
-            (0..times).for_each(|time| assert_eq!(churn(allocator, time << 1 ^ place as u64), SUM))
+        let work = |thread: usize| {
+            (0..times).for_each(|time| assert_eq!(churn(allocator, time << 1 ^ thread as u64), SUM))
         };
         cores::together(cores, work).expect("these cores are there")
     }
 
-    /// The time of the request that happens to be the last one that needs a tree of two million
-    /// nodes.
+    /// Clocks the request that happens to drop a tree of two million nodes.
     fn pause(criterion: &mut Criterion, dropper: &Dropper<Box<BoxNode>>) {
         let mut group = criterion.benchmark_group("allocation_pause");
         group.sampling_mode(SamplingMode::Flat);
@@ -262,8 +261,8 @@ mod bench {
         group.bench_function(id("boxes_here"), |b| {
             b.iter_batched(boxes, drop, BatchSize::PerIteration)
         });
-        // One value may wait. When a second small one finds room, the first one is being dropped,
-        // and the tree before it is gone.
+        // The queue holds one value. When it accepts a second small one, the first one is being
+        // dropped, and the tree before it is gone.
         let wait = || {
             for _ in 0..2 {
                 let mut refused =
@@ -281,7 +280,7 @@ mod bench {
                     let start = Instant::now();
                     let refused = dropper.hand_over(tree);
                     let time = start.elapsed();
-                    assert!(refused.is_ok(), "the thread has nothing else to do");
+                    assert!(refused.is_ok(), "the thread is idle");
                     wait();
                     time
                 };
@@ -302,7 +301,7 @@ mod bench {
         group.finish();
     }
 
-    /// The same twice: boxes, whose places the allocator chooses.
+    /// Runs the same code twice: boxes, whose addresses the allocator chooses.
     fn noise(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("allocation_aa");
         for function in ["first", "second"] {

@@ -1,18 +1,19 @@
-//! The arena hands out memory that nobody else has, the cap holds, blocks end where they should,
-//! and the naive version fails in the way that its documentation lists.
+//! The arena hands out disjoint memory, the cap holds, blocks are freed by the right thread, and the
+//! naive version fails as its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::child::{End, end_of};
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::memory::allocation::arena::{Arena, FIRST, Full};
-use perf_proved::memory::allocation::block::Block;
 use perf_proved::memory::allocation::budget::Budget;
 use perf_proved::memory::allocation::capped::Capped;
-use perf_proved::memory::allocation::churn::{SUM, churn};
 use perf_proved::memory::allocation::dropper::Dropper;
-use perf_proved::memory::allocation::hand_over::{Way, hand_over};
+use perf_proved::memory::allocation::experiment::block::Block;
+use perf_proved::memory::allocation::experiment::churn::{SUM, churn};
+use perf_proved::memory::allocation::experiment::remote_free::hand_over;
 use perf_proved::memory::allocation::page::{Entry, Page};
 use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
+use perf_proved::memory::allocation::variants::Variant;
 use perf_proved::memory::allocation::{growth, naive, process};
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved::proof::resident;
@@ -31,7 +32,7 @@ static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 
-/// The same cases in each run; fewer where each takes longer.
+/// The same cases in each run; `PROPTEST_CASES` lowers their number where each takes longer.
 fn cases() -> ProptestConfig {
     let cases =
         std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);
@@ -46,7 +47,7 @@ fn cases() -> ProptestConfig {
 // ---------------------------------------------------------------- vectors and text
 
 #[test]
-fn vectors_are_the_same_and_allocate_as_they_say() {
+fn vectors_are_equal_and_allocate_as_documented() {
     let mut kept = Vec::new();
     for (length, growing) in [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (1000, 9)] {
         let (grown, made) = count(|| growth::grown(length));
@@ -61,7 +62,7 @@ fn vectors_are_the_same_and_allocate_as_they_say() {
 }
 
 #[test]
-fn a_page_that_is_kept_allocates_only_while_it_grows() {
+fn a_reused_page_allocates_only_while_it_grows() {
     for lines in [0, 1, 2, 1000] {
         let entries = Entry::some(lines);
         let mut page = Page::new(entries.clone());
@@ -73,7 +74,7 @@ fn a_page_that_is_kept_allocates_only_while_it_grows() {
 }
 
 #[test]
-fn naive_page_allocates_four_times_a_line() {
+fn naive_page_allocates_four_times_per_line() {
     let mut page = naive::Page { entries: Entry::some(1000), lines: 0 };
     let (_, made) = count(|| page.render());
     assert!(made.calls >= 4000, "{made:?}");
@@ -81,9 +82,9 @@ fn naive_page_allocates_four_times_a_line() {
 }
 
 #[test]
-fn naive_buffer_for_each_request_faults_in_each() {
+fn naive_buffer_per_request_faults_in_each() {
     let _alone = alone();
-    // Larger than what the allocator ever keeps.
+    // Larger than any block that the allocator keeps.
     let size = 40 * MIB;
     let request = |buffer: &mut Vec<u8>| {
         let before = Usage::of_thread().unwrap();
@@ -95,25 +96,24 @@ fn naive_buffer_for_each_request_faults_in_each() {
     let fresh = [(); 2].map(|()| request(&mut Vec::new()));
     let mut kept = Vec::new();
     let kept = [(); 2].map(|()| request(&mut kept));
-    // One a page; one for 2 MiB where huge pages are always on.
+    // One fault per page, or one per 2 MiB if huge pages are always on.
     assert!(fresh[1] >= 20 && kept[1] < 20, "{fresh:?}, {kept:?}");
 }
 
 #[test]
-fn naive_limit_is_passed_between_two_looks_and_only_prints() {
+fn naive_limit_is_exceeded_between_two_checks_and_only_prints() {
     let _alone = alone();
     resident::reset_peak().unwrap();
     let limit = resident::now().unwrap() + 65 * MIB as u64;
     let beyond = naive::serve(limit, 64, 256, || vec![1_u8; MIB]).unwrap();
-    // 63 MiB, less what other tests gave back meanwhile.
+    // 63 MiB, minus memory that other tests freed meanwhile.
     assert!(beyond >= 32 * MIB as u64, "{beyond} bytes");
-    assert!(!naive::within(1).unwrap(), "it says so, and nothing else happens");
+    assert!(!naive::within(1).unwrap(), "it only prints");
 }
 
 // ---------------------------------------------------------------- the arena
 
-/// What is placed: bytes, words, or values that want a page of their own; the filling is the number
-/// of the placement.
+/// A placement: bytes, words, or a value with a page of its own. Its fill byte is its number.
 #[derive(Clone, Debug)]
 enum Placed {
     Bytes(usize),
@@ -126,7 +126,7 @@ enum Placed {
 #[repr(align(4096))]
 struct OwnPage([u8; 64]);
 
-/// What the arena gave, still borrowed from it.
+/// Memory borrowed from the arena.
 enum Live<'a> {
     Bytes(&'a mut [u8]),
     Words(&'a mut [u64]),
@@ -146,7 +146,7 @@ impl Live<'_> {
         })
     }
 
-    /// Writes over what was placed.
+    /// Overwrites the placement.
     fn fill(&mut self, filling: u8) {
         match self {
             Self::Bytes(bytes) => bytes.fill(filling),
@@ -165,7 +165,7 @@ impl Live<'_> {
         }
     }
 
-    /// Where it begins, how many bytes it has, and what its address must be a multiple of.
+    /// Returns its address, its size and its alignment.
     fn place_of(&self) -> (usize, usize, usize) {
         match self {
             Self::Bytes(bytes) => (bytes.as_ptr().addr(), bytes.len(), 1),
@@ -189,10 +189,10 @@ fn placed() -> impl Strategy<Value = Placed> {
 proptest! {
     #![proptest_config(cases())]
 
-    /// Against the plainest model: what was written last is there, aligned, and shares no byte with
-    /// anything else that lives.
+    /// Compares with the plainest model: every placement keeps what was written last, is aligned, and
+    /// shares no byte with another one.
     #[test]
-    fn arena_gives_each_its_own(rounds in prop::collection::vec(prop::collection::vec(placed(), 0..40), 1..4)) {
+    fn arena_gives_disjoint_memory(rounds in prop::collection::vec(prop::collection::vec(placed(), 0..40), 1..4)) {
         let limit = 32 * FIRST;
         let mut arena = Arena::new(limit);
         for round in rounds {
@@ -218,9 +218,9 @@ proptest! {
         }
     }
 
-    /// Against a number: one thread, any order.
+    /// Compares with a plain number, on one thread, in any order.
     #[test]
-    fn budget_is_what_was_taken(limit in 0_usize..100, takes in prop::collection::vec(0_usize..60, 0..50)) {
+    fn budget_counts_what_was_taken(limit in 0_usize..100, takes in prop::collection::vec(0_usize..60, 0..50)) {
         let (budget, mut taken) = (Budget::new(limit), vec![]);
         for bytes in takes {
             let fits = taken.iter().sum::<usize>() + bytes <= limit;
@@ -236,7 +236,7 @@ proptest! {
 }
 
 #[test]
-fn arena_fills_a_chunk_to_the_last_byte_and_then_takes_one_twice_as_large() {
+fn arena_fills_a_chunk_then_doubles() {
     let arena = Arena::new(MIB);
     assert_eq!(arena.held(), 0);
     for (bytes, held) in
@@ -248,7 +248,7 @@ fn arena_fills_a_chunk_to_the_last_byte_and_then_takes_one_twice_as_large() {
 }
 
 #[test]
-fn arena_keeps_to_its_limit_and_goes_on_after_it() {
+fn arena_keeps_its_limit_and_stays_usable() {
     let arena = Arena::new(3 * FIRST + 100);
     arena.alloc_slice(&[0_u8; FIRST]).unwrap();
     assert_eq!(arena.alloc_slice(&[0_u8; 3 * FIRST]), Err(Full));
@@ -256,13 +256,13 @@ fn arena_keeps_to_its_limit_and_goes_on_after_it() {
     assert_eq!(arena.alloc_slice(&[0_u8; 101]), Err(Full));
     arena.alloc_slice(&[0_u8; 100]).unwrap();
     assert_eq!((arena.alloc(0_u64), arena.held()), (Err(Full), 3 * FIRST + 100));
-    assert!(arena.alloc(()).is_ok(), "nothing fits always");
+    assert!(arena.alloc(()).is_ok(), "a value without a size always fits");
     assert_eq!(Arena::new(0).alloc(0_u8), Err(Full));
     assert!(Full.to_string().contains("limit"));
 }
 
 #[test]
-fn what_has_no_size_takes_no_memory() {
+fn values_without_a_size_take_no_memory() {
     let arena = Arena::new(0);
     assert_eq!(arena.alloc_slice(&[(); usize::MAX]).map(|slice| slice.len()), Ok(usize::MAX));
     assert!(
@@ -274,7 +274,7 @@ fn what_has_no_size_takes_no_memory() {
 }
 
 #[test]
-fn blocks_have_eight_bytes_at_least_and_no_more_than_there_can_be() {
+fn blocks_have_at_least_eight_bytes_and_at_most_isize_max() {
     for size in [0, 1, 8, 9, 4096] {
         let mut block = Block::new(&System, size, 7).unwrap();
         block.set_mark(block.mark() + 1);
@@ -287,12 +287,12 @@ fn blocks_have_eight_bytes_at_least_and_no_more_than_there_can_be() {
 }
 
 #[test]
-fn arena_resets_to_its_last_chunk_and_needs_no_other() {
+fn arena_resets_to_its_last_chunk() {
     let mut arena = Arena::new(MIB);
     let fill = |arena: &Arena| {
         (0..700).for_each(|n| assert_eq!(*arena.alloc(n as u64).unwrap(), n as u64))
     };
-    fill(&arena); // 4 KiB, then one of 8 KiB
+    fill(&arena); // a chunk of 4 KiB, then one of 8 KiB
     let ((), made) = count(|| arena.reset());
     assert_eq!((made.calls, made.frees, arena.held()), (0, 1, 2 * FIRST));
     let ((), made) = count(|| fill(&arena));
@@ -304,7 +304,7 @@ fn arena_resets_to_its_last_chunk_and_needs_no_other() {
 }
 
 #[test]
-fn what_would_be_forgotten_or_outlive_the_arena_does_not_compile() {
+fn drop_types_and_dangling_references_do_not_compile() {
     let program = |body: &str| {
         format!(
             "use perf_proved::memory::allocation::arena::Arena;\nfn main() {{ let mut arena = Arena::new(64); {body} arena.reset(); }}"
@@ -321,7 +321,7 @@ fn what_would_be_forgotten_or_outlive_the_arena_does_not_compile() {
 }
 
 #[test]
-fn trees_hold_what_they_should() {
+fn trees_hold_their_numbers() {
     for levels in 0..=12 {
         let arena = Arena::new(MIB);
         let (boxes, made) = count(|| BoxNode::build(levels));
@@ -334,13 +334,13 @@ fn trees_hold_what_they_should() {
     let arena = Arena::new(MIB);
     assert!(
         RefNode::build(20, &mut |node| arena.alloc(node)).is_err(),
-        "an arena that is full says so"
+        "a full arena returns an error"
     );
 }
 
 // ---------------------------------------------------------------- the cap
 
-/// The system's allocator, which counts by itself what is live, and refuses when it is told to.
+/// The system's allocator with its own count of live bytes, or an allocator that always refuses.
 struct Witness {
     live: AtomicUsize,
     most: AtomicUsize,
@@ -359,14 +359,14 @@ impl Witness {
     }
 }
 
-// SAFETY: hands everything to `System` unchanged, or refuses.
+// SAFETY: passes every call to `System` unchanged, or refuses.
 unsafe impl GlobalAlloc for Witness {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if self.refuses {
             return ptr::null_mut();
         }
         self.change(0, layout.size());
-        // SAFETY: the caller's contract is `System`'s.
+        // SAFETY: the caller upholds the contract of `System`.
         unsafe { System.alloc(layout) }
     }
 
@@ -378,7 +378,7 @@ unsafe impl GlobalAlloc for Witness {
 }
 
 #[test]
-fn capped_counts_every_way_to_a_block() {
+fn capped_counts_every_allocator_method() {
     let capped = Capped::new(System, 1000);
     let layout = |size| Layout::from_size_align(size, 8).unwrap();
     // SAFETY: each block is used with the layout that it has at that moment, and freed once.
@@ -388,7 +388,7 @@ fn capped_counts_every_way_to_a_block() {
         assert!(!first.is_null() && capped.alloc_zeroed(layout(401)).is_null());
         let zeroed = capped.alloc_zeroed(layout(400));
         assert_eq!((*zeroed, capped.budget().live()), (0, 1000));
-        assert!(capped.realloc(first, layout(600), 601).is_null(), "and the block is as it was");
+        assert!(capped.realloc(first, layout(600), 601).is_null(), "the block stays as it was");
         first.write(7);
         let first = capped.realloc(first, layout(600), 100);
         assert_eq!((*first, capped.budget().live()), (7, 500));
@@ -403,20 +403,20 @@ fn capped_counts_every_way_to_a_block() {
 }
 
 #[test]
-fn capped_gives_back_what_it_took_for_a_block_that_is_not_to_be_had() {
+fn capped_returns_the_bytes_of_a_refused_block() {
     let capped = Capped::new(Witness::new(true), 1000);
     assert!(Block::new(&capped, 100, 0).is_none());
     assert_eq!(capped.budget().live(), 0);
 }
 
 #[test]
-fn two_threads_never_pass_the_cap_and_leave_nothing() {
+fn two_threads_never_exceed_the_cap_and_leak_nothing() {
     static WITNESS: Witness = Witness::new(false);
     struct Borrowed;
-    // SAFETY: hands everything to `WITNESS` unchanged.
+    // SAFETY: passes every call to `WITNESS` unchanged.
     unsafe impl GlobalAlloc for Borrowed {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's contract is that of `WITNESS`.
+            // SAFETY: the caller upholds the contract of `WITNESS`.
             unsafe { WITNESS.alloc(layout) }
         }
 
@@ -452,30 +452,30 @@ fn two_threads_never_pass_the_cap_and_leave_nothing() {
     assert_eq!((WITNESS.live.load(SeqCst), capped.budget().live()), (0, 0));
 }
 
-// ---------------------------------------------------------------- who frees
+// ---------------------------------------------------------------- remote frees
 
 #[test]
 fn every_block_that_is_handed_over_is_freed_once() {
     let Ok(cores) = two_cores() else { return };
-    for way in [Way::FreedThere, Way::FreedHere, Way::Recycled] {
+    for variant in Variant::ALL {
         for batches in [0, 1, 7, 8, 9, 200] {
             let capped = Capped::new(System, MIB);
-            hand_over(&capped, cores, batches, way).unwrap();
-            assert_eq!(capped.budget().live(), 0, "{way:?}, {batches} batches");
+            hand_over(&capped, cores, batches, variant).unwrap();
+            assert_eq!(capped.budget().live(), 0, "{variant:?}, {batches} batches");
         }
     }
 }
 
 #[test]
-fn a_churned_table_frees_what_it_took() {
+fn a_churned_table_frees_its_blocks() {
     let capped = Capped::new(System, 64 * MIB);
     assert_eq!([churn(&capped, 0), churn(&capped, u64::MAX)], [SUM; 2]);
     assert_eq!(capped.budget().live(), 0);
 }
 
 #[test]
-fn what_is_handed_to_a_dropper_is_dropped_there_and_a_full_one_gives_it_back() {
-    /// Says where it is dropped, and waits until it may be.
+fn a_dropper_drops_on_its_thread_and_a_full_one_returns_the_value() {
+    /// Reports the thread that drops it, then waits for permission.
     struct Slow(mpsc::Sender<thread::ThreadId>, mpsc::Receiver<()>);
     impl Drop for Slow {
         fn drop(&mut self) {
@@ -484,10 +484,10 @@ fn what_is_handed_to_a_dropper_is_dropped_there_and_a_full_one_gives_it_back() {
         }
     }
     let (dropped, drops) = mpsc::channel();
-    let (gates, slow): (Vec<_>, Vec<_>) = (0..3)
+    let (permits, slow): (Vec<_>, Vec<_>) = (0..3)
         .map(|_| {
-            let (gate, opened) = mpsc::channel();
-            (gate, Slow(dropped.clone(), opened))
+            let (permit, permitted) = mpsc::channel();
+            (permit, Slow(dropped.clone(), permitted))
         })
         .unzip();
     let mut slow = slow.into_iter();
@@ -497,18 +497,18 @@ fn what_is_handed_to_a_dropper_is_dropped_there_and_a_full_one_gives_it_back() {
     assert!(dropper.hand_over(slow.next().unwrap()).is_ok(), "one may wait");
     let back = dropper.hand_over(slow.next().unwrap());
     assert!(back.is_err(), "and no more than one");
-    drop(gates);
+    drop(permits);
     drop(back);
-    drop(dropper); // waits for the one that was waiting
+    drop(dropper); // waits for the value in the queue
     assert_eq!(drops.try_iter().count(), 2);
 }
 
 #[test]
-fn a_panic_while_dropping_ends_the_thread_and_not_the_program() {
+fn a_panic_in_drop_ends_the_thread_and_not_the_program() {
     struct Bomb(bool);
     impl Drop for Bomb {
         fn drop(&mut self) {
-            assert!(!self.0, "as it should");
+            assert!(!self.0, "a deliberate panic");
         }
     }
     let dropper = Dropper::start(1).unwrap();
@@ -521,10 +521,10 @@ fn a_panic_while_dropping_ends_the_thread_and_not_the_program() {
 }
 
 #[test]
-fn what_is_free_inside_the_heap_can_be_trimmed() {
+fn free_memory_inside_the_heap_can_be_trimmed() {
     let _alone = alone();
     let blocks: Vec<Box<[u8]>> = (0..32_000).map(|_| vec![1; 1000].into()).collect();
-    let _behind: Box<[u8]> = vec![1; 1000].into(); // so that the heap cannot end before it
+    let _behind: Box<[u8]> = vec![1; 1000].into(); // keeps the end of the heap in place
     let full = resident::now().unwrap();
     drop(blocks);
     match process::trim() {

@@ -16,6 +16,7 @@ pub mod allocations;
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod memory_scan;
-pub mod resident;
 pub mod syscalls;
 pub mod usage;
+
+pub use crate::sys::resident;

@@ -11,6 +11,7 @@ pub mod log;
 #[cfg(target_os = "linux")]
 pub(crate) mod poll;
 pub mod region;
+pub mod resident;
 #[cfg(target_os = "linux")]
 pub mod rlimit;
 #[cfg(unix)]

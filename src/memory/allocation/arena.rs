@@ -1,22 +1,20 @@
-//! An arena: values are placed one behind the other in chunks, and all of them are given back at
-//! once.
+//! An arena: it places values one after the other in chunks and frees all of them at once.
 
 use std::alloc::{self, Layout};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::{error, fmt};
 
-/// The first chunk of an arena, in bytes. Each further one is twice as large as the one before, as
-/// far as the limit allows.
+/// The size of the first chunk of an arena, in bytes. Each further chunk is twice as large as the
+/// previous one, as far as the limit allows.
 pub const FIRST: usize = 4 << 10;
-/// What the address of each chunk is a multiple of.
+/// The alignment of each chunk.
 const ALIGN: usize = 16;
 
-/// Places values one behind the other in chunks of at most `limit` bytes together.
+/// Places values one after the other in chunks of at most `limit` bytes in total.
 ///
-/// It takes `Copy` types, which by the language's rules have no `Drop` that could be forgotten.
-/// What it hands out lives until [`reset`](Self::reset) or until the arena is dropped; nothing is
-/// freed before.
+/// It takes `Copy` types, which have no `Drop` that the arena would skip. References that it returns
+/// live until [`reset`](Self::reset) or until the arena is dropped; nothing is freed earlier.
 ///
 /// ```
 /// use perf_proved::memory::allocation::arena::{Arena, Full};
@@ -26,30 +24,30 @@ const ALIGN: usize = 16;
 /// let word = arena.alloc_slice(b"word")?;
 /// *number += 1;
 /// assert_eq!((*number, &*word), (42, &b"word"[..]));
-/// arena.reset(); // the borrow checker has seen to it that nobody uses `number` or `word` after this
+/// arena.reset(); // the borrow checker rejects any use of `number` or `word` after this
 /// assert!(arena.alloc([0_u8; 2 << 20]).is_err());
 /// # Ok::<(), Full>(())
 /// ```
 pub struct Arena {
-    /// Where the current chunk begins: the last one of `chunks`. Dangling while there is none.
+    /// The start of the current chunk, which is the last one. Dangling while there is none.
     start: Cell<NonNull<u8>>,
-    /// How many bytes of the current chunk are taken: never more than `size`.
+    /// The bytes of the current chunk that are in use: never more than `size`.
     used: Cell<usize>,
-    /// How many bytes the current chunk has.
+    /// The size of the current chunk in bytes.
     size: Cell<usize>,
     chunks: RefCell<Vec<Chunk>>,
-    /// How many bytes the chunks may have together.
+    /// The limit on the total size of the chunks, in bytes.
     limit: usize,
 }
 
-/// Memory of the global allocator, given back when this is dropped.
+/// Memory from the global allocator, freed on drop.
 struct Chunk {
     start: NonNull<u8>,
-    /// What `start` was allocated with; not empty.
+    /// The layout that `start` was allocated with; not empty.
     layout: Layout,
 }
 
-/// The arena has reached its limit, or the allocator refuses it another chunk.
+/// The error of an arena that has reached its limit, or to which the allocator refuses a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -62,21 +60,21 @@ impl fmt::Display for Full {
 impl error::Error for Full {}
 
 impl Arena {
-    /// An arena that has nothing yet and takes at most `limit` bytes.
+    /// Creates an empty arena that takes at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (start, chunks) = (Cell::new(NonNull::dangling()), RefCell::new(Vec::new()));
         Self { start, used: Cell::new(0), size: Cell::new(0), chunks, limit }
     }
 
-    /// Places `value`.
+    /// Places `value` in the arena.
     ///
     /// # Errors
     ///
-    /// [`Full`].
-    #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
+    /// [`Full`] if there is no room.
+    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other call returned")]
     pub fn alloc<T: Copy>(&self, value: T) -> Result<&mut T, Full> {
         let place = self.place::<T>(1)?;
-        // SAFETY: `place` is aligned, has room for a `T`, and belongs to nobody else until `reset`
+        // SAFETY: `place` is aligned, has room for a `T`, and is not handed out again until `reset`
         // or `drop`, which take the arena by `&mut` or by value and so outlive every reference.
         unsafe {
             place.write(value);
@@ -84,16 +82,16 @@ impl Arena {
         }
     }
 
-    /// Places a copy of `values`.
+    /// Places a copy of `values` in the arena.
     ///
     /// # Errors
     ///
-    /// [`Full`].
-    #[expect(clippy::mut_from_ref, reason = "each call hands out memory that no other one has")]
+    /// [`Full`] if there is no room.
+    #[expect(clippy::mut_from_ref, reason = "each call returns memory that no other call returned")]
     pub fn alloc_slice<T: Copy>(&self, values: &[T]) -> Result<&mut [T], Full> {
         let place = self.place::<T>(values.len())?;
-        // SAFETY: as in `alloc`, with room for so many; `values` was there before, so the two don't
-        // overlap.
+        // SAFETY: as in `alloc`, with room for `values.len()` values. `values` existed before, so
+        // the two do not overlap.
         unsafe {
             ptr::copy_nonoverlapping(values.as_ptr(), place.as_ptr(), values.len());
             Ok(&mut *ptr::slice_from_raw_parts_mut(place.as_ptr(), values.len()))
@@ -101,10 +99,10 @@ impl Arena {
     }
 
     // ANCHOR: place
-    /// Memory for `count` values, aligned for them, which nobody else has: uninitialized, or
-    /// dangling if they have no size.
+    /// Returns uninitialized memory for `count` values, aligned and not handed out before; dangling
+    /// if they have no size.
     fn place<T>(&self, count: usize) -> Result<NonNull<T>, Full> {
-        let layout = Layout::array::<T>(count).map_err(|_| Full)?; // more bytes than an address can tell apart
+        let layout = Layout::array::<T>(count).map_err(|_| Full)?; // more bytes than the address space has
         if layout.size() == 0 {
             return Ok(NonNull::dangling());
         }
@@ -115,22 +113,22 @@ impl Arena {
         self.bump(layout).map(NonNull::cast).ok_or(Full)
     }
 
-    /// The next place of the current chunk, or `None` if it has no room for it.
+    /// Returns the next free memory of the current chunk, or `None` if it has no room for `layout`.
     fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let (start, used) = (self.start.get(), self.used.get());
         let padding = (start.addr().get() + used).wrapping_neg() & (layout.align() - 1);
         let begin = used + padding; // both far below isize::MAX
         let end = begin.checked_add(layout.size()).filter(|end| *end <= self.size.get())?;
         self.used.set(end);
-        // SAFETY: `begin <= end <= size`, so the sum stays inside the chunk; `start` keeps the
-        // chunk's provenance.
+        // SAFETY: `begin <= end <= size`, so the result stays inside the chunk, whose provenance
+        // `start` has.
         Some(unsafe { start.add(begin) })
     }
     // ANCHOR_END: place
 
     // ANCHOR: add_chunk
-    /// Makes a chunk with room for `layout` the current one. What is left of the one before stays
-    /// unused until `reset`.
+    /// Adds a chunk with room for `layout` and makes it the current one. The rest of the previous one
+    /// stays unused until `reset`.
     #[cold]
     fn add_chunk(&self, layout: Layout) -> Result<(), Full> {
         let mut chunks = self.chunks.borrow_mut();
@@ -151,13 +149,13 @@ impl Arena {
     }
     // ANCHOR_END: add_chunk
 
-    /// How many bytes its chunks have.
+    /// Returns the total size of the chunks in bytes.
     pub fn held(&self) -> usize {
         self.chunks.borrow().iter().map(|chunk| chunk.layout.size()).sum()
     }
 
-    /// Takes everything back at once. Keeps the last chunk, the largest one as a rule, and gives
-    /// the others to the allocator.
+    /// Frees everything at once. Keeps the last chunk, which is usually the largest, and returns the
+    /// others to the allocator.
     pub fn reset(&mut self) {
         let chunks = self.chunks.get_mut();
         chunks.drain(..chunks.len().saturating_sub(1));

@@ -1,4 +1,4 @@
-//! How many bytes may be live at once, and how many are.
+//! A counter of live bytes with a limit.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -6,11 +6,11 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 // ANCHOR: budget
-/// Counts what is taken and never lets it be more than the limit.
+/// Counts the bytes that are taken, and never lets them exceed the limit.
 ///
-/// "Does it fit?" and "count it" are one step. As two steps, two threads that ask at once both see
-/// room for one; and who adds first and takes it back when it was too much makes another thread's
-/// request fail that fits. The loom models `allocation::budget_keeps_its_limit`,
+/// The check and the addition are one atomic step. If they were two, two threads could both see
+/// room for one request. If a thread added first and subtracted again on excess, it could make a
+/// request of another thread fail that fits. The loom models `allocation::budget_keeps_its_limit`,
 /// `…_of_two_steps_is_broken` and `…_that_backs_out_is_broken` show all three.
 #[derive(Debug)]
 pub struct Budget {
@@ -19,15 +19,15 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Takes so many bytes, all or none, and says whether it has.
+    /// Takes `bytes` bytes and returns `true`, or takes none and returns `false`.
     pub fn take(&self, bytes: usize) -> bool {
-        // Relaxed: the count is all that is shared. Whoever hands memory on orders what is in it.
+        // Relaxed: the counter publishes no other data, so it pairs with nothing.
         let limit = self.limit.load(Relaxed);
         let fits = |live: usize| live.checked_add(bytes).filter(|live| *live <= limit);
         self.live.fetch_update(Relaxed, Relaxed, fits).is_ok()
     }
 
-    /// Gives back what was taken.
+    /// Returns `bytes` bytes that were taken.
     pub fn give_back(&self, bytes: usize) {
         self.live.fetch_sub(bytes, Relaxed);
     }
@@ -35,26 +35,25 @@ impl Budget {
 // ANCHOR_END: budget
 
 impl Budget {
-    /// Nothing taken of so many bytes.
+    /// Creates a budget of `limit` bytes, of which none is taken.
     #[cfg(not(loom))]
     pub const fn new(limit: usize) -> Self {
         Self { live: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
     }
 
-    /// Nothing taken of so many bytes.
+    /// Creates a budget of `limit` bytes, of which none is taken.
     #[cfg(loom)]
     pub fn new(limit: usize) -> Self {
         Self { live: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
     }
 
-    /// How many bytes are taken.
+    /// Returns the bytes that are taken.
     pub fn live(&self) -> usize {
         self.live.load(Relaxed)
     }
 
-    /// Changes the limit. What is taken stays, also beyond it; then nothing more is to be had until
-    /// enough was given back. A request that is being decided may still be held against the limit
-    /// before.
+    /// Changes the limit. Bytes that are taken stay taken, even beyond it; requests then fail until
+    /// enough was returned. A concurrent request may still be compared with the old limit.
     pub fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
     }

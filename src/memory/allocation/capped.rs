@@ -3,10 +3,11 @@
 use super::budget::Budget;
 use std::alloc::{GlobalAlloc, Layout};
 
-/// Another allocator, which refuses what would bring the live bytes of the program beyond a limit.
+/// An allocator on top of another one, which refuses requests that would bring the live bytes of the
+/// program beyond a limit.
 ///
-/// It counts the bytes that were asked for. What the allocator beneath adds, and what it keeps
-/// after a free, comes on top.
+/// It counts the bytes that were requested. The overhead of the inner allocator, and memory that it
+/// keeps after a free, come on top.
 ///
 /// ```
 /// use perf_proved::memory::allocation::capped::Capped;
@@ -25,28 +26,29 @@ pub struct Capped<A> {
     budget: Budget,
 }
 
-// SAFETY: every block comes from `inner`, with the arguments unchanged; what is refused is null, as
+// SAFETY: every block comes from `inner`, with unchanged arguments. A refused request returns null, as
 // the contract allows. Counting neither allocates nor panics.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `inner`'s too.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc::alloc`, which `inner` shares.
         self.within(layout.size(), || unsafe { self.inner.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as in `alloc`; `block` came from `inner`. Only then are its bytes anybody's.
+        // SAFETY: as in `alloc`; `block` came from `inner`. The bytes return to the budget only
+        // after they are free.
         unsafe { self.inner.dealloc(block, layout) }
         self.budget.give_back(layout.size());
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as in `alloc`. Forwarded, so that large zeroed blocks stay lazily zeroed.
+        // SAFETY: as in `alloc`. Forwarded, because the default would zero large blocks itself.
         self.within(layout.size(), || unsafe { self.inner.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // While a block moves, the allocator beneath may hold it twice; the limit is on what was
-        // asked for.
+        // While a block moves, the inner allocator may hold it twice. The limit is on requested
+        // bytes.
         let more = new_size.saturating_sub(layout.size());
         // SAFETY: as in `dealloc`.
         let moved = self.within(more, || unsafe { self.inner.realloc(block, layout, new_size) });
@@ -58,18 +60,18 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
 }
 
 impl<A> Capped<A> {
-    /// `inner`, with so many bytes to give.
+    /// Wraps `inner` with a limit of `limit` bytes.
     pub const fn new(inner: A, limit: usize) -> Self {
         Self { inner, budget: Budget::new(limit) }
     }
 
-    /// What is live, and the limit.
+    /// Returns the counter of live bytes and its limit.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
     // ANCHOR: within
-    /// Takes the bytes, then the block; without the one there is not the other.
+    /// Takes `bytes` from the budget, then calls `block`. Returns the bytes if the block is null.
     fn within(&self, bytes: usize, block: impl FnOnce() -> *mut u8) -> *mut u8 {
         if !self.budget.take(bytes) {
             return std::ptr::null_mut();

@@ -1,23 +1,23 @@
-//! Dropping what is large on a thread of its own, so that no request waits for it.
+//! A thread that drops large values, so that no request waits for it.
 
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// A thread that drops what it is given. When this is dropped, it waits until that has happened.
+/// A thread that drops the values it receives. Dropping this waits until it has dropped them all.
 pub struct Dropper<T> {
-    /// `None` only while this is dropped.
+    /// `None` only during drop.
     queue: Option<SyncSender<T>>,
     thread: Option<JoinHandle<()>>,
 }
 
 // ANCHOR: dropper
 impl<T: Send + 'static> Dropper<T> {
-    /// Starts the thread, which lets so many values wait: they are memory that is not free yet.
+    /// Starts the thread, with a queue of at most `waiting` values, whose memory is not free yet.
     ///
     /// # Errors
     ///
-    /// Where no thread can be started.
+    /// If the thread cannot be started.
     pub fn start(waiting: usize) -> io::Result<Self> {
         let (queue, values) = sync_channel(waiting);
         let thread = Builder::new()
@@ -26,12 +26,11 @@ impl<T: Send + 'static> Dropper<T> {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Hands `value` over, without waiting.
+    /// Hands over `value` without waiting.
     ///
     /// # Errors
     ///
-    /// Gives the value back if as many wait as may, or if dropping one has panicked: drop it here,
-    /// and be slow.
+    /// Returns the value if the queue is full or a drop has panicked. Drop it here then, slowly.
     pub fn hand_over(&self, value: T) -> Result<(), T> {
         let Some(queue) = &self.queue else { return Err(value) };
         queue
@@ -43,9 +42,9 @@ impl<T: Send + 'static> Dropper<T> {
 
 impl<T> Drop for Dropper<T> {
     fn drop(&mut self) {
-        drop(self.queue.take()); // ends the thread's loop
+        drop(self.queue.take()); // ends the loop of the thread
         if let Some(thread) = self.thread.take() {
-            // A panic of one value's `Drop` has been reported when it happened.
+            // A panic in a value's `Drop` was reported when it happened.
             let _ = thread.join();
         }
     }

@@ -1,6 +1,6 @@
-//! Filling a vector in three ways: grown as it goes, sized before, and kept from the last time.
+//! Three ways to fill a vector: grown by pushes, sized in advance, and reused.
 
-/// Pushes `0..count` into a vector that begins with nothing.
+/// Pushes `0..count` to an empty vector without capacity.
 pub fn grown(count: u64) -> Vec<u64> {
     let mut numbers = Vec::new();
     for number in 0..count {
@@ -9,7 +9,7 @@ pub fn grown(count: u64) -> Vec<u64> {
     numbers
 }
 
-/// Pushes `0..count` into a vector that has room for them.
+/// Pushes `0..count` to a vector that has the capacity for them.
 pub fn sized(count: u64) -> Vec<u64> {
     let mut numbers = Vec::with_capacity(count as usize);
     for number in 0..count {
@@ -18,7 +18,7 @@ pub fn sized(count: u64) -> Vec<u64> {
     numbers
 }
 
-/// Pushes `0..count` into a vector that may have held something before.
+/// Clears `numbers`, then pushes `0..count`.
 pub fn refilled(numbers: &mut Vec<u64>, count: u64) {
     numbers.clear(); // keeps the capacity
     for number in 0..count {

@@ -1,19 +1,19 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/allocation.rs`:
+//! The version that everyone writes first. `tests/allocation.rs` pins its faults:
 //!
-//! - a page that takes four allocations a line, because it copies what it could borrow and formats into a string of its own
-//!   what it could append;
-//! - a buffer for each request, which a large request pays for page by page;
-//! - a limit that prints, and one that looks now and then: what is allocated between two looks is beyond both.
+//! - a page that makes four allocations per line, because it clones entries that it could borrow and
+//!   formats strings that it could append;
+//! - a buffer per request, for which a large request pays page by page;
+//! - a limit that only prints, and one that checks now and then: both miss allocations in between.
 
 use super::page::Entry;
-use crate::proof::resident;
+use crate::sys::resident;
 use std::io;
 
-/// A page whose text is made anew for each request.
+/// A page that creates its text for each request.
 pub struct Page {
-    /// Its lines.
+    /// The entries, one per line.
     pub entries: Vec<Entry>,
-    /// How many lines were rendered.
+    /// The number of lines rendered so far.
     pub lines: u64,
 }
 
@@ -38,11 +38,11 @@ impl Page {
 // ANCHOR_END: naive
 
 // ANCHOR: within
-/// Says whether the process has grown beyond its limit.
+/// Returns `true` if the resident memory of the process is within `limit`.
 ///
 /// # Errors
 ///
-/// `Unsupported` where the kernel does not say how much is resident.
+/// `Unsupported` if the kernel does not report the resident memory.
 pub fn within(limit: u64) -> io::Result<bool> {
     let resident = resident::now()?;
     if resident > limit {
@@ -52,12 +52,13 @@ pub fn within(limit: u64) -> io::Result<bool> {
 }
 // ANCHOR_END: within
 
-/// Keeps what `request` returns, so many times or until a look at the limit, once in `every`
-/// requests, finds it passed. Returns how many bytes beyond the limit the process was at its peak.
+/// Serves `requests` requests and keeps their results, but stops if the limit is exceeded, which it
+/// checks once per `every` requests. Returns the bytes by which the peak of the process exceeded the
+/// limit.
 ///
 /// # Errors
 ///
-/// As [`within`].
+/// See [`within`].
 pub fn serve<T>(
     limit: u64,
     every: usize,

@@ -1,20 +1,20 @@
-//! A page of text, rendered for each request into memory that is kept.
+//! A page of text that each request renders into the same buffer.
 
 use std::fmt::Write;
 
 /// A line of the page.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What was asked for.
+    /// The path of the request.
     pub path: String,
-    /// How it was answered.
+    /// The status of the response.
     pub status: u16,
-    /// How much was sent.
+    /// The bytes that were sent.
     pub bytes: u64,
 }
 
 impl Entry {
-    /// So many entries for an experiment.
+    /// Returns `count` entries for an experiment.
     pub fn some(count: u64) -> Vec<Self> {
         (0..count)
             .map(|number| Self { path: format!("/{number:08}"), status: 200, bytes: number })
@@ -22,7 +22,7 @@ impl Entry {
     }
 }
 
-/// The entries, and the text that they were last rendered to.
+/// The entries, and the buffer for their text.
 ///
 /// ```
 /// use perf_proved::memory::allocation::page::{Entry, Page};
@@ -33,23 +33,24 @@ impl Entry {
 #[derive(Debug)]
 pub struct Page {
     entries: Vec<Entry>,
-    /// Emptied by each rendering, and never given back.
+    /// Cleared by each rendering and never freed.
     text: String,
 }
 
 impl Page {
-    /// A page of these entries.
+    /// Creates a page of these entries.
     pub fn new(entries: Vec<Entry>) -> Self {
         Self { entries, text: String::new() }
     }
 
     // ANCHOR: render
-    /// Renders the page. Allocates only while the text is longer than any before.
+    /// Renders the page. Allocates only if the text is longer than ever before.
     pub fn render(&mut self) -> &str {
-        let Self { entries, text } = self; // two fields, so two borrows: nothing to clone
+        let Self { entries, text } = self; // two borrows of two fields: nothing to clone
         text.clear();
         for Entry { path, status, bytes } in entries.iter() {
-            // A `String` refuses nothing: `write!` fails only if a `Display` does, and these don't.
+            // Writing to a `String` cannot fail; only a `Display` implementation could, and these
+            // do not.
             let _ = writeln!(text, "{path} {status} {bytes}");
         }
         text

@@ -1,22 +1,23 @@
-//! What a process may have, and what its allocator gives back: thin wrappers.
+//! Limits of a process and knobs of its allocator: thin wrappers.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Limits the address space of this process to so many bytes (`RLIMIT_AS` of
-/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)): whatever is mapped,
-/// be it resident or not. What is mapped already stays.
+/// Limits the address space of this process to `bytes` bytes (`RLIMIT_AS` of
+/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)). Everything that is mapped
+/// counts, resident or not. Existing mappings stay.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; otherwise what `setrlimit(2)` reports.
+/// `Unsupported` outside Linux; otherwise the errors of `setrlimit(2)`.
 pub fn limit_address_space(bytes: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
         // SAFETY: `limit` is a live `rlimit`, which the call reads.
-        crate::sys::cvt(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }).map(drop)
+        let set = crate::sys::cvt(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) });
+        crate::sys::trying("setrlimit(RLIMIT_AS)", set).map(drop)
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -25,35 +26,36 @@ pub fn limit_address_space(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Gives the whole pages that are free inside the heap back to the kernel, and says whether there
-/// were any ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)).
+/// Returns whole free pages inside the heap to the kernel
+/// ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)). Returns `true` if
+/// there were any.
 ///
 /// # Errors
 ///
-/// `Unsupported` with another C library than GNU's.
+/// `Unsupported` with any C library but GNU's.
 pub fn trim() -> io::Result<bool> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: takes an integer, and locks the heap by itself.
+    // SAFETY: takes an integer and locks the heap itself.
     return Ok(unsafe { libc::malloc_trim(0) } == 1);
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     Err(crate::sys::unsupported("only the GNU C library has malloc_trim"))
 }
 
-/// From how many bytes on a block is mapped by itself, for the whole process and for good
+/// Sets the size from which a block gets a mapping of its own, for the whole process and for good
 /// (`M_MMAP_THRESHOLD` of [`mallopt(3)`](https://man7.org/linux/man-pages/man3/mallopt.3.html)).
-/// This also ends its adapting by itself.
+/// The threshold then no longer adapts.
 ///
 /// # Errors
 ///
-/// `Unsupported` with another C library than GNU's; `InvalidInput` for a size that it refuses.
+/// `Unsupported` with any C library but GNU's; `InvalidInput` for a size that it refuses.
 pub fn map_from(bytes: i32) -> io::Result<()> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: takes integers, and locks the heap by itself.
+    // SAFETY: takes integers and locks the heap itself.
     return match unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) } {
         1 => Ok(()),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("mapping from {bytes} bytes on"),
+            format!("mallopt(M_MMAP_THRESHOLD, {bytes}) is refused"),
         )),
     };
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -63,9 +65,9 @@ pub fn map_from(bytes: i32) -> io::Result<()> {
     }
 }
 
-/// A [control group](https://docs.kernel.org/admin-guide/cgroup-v2.html) with a limit of memory,
-/// for processes that [`join`](Self::join) it. It is removed when this is dropped, which only works
-/// once they have ended.
+/// A [control group](https://docs.kernel.org/admin-guide/cgroup-v2.html) with a memory limit, for
+/// processes that [`join`](Self::join) it. Dropping this removes the group, which fails while a
+/// process is in it.
 #[derive(Debug)]
 pub struct Group {
     folder: PathBuf,
@@ -73,19 +75,19 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group below the root of the hierarchy, of version 2 or 1, that may have so many bytes and
-    /// no swap.
+    /// Creates a group below the root of the hierarchy, of version 2 or 1, with a limit of `bytes`
+    /// bytes and no swap.
     ///
     /// # Errors
     ///
-    /// What making the group or writing to it reports, with the path: as a rule, only root may, and
-    /// many containers may not.
+    /// The errors of creating and writing its files, with the path. Usually only root may, and not in
+    /// many containers.
     pub fn new(bytes: u64) -> io::Result<Self> {
         let root = Path::new("/sys/fs/cgroup");
         let (root, limit, swap, swapped) = if root.join("cgroup.controllers").exists() {
             (root.to_owned(), "memory.max", "memory.swap.max", 0)
         } else {
-            // Memory and swap together.
+            // In version 1 this limit is on memory and swap together.
             (root.join("memory"), "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bytes)
         };
         let folder = root.join(format!("perf-proved-{}", std::process::id()));
@@ -108,28 +110,27 @@ impl Group {
             fs::write(&path, bytes.to_string()).map_err(named(&path))
         };
         write(limit, bytes)?;
-        // A kernel that does not count swap has no such file.
+        // A kernel that does not account for swap has no such file.
         if group.folder.join(swap).exists() {
             write(swap, swapped)?;
         }
         Ok(group)
     }
 
-    /// Moves the calling process into the group. Makes one system call and allocates nothing, so a
-    /// process that was just forked may call it.
+    /// Moves the calling process into the group. Makes one system call and does not allocate, so a
+    /// forked child may call it.
     ///
     /// # Errors
     ///
-    /// What writing to `cgroup.procs` reports.
+    /// The errors of writing to `cgroup.procs`.
     pub fn join(&self) -> io::Result<()> {
-        (&self.members).write_all(b"0") // whoever writes
+        (&self.members).write_all(b"0") // 0 is the writing process
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A group with somebody in it stays, empty of everything else, under a name that says whose
-        // it is.
+        // A group with a process in it stays, under a name that tells which program created it.
         let _ = fs::remove_dir(&self.folder);
     }
 }

@@ -1,7 +1,6 @@
-//! A binary tree in three kinds of memory: a box for each node, one vector with indices, and an
-//! arena.
+//! A binary tree in three kinds of memory: a box per node, one vector with indices, and an arena.
 //!
-//! All three are built in the same order, children first, and node number `n` holds the number `n`.
+//! All three are built in the same order, children first, and node `n` holds the number `n`.
 
 // ANCHOR: nodes
 /// A node in an allocation of its own.
@@ -10,13 +9,13 @@ pub struct BoxNode {
     children: [Option<Box<BoxNode>>; 2],
 }
 
-/// A node in a vector: its children by their indices.
+/// A node in a vector, with the indices of its children.
 struct VecNode {
     value: u64,
     children: [u32; 2],
 }
 
-/// A node that somebody else has placed, as an arena does.
+/// A node in memory that has another owner, such as an arena.
 #[derive(Clone, Copy)]
 pub struct RefNode<'a> {
     value: u64,
@@ -28,30 +27,30 @@ const _: () =
     assert!(size_of::<BoxNode>() == 24 && size_of::<VecNode>() == 16 && size_of::<RefNode>() == 24);
 // ANCHOR_END: nodes
 
-/// The index of no node.
+/// The index that stands for no node.
 const NONE: u32 = u32::MAX;
 
 /// A tree in one vector.
 pub struct VecTree(Vec<VecNode>);
 
-/// How many nodes a tree of so many levels has.
+/// Returns the number of nodes in a tree of `levels` levels.
 pub const fn nodes(levels: u32) -> u64 {
     (1 << levels) - 1
 }
 
-/// What the values of such a tree add up to.
+/// Returns the sum of the values in a tree of `levels` levels.
 pub const fn sum(levels: u32) -> u64 {
     nodes(levels) * (nodes(levels) - 1) / 2
 }
 
-/// The next number, counted from 0.
+/// Returns the next number, starting at 0.
 fn number(next: &mut u64) -> u64 {
     *next += 1;
     *next - 1
 }
 
 impl BoxNode {
-    /// A tree of so many levels; none has no root.
+    /// Builds a tree of `levels` levels. A tree of 0 levels has no root.
     pub fn build(levels: u32) -> Option<Box<Self>> {
         Self::subtree(levels, &mut 0)
     }
@@ -62,14 +61,14 @@ impl BoxNode {
         Some(Box::new(Self { value: number(next), children }))
     }
 
-    /// Adds all values up.
+    /// Adds up all values.
     pub fn sum(&self) -> u64 {
         self.children.iter().flatten().fold(self.value, |sum, child| sum + child.sum())
     }
 }
 
 impl VecTree {
-    /// A tree of so many levels, at most 31.
+    /// Builds a tree of `levels` levels, at most 31.
     pub fn build(levels: u32) -> Self {
         let mut tree = Self(Vec::with_capacity(nodes(levels) as usize));
         tree.subtree(levels);
@@ -84,8 +83,7 @@ impl VecTree {
         index
     }
 
-    /// Adds all values up, from the root down as the other trees do; there is no root in an empty
-    /// one.
+    /// Adds up all values from the root down, like the other trees. The sum of an empty tree is 0.
     pub fn sum(&self) -> u64 {
         (self.0.len() as u32).checked_sub(1).map_or(0, |root| self.sum_below(root))
     }
@@ -100,11 +98,12 @@ impl VecTree {
 }
 
 impl<'a> RefNode<'a> {
-    /// A tree of so many levels, each node placed by `place`; none has no root.
+    /// Builds a tree of `levels` levels, whose nodes `place` puts into memory. A tree of 0 levels has
+    /// no root.
     ///
     /// # Errors
     ///
-    /// Those of `place`.
+    /// The errors of `place`.
     pub fn build<E>(
         levels: u32,
         place: &mut impl FnMut(Self) -> Result<&'a mut Self, E>,
@@ -122,7 +121,7 @@ impl<'a> RefNode<'a> {
         Ok(Some(place(Self { value: number(next), children })?))
     }
 
-    /// Adds all values up.
+    /// Adds up all values.
     pub fn sum(&self) -> u64 {
         self.children.iter().flatten().fold(self.value, |sum, child| sum + child.sum())
     }

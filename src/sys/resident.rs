@@ -40,6 +40,6 @@ fn status(field: &str) -> io::Result<u64> {
         .lines()
         .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.map(|kib| kib << 10).ok_or_else(|| {
-        crate::sys::unsupported("this kernel does not report the resident memory of a process")
+        super::error::unsupported("this kernel does not report the resident memory of a process")
     })
 }

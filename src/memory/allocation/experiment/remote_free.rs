@@ -1,5 +1,6 @@
-//! One thread allocates, another one uses the blocks: who frees them?
+//! Remote frees: one thread allocates blocks, another one uses them, and either frees them.
 
+use super::super::variants::Variant;
 use super::block::Block;
 use crate::sys::cores;
 use std::alloc::GlobalAlloc;
@@ -10,32 +11,21 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Blocks that are handed over together.
+/// The number of blocks in a batch.
 pub const BATCH: usize = 64;
-/// Batches that are under way at once.
+/// The number of batches in flight.
 const BATCHES: usize = 8;
-/// Bytes of a block.
+/// The size of a block in bytes.
 pub const BYTES: usize = 256;
 
-/// What becomes of a block that was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// The thread that used it frees it.
-    FreedThere,
-    /// It goes back in its batch, and the thread that has allocated it frees it.
-    FreedHere,
-    /// It goes back in its batch, and is used again.
-    Recycled,
-}
-
-/// Hands so many batches over from the first core to the second, and returns how long that took,
-/// the last block's end included.
+/// Hands over `batches` batches from the first core to the second, and returns the time until the last
+/// block was freed or recycled.
 ///
-/// In each way the same vectors go to and fro.
+/// Every variant passes the same vectors back and forth.
 ///
 /// # Errors
 ///
-/// As [`cores::together`].
+/// See [`cores::together`].
 ///
 /// # Panics
 ///
@@ -44,65 +34,73 @@ pub fn hand_over<A: GlobalAlloc + Sync>(
     allocator: &A,
     cores: [usize; 2],
     batches: u64,
-    way: Way,
+    variant: Variant,
 ) -> io::Result<Duration> {
     let (to_user, from_maker) = sync_channel(BATCHES);
     let (to_maker, from_user) = sync_channel(BATCHES);
     (0..BATCHES)
         .for_each(|_| to_maker.send(Vec::with_capacity(BATCH)).expect("both ends are here"));
-    // Each side takes its ends with it: one that panics lets the other one see it.
+    // Each side owns its ends, so the other side sees it if one panics.
     let ends = Mutex::new([Some((to_user, from_user)), Some((to_maker, from_maker))]);
-    cores::together(&cores, |place| {
-        let mine = ends.lock().unwrap_or_else(PoisonError::into_inner)[place]
+    cores::together(&cores, |index| {
+        let mine = ends.lock().unwrap_or_else(PoisonError::into_inner)[index]
             .take()
-            .expect("each place once");
-        if place == 0 { make(allocator, batches, way, mine) } else { consume(batches, way, mine) }
+            .expect("each index once");
+        if index == 0 {
+            make(allocator, batches, variant, mine)
+        } else {
+            consume(batches, variant, mine)
+        }
     })
 }
 
 type Batch<'a, A> = Vec<Block<'a, A>>;
-/// Where a thread's batches go to, and where they come from.
+/// The channel to which a thread sends batches, and the one from which it receives them.
 type Ends<'a, A> = (SyncSender<Batch<'a, A>>, Receiver<Batch<'a, A>>);
 
 fn make<'a, A: GlobalAlloc>(
     allocator: &'a A,
     batches: u64,
-    way: Way,
+    variant: Variant,
     (to_user, from_user): Ends<'a, A>,
 ) {
     for mark in 0..batches {
         let mut batch = receive(&from_user);
-        if way == Way::FreedHere {
+        if variant == Variant::FreedByMaker {
             batch.clear();
         }
-        batch.iter_mut().for_each(|block| block.set_mark(mark)); // those that are recycled
+        batch.iter_mut().for_each(|block| block.set_mark(mark)); // only recycled blocks
         batch.resize_with(BATCH, || Block::new(allocator, BYTES, mark).expect("a few blocks"));
         to_user.send(batch).expect("the user is there");
     }
     (0..BATCHES).for_each(|_| drop(receive(&from_user)));
 }
 
-fn consume<'a, A: GlobalAlloc>(batches: u64, way: Way, (to_maker, from_maker): Ends<'a, A>) {
+fn consume<'a, A: GlobalAlloc>(
+    batches: u64,
+    variant: Variant,
+    (to_maker, from_maker): Ends<'a, A>,
+) {
     for mark in 0..batches {
         let mut batch = receive(&from_maker);
         assert!(
             batch.len() == BATCH && batch.iter().all(|block| block.mark() == mark),
             "batch {mark}"
         );
-        if way == Way::FreedThere {
+        if variant == Variant::FreedByUser {
             batch.clear();
         }
         to_maker.send(batch).expect("the maker is there");
     }
 }
 
-/// Waits by spinning, since a thread that sleeps has to be woken, which costs more than a batch;
-/// and lets others run where there are more threads than cores.
+/// Receives by spinning, since waking a sleeping thread costs more than a batch. Yields now and then,
+/// in case there are more threads than cores.
 fn receive<T>(from: &Receiver<T>) -> T {
-    for turn in 0_u64.. {
+    for attempt in 0_u64.. {
         match from.try_recv() {
             Ok(value) => return value,
-            Err(TryRecvError::Empty) if turn % 1024 == 1023 => thread::yield_now(),
+            Err(TryRecvError::Empty) if attempt % 1024 == 1023 => thread::yield_now(),
             Err(TryRecvError::Empty) => spin_loop(),
             Err(TryRecvError::Disconnected) => break,
         }

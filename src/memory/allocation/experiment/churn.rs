@@ -1,18 +1,18 @@
-//! A load for an allocator: many live blocks of mixed sizes, each replaced now and then.
+//! A load on an allocator: many live blocks of mixed sizes, which are replaced at random.
 
 use super::block::Block;
 use std::alloc::GlobalAlloc;
 use std::array;
 
-/// Blocks that are live at once, on each thread.
+/// Blocks that are live at once on each thread.
 pub const LIVE: usize = 4096;
-/// Blocks that are replaced after that.
+/// Replacements of a block.
 pub const REPLACED: usize = 16384;
-/// The sizes that they may have, in bytes.
+/// The possible sizes of a block, in bytes.
 pub const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Fills a table, replaces blocks at random places by others of random sizes, and frees the table.
-/// Returns the sum of the marks of all blocks that were freed: those from 0 up.
+/// Fills a table, replaces random blocks by blocks of random sizes, and frees the table. Returns the
+/// sum of the marks of all freed blocks, which are numbered from 0.
 ///
 /// # Panics
 ///
@@ -33,14 +33,14 @@ pub fn churn<A: GlobalAlloc>(allocator: &A, seed: u64) -> u64 {
     let mut table: Box<[_; LIVE]> = Box::new(array::from_fn(|mark| block(next() >> 32, mark)));
     let mut sum = 0;
     for mark in LIVE..LIVE + REPLACED {
-        let place = &mut table[next() % LIVE];
-        sum += place.mark();
-        *place = block(next() >> 32, mark);
+        let slot = &mut table[next() % LIVE];
+        sum += slot.mark();
+        *slot = block(next() >> 32, mark);
     }
     table.iter().fold(sum, |sum, block| sum + block.mark())
 }
 
-/// What [`churn`] returns.
+/// The result of [`churn`].
 pub const SUM: u64 = {
     let blocks = (LIVE + REPLACED) as u64;
     blocks * (blocks - 1) / 2

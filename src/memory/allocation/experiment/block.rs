@@ -1,39 +1,39 @@
-//! A block of any allocator, owned: so that allocators can be compared in one program, which has
-//! one global allocator.
+//! An owned block of any allocator, so that one program can compare several allocators although it has
+//! only one global allocator.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
 
-/// Bytes from `A`, given back to it when this is dropped, on whatever thread.
+/// Bytes from `A`, which are returned to it on drop, on any thread.
 pub struct Block<'a, A: GlobalAlloc> {
     allocator: &'a A,
     start: NonNull<u8>,
-    /// What `start` was allocated with.
+    /// The layout that `start` was allocated with.
     layout: Layout,
 }
 
-// SAFETY: a block owns its bytes, and `GlobalAlloc` is to be called from any thread.
+// SAFETY: a block owns its bytes, and a `GlobalAlloc` may be called from any thread.
 unsafe impl<A: GlobalAlloc + Sync> Send for Block<'_, A> {}
 
 impl<'a, A: GlobalAlloc> Block<'a, A> {
-    /// At least eight bytes that begin with `mark`, so that the block is touched; `None` if the
-    /// allocator refuses, or for a size that no block can have.
+    /// Allocates `size` bytes, at least eight, and writes `mark` to the first eight, so that the block
+    /// is touched. Returns `None` if the allocator refuses or the size is impossible.
     pub fn new(allocator: &'a A, size: usize, mark: u64) -> Option<Self> {
         let layout = Layout::from_size_align(size.max(8), 8).ok()?;
         // SAFETY: the layout is not empty.
         let start = NonNull::new(unsafe { allocator.alloc(layout) })?;
-        // SAFETY: at least eight bytes, aligned to eight, ours alone.
+        // SAFETY: the block has at least eight bytes, is aligned to eight, and has no other owner.
         unsafe { start.cast::<u64>().write(mark) };
         Some(Self { allocator, start, layout })
     }
 
-    /// What the block begins with.
+    /// Returns the first eight bytes of the block.
     pub fn mark(&self) -> u64 {
-        // SAFETY: written by `new`, and only we can write it again.
+        // SAFETY: `new` wrote them, and only `set_mark` writes them again.
         unsafe { self.start.cast::<u64>().read() }
     }
 
-    /// Marks the block anew.
+    /// Overwrites the first eight bytes of the block.
     pub fn set_mark(&mut self, mark: u64) {
         // SAFETY: as in `new`.
         unsafe { self.start.cast::<u64>().write(mark) }
