@@ -1,4 +1,4 @@
-//! Models of the budget that an allocator keeps to.
+//! Models of the budget of a capped allocator.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -7,7 +7,7 @@ use perf_proved::memory::allocation::budget::Budget;
 
 const LIMIT: usize = 10;
 
-/// What an allocator needs of a budget, so that one model judges the right one and the broken
+/// The operations that an allocator needs, so that one model judges the correct budget and the broken
 /// ones.
 trait Counted: Send + Sync + 'static {
     fn take(&self, bytes: usize) -> bool;
@@ -24,14 +24,14 @@ impl Counted for Budget {
     }
 }
 
-/// Asks first and counts then.
+/// Checks first and counts in a second step.
 struct TwoSteps(AtomicUsize);
 
 impl Counted for TwoSteps {
     fn take(&self, bytes: usize) -> bool {
         let fits = self.0.load(SeqCst) + bytes <= LIMIT;
         if fits {
-            // Here another thread may have seen the same.
+            // Another thread may have seen the same value.
             self.0.fetch_add(bytes, SeqCst);
         }
         fits
@@ -42,7 +42,7 @@ impl Counted for TwoSteps {
     }
 }
 
-/// Counts first, and takes it back if it was too much.
+/// Counts first, and subtracts again if that was too much.
 struct BacksOut(AtomicUsize);
 
 impl Counted for BacksOut {
@@ -60,8 +60,8 @@ impl Counted for BacksOut {
     }
 }
 
-/// Two threads that take 6 bytes of 10 and give them back: never are 12 taken, and then all 10
-/// are to be had.
+/// Checks that two threads that take 6 of 10 bytes and return them never hold 12, and that all 10 are
+/// available afterwards.
 fn keeps_its_limit<B: Counted>(budget: fn() -> B) {
     loom::model(move || {
         let shared = Arc::new((budget(), AtomicUsize::new(0)));
@@ -76,11 +76,11 @@ fn keeps_its_limit<B: Counted>(budget: fn() -> B) {
         let other = thread::spawn(move || visit(&theirs));
         visit(&shared);
         other.join().unwrap();
-        assert!(shared.0.take(LIMIT), "something is still taken");
+        assert!(shared.0.take(LIMIT), "some bytes are still taken");
     });
 }
 
-/// One thread asks for more than there is, the other for what fits.
+/// Checks that a request that fits succeeds while another thread asks for too much.
 fn serves_what_fits<B: Counted>(budget: fn() -> B) {
     loom::model(move || {
         let budget = Arc::new(budget());
