@@ -7,7 +7,6 @@ use super::report::{Report, Value};
 use crate::proof::allocations::count;
 use crate::proof::syscalls::trace;
 use crate::proof::usage::Usage;
-use crate::sys::trying;
 use std::io;
 
 /// The quantities that [`memory`] sets.
@@ -36,7 +35,7 @@ pub fn memory<T>(
     let used = before.and_then(|before| Ok(Usage::of_thread()? - before));
     let value = result?;
     report.set(variant, "heap", Value::Bytes(made.bytes));
-    match trying("getrusage", used) {
+    match used {
         Ok(used) => report.set(variant, "page_faults", used.minor_faults + used.major_faults),
         Err(reason) => report.set(variant, "page_faults", Value::from(reason)),
     }

@@ -4,7 +4,7 @@
 //! discard the bytes in the kernel without a copy. On loopback, the reader's copy is part of the wall
 //! time and often the slower end, so savings of the sender show only on the sender's CPU clock.
 
-use crate::sys::cores;
+use crate::sys::{cores, trying};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -145,9 +145,11 @@ pub fn once<T>(bytes: u64, send: impl FnOnce(&TcpStream) -> io::Result<T>) -> io
 ///
 /// The errors of the sockets.
 pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let client = TcpStream::connect(listener.local_addr()?)?;
-    Ok((client, listener.accept()?.0))
+    let connected = TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        Ok((client, listener.accept()?.0))
+    });
+    trying("connecting over 127.0.0.1", connected)
 }
 
 /// Sends `request` and shuts down the sending side, lets `server` answer and close on this thread, and

@@ -248,7 +248,9 @@ impl Report {
 
     /// Adds a line under the table; the JSON has no notes.
     pub fn note(&mut self, line: &str) {
-        self.notes.push(line.to_owned());
+        if !self.notes.iter().any(|known| known == line) {
+            self.notes.push(line.to_owned());
+        }
     }
 
     /// States something that must hold for the numbers to mean anything. A broken promise is

@@ -48,9 +48,9 @@ fn run_four(report: &mut Report, name: &str, file: &File, size: u64) -> io::Resu
         })
     })?;
     let mut run = |socket: &_| trying(name, variant.run(socket, file, size));
-    let before = usage();
+    let before = Usage::of_thread();
     line.transfer(arrives, &mut run)?;
-    set_again(report, name, before.and_then(|before| Ok(usage()? - before)));
+    set_again(report, name, before.and_then(|before| Ok(Usage::of_thread()? - before)));
     line.transfer(arrives, |socket| cost::calls(report, name, &[], || run(socket)))?;
     let ((), checksum) = line.transfer_checked(arrives, run)?;
     line.close()?;
@@ -69,10 +69,6 @@ fn set_again(report: &mut Report, name: &str, used: io::Result<Usage>) {
     }
 }
 
-fn usage() -> io::Result<Usage> {
-    trying("getrusage", Usage::of_thread())
-}
-
 /// Sends a large file twice with the naive version, and returns the page faults of each transfer: the
 /// second one faults again on memory that the allocator has returned to the kernel.
 ///
@@ -85,9 +81,9 @@ pub fn naive_faults() -> io::Result<[u64; 2]> {
     let mut line = Loopback::new(None)?;
     let mut faults = [0; 2];
     for faults in &mut faults {
-        let before = usage()?;
+        let before = Usage::of_thread()?;
         line.transfer(LARGE as u64, |socket| naive::send_whole(socket, &large))?;
-        *faults = (usage()? - before).minor_faults;
+        *faults = (Usage::of_thread()? - before).minor_faults;
     }
     line.close()?;
     Ok(faults)
@@ -101,11 +97,11 @@ pub fn naive_faults() -> io::Result<[u64; 2]> {
 /// The errors of the socket and of `getrusage(2)`.
 pub fn small_writes_switch() -> io::Result<u64> {
     let (_client, mut socket) = pair()?;
-    let before = usage()?;
+    let before = Usage::of_thread()?;
     for _ in 0..64 {
         socket.write_all(&[0; 256])?;
     }
-    Ok((usage()? - before).voluntary_switches)
+    Ok((Usage::of_thread()? - before).voluntary_switches)
 }
 
 /// Runs the variant called `name` once for a file of `size` bytes, and counts nothing.

@@ -154,7 +154,10 @@ pub fn naive_sends(files: &Files) -> io::Result<u64> {
 /// The errors of the naive version and of its client.
 pub fn naive_leaks(files: &Files) -> io::Result<Value> {
     let root = files.root();
-    files.leaked("", |socket| naive::serve_file(&socket, &root.to_string_lossy(), "../secret"))
+    files.leaked("", |socket| {
+        let served = naive::serve_file(&socket, &root.to_string_lossy(), "../secret");
+        trying("sendfile of ../secret", served)
+    })
 }
 
 /// Returns the number of bytes of the secret in the server's answer to a path that leads out of the

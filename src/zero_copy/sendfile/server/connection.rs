@@ -3,7 +3,8 @@
 use super::cancel::{CancelToken, is_cut_off};
 use super::limits::{LINGER, Limits, PIECE};
 use super::response::{Response, respond};
-use super::socket::{reset_on_close, send};
+use super::socket::send;
+use crate::sys::socket::reset_on_close;
 use crate::zero_copy::sendfile::http::request::{Parsed, Request, parse};
 use crate::zero_copy::sendfile::root::Root;
 use crate::zero_copy::sendfile::{SendError, send_range_with};
@@ -76,7 +77,7 @@ impl Site {
         stream.set_nodelay(true)?;
         let result = self.converse(&stream);
         if result.as_ref().is_err_and(is_cut_off) {
-            reset_on_close(&stream)?;
+            reset_on_close(&stream, true)?;
         }
         result
     }

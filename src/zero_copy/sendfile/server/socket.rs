@@ -1,6 +1,6 @@
 //! System calls on a connection's socket that the standard library lacks.
 
-use crate::sys::{cvt, moved};
+use crate::sys::moved;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
@@ -10,18 +10,6 @@ pub(super) fn send(stream: &TcpStream, bytes: &[u8], flags: libc::c_int) -> io::
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: the socket is open, and `bytes` is live and as long as its length says.
     moved(unsafe { libc::send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) })
-}
-
-/// Makes closing this socket discard what its peer has not read.
-pub(super) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    let size = size_of_val(&linger) as libc::socklen_t;
-    let value = (&raw const linger).cast();
-    // SAFETY: the socket is open, `linger` is live and `size` is its size.
-    let set = unsafe {
-        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size)
-    };
-    cvt(set).map(drop)
 }
 
 /// Blocks `SIGPIPE` in this thread and in those that it starts: `sendfile` has no flag against it,
