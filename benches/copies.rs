@@ -1,10 +1,10 @@
-//! What the parts of a transfer cost: a file's bytes to a TCP socket by each way, and the halves of
-//! a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
+//! The cost of the parts of a transfer: a file's bytes to a TCP socket along each path, and the halves
+//! of a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
 //!
-//! One connection for everything, the sender on one core, the reader on another. `copies_cpu` is
-//! the sending thread's CPU time, in the kernel too; on loopback a part of the receiving is in it,
-//! the same for every way that sends. `copies` is the wall, until the reader has confirmed the last
-//! byte.
+//! All variants share one connection, with the sender on one core and the reader on another.
+//! `copies_cpu` measures the CPU time of the sending thread, in the kernel too; on loopback that
+//! includes a part of receiving, which is the same for every variant that sends. `copies` measures the
+//! wall clock until the reader has confirmed the last byte.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -28,7 +28,7 @@ mod bench {
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::copies::variants::Variant;
-    use perf_proved_benches::{ThreadTime, bytes, size};
+    use perf_proved_benches::{ThreadTime, size, sweep};
     use std::fs::File;
     use std::io;
     use std::time::Duration;
@@ -42,13 +42,11 @@ mod bench {
         let scratch = Scratch::new()?;
         let files =
             SIZES.map(|length| File::open(scratch.file(&size(length), length)?)).into_iter();
+        let variants = Variant::NAMES.map(Variant::new).into_iter();
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
-            variants: Variant::NAMES
-                .iter()
-                .map(|name| Ok((*name, Variant::new(name)?)))
-                .collect::<io::Result<_>>()?,
+            variants: variants.collect::<io::Result<_>>()?,
         };
         bench.check()?;
 
@@ -64,49 +62,37 @@ mod bench {
 
     struct Bench {
         line: Loopback,
-        /// One for each size: a way that takes whole files must have a file of that size.
+        /// One for each size: a variant that sends whole files needs a file of that size.
         files: Vec<File>,
-        variants: Vec<(&'static str, Variant)>,
+        /// In the order of their names.
+        variants: Vec<Variant>,
     }
 
     impl Bench {
-        /// Every whole way brings the right bytes, at every size. This also lets the kernel grow
-        /// the socket's buffers before anything is measured: they grow with use, and who came first
-        /// would have the small ones.
+        /// Checks that every whole path delivers the right bytes at every size. This also lets the
+        /// kernel grow the socket's buffers before anything is measured: they grow with use, so the
+        /// first variant would be measured with small ones.
         fn check(&mut self) -> io::Result<()> {
             let Self { line, files, variants } = self;
             for (file, length) in files.iter().zip(SIZES) {
                 let expected = fnv1a(FNV_START, &pattern(length));
-                for (name, path) in variants.iter_mut() {
-                    let length = length as u64;
-                    let go = |socket: &_| path.run(socket, file, length);
-                    let arrives = if *name == "read_only" { 0 } else { length };
-                    let ((), checksum) = line.transfer_checked(arrives, go)?;
-                    let half = matches!(*name, "read_only" | "write_only");
-                    assert!(half || checksum == expected, "{name}, {length} bytes");
+                for (variant, name) in variants.iter_mut().zip(Variant::NAMES) {
+                    let (arrives, whole) = (variant.arrives(length as u64), variant.is_whole());
+                    let run = |socket: &_| variant.run(socket, file, length as u64);
+                    let ((), checksum) = line.transfer_checked(arrives, run)?;
+                    assert!(!whole || checksum == expected, "{name}, {length} bytes");
                 }
             }
             Ok(())
         }
 
-        /// All ways at one size, then at the next: what drifts, drifts for all.
         fn sweep<M>(&mut self, criterion: &mut Criterion<M>, group: &str, clock: &M)
         where
             M: Measurement<Value = Duration>,
         {
-            let mut group = criterion.benchmark_group(group);
-            for (file, length) in SIZES.into_iter().enumerate() {
-                group.throughput(bytes(length));
-                for path in 0..self.variants.len() {
-                    group.bench_function(
-                        BenchmarkId::new(self.variants[path].0, size(length)),
-                        |bencher| {
-                            bencher.iter_custom(|times| self.batch(clock, path, file, times));
-                        },
-                    );
-                }
-            }
-            group.finish();
+            sweep(criterion, group, &Variant::NAMES, &SIZES, |variant, size, times| {
+                self.batch(clock, variant, size, times)
+            });
         }
 
         fn same_twice<M>(&mut self, criterion: &mut Criterion<M>, parameter: &str, clock: &M)
@@ -123,20 +109,21 @@ mod bench {
             group.finish();
         }
 
-        /// Goes so many times and waits for one confirmation of them all: one for each would cost
-        /// more than a small file.
-        fn batch<M>(&mut self, clock: &M, path: usize, file: usize, times: u64) -> Duration
+        /// Runs a variant a number of times and waits for one confirmation of them all: one for each
+        /// would cost more than a small file.
+        fn batch<M>(&mut self, clock: &M, variant: usize, size: usize, times: u64) -> Duration
         where
             M: Measurement<Value = Duration>,
         {
             let Self { line, files, variants } = self;
-            let (path, file, length) = (&mut variants[path].1, &files[file], SIZES[file] as u64);
-            let arrives = times * path.arrives(length);
+            let (variant, file) = (&mut variants[variant], &files[size]);
+            let length = SIZES[size] as u64;
+            let arrives = times * variant.arrives(length);
             let start = clock.start();
             line.transfer(arrives, |socket| {
-                (0..times).try_for_each(|_| path.run(socket, file, length))
+                (0..times).try_for_each(|_| variant.run(socket, file, length))
             })
-            .expect("everything arrives, and the reader confirms it");
+            .expect("every byte arrives, and the reader confirms it");
             clock.end(start)
         }
     }

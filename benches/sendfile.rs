@@ -1,10 +1,11 @@
-//! How long each way of sending a file over TCP takes, and how much of the sender's CPU time: 4 KiB
+//! The time that each way of sending a file over TCP takes, and the sender's share of CPU time: 4 KiB
 //! to 64 MiB, page cache warm.
 //!
-//! One connection for everything, the sender on one core, the reader on another. The group
-//! `sendfile` is the wall: from the first byte of a batch until the reader has confirmed the last.
-//! `sendfile_cpu` is the sending thread's own time, in the kernel too; on loopback a part of the
-//! receiving is in it, the same for every variant. `sendfile_aa` is CPU time as well.
+//! All variants share one connection, with the sender on one core and the reader on another. The group
+//! `sendfile` measures the wall clock, from the first byte of a batch until the reader has confirmed
+//! the last. `sendfile_cpu` measures the CPU time of the sending thread, in the kernel too; on loopback
+//! that includes a part of receiving, which is the same for every variant. `sendfile_aa` measures CPU
+//! time as well.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -22,13 +23,13 @@ mod bench {
 
 #[cfg(target_os = "linux")]
 mod bench {
+    use criterion::Criterion;
     use criterion::measurement::{Measurement, WallTime};
-    use criterion::{BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::sendfile::variants::Variant;
-    use perf_proved_benches::{ThreadTime, bytes, size};
+    use perf_proved_benches::{ThreadTime, bytes, sweep};
     use std::fs::File;
     use std::io;
     use std::time::Duration;
@@ -42,31 +43,16 @@ mod bench {
         cores::pin(sending)?;
         let scratch = Scratch::new()?;
         let largest = SIZES[SIZES.len() - 1];
+        let variants = Variant::NAMES.map(Variant::new).into_iter();
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             file: File::open(scratch.file("body", largest)?)?,
-            variants: Variant::NAMES
-                .iter()
-                .map(|name| Ok((*name, Variant::new(name)?)))
-                .collect::<io::Result<_>>()?,
+            variants: variants.collect::<io::Result<_>>()?,
         };
+        bench.check()?;
 
-        // Every variant sends the right bytes, at every size. This also lets the kernel grow the
-        // socket's buffers before anything is measured: they grow with use, and who came first
-        // would have the small ones.
-        for length in SIZES {
-            let expected = fnv1a(FNV_START, &pattern(length));
-            for variant in 0..bench.variants.len() {
-                assert_eq!(
-                    bench.send_checked(variant, length)?,
-                    expected,
-                    "{}, {length} bytes",
-                    bench.variants[variant].0
-                );
-            }
-        }
-
-        bench.sweep(&mut Criterion::default().configure_from_args(), "sendfile", &WallTime);
+        let mut wall = Criterion::default().configure_from_args();
+        bench.sweep(&mut wall, "sendfile", &WallTime);
         let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
         bench.sweep(&mut cpu, "sendfile_cpu", &ThreadTime);
 
@@ -86,53 +72,50 @@ mod bench {
     struct Bench {
         line: Loopback,
         file: File,
-        variants: Vec<(&'static str, Variant)>,
+        /// In the order of their names.
+        variants: Vec<Variant>,
     }
 
     impl Bench {
-        /// All variants at one size, then at the next: what drifts, drifts for all.
+        /// Checks that every variant sends the right bytes at every size. This also lets the kernel
+        /// grow the socket's buffers before anything is measured: they grow with use, so the first
+        /// variant would be measured with small ones.
+        fn check(&mut self) -> io::Result<()> {
+            let Self { line, file, variants } = self;
+            for length in SIZES {
+                let expected = fnv1a(FNV_START, &pattern(length));
+                for (variant, name) in variants.iter_mut().zip(Variant::NAMES) {
+                    let send = |socket: &_| variant.send(socket, file, length as u64);
+                    let ((), checksum) = line.transfer_checked(length as u64, send)?;
+                    assert_eq!(checksum, expected, "{name}, {length} bytes");
+                }
+            }
+            Ok(())
+        }
+
         fn sweep<M>(&mut self, criterion: &mut Criterion<M>, group: &str, clock: &M)
         where
             M: Measurement<Value = Duration>,
         {
-            let mut group = criterion.benchmark_group(group);
-            for length in SIZES {
-                group.throughput(bytes(length));
-                for variant in 0..self.variants.len() {
-                    group.bench_function(
-                        BenchmarkId::new(self.variants[variant].0, size(length)),
-                        |bencher| {
-                            bencher
-                                .iter_custom(|bodies| self.batch(clock, variant, length, bodies));
-                        },
-                    );
-                }
-            }
-            group.finish();
+            sweep(criterion, group, &Variant::NAMES, &SIZES, |variant, size, bodies| {
+                self.batch(clock, variant, SIZES[size], bodies)
+            });
         }
 
-        /// Sends so many bodies and waits for one confirmation of them all: one for each would cost
-        /// more than a small body.
+        /// Sends a number of bodies and waits for one confirmation of them all: one for each would
+        /// cost more than a small body.
         fn batch<M>(&mut self, clock: &M, variant: usize, length: usize, bodies: u64) -> Duration
         where
             M: Measurement<Value = Duration>,
         {
             let Self { line, file, variants } = self;
-            let (variant, length) = (&mut variants[variant].1, length as u64);
+            let (variant, length) = (&mut variants[variant], length as u64);
             let start = clock.start();
             line.transfer(bodies * length, |socket| {
                 (0..bodies).try_for_each(|_| variant.send(socket, file, length))
             })
-            .expect("every body arrives, and the reader confirms their bytes");
+            .expect("every body arrives, and the reader confirms its bytes");
             clock.end(start)
-        }
-
-        fn send_checked(&mut self, variant: usize, length: usize) -> io::Result<u64> {
-            let Self { line, file, variants } = self;
-            let length = length as u64;
-            Ok(line
-                .transfer_checked(length, |socket| variants[variant].1.send(socket, file, length))?
-                .1)
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Every way brings the bytes that it says, and the naive one fails in the way that its
-//! documentation lists.
+//! Every path delivers the bytes that it promises, and the naive one fails as its documentation says.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
@@ -18,7 +17,7 @@ static ALLOCATOR: Counting = Counting;
 const MIB: usize = 1 << 20;
 
 #[test]
-fn every_way_brings_what_it_says_at_every_size() {
+fn every_variant_delivers_what_it_promises_at_every_size() {
     let scratch = Scratch::new().unwrap();
     let mut line = Loopback::new(None).unwrap();
     for length in [0, 1, 4095, 4096, 4097, BUFFER - 1, BUFFER, BUFFER + 1, MIB + 1] {
@@ -26,7 +25,7 @@ fn every_way_brings_what_it_says_at_every_size() {
         let expected = fnv1a(FNV_START, &pattern(length));
         for name in Variant::NAMES {
             if name == "mmap_write" && length == 0 {
-                continue; // there is no map of nothing: the next test
+                continue; // see the next test
             }
             let mut variant = Variant::new(name).unwrap();
             let arrives = variant.arrives(length as u64);
@@ -44,7 +43,7 @@ fn every_way_brings_what_it_says_at_every_size() {
 }
 
 #[test]
-fn a_map_of_nothing_is_an_error() {
+fn an_empty_file_cannot_be_mapped() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("empty", 0).unwrap()).unwrap();
     let (_peer, socket) = pair().unwrap();
@@ -53,7 +52,7 @@ fn a_map_of_nothing_is_an_error() {
 }
 
 #[test]
-fn a_file_that_has_become_shorter_is_an_error() {
+fn a_file_that_became_shorter_is_an_error() {
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 3 * BUFFER).unwrap();
     let file = File::open(&path).unwrap();
@@ -66,7 +65,7 @@ fn a_file_that_has_become_shorter_is_an_error() {
 }
 
 #[test]
-fn an_unknown_name_is_none() {
+fn an_unknown_name_is_an_error() {
     assert!(Variant::new("").is_err() && Variant::new("read_write_8KiB").is_err());
 }
 
@@ -90,8 +89,7 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("file", 64 * MIB).unwrap()).unwrap();
     let faults = |name: &'static str| {
-        // A thread of its own: the kernel counts for each thread, and other tests run beside this
-        // one.
+        // On a new thread: the kernel counts for each thread, and other tests run beside this one.
         let file = &file;
         let counted = thread::scope(|scope| {
             let counting = scope.spawn(move || {
@@ -113,8 +111,8 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
         });
         counted.unwrap()
     };
-    // One a page; one for 2 MiB where huge pages are always on.
+    // One for each page, or one for 2 MiB where huge pages are always on.
     let (whole, reused) = (faults("read_whole"), faults("read_write_64KiB"));
-    assert!(whole >= 32, "{whole} faults of the second transfer");
-    assert!(reused < 32, "{reused} faults of a buffer that is reused");
+    assert!(whole >= 32, "{whole} faults in the second transfer");
+    assert!(reused < 32, "{reused} faults with a reused buffer");
 }

@@ -1,5 +1,5 @@
-//! `sendfile` sends what it was asked for or says how much left, and the file server keeps its
-//! bounds and its root.
+//! `sendfile` sends exactly the range it was asked for or reports how much it sent, and the file server
+//! keeps to its limits and its root.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::pair;
@@ -38,7 +38,7 @@ const MIB: usize = 1 << 20;
 // ---------------------------------------------------------------- sending
 
 #[test]
-fn exactly_the_range_arrives_and_the_descriptor_stays_where_it_was() {
+fn exactly_the_range_arrives_and_the_file_position_stays() {
     let scratch = Scratch::new().unwrap();
     let whole = pattern(MIB + 5000);
     let mut file = File::open(scratch.file("file", whole.len()).unwrap()).unwrap();
@@ -110,7 +110,7 @@ fn a_slow_reader_gets_everything() {
 }
 
 #[test]
-fn a_deadline_holds_and_says_how_much_left() {
+fn a_missed_deadline_reports_how_much_was_sent() {
     let scratch = Scratch::new().unwrap();
     let file = sparse(&scratch, "file", 64 << 20);
     let (mut peer, socket) = pair().unwrap();
@@ -126,12 +126,12 @@ fn a_deadline_holds_and_says_how_much_left() {
     assert_eq!(
         peer.read_to_end(&mut Vec::new()).unwrap() as u64,
         error.sent,
-        "the peer reads what left, and no more"
+        "the peer reads what was sent, and no more"
     );
 }
 
 #[test]
-fn signals_do_no_harm() {
+fn an_interrupted_transfer_loses_nothing() {
     signals::catch();
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 8 * MIB).unwrap();
@@ -183,8 +183,7 @@ fn a_file_that_shrinks_is_an_error_and_one_that_grows_is_not() {
         socket.set_nonblocking(true).unwrap();
         let mut reader = None;
         let result = send_range_with(&socket, &file, 0..64 << 20, || {
-            // The first time the socket is full: now the file changes, and only then somebody
-            // reads.
+            // The first time the socket is full, the file changes, and only then the peer reads.
             reader.get_or_insert_with(|| {
                 file.set_len(becomes).unwrap();
                 reads_all(peer.try_clone().unwrap())
@@ -206,9 +205,9 @@ fn a_file_that_shrinks_is_an_error_and_one_that_grows_is_not() {
 }
 
 #[test]
-fn beyond_two_gibibytes() {
+fn files_beyond_two_gibibytes_take_several_calls() {
     let length = (2_u64 << 30) + 1;
-    // SAFETY: the name ends in NUL; the descriptor is new and nobody else's.
+    // SAFETY: the name ends in NUL; the descriptor is new and owned by nothing else.
     let file =
         unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
     file.set_len(length).unwrap();
@@ -229,7 +228,7 @@ fn beyond_two_gibibytes() {
 // ---------------------------------------------------------------- the naive version's faults
 
 #[test]
-fn naive_one_call_sends_a_part_and_has_promised_all() {
+fn naive_sends_a_part_after_promising_the_whole() {
     let scratch = Scratch::new().unwrap();
     sparse(&scratch, "file", 64 << 20);
     let (mut peer, socket) = pair().unwrap();
@@ -244,7 +243,7 @@ fn naive_one_call_sends_a_part_and_has_promised_all() {
 }
 
 #[test]
-fn naive_one_call_stops_short_of_two_gibibytes_on_a_blocking_socket() {
+fn naive_stops_short_of_two_gibibytes_on_a_blocking_socket() {
     // SAFETY: as above.
     let file =
         unsafe { File::from_raw_fd(libc::memfd_create(c"large".as_ptr(), libc::MFD_CLOEXEC)) };
@@ -264,7 +263,7 @@ fn naive_one_call_stops_short_of_two_gibibytes_on_a_blocking_socket() {
 }
 
 #[test]
-fn naive_leads_out_of_the_root() {
+fn naive_serves_files_outside_the_root() {
     let site = site();
     let (mut peer, socket) = pair().unwrap();
     naive::serve_file(&socket, site.root().to_str().unwrap(), "../secret").unwrap();
@@ -275,7 +274,7 @@ fn naive_leads_out_of_the_root() {
 }
 
 #[test]
-fn naive_says_ok_to_a_directory() {
+fn naive_answers_200_for_a_directory() {
     let site = site();
     let (mut peer, socket) = pair().unwrap();
     assert!(naive::serve_file(&socket, site.root().to_str().unwrap(), "directory").is_err());
@@ -287,7 +286,7 @@ fn naive_says_ok_to_a_directory() {
 
 // ---------------------------------------------------------------- heads
 
-/// A small generator of numbers, the same in every run (xorshift64*).
+/// A generator of numbers that are the same in every run (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -542,6 +541,7 @@ fn no_bytes_make_the_parser_panic() {
 
 const SECRET: &str = "what lies outside of the root";
 
+/// A root, and a secret beside it.
 struct Place(Scratch);
 
 impl Place {
@@ -550,7 +550,7 @@ impl Place {
     }
 }
 
-/// A root with a bit of everything in it, and a secret beside it.
+/// Makes a root with files, links and other entries of every kind.
 fn site() -> Place {
     let place = Place(Scratch::new().unwrap());
     let root = place.root();
@@ -583,7 +583,7 @@ fn site() -> Place {
     place
 }
 
-/// The errors that a server reported, by kind.
+/// The errors that a server has reported: kind and message.
 type Troubles = Arc<Mutex<Vec<(ErrorKind, String)>>>;
 
 fn start(root: &Path, limits: Limits) -> (FileServer, Troubles) {
@@ -595,7 +595,7 @@ fn start(root: &Path, limits: Limits) -> (FileServer, Troubles) {
     (FileServer::start(root, "127.0.0.1:0", limits, report).unwrap(), troubles)
 }
 
-/// Waits until the server has reported an error of that kind.
+/// Waits until the server has reported an error of `kind`.
 fn reported(troubles: &Troubles, kind: ErrorKind) {
     let deadline = soon();
     while !troubles.lock().unwrap().iter().any(|(other, _)| *other == kind) {
@@ -655,13 +655,13 @@ impl Client {
         Ok(reply)
     }
 
-    /// Whether the server has closed in good order.
+    /// Returns `true` if the server has closed the connection without a reset.
     fn closed(&mut self) -> bool {
         self.0.read(&mut [0]).unwrap() == 0
     }
 }
 
-/// One request on a connection of its own: all that comes back until the server closes.
+/// Sends one request on a new connection, and returns everything up to its end.
 fn exchange(server: &FileServer, request: impl AsRef<[u8]>) -> Vec<u8> {
     let mut client = Client::new(server);
     client.send(request);
@@ -680,7 +680,7 @@ fn calm() -> Limits {
 }
 
 #[test]
-fn statuses() {
+fn each_request_gets_its_status() {
     let site = site();
     fs::set_permissions(site.root().join("empty"), fs::Permissions::from_mode(0o0)).unwrap();
     // SAFETY: no arguments.
@@ -771,7 +771,7 @@ fn statuses() {
     }
     assert!(
         exchange(&server, "GET /ten HT").is_empty(),
-        "half a request and the end: nobody to answer"
+        "half a request and the end: there is no answer"
     );
     assert_eq!(server.shutdown(PATIENCE).cut_off, 0);
     assert!(troubles.lock().unwrap().is_empty(), "{troubles:?}");
@@ -830,7 +830,7 @@ fn ranges_and_conditions() {
             assert_eq!(reply.field("ETag"), Some(tag));
         }
         assert_eq!(status == 304, reply.field("Content-Length").is_none());
-        // The words of an error are ours, whatever the file is.
+        // The text of an error is the server's, whatever the type of the file.
         let kind = match status {
             304 => None,
             400.. => Some("text/plain; charset=utf-8"),
@@ -855,7 +855,7 @@ fn ranges_and_conditions() {
         .unwrap();
     assert_eq!((empty.status, empty.field("Content-Range")), (416, Some("bytes */0")));
     fs::write(site.root().join("ten"), "9876543210").unwrap();
-    assert_ne!(client.get("/ten").field("ETag"), Some(tag), "same size, another time");
+    assert_ne!(client.get("/ten").field("ETag"), Some(tag), "the same size at another time");
 }
 
 #[test]
@@ -868,10 +868,10 @@ fn keep_alive_and_pipelining() {
     for byte in one("/ten").bytes() {
         client.send([byte]);
     }
-    assert_eq!(client.reply(false).unwrap().body, b"0123456789", "in the smallest pieces");
+    assert_eq!(client.reply(false).unwrap().body, b"0123456789", "one byte at a time");
 
-    // Twenty requests in one write, large and small, a refused path among them, and the beginning
-    // of one more.
+    // Twenty requests in one write, for large and small files and for one that does not exist, and
+    // the beginning of another request.
     let mut client = Client::new(&server);
     let paths = ["/ten", "/large", "/nothing", "/empty", "/"];
     let all: String = (0..20).map(|i| one(paths[i % 5])).collect();
@@ -886,7 +886,7 @@ fn keep_alive_and_pipelining() {
     }
     let last = client.reply(false).unwrap();
     assert_eq!((last.field("Connection"), &last.body[..]), (Some("close"), &b"0123456789"[..]));
-    assert!(client.closed(), "and what came after `close` is not answered");
+    assert!(client.closed(), "a request after `close` is not answered");
 
     let mut client = Client::new(&server);
     let old =
@@ -898,7 +898,7 @@ fn keep_alive_and_pipelining() {
     );
     assert!(client.closed());
 
-    // A body would be taken for a request by one of two readers. It is not read at all.
+    // A body that one server reads as such may be a request to another. This server reads none.
     let mut client = Client::new(&server);
     client.send("GET /ten HTTP/1.1\r\nHost: a\r\nContent-Length: 39\r\n\r\n").send(one("/large"));
     assert_eq!(client.reply(false).unwrap().status, 400);
@@ -993,11 +993,7 @@ fn no_path_leads_outside() {
             assert!(matches!(status(&answer), 400 | 404 | 414 | 431), "{shown}:\n{text}");
         }
     }
-    assert_eq!(
-        exchange(&server, "GET /ten HTTP/1.0\r\n\r\n")[9..12],
-        *b"200",
-        "and it still serves"
-    );
+    assert_eq!(exchange(&server, "GET /ten HTTP/1.0\r\n\r\n")[9..12], *b"200", "it still serves");
 }
 
 #[test]
@@ -1028,11 +1024,11 @@ fn devices_and_magic_links_are_not_files() {
     }
     let missing = Root::open("/no/such/directory".as_ref()).err().unwrap();
     assert!(missing.to_string().contains("/no/such/directory"), "{missing}");
-    assert!(Root::open("/etc/passwd".as_ref()).is_err(), "a file is no root");
+    assert!(Root::open("/etc/passwd".as_ref()).is_err(), "a file cannot be a root");
 }
 
 #[test]
-fn a_slow_head_and_an_idle_client_are_let_go() {
+fn a_slow_head_times_out_and_an_idle_connection_is_closed() {
     let site = site();
     let limits =
         Limits { head: Duration::from_millis(200), idle: Duration::from_millis(400), ..calm() };
@@ -1040,13 +1036,13 @@ fn a_slow_head_and_an_idle_client_are_let_go() {
     let mut slow = Client::new(&server);
     slow.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let (begun, deadline) = (Instant::now(), soon());
-    // A byte every 20 ms, for as long as the server listens.
+    // One byte every 20 ms, for as long as the server reads.
     for byte in b"GET /ten HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x')) {
         if slow.0.write_all(&[*byte]).is_err() || slow.0.peek(&mut [0]).is_ok_and(|count| count > 0)
         {
             break;
         }
-        assert!(Instant::now() < deadline, "still listening");
+        assert!(Instant::now() < deadline, "the server still reads");
     }
     assert!(begun.elapsed() >= Duration::from_millis(200));
     slow.0.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -1054,14 +1050,14 @@ fn a_slow_head_and_an_idle_client_are_let_go() {
 
     let mut idle = Client::new(&server);
     assert_eq!(idle.get("/ten").status, 200);
-    assert!(idle.closed(), "without a word");
+    assert!(idle.closed(), "closed without a response");
     let mut silent = Client::new(&server);
-    assert!(silent.closed(), "also before the first request");
+    assert!(silent.closed(), "closed even before the first request");
     assert!(troubles.lock().unwrap().is_empty());
 }
 
 #[test]
-fn a_reader_that_stalls_is_reset_and_its_place_is_free() {
+fn a_stalled_reader_is_reset_and_frees_its_connection() {
     let site = site();
     let limits = Limits { connections: 1, body_per_mib: Duration::from_millis(200), ..calm() };
     let (server, troubles) = start(&site.root(), limits);
@@ -1078,7 +1074,7 @@ fn a_reader_that_stalls_is_reset_and_its_place_is_free() {
 }
 
 #[test]
-fn a_little_progress_does_not_extend_the_limit() {
+fn a_trickle_of_progress_does_not_extend_the_deadline() {
     let place = site();
     let site =
         Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
@@ -1088,7 +1084,7 @@ fn a_little_progress_does_not_extend_the_limit() {
     // some 64 KiB.
     let set = |fd: libc::c_int, option, bytes: libc::c_int| {
         let size = size_of_val(&bytes) as libc::socklen_t;
-        // SAFETY: the socket is open, `bytes` is live and its size true.
+        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
         let result = unsafe {
             libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
         };
@@ -1107,7 +1103,7 @@ fn a_little_progress_does_not_extend_the_limit() {
     reader.join().unwrap();
 }
 
-/// Asks until there is room.
+/// Asks for `/ten` until the server has a free connection, and returns the body.
 fn first_200(server: &FileServer) -> Vec<u8> {
     let deadline = soon();
     loop {
@@ -1125,7 +1121,7 @@ fn first_200(server: &FileServer) -> Vec<u8> {
 }
 
 #[test]
-fn one_too_many_is_told_so_at_once() {
+fn a_connection_beyond_the_limit_is_answered_503_at_once() {
     let site = site();
     let (server, _) = start(&site.root(), Limits { connections: 2, ..calm() });
     let mut inside = [Client::new(&server), Client::new(&server)];
@@ -1135,7 +1131,7 @@ fn one_too_many_is_told_so_at_once() {
     assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")));
     assert!(third.closed());
     inside.iter_mut().for_each(|client| {
-        assert_eq!(client.get("/ten").status, 200, "those inside notice nothing")
+        assert_eq!(client.get("/ten").status, 200, "open connections are not affected")
     });
     drop(inside);
     assert_eq!(first_200(&server), b"0123456789");
@@ -1153,7 +1149,7 @@ fn a_file_that_shrinks_ends_its_connection_and_no_other() {
     assert!(head.contains("Content-Length: 67108864\r\n"));
     OpenOptions::new().write(true).open(site.root().join("huge")).unwrap().set_len(0).unwrap();
     let rest = client.0.read_to_end(&mut Vec::new()).unwrap();
-    assert!(rest < 64 << 20, "the length promised cannot be kept, and the client can tell");
+    assert!(rest < 64 << 20, "the promised length cannot be sent, and the client can tell");
     reported(&troubles, ErrorKind::UnexpectedEof);
     assert_eq!(other.get("/ten").body, b"0123456789");
 }
@@ -1178,11 +1174,11 @@ fn shutdown_finishes_what_is_in_flight() {
         (2, 2, 0, 0),
         "{troubles:?}"
     );
-    assert!(TcpStream::connect(address).is_err(), "nobody listens");
+    assert!(TcpStream::connect(address).is_err(), "the port is closed");
 }
 
 #[test]
-fn shutdown_does_not_wait_for_ever() {
+fn shutdown_cuts_off_what_outlasts_its_grace_period() {
     let site = site();
     let (server, troubles) = start(&site.root(), calm());
     let mut stalled = Client::new(&server);
@@ -1229,10 +1225,10 @@ fn a_report_that_panics_ends_neither_a_connection_nor_the_server() {
     assert_eq!((counts.responses, counts.cut_off), (1, 0), "{counts:?}");
 }
 
-// ---------------------------------------------------------------- in a process of their own
+// ---------------------------------------------------------------- in separate processes
 
-/// Whether this is the process in which the rest of the test runs, alone. If not, starts it and
-/// passes on how it ended.
+/// Returns `true` in the process that runs only this test. Otherwise starts that process and checks
+/// that the test passes there.
 fn in_a_process(test: &str) -> bool {
     if env::var_os("PERF_PROVED_ALONE").is_some() {
         return true;
@@ -1246,8 +1242,8 @@ fn entries(directory: &str) -> usize {
 }
 
 #[test]
-fn hundreds_of_clients_some_of_them_ill_behaved() {
-    if !in_a_process("hundreds_of_clients_some_of_them_ill_behaved") {
+fn well_behaved_clients_are_served_beside_ill_behaved_ones() {
+    if !in_a_process("well_behaved_clients_are_served_beside_ill_behaved_ones") {
         return;
     }
     let site = site();
@@ -1260,7 +1256,7 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
     let served = AtomicU64::new(0);
     let outcome: Counts = thread::scope(|scope| {
         let (server, stop, served, large, site) = (&server, &stop, &served, &large, &site);
-        // Some take a head and nothing else, until the end.
+        // Some read a head and nothing else, until the end.
         let stalled: [Client; 20] = array::from_fn(|_| {
             let mut client = Client::new(server);
             client.send("GET /huge HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -1277,7 +1273,7 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
                 }
             });
         }
-        // One file shrinks and grows all the time. Who asks for it gets a part of it, or all.
+        // One file shrinks and grows all the time. A client that asks for it gets either size.
         scope.spawn(move || {
             let file = OpenOptions::new().write(true).open(site.root().join("shrinking")).unwrap();
             while !stop.load(SeqCst) {
@@ -1297,7 +1293,7 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
                 }
             });
         }
-        // One looks for the secret.
+        // One tries to reach the secret.
         scope.spawn(move || {
             while !stop.load(SeqCst) {
                 for path in [
@@ -1315,7 +1311,7 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
                 thread::sleep(Duration::from_millis(2));
             }
         });
-        // And the others, all at the same time, are served as if they were alone.
+        // Meanwhile, 250 well-behaved clients get everything they ask for.
         let honest: Vec<_> = (0..250)
             .map(|i| {
                 let client = move || {
@@ -1353,11 +1349,11 @@ fn hundreds_of_clients_some_of_them_ill_behaved() {
         ];
         assert!(known.contains(kind), "{says}");
     }
-    assert_eq!(entries("/proc/self/fd"), before.0, "no descriptor is left");
-    // A thread that was joined may still be on its way out of the kernel.
+    assert_eq!(entries("/proc/self/fd"), before.0, "descriptors leak");
+    // A thread that has been joined may not have left the kernel yet.
     let deadline = soon();
     while entries("/proc/self/task") != before.1 {
-        assert!(Instant::now() < deadline, "no thread is left");
+        assert!(Instant::now() < deadline, "threads leak");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -1389,9 +1385,12 @@ fn out_of_descriptors_it_rests_and_recovers() {
     assert!((1..200).contains(&failed), "{failed} errors in half a second: it rests, and says so");
     assert_eq!(client.get("/ten").status, 503, "a file needs a descriptor too");
     drop(hoard);
-    // The place of the one that was sent away may have gone to the one that waits, too early for
+    // It may have got the descriptor of the first client's connection, before there was another for
     // its file.
-    assert!(matches!(waiting.reply(false).unwrap().status, 200 | 503), "nobody was lost");
+    assert!(
+        matches!(waiting.reply(false).unwrap().status, 200 | 503),
+        "the waiting client gets an answer"
+    );
     assert_eq!(first_200(&server), b"0123456789");
     assert!(
         troubles.lock().unwrap().iter().all(|(_, says)| says.contains("Too many open files")),
@@ -1467,8 +1466,7 @@ fn a_reset_does_not_kill_where_sigpipe_would() {
     if !in_a_process("a_reset_does_not_kill_where_sigpipe_would") {
         return;
     }
-    // As in a program whose main function is not Rust's.
-    // SAFETY: the default action of a signal.
+    // As in a program without Rust's runtime. SAFETY: the default action runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let site = site();
     let (server, troubles) = start(&site.root(), calm());

@@ -5,8 +5,8 @@
 //! them, and the group `NAME_aa` with the functions `first` and `second`, which run the same code:
 //! what differs between those two is noise.
 
-use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use perf_proved::proof::cpu;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -129,4 +129,26 @@ pub fn size(bytes: usize) -> String {
 /// `bytes` as criterion's throughput.
 pub fn bytes(bytes: usize) -> Throughput {
     Throughput::Bytes(bytes as u64)
+}
+
+/// Benchmarks every variant at every size: all variants at one size before the next size, so that
+/// drift affects them alike. `batch` takes the index of a variant, the index of a size and a number of
+/// repetitions, and returns their time.
+pub fn sweep<M: Measurement<Value = Duration>>(
+    criterion: &mut Criterion<M>,
+    group: &str,
+    variants: &[&str],
+    sizes: &[usize],
+    mut batch: impl FnMut(usize, usize, u64) -> Duration,
+) {
+    let mut group = criterion.benchmark_group(group);
+    for (at, &length) in sizes.iter().enumerate() {
+        group.throughput(bytes(length));
+        for (variant, name) in variants.iter().enumerate() {
+            group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
+                bencher.iter_custom(|times| batch(variant, at, times));
+            });
+        }
+    }
+    group.finish();
 }
