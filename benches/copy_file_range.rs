@@ -1,10 +1,10 @@
-//! What it costs to copy a file into another: by each way of moving the bytes, and as a whole with
-//! names and permissions. 64 KiB to 16 MiB, page cache warm.
+//! Times copies of a file of 64 KiB to 16 MiB with a warm page cache: each variant from open file to
+//! open file, and whole copies from path to path.
 //!
-//! The clock is the CPU time of the copying thread, which nobody helps. `copy_file_range` copies
-//! into an empty file, which is open before and cut to nothing after, both untimed: the time is
-//! that of the copy and of the pages and blocks that it takes. `copy_file_range_over` copies over a
-//! file that has both already, and `copy_file_range_shm` is the first one in `/dev/shm`.
+//! The clock is the CPU time of the copying thread, which does all the work itself.
+//! `copy_file_range` copies to an empty file, which is open before and truncated afterward, both
+//! untimed: it times the copy and the pages and blocks that it takes. `copy_file_range_over` copies
+//! over a file that has both already, and `copy_file_range_shm` is the first group in `/dev/shm`.
 //! `copy_file_range_whole` takes two paths, and the target is new each time. No file lives long
 //! enough to be written to the disk, and nothing waits for one.
 
@@ -33,8 +33,7 @@ mod bench {
     use criterion::{BenchmarkId, Criterion};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::file::filesystem;
-    use perf_proved::zero_copy::copy_file_range::ways::Way;
-    use perf_proved::zero_copy::copy_file_range::{Durability, copy, naive};
+    use perf_proved::zero_copy::copy_file_range::variants::{PATH_COPIES, Variant};
     use perf_proved_benches::{ThreadTime, bytes, size};
     use std::fs::{self, File};
     use std::io;
@@ -50,14 +49,28 @@ mod bench {
     pub fn run() -> io::Result<()> {
         let mut clock = Criterion::default().with_measurement(ThreadTime).configure_from_args();
         let scratch = Scratch::new()?;
-        ways(&mut clock, "copy_file_range", &scratch, &SIZES, &Way::NAMES, After::Cut)?;
+        variants(
+            &mut clock,
+            "copy_file_range",
+            &scratch,
+            &SIZES,
+            &Variant::NAMES,
+            After::Truncate,
+        )?;
         let some = ["read_write_8KiB", "read_write_1MiB", "copy_file_range"];
-        ways(&mut clock, "copy_file_range_over", &scratch, &SIZES[1..], &some, After::Keep)?;
+        variants(&mut clock, "copy_file_range_over", &scratch, &SIZES[1..], &some, After::Keep)?;
         let memory = Path::new("/dev/shm");
         match filesystem(memory) {
             Ok(kind) if kind == "tmpfs" => {
                 let scratch = Scratch::within(memory)?;
-                ways(&mut clock, "copy_file_range_shm", &scratch, &SIZES[1..], &some, After::Cut)?;
+                variants(
+                    &mut clock,
+                    "copy_file_range_shm",
+                    &scratch,
+                    &SIZES[1..],
+                    &some,
+                    After::Truncate,
+                )?;
             }
             Ok(kind) => {
                 not_possible("copy_file_range_shm", &format!("/dev/shm is a {kind}, no tmpfs"))?
@@ -70,15 +83,15 @@ mod bench {
         Ok(())
     }
 
-    /// What becomes of the target between two copies.
+    /// The target's fate between two copies.
     #[derive(Clone, Copy)]
     enum After {
-        Cut,
+        Truncate,
         Keep,
     }
 
-    /// All ways at one size, then at the next: what drifts, drifts for all.
-    fn ways(
+    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for all.
+    fn variants(
         clock: &mut Clock,
         group: &str,
         scratch: &Scratch,
@@ -93,15 +106,16 @@ mod bench {
             let to = File::create_new(&path)?;
             group.throughput(bytes(length));
             for name in names {
-                let mut way = Way::new(name)?;
-                // The answer: the right bytes, over others of the same length.
+                let mut variant = Variant::new(name)?;
+                // Checks the copy: the right bytes, over others of the same length.
                 to.set_len(0)?;
                 to.set_len(length as u64)?;
-                Way::rewind(&from, &to)?;
-                way.copy(&from, &to, length as u64)?;
+                Variant::rewind(&from, &to)?;
+                variant.copy(&from, &to, length as u64)?;
                 assert!(fs::read(&path)? == pattern(length), "{name}, {length} bytes");
                 group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
-                    bencher.iter_custom(|times| batch(&mut way, &from, &to, length, after, times));
+                    bencher
+                        .iter_custom(|times| batch(&mut variant, &from, &to, length, after, times));
                 });
             }
             fs::remove_file(path)?;
@@ -111,7 +125,7 @@ mod bench {
     }
 
     fn batch(
-        way: &mut Way,
+        variant: &mut Variant,
         from: &File,
         to: &File,
         length: usize,
@@ -120,33 +134,27 @@ mod bench {
     ) -> Duration {
         let mut taken = Duration::ZERO;
         for _ in 0..times {
-            if matches!(after, After::Cut) {
-                to.set_len(0).expect("the target can be cut");
+            if matches!(after, After::Truncate) {
+                to.set_len(0).expect("the target can be truncated");
             }
-            Way::rewind(from, to).expect("both files can be rewound");
+            Variant::rewind(from, to).expect("both files can be rewound");
             let start = ThreadTime.start();
-            way.copy(from, to, length as u64).expect("the file is copied");
+            variant.copy(from, to, length as u64).expect("the file is copied");
             taken += ThreadTime.end(start);
         }
         taken
     }
 
-    type Copy = fn(&Path, &Path) -> io::Result<()>;
-
-    /// From path to path, into a file that does not exist before.
+    /// Measures copies from path to path, to a file that does not exist before.
     fn whole(clock: &mut Clock, scratch: &Scratch) -> io::Result<()> {
-        let ours: Copy = |from, to| Ok(copy(from, to, Durability::Cached).map(drop)?);
-        let std: Copy = |from, to| fs::copy(from, to).map(drop);
         let mut group = clock.benchmark_group("copy_file_range_whole");
         for length in SIZES {
             let (from, to) = (scratch.path().join(size(length)), scratch.path().join("whole"));
             group.throughput(bytes(length));
-            for (name, copy) in
-                [("naive", naive::copy as Copy), ("std_fs_copy", std), ("copy", ours)]
-            {
+            for (name, copy) in &PATH_COPIES[..3] {
                 copy(&from, &to)?;
                 assert!(fs::read(&to)? == pattern(length), "{name}, {length} bytes");
-                group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
+                group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
                     bencher.iter_custom(|times| {
                         let mut taken = Duration::ZERO;
                         for _ in 0..times {
@@ -168,11 +176,13 @@ mod bench {
     fn same_twice(clock: &mut Clock, scratch: &Scratch) -> io::Result<()> {
         let from = File::open(scratch.path().join(size(MIB)))?;
         let to = File::create_new(scratch.path().join("copy"))?;
-        let mut way = Way::new("copy_file_range")?;
+        let mut variant = Variant::new("copy_file_range")?;
         let mut group = clock.benchmark_group("copy_file_range_aa");
         for function in ["first", "second"] {
             group.bench_function(BenchmarkId::new(function, "1MiB"), |bencher| {
-                bencher.iter_custom(|times| batch(&mut way, &from, &to, MIB, After::Cut, times));
+                bencher.iter_custom(|times| {
+                    batch(&mut variant, &from, &to, MIB, After::Truncate, times)
+                });
             });
         }
         group.finish();

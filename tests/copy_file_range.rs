@@ -1,13 +1,13 @@
-//! A copy is whole or not there, keeps its holes, and says what happened; the naive version fails
-//! in the ways that its documentation lists.
+//! Tests of `copy_file_range`: a copy is whole or not there, keeps its holes, and says what happened;
+//! the naive version fails in the ways that its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
-use perf_proved::zero_copy::copy_file_range::data::{Data, allocated};
-use perf_proved::zero_copy::copy_file_range::ways::Way;
+use perf_proved::zero_copy::copy_file_range::extents::{DataExtents, allocated};
+use perf_proved::zero_copy::copy_file_range::variants::Variant;
 use perf_proved::zero_copy::copy_file_range::{
-    Copied, CopyError, Durability, How, copy, copy_file_range, naive,
+    Copied, CopyError, Durability, Method, copy, copy_file_range, naive,
 };
 use perf_proved::zero_copy::sendfile::MAX_PER_CALL;
 use perf_proved_tests::{only, passed, signals};
@@ -32,7 +32,7 @@ fn cached(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     copy(from, to, Durability::Cached)
 }
 
-/// The names in a directory.
+/// Returns the sorted names in a directory.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> =
@@ -41,7 +41,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A directory in `/dev/shm`, if that is another file system than `scratch`.
+/// Makes a directory in `/dev/shm`, if that is another file system than `scratch`.
 fn elsewhere(scratch: &Scratch) -> Option<Scratch> {
     let other = Scratch::within(Path::new("/dev/shm")).ok()?;
     let device = |scratch: &Scratch| scratch.path().metadata().unwrap().dev();
@@ -69,22 +69,22 @@ fn a_copy_has_the_bytes_of_the_file_at_every_size() {
 }
 
 #[test]
-fn every_way_copies_at_every_size_and_says_when_the_file_is_shorter() {
+fn every_variant_copies_at_every_size_and_reports_a_file_that_is_shorter() {
     let scratch = Scratch::new().unwrap();
-    for name in Way::NAMES {
-        let mut way = Way::new(name).unwrap();
+    for name in Variant::NAMES {
+        let mut variant = Variant::new(name).unwrap();
         for length in SIZES {
             let from = File::open(scratch.file("from", length).unwrap()).unwrap();
             let path = scratch.path().join("to");
             let to = File::create(&path).unwrap();
-            way.copy(&from, &to, length as u64).unwrap();
+            variant.copy(&from, &to, length as u64).unwrap();
             assert!(fs::read(&path).unwrap() == pattern(length), "{name}, {length} bytes");
-            Way::rewind(&from, &to).unwrap();
-            let error = way.copy(&from, &to, length as u64 + 1).unwrap_err();
+            Variant::rewind(&from, &to).unwrap();
+            let error = variant.copy(&from, &to, length as u64 + 1).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{name}, {length} bytes");
         }
     }
-    assert!(Way::new("").is_err());
+    assert!(Variant::new("").is_err());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn signals_do_no_harm() {
 
 // ---------------------------------------------------------------- holes
 
-/// A file of `length` bytes with data in these pieces, of bytes that are not 0.
+/// Makes a file of `length` bytes with data, bytes that are not 0, in these pieces.
 fn with_holes(path: &Path, length: u64, pieces: &[(u64, usize)]) -> File {
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).unwrap();
@@ -181,7 +181,7 @@ fn holes_stay_holes() {
         after.sync_all().unwrap();
         assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap(), "{length}, {pieces:?}");
         assert!(allocated(&after).unwrap() <= allocated(&before).unwrap(), "{length}, {pieces:?}");
-        let parts: Vec<_> = Data::of(&after, length).map(Result::unwrap).collect();
+        let parts: Vec<_> = DataExtents::of(&after, length).map(Result::unwrap).collect();
         assert!(
             pieces.iter().all(|(at, _)| parts.iter().any(|part| part.contains(at))),
             "{parts:?}, {pieces:?}"
@@ -190,10 +190,10 @@ fn holes_stay_holes() {
 }
 
 #[test]
-fn a_file_that_was_cut_has_no_more_parts() {
+fn a_truncated_file_has_no_more_extents() {
     let scratch = Scratch::new().unwrap();
     let file = with_holes(&scratch.path().join("from"), MIB as u64, &[(0, 4096), (524_288, 4096)]);
-    let mut parts = Data::of(&file, MIB as u64);
+    let mut parts = DataExtents::of(&file, MIB as u64);
     assert_eq!(parts.next().unwrap().unwrap().start, 0);
     file.set_len(10).unwrap();
     assert!(parts.next().is_none());
@@ -235,7 +235,7 @@ fn into_another_file_system_the_bytes_go_through_a_buffer() {
         let (from, to) = (scratch.file("from", length).unwrap(), other.path().join("to"));
         assert_eq!(
             cached(&from, &to).unwrap(),
-            Copied { length: length as u64, how: How::ReadWrite }
+            Copied { length: length as u64, method: Method::ReadWrite }
         );
         assert!(fs::read(&to).unwrap() == pattern(length), "{length} bytes");
     }
@@ -255,7 +255,7 @@ fn into_another_file_system_the_bytes_go_through_a_buffer() {
 fn files_that_do_not_know_their_size_are_read_to_their_end() {
     let scratch = Scratch::new().unwrap();
     let to = scratch.path().join("to");
-    // Said to be 0 bytes long, and said to be a page long.
+    // The length of the first is 0, that of the second a page.
     for from in ["/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"].map(Path::new) {
         let Ok(content) = fs::read(from) else {
             eprintln!("not tested here: there is no {}", from.display());
@@ -295,7 +295,7 @@ fn an_existing_target_is_replaced_and_not_written_to() {
     cached(&from, &to).unwrap();
     let mut old = String::new();
     reader.read_to_string(&mut old).unwrap();
-    assert_eq!(old, "old", "whoever has it open keeps it");
+    assert_eq!(old, "old", "a reader that has it open keeps it");
     assert_eq!(fs::read(&hard).unwrap(), b"old", "so does another name");
     assert!(fs::read(&to).unwrap() == pattern(5000));
 
@@ -352,7 +352,7 @@ fn the_copy_has_the_permission_bits_and_no_others() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_and_a_target_that_cannot_be_leaves_nothing() {
+fn a_source_that_is_not_a_regular_file_is_refused_without_waiting() {
     let scratch = Scratch::new().unwrap();
     let (from, to) = (scratch.file("from", 10).unwrap(), scratch.path().join("to"));
     let [fifo, folder] = ["fifo", "folder"].map(|name| scratch.path().join(name));
@@ -361,8 +361,12 @@ fn what_is_no_file_is_refused_and_a_target_that_cannot_be_leaves_nothing() {
     for hostile in [&fifo, &folder, Path::new("/dev/zero"), Path::new("/dev/full")] {
         let (said, path, target) = (mpsc::channel(), hostile.to_owned(), to.clone());
         thread::spawn(move || said.0.send(cached(&path, &target)));
-        let said = said.1.recv_timeout(Duration::from_secs(10)).expect("nobody waits for a writer");
-        assert!(matches!(said, Err(CopyError::NotAFile)), "{}: {said:?}", hostile.display());
+        let said = said.1.recv_timeout(Duration::from_secs(10)).expect("no wait for a writer");
+        assert!(
+            matches!(said, Err(CopyError::SourceNotAFile(_))),
+            "{}: {said:?}",
+            hostile.display()
+        );
     }
     let socket = scratch.path().join("socket");
     let _listener = UnixListener::bind(&socket).unwrap();
@@ -371,12 +375,60 @@ fn what_is_no_file_is_refused_and_a_target_that_cannot_be_leaves_nothing() {
         cached(&scratch.path().join("none"), &to),
         Err(CopyError::Failed("opening the source", _))
     ));
-    let error = cached(&from, &folder).unwrap_err();
-    assert_eq!(error.to_string(), "putting the copy in its place: Is a directory (os error 21)");
-    assert_eq!(io::Error::from(error).kind(), ErrorKind::IsADirectory);
     assert!(matches!(cached(&from, &scratch.path().join("none/to")), Err(CopyError::Failed(_, _))));
-    assert!(matches!(cached(&from, Path::new("/")), Err(CopyError::Failed(_, _))));
     assert_eq!(names(scratch.path()), ["fifo", "folder", "from", "socket"]);
+}
+
+#[test]
+fn a_target_that_is_not_a_regular_file_is_refused_and_stays() {
+    let scratch = Scratch::new().unwrap();
+    let from = scratch.file("from", 10).unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    make_fifo(&at("fifo"));
+    fs::create_dir(at("folder")).unwrap();
+    let _listener = UnixListener::bind(at("socket")).unwrap();
+    let mut targets = vec![("fifo", "a FIFO"), ("folder", "a directory"), ("socket", "a socket")];
+    for (name, kind, says) in
+        [("null", libc::S_IFCHR, "a character device"), ("disk", libc::S_IFBLK, "a block device")]
+    {
+        // The numbers of /dev/null and of a RAM disk. Nothing opens them.
+        match make_device(&at(name), kind, if kind == libc::S_IFCHR { (1, 3) } else { (1, 0) }) {
+            Ok(()) => targets.push((name, says)),
+            Err(reason) => eprintln!("not tested here: making {says}: {reason}"),
+        }
+    }
+    let before = names(scratch.path());
+    for (name, kind) in targets {
+        let link = at("link");
+        symlink(at(name), &link).unwrap();
+        for to in [at(name), link.clone()] {
+            let file_type = fs::symlink_metadata(&to).unwrap().file_type();
+            let error = cached(&from, &to).unwrap_err();
+            assert_eq!(error.to_string(), format!("the target is {kind}, not a regular file"));
+            assert_eq!(fs::symlink_metadata(&to).unwrap().file_type(), file_type, "{kind}");
+        }
+        fs::remove_file(link).unwrap();
+        assert_eq!(names(scratch.path()), before, "{kind}");
+    }
+    assert!(matches!(cached(&from, Path::new("/")), Err(CopyError::TargetNotAFile("a directory"))));
+    // A link that leads in a circle cannot be examined; one that leads nowhere is replaced.
+    symlink(at("circle"), at("circle")).unwrap();
+    assert!(matches!(
+        cached(&from, &at("circle")),
+        Err(CopyError::Failed("examining the target", _))
+    ));
+    symlink(at("nowhere"), at("dangling")).unwrap();
+    cached(&from, &at("dangling")).unwrap();
+    assert!(fs::symlink_metadata(at("dangling")).unwrap().is_file());
+}
+
+fn make_device(path: &Path, kind: libc::mode_t, (major, minor): (u32, u32)) -> io::Result<()> {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    // SAFETY: a live C string.
+    match unsafe { libc::mknod(path.as_ptr(), kind | 0o600, libc::makedev(major, minor)) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn make_fifo(path: &Path) {
@@ -438,7 +490,7 @@ fn a_source_that_changes_meanwhile_is_noticed() {
             Err(CopyError::Changed) => {
                 assert_eq!(fs::read(&to).unwrap(), b"old", "the source {what}")
             }
-            Ok(Copied { how: How::Reflink, .. }) => {} // it takes no time in which the source could change
+            Ok(Copied { method: Method::Reflink, .. }) => {} // it takes no time in which the source could change
             said => panic!("the source {what}: {said:?}"),
         }
         assert_eq!(names(scratch.path()), ["from", "to"]);
@@ -447,7 +499,7 @@ fn a_source_that_changes_meanwhile_is_noticed() {
 
 // ---------------------------------------------------------------- a full disk
 
-/// In a process of its own, that has a file system of 1 MiB to itself.
+/// Runs in a process of its own, with a private file system of 1 MiB.
 #[test]
 fn on_a_full_disk_nothing_is_left_that_looks_whole() {
     if let Some(disk) = env::var_os("PERF_PROVED_SMALL_DISK") {
@@ -459,22 +511,61 @@ fn on_a_full_disk_nothing_is_left_that_looks_whole() {
     let mut child = only("on_a_full_disk_nothing_is_left_that_looks_whole");
     child.env("PERF_PROVED_SMALL_DISK", &disk);
     let path = std::ffi::CString::new(disk.as_os_str().as_encoded_bytes()).unwrap();
+    let ids = IdMaps::to_root();
     // SAFETY: only system calls between fork and exec.
-    unsafe { child.pre_exec(move || small_disk(&path)) };
+    unsafe { child.pre_exec(move || small_disk(&path, &ids)) };
     match child.output() {
         Ok(output) => passed(&output),
         Err(reason) => eprintln!("not tested here: mounting a tmpfs: {reason}"),
     }
 }
 
-/// Mounts a tmpfs of 1 MiB that nobody else sees, as root or as the root of a user namespace.
-fn small_disk(path: &std::ffi::CStr) -> io::Result<()> {
+/// The content of the files under `/proc/self` that map a user and a group of a new user namespace.
+struct IdMaps([(&'static std::ffi::CStr, String); 3]);
+
+impl IdMaps {
+    /// Makes this process's user and group root in the namespace. Unmapped ids cannot make files: the
+    /// kernel refuses with `EOVERFLOW`.
+    fn to_root() -> Self {
+        // SAFETY: these calls have no preconditions.
+        let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Self([
+            (c"/proc/self/setgroups", "deny".to_owned()), // else gid_map takes a privilege
+            (c"/proc/self/uid_map", format!("0 {uid} 1")),
+            (c"/proc/self/gid_map", format!("0 {gid} 1")),
+        ])
+    }
+
+    /// Writes them with bare system calls, between fork and exec.
+    fn write(&self) -> io::Result<()> {
+        for (path, content) in &self.0 {
+            // SAFETY: a live C string, and a live buffer with its length. The descriptor is closed
+            // by exec.
+            let written = unsafe {
+                match libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) {
+                    -1 => -1,
+                    file => libc::write(file, content.as_ptr().cast(), content.len()),
+                }
+            };
+            if written < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mounts a tmpfs of 1 MiB that no other process sees, as root or as the root of a new user
+/// namespace.
+fn small_disk(path: &std::ffi::CStr, ids: &IdMaps) -> io::Result<()> {
     let did =
         |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     // SAFETY: system calls on live C strings and on flags.
     unsafe {
-        did(libc::unshare(libc::CLONE_NEWNS))
-            .or_else(|_| did(libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)))?;
+        did(libc::unshare(libc::CLONE_NEWNS)).or_else(|_| {
+            did(libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS))?;
+            ids.write()
+        })?;
         did(libc::mount(
             ptr::null(),
             c"/".as_ptr(),
@@ -498,7 +589,7 @@ fn full_disk(disk: &Path) {
         assert_eq!(fs::read(&to).unwrap(), b"old");
         assert_eq!(names(disk), ["from", "to"]);
     }
-    // std says so, and leaves the part in the place of what was there.
+    // std reports the error, and leaves a part in the target's place.
     assert_eq!(fs::copy(&from, &to).unwrap_err().kind(), ErrorKind::StorageFull);
     let left = to.metadata().unwrap().len();
     assert!(left > 3 && left < 600 * KIB as u64, "{left}");
@@ -532,7 +623,7 @@ fn naive_cuts_what_is_longer_than_one_call() {
     assert_eq!(to.metadata().unwrap().len(), MAX_PER_CALL as u64);
 }
 
-/// Bytes that a file system still has, and that the machine's memory has.
+/// Returns the bytes that the file system and the machine's memory still have room for.
 fn room(folder: &Path) -> u64 {
     let path = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes()).unwrap();
     // SAFETY: all-zero bytes are a valid `statvfs`, which is live and writable, as the C string is
@@ -553,7 +644,7 @@ fn naive_fills_holes_unless_the_file_system_shares_blocks() {
     let scratch = Scratch::new().unwrap();
     let [from, to] = ["from", "to"].map(|name| scratch.path().join(name));
     with_holes(&from, 16 * MIB as u64, &[(MIB as u64, 4096)]);
-    if cached(&from, &to).unwrap().how == How::Reflink {
+    if cached(&from, &to).unwrap().method == Method::Reflink {
         return eprintln!("not tested here: this file system shares blocks");
     }
     naive::copy(&from, &to).unwrap();
@@ -563,7 +654,7 @@ fn naive_fills_holes_unless_the_file_system_shares_blocks() {
 }
 
 #[test]
-fn naive_waits_at_a_fifo_until_somebody_writes() {
+fn naive_waits_at_a_fifo_for_a_writer() {
     let scratch = Scratch::new().unwrap();
     let [fifo, to] = ["fifo", "to"].map(|name| scratch.path().join(name));
     make_fifo(&fifo);
