@@ -207,7 +207,9 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
 
     // The earlier recording of a bench that fails stays, and the new rounds lie beside it; the other
     // bench is recorded.
-    let fail = "fn main() {\n    if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") { panic!(\"wrong answer\") }";
+    let fail = "fn main() {\n\
+                if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") {\n\
+                panic!(\"wrong answer\") }";
     let said = miniature.with(
         "benches/copy.rs",
         "fn main() {",

@@ -195,7 +195,7 @@ impl Press {
         chapter.content = self.printed(&page, claims);
     }
 
-    /// Returns a page's Markdown with its blocks and references replaced, and its listings dedented.
+    /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {

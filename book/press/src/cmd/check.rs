@@ -22,8 +22,8 @@ pub struct Options {
 }
 
 /// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails
-/// here, and every example and model ran. With `recorded`, every clocked and counted claim must hold
-/// on the reference machine instead.
+/// here, and every example and model ran. With `recorded`, every clocked and counted claim must
+/// hold on the reference machine instead.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
     let mut wanted: Vec<Claim> =
