@@ -22,7 +22,7 @@ pub struct Environment {
     /// The kernel's name and release.
     pub kernel: Option<String>,
     /// The hypervisor, or `none`.
-    pub virtualisation: Option<String>,
+    pub virtualization: Option<String>,
     /// The kernel's policy for the clock frequency.
     pub governor: Option<String>,
     /// The file system that `target/` lies on.
@@ -64,7 +64,7 @@ impl Environment {
             caches: caches(Path::new("/sys/devices/system/cpu/cpu0/cache")),
             memory_bytes: memory.or_else(|| said("sysctl", &["-n", "hw.memsize"])?.parse().ok()),
             kernel: kernel(),
-            virtualisation: virtualisation(),
+            virtualization: virtualization(),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             filesystem: filesystem(project.target()),
             rustc: said(&env::var("RUSTC").unwrap_or("rustc".to_string()), &["--version"]),
@@ -88,7 +88,7 @@ impl Environment {
             ("Caches", self.caches.clone()),
             ("Memory", memory),
             ("Kernel", self.kernel.clone()),
-            ("Virtualization", self.virtualisation.clone()),
+            ("Virtualization", self.virtualization.clone()),
             ("Frequency governor", self.governor.clone()),
             ("File system of target/", self.filesystem.clone()),
             ("Compiler", self.rustc.clone()),
@@ -186,7 +186,7 @@ fn caches(folder: &Path) -> Option<String> {
 
 /// Returns the hypervisor's name, if the machine tells it, or `none` if the processor reports no
 /// hypervisor.
-fn virtualisation() -> Option<String> {
+fn virtualization() -> Option<String> {
     let flags = field(&read("/proc/cpuinfo")?, "flags")?;
     if !flags.split(' ').any(|flag| flag == "hypervisor") {
         return Some("none".to_string());
