@@ -56,11 +56,11 @@ impl Block {
         let start = Instant::now();
         let mut sums = [0_u64; 8];
         for _ in 0..passes {
-            // The compiler must assume that the words have changed since the last pass. Otherwise
-            // it makes a single pass.
+            // The compiler must assume that the words have changed since the last pass.
+            // Otherwise it makes a single pass.
             for line in black_box(&mut *words).chunks_exact(8) {
-                // Eight sums: with a single one, each addition would wait for the previous one, and
-                // that chain would be the limit.
+                // Eight sums: with a single one, each addition would wait for the
+                // previous one, and that chain would be the limit.
                 for (sum, word) in sums.iter_mut().zip(line) {
                     *sum = sum.wrapping_add(*word);
                 }

@@ -20,7 +20,8 @@ pub fn syscall(calls: u64) -> io::Result<Duration> {
     {
         let start = Instant::now();
         for _ in 0..calls {
-            // SAFETY: takes no arguments, cannot fail, and accesses no memory of the process.
+            // SAFETY: takes no arguments, cannot fail, and accesses no memory of the
+            // process.
             black_box(unsafe { libc::syscall(libc::SYS_getppid) });
         }
         Ok(start.elapsed())

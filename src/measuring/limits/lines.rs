@@ -180,8 +180,8 @@ fn read(number: &AtomicU64, loads: u64) -> Duration {
 // ANCHOR: line_trips
 pub fn line_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     let turn = &Apart(AtomicU64::new(0)).0;
-    // Each Release addition pairs with the Acquire load of the other side, which in a real program
-    // would make earlier writes visible.
+    // Each Release addition pairs with the Acquire load of the other side, which in a
+    // real program would make earlier writes visible.
     let wait = move |odd: u64| {
         while turn.load(Ordering::Acquire) % 2 != odd {
             spin_loop();

@@ -8,8 +8,8 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 // ANCHOR: line
-/// One cache line of 64 bytes, so that each load of a walk needs a line that no other load has
-/// fetched.
+/// One cache line of 64 bytes, so that each load of a walk needs a line that no other
+/// load has fetched.
 #[repr(C, align(64))]
 pub struct Line {
     next: *const Line,
@@ -51,8 +51,8 @@ impl Chain {
         shuffle(&mut order);
         let after = order.iter().skip(1).chain(&order[..1]); // the last points to the first
         for (&number, &next) in order.iter().zip(after) {
-            // SAFETY: the numbers are below `bytes / 64`, so both lines are in the region, which is
-            // aligned for them.
+            // SAFETY: the numbers are below `bytes / 64`, so both lines are in the
+            // region, which is aligned for them.
             unsafe {
                 lines
                     .add(number as usize)
@@ -77,12 +77,14 @@ impl Chain {
         let mut line = self.line(self.position);
         let start = Instant::now();
         for _ in 0..loads {
-            // SAFETY: starts at a line of the region, and each line points to another one.
+            // SAFETY: starts at a line of the region, and each line points to another
+            // one.
             line = unsafe { (*line).next };
         }
         black_box(line);
         let elapsed = start.elapsed();
-        // The next walk continues here: the first lines of the cycle are still in the cache.
+        // The next walk continues here: the first lines of the cycle are still in the
+        // cache.
         self.advance(loads);
         assert_eq!(line, self.line(self.position), "the walk left the cycle");
         elapsed
@@ -138,12 +140,13 @@ impl Chain {
     }
 
     // ANCHOR: warm
-    /// Reads the lines and their order into the caches, where a program that uses them all the time
-    /// would have them, because probes that take turns evict each other's lines.
+    /// Reads the lines and their order into the caches, where a program that uses them
+    /// all the time would have them, because probes that take turns evict each other's
+    /// lines.
     ///
-    /// It makes four passes, because a large cache may keep a line only when it is requested again.
-    /// It makes none beyond 32 MiB: part of the cycle would be in the cache, and a walk that starts
-    /// there would hit it.
+    /// It makes four passes, because a large cache may keep a line only when it is
+    /// requested again. It makes none beyond 32 MiB: part of the cycle would be in the
+    /// cache, and a walk that starts there would hit it.
     pub(super) fn warm(&self) {
         let lines = self.lines();
         if size_of_val(lines) <= 32 << 20 {

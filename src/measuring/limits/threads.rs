@@ -38,8 +38,8 @@ pub(super) fn ping_pong(
                 let _ = ready.send(pinned); // fails only if the other thread has given up
                 if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
             });
-            // Start only when both are pinned: a thread would wait forever for a partner that has
-            // given up.
+            // Start only when both are pinned: a thread would wait forever for a partner
+            // that has given up.
             partner_ready.recv().map_err(io::Error::other)??;
             ping()?; // an untimed trip, after which both threads run
             let (time, ours) = counted(|| {
@@ -78,8 +78,8 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
 pub fn pipe_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     let (mut from_there, mut to_here) = pipe()?;
     let (mut from_here, mut to_there) = pipe()?;
-    // `move`: each side owns its ends, so if one fails, the other reads end of file instead of
-    // waiting forever.
+    // `move`: each side owns its ends, so if one fails, the other reads end of file
+    // instead of waiting forever.
     let ping = move || {
         to_there.write_all(&[1])?;
         from_there.read_exact(&mut [0])
@@ -137,8 +137,8 @@ pub fn park_trips(cores: [usize; 2], trips: u64) -> io::Result<Trips> {
     // ANCHOR: park_trips
     let turn = &AtomicU64::new(0); // even: `ping` may run; odd: `pong` may
     let threads = &[OnceLock::new(), OnceLock::new()];
-    // `park` may return spuriously and orders nothing, so `turn` decides. Its Acquire loads pair with
-    // the Release additions of the other thread.
+    // `park` may return spuriously and orders nothing, so `turn` decides. Its Acquire
+    // loads pair with the Release additions of the other thread.
     let pass_to = move |other: usize| {
         turn.fetch_add(1, Ordering::Release);
         thread::Thread::unpark(threads[other].wait());

@@ -99,10 +99,11 @@ impl Arena {
     }
 
     // ANCHOR: place
-    /// Returns uninitialized memory for `count` values, aligned and not handed out before; dangling
-    /// if they have no size.
+    /// Returns uninitialized memory for `count` values, aligned and not handed out
+    /// before; dangling if they have no size.
     fn place<T>(&self, count: usize) -> Result<NonNull<T>, Full> {
-        let layout = Layout::array::<T>(count).map_err(|_| Full)?; // more bytes than the address space has
+        // An error stands for more bytes than the address space has.
+        let layout = Layout::array::<T>(count).map_err(|_| Full)?;
         if layout.size() == 0 {
             return Ok(NonNull::dangling());
         }
@@ -113,26 +114,28 @@ impl Arena {
         self.bump(layout).map(NonNull::cast).ok_or(Full)
     }
 
-    /// Returns the next free memory of the current chunk, or `None` if it has no room for `layout`.
+    /// Returns the next free memory of the current chunk, or `None` if it has no room for
+    /// `layout`.
     fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let (start, used) = (self.start.get(), self.used.get());
         let padding = (start.addr().get() + used).wrapping_neg() & (layout.align() - 1);
         let begin = used + padding; // both far below isize::MAX
         let end = begin.checked_add(layout.size()).filter(|end| *end <= self.size.get())?;
         self.used.set(end);
-        // SAFETY: `begin <= end <= size`, so the result stays inside the chunk, whose provenance
-        // `start` has.
+        // SAFETY: `begin <= end <= size`, so the result stays inside the chunk, whose
+        // provenance `start` has.
         Some(unsafe { start.add(begin) })
     }
     // ANCHOR_END: place
 
     // ANCHOR: add_chunk
-    /// Adds a chunk with room for `layout` and makes it the current one. The rest of the previous one
-    /// stays unused until `reset`.
+    /// Adds a chunk with room for `layout` and makes it the current one. The rest of the
+    /// previous one stays unused until `reset`.
     #[cold]
     fn add_chunk(&self, layout: Layout) -> Result<(), Full> {
         let mut chunks = self.chunks.borrow_mut();
-        let needed = layout.size().checked_add(layout.align().saturating_sub(ALIGN)).ok_or(Full)?;
+        let padding = layout.align().saturating_sub(ALIGN);
+        let needed = layout.size().checked_add(padding).ok_or(Full)?;
         let left = self.limit - chunks.iter().map(|chunk| chunk.layout.size()).sum::<usize>();
         let twice = chunks.last().map_or(FIRST, |last| last.layout.size().saturating_mul(2));
         let size = twice.min(left).max(needed);

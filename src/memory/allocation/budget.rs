@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 // ANCHOR: budget
 /// Counts the bytes that are taken, and never lets them exceed the limit.
 ///
-/// The check and the addition are one atomic step. If they were two, two threads could both see
-/// room for one request. If a thread added first and subtracted again on excess, it could make a
-/// request of another thread fail that fits. The loom models `allocation::budget_keeps_its_limit`,
-/// `…_of_two_steps_is_broken` and `…_that_backs_out_is_broken` show all three.
+/// The check and the addition are one atomic step. If they were two, two threads could
+/// both see room for one request. If a thread added first and subtracted again on excess,
+/// it could make a request of another thread fail that fits. The loom models
+/// `allocation::budget_keeps_its_limit`, `…_of_two_steps_is_broken` and
+/// `…_that_backs_out_is_broken` show all three.
 #[derive(Debug)]
 pub struct Budget {
     live: AtomicUsize,

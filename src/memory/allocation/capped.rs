@@ -71,7 +71,8 @@ impl<A> Capped<A> {
     }
 
     // ANCHOR: within
-    /// Takes `bytes` from the budget, then calls `block`. Returns the bytes if the block is null.
+    /// Takes `bytes` from the budget, then calls `block`. Returns the bytes if the block
+    /// is null.
     fn within(&self, bytes: usize, block: impl FnOnce() -> *mut u8) -> *mut u8 {
         if !self.budget.take(bytes) {
             return std::ptr::null_mut();

@@ -13,7 +13,8 @@ pub struct Dropper<T> {
 
 // ANCHOR: dropper
 impl<T: Send + 'static> Dropper<T> {
-    /// Starts the thread, with a queue of at most `waiting` values, whose memory is not free yet.
+    /// Starts the thread, with a queue of at most `waiting` values, whose memory is not
+    /// free yet.
     ///
     /// # Errors
     ///
@@ -30,12 +31,14 @@ impl<T: Send + 'static> Dropper<T> {
     ///
     /// # Errors
     ///
-    /// Returns the value if the queue is full or a drop has panicked. Drop it here then, slowly.
+    /// Returns the value if the queue is full or a drop has panicked. Drop it here then,
+    /// slowly.
     pub fn hand_over(&self, value: T) -> Result<(), T> {
         let Some(queue) = &self.queue else { return Err(value) };
-        queue
-            .try_send(value)
-            .map_err(|(TrySendError::Full(value) | TrySendError::Disconnected(value))| value)
+        match queue.try_send(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(value) | TrySendError::Disconnected(value)) => Err(value),
+        }
     }
 }
 // ANCHOR_END: dropper

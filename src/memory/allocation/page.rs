@@ -49,8 +49,8 @@ impl Page {
         let Self { entries, text } = self; // two borrows of two fields: nothing to clone
         text.clear();
         for Entry { path, status, bytes } in entries.iter() {
-            // Writing to a `String` cannot fail; only a `Display` implementation could, and these
-            // do not.
+            // Writing to a `String` cannot fail; only a `Display` implementation could,
+            // and these do not.
             let _ = writeln!(text, "{path} {status} {bytes}");
         }
         text

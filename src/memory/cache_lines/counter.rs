@@ -32,8 +32,8 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
         Self { cells: (0..cells).map(|_| C::default()).collect() }
     }
 
-    /// Adds `number` to one cell, modulo 2⁶⁴. Any thread may add to any cell; threads that add to the
-    /// same one wait for each other.
+    /// Adds `number` to one cell, modulo 2⁶⁴. Any thread may add to any cell; threads
+    /// that add to the same one wait for each other.
     ///
     /// # Panics
     ///
@@ -47,13 +47,13 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
     // ANCHOR: sum
     /// Returns the sum of the cells, modulo 2⁶⁴.
     ///
-    /// The sum is no snapshot: a cell may change after it was read and before the last one is, so
-    /// the result may be a value that the counter never had. Additions that happened before the call
-    /// are all in it, for example those of a joined thread (the loom model
-    /// `cache_lines::sum_after_join`).
+    /// The sum is no snapshot: a cell may change after it was read and before the last
+    /// one is, so the result may be a value that the counter never had. Additions that
+    /// happened before the call are all in it, for example those of a joined thread (the
+    /// loom model `cache_lines::sum_after_join`).
     pub fn sum(&self) -> u64 {
-        // Relaxed: a thread that must see an addition learns of it through something else that
-        // synchronizes, such as a join or a channel.
+        // Relaxed: a thread that must see an addition learns of it through something else
+        // that synchronizes, such as a join or a channel.
         self.cells
             .iter()
             .fold(0, |sum, cell| sum.wrapping_add(cell.borrow().load(Ordering::Relaxed)))
@@ -72,12 +72,13 @@ impl<C: Default + Borrow<AtomicU64>> ShardedCounter<C> {
 pub struct Writer<'a>(&'a AtomicU64);
 
 impl Writer<'_> {
-    /// Adds `number` to the cell, modulo 2⁶⁴, by a load and a store: no other thread can write in
-    /// between.
+    /// Adds `number` to the cell, modulo 2⁶⁴, by a load and a store: no other thread can
+    /// write in between.
     pub fn add(&mut self, number: u64) {
-        // Both Relaxed: the load returns what this writer stored last, and `Total::sum` pairs with
-        // neither.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(number), Ordering::Relaxed);
+        // Both Relaxed: the load returns what this writer stored last, and `Total::sum`
+        // pairs with neither.
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store(before.wrapping_add(number), Ordering::Relaxed);
     }
 }
 // ANCHOR_END: writer

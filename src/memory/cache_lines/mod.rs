@@ -60,9 +60,8 @@ fn choose(
             Ok(true) => {}
             Ok(false) => return Ok(TwoCores { cores, doubt: None }),
             Err(error) => {
-                let doubt = format!(
-                    "whether {first} and {other} are threads of one core is not known: {error}"
-                );
+                let doubt =
+                    format!("cores {first} and {other} may be threads of one core: {error}");
                 return Ok(TwoCores { cores, doubt: Some(doubt) });
             }
         }
@@ -93,9 +92,6 @@ mod tests {
         }
         let two = choose(&[0, 1], |_, _| Err(io::Error::other("not told"))).unwrap();
         assert_eq!(two.cores, [0, 1]);
-        assert_eq!(
-            two.doubt.unwrap(),
-            "whether 0 and 1 are threads of one core is not known: not told"
-        );
+        assert_eq!(two.doubt.unwrap(), "cores 0 and 1 may be threads of one core: not told");
     }
 }

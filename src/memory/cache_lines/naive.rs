@@ -41,7 +41,11 @@ pub fn plain(additions: u64) -> Duration {
     let start = Instant::now();
     thread::scope(|scope| {
         for counter in &mut counters {
-            scope.spawn(move || (0..additions).for_each(|_| *counter = counter.wrapping_add(1)));
+            scope.spawn(move || {
+                for _ in 0..additions {
+                    *counter = counter.wrapping_add(1);
+                }
+            });
         }
     });
     let elapsed = start.elapsed();

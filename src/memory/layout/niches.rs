@@ -8,8 +8,8 @@ use static_assertions::{assert_eq_size, const_assert_eq};
 use std::num::NonZeroU32;
 
 // ANCHOR: free
-// None is a pattern that no value has: null, zero, 2 and 3 in a byte that holds 0 or 1, a number
-// above every character.
+// None is a pattern that no value has: null, zero, 2 and 3 in a byte that holds 0 or 1, a
+// number above every character.
 assert_eq_size!(Option<Box<u64>>, Box<u64>);
 assert_eq_size!(Option<NonZeroU32>, u32);
 assert_eq_size!(Option<Option<bool>>, bool);
@@ -29,7 +29,8 @@ const _: () = {
 // ANCHOR_END: paid
 
 // ANCHOR: enums
-/// An enum with two variants without data, for which the capacity of the third has spare values.
+/// An enum with two variants without data, for which the capacity of the third has spare
+/// values.
 pub enum Message {
     /// Asks the peer to answer.
     Ping,

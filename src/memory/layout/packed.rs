@@ -35,9 +35,9 @@ impl Packed {
     // ANCHOR: raw
     pub fn amount_in(bytes: &[u8; Self::BYTES]) -> u32 {
         let record: *const Self = bytes.as_ptr().cast();
-        // SAFETY: `bytes` are exactly one record, and every bit pattern is a valid number. The
-        // address of the amount is computed without creating a reference, and the read requires no
-        // alignment.
+        // SAFETY: `bytes` are exactly one record, and every bit pattern is a valid
+        // number. The address of the amount is computed without creating a reference, and
+        // the read requires no alignment.
         unsafe { (&raw const (*record).amount).read_unaligned() }
     }
     // ANCHOR_END: raw

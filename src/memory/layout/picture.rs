@@ -64,8 +64,9 @@ impl Shape {
     // ANCHOR: holes
     pub fn holes(&self) -> Vec<Range<usize>> {
         let mut spans: Vec<_> = self.fields.iter().map(|(_, span)| span.clone()).collect();
-        spans.sort_by_key(|span| (span.start, span.end)); // an empty field before its neighbor
-        spans.push(self.size..self.size); // so that the bytes after the last field are a hole too
+        // By both ends, so that an empty field comes before its neighbor.
+        spans.sort_by_key(|span| (span.start, span.end));
+        spans.push(self.size..self.size); // makes a hole of the bytes after the last field
         let ends = [0].into_iter().chain(spans.iter().map(|span| span.end));
         ends.zip(&spans)
             .map(|(end, next)| end..next.start)

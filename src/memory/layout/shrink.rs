@@ -56,7 +56,8 @@ pub mod indices {
         pub key: u32,
     }
 
-    /// A node in a vector. The root is the first and no child of any node, so zero is free for `None`.
+    /// A node in a vector. The root is the first and no child of any node, so zero is
+    /// free for `None`.
     pub struct After {
         pub left: Option<NonZeroU32>,
         pub right: Option<NonZeroU32>,

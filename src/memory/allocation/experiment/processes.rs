@@ -39,8 +39,8 @@ pub const EXPERIMENTS: [Experiment; 16] = [
 ];
 
 // ANCHOR: freed
-/// Fills 64 MiB with blocks of `size` bytes, frees all but those that `kept` selects, and asks the
-/// kernel how much is still resident.
+/// Fills 64 MiB with blocks of `size` bytes, frees all but those that `kept` selects, and
+/// asks the kernel how much is still resident.
 fn freed(size: usize, kept: fn(usize) -> bool) -> Found {
     let mut blocks: Vec<Option<Box<[u8]>>> = (0..FILLED / size).map(|_| None).collect();
     let before = resident::now()?;
@@ -78,8 +78,8 @@ fn watched() -> Found {
 }
 
 // ANCHOR: capped_serve
-/// Serves the same requests under a cap. `try_reserve_exact` reports a refusal, so a request can
-/// answer with an error. Half a MiB remains for allocations that cannot.
+/// Serves the same requests under a cap. `try_reserve_exact` reports a refusal, so a
+/// request can answer with an error. Half a MiB remains for allocations that cannot.
 fn capped_serve(budget: &Budget) -> Found {
     let limit = resident::now()? + LIMIT as u64;
     budget.set_limit(budget.live() + LIMIT + MIB / 2);

@@ -11,8 +11,8 @@ use std::thread;
 pub const LINE: usize = 64;
 
 // ANCHOR: contested
-/// Counts the values that share a line with a value of another thread. `values` holds the address
-/// of each value and the thread that writes it.
+/// Counts the values that share a line with a value of another thread. `values` holds the
+/// address of each value and the thread that writes it.
 pub fn contested(values: &[(usize, usize)]) -> usize {
     let mut writers: HashMap<usize, HashSet<usize>> = HashMap::new();
     for (address, thread) in values {
