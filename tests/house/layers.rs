@@ -19,8 +19,11 @@ const CRATES: [(&str, &str); 5] = [
 /// The layers of the library below the techniques, from the bottom.
 const LAYERS: [&str; 3] = ["sys", "proof", "harness"];
 
-/// What a technique's own experiments live in, by the file's name without `.rs`.
+/// The modules of a technique that its example, bench and tests alone need.
 const EXPERIMENTS: [&str; 2] = ["variants", "experiment"];
+
+/// The part whose one chapter measures the machine: all of it is experiments.
+const LABORATORY: &str = "measuring";
 
 /// A crate's modules, and which of them each one imports.
 struct Imports {
@@ -110,34 +113,27 @@ fn upwards(imports: &Imports) -> Vec<String> {
             .position(|layer| module.first().is_some_and(|first| first == layer))
             .unwrap_or(LAYERS.len())
     };
-    let is_experiment =
-        |module: &[String]| module.iter().any(|part| EXPERIMENTS.contains(&part.as_str()));
+    let is_experiment = |module: &[String]| {
+        module.first().is_some_and(|part| part == LABORATORY)
+            || module.iter().any(|part| EXPERIMENTS.contains(&part.as_str()))
+    };
     let mut found = vec![];
-    for (from, targets) in &imports.edges {
-        for to in targets.iter().filter(|to| !to.is_empty()) {
-            let file = &imports.files[from];
-            let target = &imports.files[to];
+    for (from, targets) in imports.edges.iter().filter(|(from, _)| !from.is_empty()) {
+        for to in targets {
             let (mine, theirs) = (layer(from), layer(to));
-            if from.is_empty() || mine < theirs {
-                if !from.is_empty() {
-                    found.push(format!("{file} imports {target}, which is a layer above it"));
-                }
-            } else if mine == LAYERS.len() && !is_experiment(from) {
-                if theirs == 1 || theirs == 2 {
-                    found.push(format!(
-                        "{file} is what a reader takes home, and imports {target}, which is not"
-                    ));
-                } else if is_experiment(to) {
-                    found.push(format!("{file} imports the experiments of {target}"));
-                }
-            } else if mine == LAYERS.len() && is_experiment(to) && !shares_technique(from, to) {
+            let (file, target) = (&imports.files[from], &imports.files[to]);
+            if mine < theirs {
+                found.push(format!("{file} imports {target}, which is a layer above it"));
+            } else if mine < LAYERS.len() || is_experiment(from) {
+                // Lower layers are for all; experiments may use everything.
+            } else if theirs == LAYERS.len() && is_experiment(to) {
                 found.push(format!("{file} imports the experiments of {target}"));
+            } else if theirs == 1 || theirs == 2 {
+                found.push(format!(
+                    "{file} is what a reader takes home, and imports {target}, which is not"
+                ));
             }
         }
     }
     found
-}
-
-fn shares_technique(one: &[String], other: &[String]) -> bool {
-    one.len() > 1 && one.get(..2) == other.get(..2)
 }

@@ -11,6 +11,7 @@
 //! guaranteed](https://doc.rust-lang.org/reference/type-layout.html#the-rust-representation): the
 //! assertions record what the compiler does, and a compiler that did otherwise would stop the build.
 
+mod event;
 pub mod experiment;
 pub mod naive;
 pub mod niches;

@@ -1,6 +1,6 @@
 //! A record without padding, whose fields need not be aligned.
 
-use super::records::Event;
+use super::event::Event;
 
 // ANCHOR: packed
 /// Thirteen consecutive bytes, at any address.

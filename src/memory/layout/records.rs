@@ -1,5 +1,6 @@
 //! One event in four layouts, and what they cost in cache lines.
 
+pub use super::event::Event;
 use super::packed::Packed;
 use super::picture::LINE;
 use static_assertions::const_assert_eq;
@@ -29,17 +30,6 @@ pub struct ByHand {
     pub kind: u8,
 }
 // ANCHOR_END: orders
-
-/// The same event in the first order, which the compiler may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The kind of event.
-    pub kind: u8,
-    /// The time, in nanoseconds.
-    pub at: u64,
-    /// The amount.
-    pub amount: u32,
-}
 
 // ANCHOR: columns
 /// Events as columns, one vector per field: no field has a neighbor that needs alignment.
