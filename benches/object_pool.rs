@@ -1,13 +1,13 @@
-//! Getting a buffer, writing all of it and giving it back: from allocators, from pools behind one
-//! lock or one queue, and from a pool with magazines. 64 B to 1 MiB.
+//! Getting a buffer, writing all of it and returning it: from allocators, from pools behind one lock
+//! or one queue, and from a pool with magazines. 64 B to 1 MiB.
 //!
-//! One iteration is one buffer. 64 are got and written, then all are given back: a loop with one
-//! block flatters an allocator. `object_pool` asks for no particular content, so nobody clears
-//! anything. `object_pool_zeroed` asks for zeros, which an allocator provides before the use and a
-//! pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1 MiB. `object_pool_two`
-//! runs two threads at once, each with 64 buffers out. In `object_pool_apart` one thread gets and
-//! writes, and another gives back; `transport` is the queue between them alone. Both have 64 B,
-//! where the source is most of the work, and 64 KiB, where the writing is.
+//! One iteration is one buffer. 64 buffers are got and written, then all are returned: a loop with a
+//! single live block would flatter an allocator. `object_pool` asks for no particular content, so
+//! nothing is cleared. `object_pool_zeroed` asks for zeros, which an allocator provides before the
+//! use and a pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1 MiB.
+//! `object_pool_two` runs two threads at once, each with 64 live buffers. In `object_pool_apart` one
+//! thread gets and writes, and another returns; `transport` is the queue between them by itself. Both
+//! have 64 B, where the source is most of the work, and 64 KiB, where the writing is.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -34,25 +34,25 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Where the buffers come from.
+/// The sources of the buffers.
 mod sources {
     use crossbeam_queue::ArrayQueue;
     use perf_proved::memory::object_pool::buffers::Buffer;
     use perf_proved::memory::object_pool::local::{Pooled, Sendable};
-    use perf_proved::memory::object_pool::{Limits, Recipe};
+    use perf_proved::memory::object_pool::{Factory, Limits};
     use std::alloc::{GlobalAlloc, Layout, handle_alloc_error};
     use std::mem;
     use std::ptr::NonNull;
     use std::sync::{Mutex, PoisonError};
 
-    /// More buffers than are ever out at once.
+    /// More buffers than are ever live at once.
     pub const ENOUGH: usize = 1024;
 
-    /// A buffer of whatever source.
+    /// A buffer of any source.
     pub trait Bytes {
         /// Writes all of it.
         fn fill(&mut self, byte: u8);
-        /// Its first byte and its last.
+        /// Returns its first and its last byte.
         fn ends(&self) -> [u8; 2];
     }
 
@@ -73,7 +73,7 @@ mod sources {
     bytes_of_a_slice!(Pooled<'_, Boxes>, Sendable<'_, Boxes>, Buffer<'_>);
     bytes_of_a_slice!(object_pool::Reusable<'_, Box<[u8]>>, opool::RefGuard<'_, Boxes, Box<[u8]>>);
 
-    /// Called as a program's global allocator is.
+    /// An allocator, called like a program's global allocator.
     pub struct Allocator<A> {
         pub allocator: A,
         pub layout: Layout,
@@ -85,7 +85,7 @@ mod sources {
         from: &'a Allocator<A>,
     }
 
-    // SAFETY: the value alone has the block, and any thread may free it.
+    // SAFETY: the value owns the block, and any thread may free it.
     unsafe impl<A: GlobalAlloc + Sync> Send for Allocated<'_, A> {}
 
     impl<A: GlobalAlloc> Allocator<A> {
@@ -102,12 +102,12 @@ mod sources {
 
     impl<A: GlobalAlloc> Bytes for Allocated<'_, A> {
         fn fill(&mut self, byte: u8) {
-            // SAFETY: the block has that many bytes, and `self` has them alone.
+            // SAFETY: the block has that many bytes, and `self` owns them.
             unsafe { self.block.write_bytes(byte, self.from.layout.size()) };
         }
 
         fn ends(&self) -> [u8; 2] {
-            // SAFETY: both are inside the block. Who asks has filled it, or has got it zeroed.
+            // SAFETY: both are inside the block, which the caller has filled, or has got zeroed.
             unsafe { [self.block.read(), self.block.add(self.from.layout.size() - 1).read()] }
         }
     }
@@ -119,21 +119,21 @@ mod sources {
         }
     }
 
-    /// Buffers of one size. With `clear`, all of a buffer is cleared when it comes back.
+    /// The factory of buffers of one size. With `clear`, a returned buffer is cleared entirely.
     pub struct Boxes {
         pub size: usize,
         pub clear: bool,
     }
 
     impl Boxes {
-        /// The magazines that the pool of buffers by size has.
+        /// Returns limits with the magazines of `BufferPool`.
         pub fn limits(&self) -> Limits {
             let magazine = ((256 << 10) / self.size).clamp(1, 32);
             Limits { largest: usize::MAX, magazine, objects: ENOUGH, bytes: usize::MAX }
         }
     }
 
-    impl Recipe for Boxes {
+    impl Factory for Boxes {
         type Object = Box<[u8]>;
 
         fn make(&self) -> Box<[u8]> {
@@ -179,12 +179,12 @@ mod sources {
         }
 
         fn push(&self, bytes: Box<[u8]>) {
-            // Beyond ENOUGH it would be dropped.
+            // There is always room: fewer than ENOUGH buffers are live.
             drop(ArrayQueue::push(self, bytes));
         }
     }
 
-    /// What goes back to `free` when it is dropped.
+    /// A guard that returns its buffer to `free` when it is dropped.
     pub struct Shared<'a, F: Free> {
         bytes: Box<[u8]>,
         free: &'a F,
@@ -233,39 +233,39 @@ mod bench {
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
-    /// So many buffers are out at once.
+    /// Number of buffers that are live at once.
     const LIVE: u64 = 64;
 
-    /// One way to get buffers: does it so many times on the calling thread, and looks at them if it
-    /// is to check.
-    type Way = Box<dyn Fn(u64, bool) + Sync>;
-    /// One way to get buffers on the first core and to give them back on the second: how long it
-    /// takes so many.
+    /// Gets and returns a number of buffers on the calling thread, and checks their content if asked
+    /// to.
+    type Variant = Box<dyn Fn(u64, bool) + Sync>;
+    /// Gets a number of buffers on the first core, returns them on the second, and returns the time
+    /// taken.
     type Apart = Box<dyn Fn([usize; 2], u64) -> Duration>;
 
     pub fn alone(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("object_pool");
         for bytes in [64, 4 * KIB, 64 * KIB, MIB] {
             group.throughput(perf_proved_benches::bytes(bytes));
-            for (name, way) in
+            for (name, variant) in
                 any_content(bytes).into_iter().filter(|(name, _)| *name != "array_queue")
             {
-                on_one(&mut group, name, &size(bytes), &way);
+                on_one(&mut group, name, &size(bytes), &variant);
             }
         }
         group.finish();
 
         let mut group = criterion.benchmark_group("object_pool_zeroed");
         for bytes in [4 * KIB, MIB] {
-            for (name, way) in zeroed(bytes) {
-                on_one(&mut group, name, &size(bytes), &way);
+            for (name, variant) in zeroed(bytes) {
+                on_one(&mut group, name, &size(bytes), &variant);
             }
         }
         group.finish();
 
         let mut group = criterion.benchmark_group("object_pool_used");
-        for (name, way) in used(4 * KIB, MIB) {
-            on_one(&mut group, name, &size(MIB), &way);
+        for (name, variant) in used(4 * KIB, MIB) {
+            on_one(&mut group, name, &size(MIB), &variant);
         }
         group.finish();
 
@@ -279,15 +279,15 @@ mod bench {
     pub fn on_two(criterion: &mut Criterion, cores: [usize; 2]) {
         let mut group = criterion.benchmark_group("object_pool_two");
         for bytes in [64, 64 * KIB] {
-            for (name, way) in any_content(bytes) {
-                two_at_once(&mut group, name, bytes, &size(bytes), &way, cores);
+            for (name, variant) in any_content(bytes) {
+                two_at_once(&mut group, name, bytes, &size(bytes), &variant, cores);
             }
         }
         group.finish();
 
         let mut group = criterion.benchmark_group("object_pool_apart");
         for bytes in [64, 64 * KIB] {
-            // What passes through the queue is as small at every size.
+            // The items of the queue have the same size in both cases.
             for (name, both_ends) in
                 apart(bytes).into_iter().filter(|(name, _)| bytes == 64 || *name != "transport")
             {
@@ -306,28 +306,33 @@ mod bench {
         group.finish();
     }
 
-    fn on_one(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, parameter: &str, way: &Way) {
-        way(2 * LIVE, true);
+    fn on_one(
+        group: &mut BenchmarkGroup<'_, WallTime>,
+        name: &str,
+        parameter: &str,
+        variant: &Variant,
+    ) {
+        variant(2 * LIVE, true);
         group.bench_function(BenchmarkId::new(name, parameter), |bencher| {
             bencher.iter_custom(|times| {
                 let start = Instant::now();
-                way(times, false);
+                variant(times, false);
                 start.elapsed()
             });
         });
     }
 
-    /// The time of both, each of which does it so many times.
+    /// Measures a variant on both cores at once.
     fn two_at_once(
         group: &mut BenchmarkGroup<'_, WallTime>,
         name: &str,
         bytes: usize,
         parameter: &str,
-        way: &Way,
+        variant: &Variant,
         cores: [usize; 2],
     ) {
         let both = |times, check| -> Duration {
-            cores::together(&cores, |_| way(times, check))
+            cores::together(&cores, |_| variant(times, check))
                 .expect("these cores were allowed a moment ago")
         };
         both(2 * LIVE, true);
@@ -336,15 +341,14 @@ mod bench {
         });
     }
 
-    /// The time of so many, taken from at least 16,384, or from 64 MiB of larger ones: two threads
-    /// that start at once need a while to be in step.
+    /// Returns the time of `times` buffers, measured with at least 16,384, or with 64 MiB of larger
+    /// ones: two threads that start at once need a while to be in step.
     fn often(times: u64, bytes: usize, run: impl Fn(u64) -> Duration) -> Duration {
         let done = times.max((1 << 14).min((64 * MIB / bytes) as u64));
         run(done).mul_f64(times as f64 / done as f64)
     }
 
-    /// Gets and writes [`LIVE`] buffers, then gives them back, until it has been done so many
-    /// times.
+    /// Gets and writes [`LIVE`] buffers, then returns them, until `times` buffers have been used.
     fn burst<H>(
         times: u64,
         get: impl Fn() -> H,
@@ -366,23 +370,21 @@ mod bench {
         }
     }
 
-    /// With any content: each buffer holds to the end what was written to it.
+    /// Uses buffers with any content. Each keeps what was written to it until it is returned.
     fn dirty<H: Bytes>(times: u64, look: bool, get: impl Fn() -> H) {
-        let check = |one: &H, number| {
-            assert!(!look || one.ends() == [number; 2], "two have the same buffer")
-        };
+        let check =
+            |one: &H, number| assert!(!look || one.ends() == [number; 2], "another buffer's bytes");
         burst(times, get, H::fill, check);
     }
 
-    /// With zeros at first.
+    /// Uses buffers that must be zero at first.
     fn clean<H: Bytes>(times: u64, look: bool, get: impl Fn() -> H) {
         let write = |one: &mut H, number| {
-            assert!(!look || one.ends() == [0; 2], "this is somebody's buffer");
+            assert!(!look || one.ends() == [0; 2], "not zero");
             one.fill(number);
         };
-        let check = |one: &H, number| {
-            assert!(!look || one.ends() == [number; 2], "two have the same buffer")
-        };
+        let check =
+            |one: &H, number| assert!(!look || one.ends() == [number; 2], "another buffer's bytes");
         burst(times, get, write, check);
     }
 
@@ -391,7 +393,11 @@ mod bench {
         Allocator { allocator, layout, zeroed }
     }
 
-    fn allocated<A: GlobalAlloc + Sync + 'static>(global: A, bytes: usize, zeroed: bool) -> Way {
+    fn allocated<A: GlobalAlloc + Sync + 'static>(
+        global: A,
+        bytes: usize,
+        zeroed: bool,
+    ) -> Variant {
         let allocator = allocator(global, bytes, zeroed);
         Box::new(move |times, look| {
             if zeroed {
@@ -402,7 +408,7 @@ mod bench {
         })
     }
 
-    fn allocators(bytes: usize, zeroed: bool) -> Vec<(&'static str, Way)> {
+    fn allocators(bytes: usize, zeroed: bool) -> Vec<(&'static str, Variant)> {
         vec![
             ("system", allocated(System, bytes, zeroed)),
             #[cfg(not(target_env = "msvc"))]
@@ -411,7 +417,7 @@ mod bench {
         ]
     }
 
-    fn magazines(bytes: usize) -> Way {
+    fn magazines(bytes: usize) -> Variant {
         let boxes = Boxes { size: bytes, clear: false };
         let limits = boxes.limits();
         let pool = Pool::new(boxes, limits);
@@ -421,40 +427,41 @@ mod bench {
         })
     }
 
-    fn any_content(bytes: usize) -> Vec<(&'static str, Way)> {
+    fn any_content(bytes: usize) -> Vec<(&'static str, Variant)> {
         let stack = Mutex::new(Vec::with_capacity(ENOUGH));
         let queue = ArrayQueue::new(ENOUGH);
         let pulled = object_pool::Pool::new(0, Box::default);
         let opool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
-        let mut ways = allocators(bytes, false);
-        ways.push((
+        let mut variants = allocators(bytes, false);
+        variants.push((
             "mutex_vec",
             Box::new(move |times, look| dirty(times, look, || Shared::get(&stack, bytes))),
         ));
-        ways.push((
+        variants.push((
             "array_queue",
             Box::new(move |times, look| dirty(times, look, || Shared::get(&queue, bytes))),
         ));
         let pull = move |times, look| dirty(times, look, || pulled.pull(|| vec![0; bytes].into()));
-        ways.push(("crate_object_pool", Box::new(pull)));
-        ways.push(("crate_opool", Box::new(move |times, look| dirty(times, look, || opool.get()))));
-        ways.push(("magazines", magazines(bytes)));
-        ways
+        variants.push(("crate_object_pool", Box::new(pull)));
+        variants
+            .push(("crate_opool", Box::new(move |times, look| dirty(times, look, || opool.get()))));
+        variants.push(("magazines", magazines(bytes)));
+        variants
     }
 
-    fn zeroed(bytes: usize) -> Vec<(&'static str, Way)> {
+    fn zeroed(bytes: usize) -> Vec<(&'static str, Variant)> {
         let pool = BufferPool::new(LIVE as usize * 2 * MIB);
-        let mut ways = allocators(bytes, true);
+        let mut variants = allocators(bytes, true);
         let by_size = move |times, look| {
             let local = pool.local();
             clean(times, look, || local.zeroed(bytes));
         };
-        ways.push(("by_size", Box::new(by_size)));
-        ways
+        variants.push(("by_size", Box::new(by_size)));
+        variants
     }
 
     /// Writes the first `used` bytes of `capacity`.
-    fn used(used: usize, capacity: usize) -> Vec<(&'static str, Way)> {
+    fn used(used: usize, capacity: usize) -> Vec<(&'static str, Variant)> {
         let boxes = Boxes { size: capacity, clear: true };
         let limits = boxes.limits();
         let (whole, by_size) = (Pool::new(boxes, limits), BufferPool::new(LIVE as usize * 2 * MIB));
@@ -478,14 +485,14 @@ mod bench {
         vec![("clear_all", Box::new(clear_all)), ("clear_used", Box::new(clear_used))]
     }
 
-    /// The time of both ends: one gets and writes so many, the other reads them and gives them
-    /// back.
+    /// Measures both ends: one core gets and writes `times` buffers, the other reads and returns
+    /// them.
     fn hand_over<H: Bytes + Send>(
         cores: [usize; 2],
         times: u64,
         get: impl Fn() -> H + Sync,
     ) -> Duration {
-        ends(cores, |queue, place| match place {
+        ends(cores, |queue, core| match core {
             0 => send(queue, times, || written(get())),
             _ => receive(queue, times, |one| drop(read(one))),
         })
@@ -493,7 +500,7 @@ mod bench {
 
     fn ends<H: Send>(cores: [usize; 2], end: impl Fn(&ArrayQueue<H>, usize) + Sync) -> Duration {
         let queue = ArrayQueue::new(256);
-        cores::together(&cores, |place| end(&queue, place))
+        cores::together(&cores, |core| end(&queue, core))
             .expect("these cores were allowed a moment ago")
     }
 
@@ -524,7 +531,7 @@ mod bench {
         black_box(one)
     }
 
-    /// One look at each end is part of the work.
+    /// Reads the first and the last byte, as a part of the work.
     fn read<H: Bytes>(one: H) -> H {
         assert!(one.ends() == [1; 2], "what was written has not arrived");
         one
@@ -546,7 +553,7 @@ mod bench {
         };
         let [dropping, taking] = [(); 2].map(|()| pool(Boxes { size: bytes, clear: false }));
         let dropped = move |cores, times| {
-            ends(cores, |queue, place| match place {
+            ends(cores, |queue, core| match core {
                 0 => {
                     let local = dropping.local();
                     send(queue, times, || written(local.get_sendable()));
@@ -555,16 +562,16 @@ mod bench {
             })
         };
         let taken_back = move |cores, times| {
-            ends(cores, |queue, place| {
+            ends(cores, |queue, core| {
                 let local = taking.local();
-                match place {
+                match core {
                     0 => send(queue, times, || written(local.get_sendable())),
                     _ => receive(queue, times, |one| local.take_back(read(one))),
                 }
             })
         };
         let transport = move |cores, times| {
-            ends(cores, |queue, place| match place {
+            ends(cores, |queue, core| match core {
                 0 => send(queue, times, || black_box([1_u8; 16])),
                 _ => receive(queue, times, |one| {
                     black_box(one);

@@ -1,9 +1,9 @@
-//! The pool gives what it says at every size, keeps what it may and nothing of its users; the naive
-//! one fails in the way that its documentation lists.
+//! The pool gives buffers of every size, keeps no more than it may, and nothing that its users wrote.
+//! The naive pool fails in the ways that its documentation lists.
 
 use perf_proved::memory::object_pool::buffers::{Block, BufferPool, CLASSES, LARGEST, SMALLEST};
 use perf_proved::memory::object_pool::naive::{self, ObjectPool};
-use perf_proved::memory::object_pool::{Limits, Pool, Recipe, Stats};
+use perf_proved::memory::object_pool::{Factory, Limits, Pool, Stats};
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved_tests::refusals;
 use proptest::prelude::*;
@@ -24,10 +24,10 @@ const SECRET: &[u8] = b"password=hunter2";
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// Lines of text. What makes and resets them fails while it is told to.
+/// A factory of lines of text. It panics while its flag is set.
 struct Lines(&'static AtomicBool);
 
-impl Recipe for Lines {
+impl Factory for Lines {
     type Object = Vec<u8>;
 
     fn make(&self) -> Vec<u8> {
@@ -75,12 +75,12 @@ fn a_buffer_has_room_and_zeros_at_every_size() {
     assert_eq!(
         pool.stats().misses,
         CLASSES as u64,
-        "one a class, and those above the largest are nobody's"
+        "one per class; those above the largest are not counted"
     );
 }
 
 #[test]
-fn above_the_largest_the_allocator_serves_and_nothing_is_kept() {
+fn buffers_above_the_largest_come_from_the_allocator_and_are_not_kept() {
     let pool = BufferPool::new(usize::MAX);
     let local = pool.local();
     let ((), made) = count(|| drop(local.zeroed(LARGEST + 1)));
@@ -93,7 +93,7 @@ fn above_the_largest_the_allocator_serves_and_nothing_is_kept() {
 }
 
 #[test]
-fn what_a_longer_buffer_has_left_behind_is_never_seen() {
+fn a_resized_buffer_never_shows_what_was_there_before() {
     let pool = BufferPool::new(1 << 20);
     let local = pool.local();
     let mut buffer = local.get(64);
@@ -121,7 +121,7 @@ fn what_a_longer_buffer_has_left_behind_is_never_seen() {
 }
 
 #[test]
-fn a_class_keeps_its_promise_when_blocks_are_swapped() {
+fn a_class_keeps_its_capacity_when_blocks_are_swapped() {
     let pool = BufferPool::new(1 << 20);
     let local = pool.local();
     let (mut small, mut large) = (local.get(64), local.get(4096));
@@ -132,20 +132,20 @@ fn a_class_keeps_its_promise_when_blocks_are_swapped() {
 }
 
 #[test]
-fn warm_it_calls_the_allocator_no_more() {
+fn a_warm_pool_never_calls_the_allocator() {
     let pool = BufferPool::new(16 << 20);
     let local = pool.local();
     let burst = |size| drop((0..64).map(|_| local.zeroed(size)).collect::<Vec<_>>());
     for size in [64, 4096, 65536] {
         burst(size);
-        burst(size); // the first one brings buffers and magazines, the second one the depot's list of empty ones
+        burst(size); // the first allocates buffers and magazines, the second the depot's list of empty ones
         let ((), made) = count(|| burst(size));
         assert_eq!((made.calls, made.frees), (1, 1), "the vector of this test, {size} bytes each");
     }
 }
 
 #[test]
-fn what_grew_is_dropped_and_so_is_what_there_is_no_room_for() {
+fn objects_that_grew_or_find_no_room_are_dropped() {
     let pool = lines(8, usize::MAX);
     let local = pool.local();
     let ((), made) = count(|| local.get().reserve_exact(1 << 20));
@@ -167,7 +167,7 @@ fn what_grew_is_dropped_and_so_is_what_there_is_no_room_for() {
 }
 
 #[test]
-fn a_panic_of_the_user_discards_what_he_held() {
+fn a_panic_of_the_user_discards_the_objects_it_held() {
     let pool = lines(8, usize::MAX);
     let local = pool.local();
     local.get().extend(SECRET);
@@ -182,7 +182,7 @@ fn a_panic_of_the_user_discards_what_he_held() {
 }
 
 #[test]
-fn a_panic_of_the_recipe_costs_one_object_at_most() {
+fn a_panic_of_the_factory_costs_one_object_at_most() {
     static BROKEN: AtomicBool = AtomicBool::new(false);
     let pool =
         Pool::new(Lines(&BROKEN), Limits { largest: 1000, magazine: 4, objects: 8, bytes: 1000 });
@@ -193,7 +193,7 @@ fn a_panic_of_the_recipe_costs_one_object_at_most() {
     let (mut here, mut there) = (Some(here), Some(there));
     assert!(panics(&mut || drop(here.take())), "a reset in this thread");
     assert!(panics(&mut || drop(there.take())), "a reset on the way to the depot");
-    assert!(panics(&mut || drop(local.get())), "a factory");
+    assert!(panics(&mut || drop(local.get())), "a `make`");
     BROKEN.store(false, SeqCst);
     drop(local.get());
     assert!(local.get().is_empty());
@@ -214,7 +214,7 @@ fn a_forgotten_guard_loses_its_object_and_nothing_else() {
 }
 
 #[test]
-fn a_thread_leaves_what_it_had_to_the_next() {
+fn a_thread_leaves_its_objects_to_the_next() {
     let pool = BufferPool::new(1 << 20);
     for expected in [stats(0, 40, 0), stats(40, 40, 0)] {
         thread::scope(|scope| {
@@ -228,7 +228,7 @@ fn a_thread_leaves_what_it_had_to_the_next() {
 }
 
 #[test]
-fn what_another_thread_gives_back_is_used_again() {
+fn objects_returned_by_another_thread_are_used_again() {
     for take_back in [false, true] {
         let pool = BufferPool::new(1 << 20);
         let (send, receive) = mpsc::sync_channel(8);
@@ -255,13 +255,13 @@ fn what_another_thread_gives_back_is_used_again() {
         assert_eq!((stats.hits + stats.misses, stats.discarded), (10_000, 0));
         assert!(
             stats.misses <= 8 + 2 + 4 * 32,
-            "those on their way, and four magazines: {stats:?}"
+            "those in the channel, and four magazines: {stats:?}"
         );
     }
 }
 
 #[test]
-fn what_is_of_another_pool_goes_there() {
+fn an_object_of_another_pool_returns_to_that_pool() {
     let (here, there) = (lines(8, usize::MAX), lines(8, usize::MAX));
     let local = here.local();
     local.take_back(there.local().get_sendable());
@@ -270,10 +270,75 @@ fn what_is_of_another_pool_goes_there() {
 }
 
 #[test]
+fn an_object_that_is_taken_back_stays_with_the_thread() {
+    let pool = lines(8, usize::MAX);
+    let local = pool.local();
+    local.take_back(local.get_sendable());
+    assert_eq!(pool.stored(), 0, "not in the depot");
+    drop(local.get());
+    drop(local);
+    assert_eq!((pool.stored(), pool.stats()), (1, stats(1, 1, 0)));
+
+    let pool = BufferPool::new(1 << 20);
+    let (here, there) = (pool.local(), pool.local());
+    here.take_back(here.get_sendable(64));
+    drop(there.get(64));
+    drop((here, there));
+    assert_eq!(pool.stats(), stats(0, 2, 0), "the other thread did not find it");
+}
+
+#[test]
+fn a_swapped_block_counts_with_its_weight_after_the_reset() {
+    // Room for one block of the larger class, but for several of the smaller one.
+    let pool = BufferPool::new(6000);
+    let local = pool.local();
+    let live: Vec<_> = (0..10)
+        .map(|_| {
+            let (mut small, mut large) = (local.get_sendable(64), local.get_sendable(4096));
+            mem::swap::<Block>(&mut small, &mut large);
+            large
+        })
+        .collect();
+    drop(live); // ten blocks of 64 bytes return to the class of 4096
+    let found: Vec<_> = (0..10).map(|_| local.get_sendable(4096)).collect();
+    drop(local);
+    // One of the larger class. Nine of the smaller one, each returned before the next was asked for.
+    assert_eq!(pool.stats().hits, 1 + 9);
+    drop(found);
+}
+
+#[test]
+fn a_local_dropped_during_a_panic_calls_nothing_of_the_factory() {
+    static BROKEN: AtomicBool = AtomicBool::new(false);
+    let limits = Limits { largest: 1000, magazine: 4, objects: 8, bytes: 1000 };
+    struct Scales;
+    impl Factory for Scales {
+        type Object = u8;
+        fn make(&self) -> u8 {
+            0
+        }
+        fn reset(&self, _: &mut u8) {}
+        fn weigh(&self, _: &u8) -> usize {
+            assert!(!BROKEN.load(SeqCst), "the scales fail");
+            1
+        }
+    }
+    let pool = Pool::new(Scales, limits);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let local = pool.local();
+        drop([local.get(), local.get()]);
+        BROKEN.store(true, SeqCst);
+        panic!("with two objects in the magazine");
+    }));
+    assert!(panicked.is_err(), "a second panic would have ended the process");
+    assert_eq!((pool.stored(), pool.stats()), (0, stats(0, 2, 2)));
+}
+
+#[test]
 fn two_threads_never_have_the_same_object() {
     static OUT: [AtomicBool; 4096] = [const { AtomicBool::new(false) }; 4096];
     struct Numbers(AtomicUsize);
-    impl Recipe for Numbers {
+    impl Factory for Numbers {
         type Object = usize;
         fn make(&self) -> usize {
             self.0.fetch_add(1, SeqCst)
@@ -311,7 +376,7 @@ fn two_threads_never_have_the_same_object() {
 
 #[test]
 #[should_panic(expected = "at least one")]
-fn a_magazine_for_nothing_is_refused() {
+fn a_magazine_for_no_objects_is_refused() {
     drop(Pool::new(Lines(&NEVER), Limits { largest: 1, magazine: 0, objects: 1, bytes: 1 }));
 }
 
@@ -345,7 +410,7 @@ fn the_compiler_refuses_use_after_return_and_double_return() {
     assert!(!elsewhere.is_empty() && elsewhere.iter().all(|code| code == "E0277"), "{elsewhere:?}");
 }
 
-/// What a plain model says of the pool: which objects lie idle in it.
+/// An object that tells when it is dropped.
 struct Tracked<'a> {
     number: usize,
     weight: usize,
@@ -364,7 +429,7 @@ struct Tracking<'a> {
     dropped: &'a RefCell<Vec<usize>>,
 }
 
-impl<'a> Recipe for Tracking<'a> {
+impl<'a> Factory for Tracking<'a> {
     type Object = Tracked<'a>;
 
     fn make(&self) -> Tracked<'a> {
@@ -386,7 +451,8 @@ impl<'a> Recipe for Tracking<'a> {
 enum Step {
     Get,
     GetSendable,
-    /// The one at this place, if there are so many; a sendable one is taken back here if asked for.
+    /// Returns the live object at index `place`, if there is one. With `here`, a sendable object is
+    /// taken back by this thread.
     Return {
         place: usize,
         here: bool,
@@ -439,7 +505,7 @@ proptest! {
                         (_, Some(object)) => &**object,
                         _ => unreachable!("one of the two was got"),
                     };
-                    prop_assert!(!object.dirty, "somebody's object");
+                    prop_assert!(!object.dirty, "not reset");
                     if idle.remove(&object.number) {
                         expected.hits += 1;
                     } else {
@@ -510,7 +576,7 @@ fn naive_keeps_what_its_last_user_wrote() {
     text.push_str("password=hunter2");
     let before = RESETS.load(SeqCst);
     pool.put(text);
-    assert_eq!(RESETS.load(SeqCst), before, "while it lies in the pool nobody has reset it");
+    assert_eq!(RESETS.load(SeqCst), before, "it is not reset while it is in the pool");
 
     let pool = naive::buffers();
     let mut buffer = pool.get();
@@ -518,8 +584,8 @@ fn naive_keeps_what_its_last_user_wrote() {
     buffer.len = SECRET.len();
     pool.put(buffer);
     let next = pool.get();
-    assert_eq!(next.len, 0, "it was reset");
-    assert_eq!(&next.bytes[..SECRET.len()], SECRET, "and it is all there");
+    assert_eq!(next.len, 0, "the length was reset");
+    assert_eq!(&next.bytes[..SECRET.len()], SECRET, "and the bytes are all there");
 }
 
 #[test]
@@ -539,7 +605,7 @@ fn naive_keeps_without_bound() {
 }
 
 #[test]
-fn naive_loses_what_an_early_return_forgets() {
+fn naive_loses_objects_to_early_returns() {
     fn parse(pool: &ObjectPool<naive::Buffer>, text: &str) -> Result<i32, std::num::ParseIntError> {
         let buffer = pool.get();
         let number = text.parse()?;
@@ -553,7 +619,7 @@ fn naive_loses_what_an_early_return_forgets() {
         assert!(number && made.calls <= 1);
     }
     let (_, made) = count(|| parse(&pool, "12").unwrap());
-    assert_eq!(made.bytes, 4096, "a new one, since the first error took the old one along");
+    assert_eq!(made.bytes, 4096, "a new buffer, because the first error lost the old one");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use loom::thread;
 use perf_proved::memory::object_pool::depot::Depot;
 use perf_proved::memory::object_pool::{Limits, Stats};
 
-/// What a thread's part of a pool needs of the shared one, so that one model judges the right
-/// one and the broken one.
+/// A store of objects that threads share, so that one model judges both the depot and its broken
+/// twin.
 trait Store: Send + Sync + 'static {
     fn take(&self) -> Vec<u32>;
-    /// Returns what there is no room for.
+    /// Stores the objects, or returns them if there is no room.
     fn give(&self, objects: Vec<u32>) -> Vec<u32>;
 }
 
@@ -32,8 +32,7 @@ fn depot(objects: usize) -> Depot<u32> {
     Depot::new(Limits { largest: 1, magazine: 2, objects, bytes: usize::MAX })
 }
 
-/// The store that one writes first to spare the others the lock: whether there is room is asked
-/// before.
+/// A store that checks for room before it takes the lock, which seems to spare others the wait.
 struct TwoSteps {
     objects: AtomicUsize,
     stored: Mutex<Vec<Vec<u32>>>,
@@ -51,19 +50,19 @@ impl Store for TwoSteps {
         if self.objects.load(SeqCst) + objects.len() > self.limit {
             return objects;
         }
-        // Here the other one has seen the same room.
+        // Here the other thread may have seen the same room.
         self.objects.fetch_add(objects.len(), SeqCst);
         self.stored.lock().unwrap().push(objects);
         vec![]
     }
 }
 
-/// Two threads bring two objects each to a store for three.
+/// Two threads give two objects each to a store for three.
 fn bound<S: Store>(store: fn() -> S) {
     loom::model(move || {
         let store = Arc::new(store());
-        let theirs = store.clone();
-        let other = thread::spawn(move || theirs.give(vec![3, 4]));
+        let shared = store.clone();
+        let other = thread::spawn(move || shared.give(vec![3, 4]));
         let refused = store.give(vec![1, 2]).len() + other.join().unwrap().len();
         assert_eq!(store.take().len() + store.take().len() + refused, 4, "one is lost");
         assert!(refused >= 2, "more than the bound is kept");
@@ -81,21 +80,21 @@ fn depot_of_two_steps_is_broken() {
     bound(|| TwoSteps { objects: AtomicUsize::new(0), stored: Mutex::new(vec![]), limit: 3 });
 }
 
-/// Two threads take what they find, bring it back, and bring one of their own; one of them
-/// singly, as a guard does on a thread that has no part of the pool.
+/// Two threads take the objects that they find, return them, and give one of their own; one of them
+/// gives it singly, like a guard that is dropped on a thread without a part of the pool.
 #[test]
 fn depot_gives_each_object_to_one() {
     loom::model(|| {
         let depot = Arc::new(depot(8));
         assert!(Store::give(&*depot, vec![1, 2]).is_empty(), "there is room");
-        // Who has object 1 or 2: nobody else may.
+        // Counts the threads that have object 1 and 2: never more than one.
         let out = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let use_it = |depot: &Depot<u32>, out: &[AtomicUsize; 2], own: u32| {
             let found = Store::take(depot);
             let first: Vec<usize> =
                 found.iter().map(|id| *id as usize - 1).filter(|id| *id < 2).collect();
             first.iter().for_each(|id| {
-                assert_eq!(out[*id].fetch_add(1, SeqCst), 0, "two have the same object")
+                assert_eq!(out[*id].fetch_add(1, SeqCst), 0, "two threads have the same object")
             });
             first.iter().for_each(|id| assert_eq!(out[*id].fetch_sub(1, SeqCst), 1));
             assert!(Store::give(depot, found).is_empty(), "there is room");
@@ -105,13 +104,13 @@ fn depot_gives_each_object_to_one() {
                 assert!(Store::give(depot, vec![own]).is_empty(), "there is room");
             }
         };
-        let (their_depot, their_out) = (depot.clone(), out.clone());
-        let other = thread::spawn(move || use_it(&their_depot, &their_out, 3));
+        let (shared_depot, shared_out) = (depot.clone(), out.clone());
+        let other = thread::spawn(move || use_it(&shared_depot, &shared_out, 3));
         use_it(&depot, &out, 4);
         other.join().unwrap();
         let mut left: Vec<u32> = (0..4).flat_map(|_| Store::take(&*depot)).collect();
         left.sort_unstable();
-        assert_eq!(left, [1, 2, 3, 4], "lost, or there twice");
+        assert_eq!(left, [1, 2, 3, 4], "an object is lost, or there twice");
         assert_eq!(depot.objects(), 0);
     });
 }

@@ -1,30 +1,30 @@
 //! Byte buffers by size: a [`Pool`] for each power of two from 64 bytes to 1 MiB.
 
 use super::local::{Local, Pooled, Sendable};
-use super::{Limits, Pool, Recipe, Stats};
+use super::{Factory, Limits, Pool, Stats};
 use std::array;
 use std::io;
 use std::ops::{Deref, DerefMut};
 
-/// The capacity of the smallest buffers.
+/// Capacity of the smallest buffers.
 pub const SMALLEST: usize = 64;
-/// The capacity of the largest buffers that are kept.
+/// Capacity of the largest buffers that are pooled.
 pub const LARGEST: usize = 1 << 20;
-/// How many capacities there are.
+/// Number of capacities.
 pub const CLASSES: usize = (LARGEST / SMALLEST).ilog2() as usize + 1;
-/// What a magazine may weigh, where that is less than 32 buffers: a thread's part of the pool must
-/// not hold 64 of 1 MiB.
+/// Maximum weight of a magazine, in bytes, where that is less than 32 buffers: a thread must not
+/// keep 64 buffers of 1 MiB to itself.
 const MAGAZINE: usize = 256 << 10;
 
 // ANCHOR: block
-/// A buffer of fixed capacity. Its `len` bytes are what one reads and writes; the others exist, and
-/// nobody sees them.
+/// A buffer of fixed capacity. Its user reads and writes the first `len` bytes, and
+/// cannot see the others.
 pub struct Block {
-    /// All of them initialized. Those from `used` on are zero.
+    /// All initialized. Those from `used` on are zero.
     bytes: Box<[u8]>,
     /// At most `used`.
     len: usize,
-    /// The largest `len` since all bytes were zero.
+    /// The largest `len` since all bytes were last zero.
     used: usize,
 }
 
@@ -33,28 +33,28 @@ impl Block {
         Self { bytes: vec![0; capacity].into(), len: 0, used: 0 }
     }
 
-    /// Makes all bytes zero again. The cost is that of what was used, not of the capacity.
+    /// Makes all bytes zero again, at a cost proportional to `used`, not to the capacity.
     fn clear(&mut self) {
         self.bytes[..self.used].fill(0);
         (self.len, self.used) = (0, 0);
     }
     // ANCHOR_END: block
 
-    /// How long the buffer can become.
+    /// Returns the largest possible length.
     pub fn capacity(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Makes the buffer longer or shorter. New bytes are zero.
+    /// Sets the buffer's length. New bytes are zero.
     ///
     /// # Panics
     ///
-    /// If `len` is more than the capacity.
+    /// If `len` exceeds the capacity.
     // ANCHOR: resize
     pub fn resize(&mut self, len: usize) {
         assert!(len <= self.capacity(), "a buffer of {} bytes cannot hold {len}", self.capacity());
         if len > self.len {
-            // What a longer one has left behind: from `used` on there are zeros already.
+            // Left behind by a longer buffer. From `used` on, the bytes are zero already.
             self.bytes[self.len..len.min(self.used).max(self.len)].fill(0);
         }
         self.len = len;
@@ -77,7 +77,7 @@ impl DerefMut for Block {
     }
 }
 
-/// Appends as much as there is room for; `write_all` of more is an error of kind `WriteZero`.
+/// Appends as many bytes as there is room for. `write_all` of more fails with `WriteZero`.
 impl io::Write for Block {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = bytes.len().min(self.capacity() - self.len);
@@ -93,12 +93,12 @@ impl io::Write for Block {
     }
 }
 
-/// Blocks of one capacity.
+/// The factory of blocks of one capacity.
 pub struct Class {
     capacity: usize,
 }
 
-impl Recipe for Class {
+impl Factory for Class {
     type Object = Block;
 
     fn make(&self) -> Block {
@@ -107,7 +107,7 @@ impl Recipe for Class {
 
     fn reset(&self, block: &mut Block) {
         block.clear();
-        // `mem::swap` brings a block of another class here, and a class must keep its promise.
+        // A user may have swapped it, by `mem::swap`, for a block of another class.
         if block.capacity() != self.capacity {
             *block = self.make();
         }
@@ -141,12 +141,13 @@ pub type SendableBuffer<'p> = Sendable<'p, Class>;
 /// ```
 pub struct BufferPool([Pool<Class>; CLASSES]);
 
-/// One thread's part.
+/// One thread's part of a pool of buffers.
 pub struct LocalBuffers<'p>([Local<'p, Class>; CLASSES]);
 // ANCHOR_END: pool
 
 impl BufferPool {
-    /// An empty pool whose depots keep at most so many bytes for each of the [`CLASSES`].
+    /// Creates an empty pool, which keeps at most `bytes` bytes in the depot of each of its
+    /// [`CLASSES`].
     pub fn new(bytes: usize) -> Self {
         Self(array::from_fn(|class| {
             let capacity = SMALLEST << class;
@@ -160,12 +161,12 @@ impl BufferPool {
         }))
     }
 
-    /// The calling thread's part of the pool.
+    /// Creates the calling thread's part of the pool.
     pub fn local(&self) -> LocalBuffers<'_> {
         LocalBuffers(array::from_fn(|class| self.0[class].local()))
     }
 
-    /// As [`Pool::stats`], of all classes.
+    /// Returns the sum of [`Pool::stats`] over all classes.
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
         self.0.iter().for_each(|pool| sum += pool.stats());
@@ -175,16 +176,17 @@ impl BufferPool {
 
 impl<'p> LocalBuffers<'p> {
     // ANCHOR: buffers
-    /// An empty buffer for at least so many bytes, to be appended to. What is above [`LARGEST`]
-    /// comes from the allocator with that very capacity, and goes back to it.
+    /// Returns an empty buffer of at least this capacity, to append to. One above
+    /// [`LARGEST`] has exactly this capacity, and comes from the allocator and returns
+    /// to it.
     pub fn get(&self, capacity: usize) -> Buffer<'_> {
         match class(capacity) {
             Some(class) => self.0[class].get(),
-            None => Pooled::homeless(Block::zeroed(capacity)),
+            None => Pooled::unpooled(Block::zeroed(capacity)),
         }
     }
 
-    /// A buffer of `len` zeros, to be written anywhere.
+    /// Returns a buffer of `len` zeros.
     pub fn zeroed(&self, len: usize) -> Buffer<'_> {
         let mut buffer = self.get(len);
         buffer.resize(len);
@@ -192,15 +194,15 @@ impl<'p> LocalBuffers<'p> {
     }
     // ANCHOR_END: buffers
 
-    /// As [`get`](Self::get), for a buffer that another thread may drop.
+    /// Returns a buffer, like [`get`](Self::get), that another thread may drop.
     pub fn get_sendable(&self, capacity: usize) -> SendableBuffer<'p> {
         match class(capacity) {
             Some(class) => self.0[class].get_sendable(),
-            None => Sendable::homeless(Block::zeroed(capacity)),
+            None => Sendable::unpooled(Block::zeroed(capacity)),
         }
     }
 
-    /// As [`Local::take_back`].
+    /// Takes a buffer back, like [`Local::take_back`].
     pub fn take_back(&self, buffer: SendableBuffer<'_>) {
         if let Some(class) = class(buffer.capacity()) {
             self.0[class].take_back(buffer);
@@ -208,7 +210,7 @@ impl<'p> LocalBuffers<'p> {
     }
 }
 
-/// Which of the classes has room for so many bytes, if one has.
+/// Returns the index of the smallest class with this capacity, or `None` above [`LARGEST`].
 fn class(capacity: usize) -> Option<usize> {
     (capacity <= LARGEST)
         .then(|| (capacity.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)

@@ -1,4 +1,4 @@
-//! Where the magazines of all threads meet: one lock, taken once a magazine.
+//! The shared store of magazines, behind one lock that is taken once per magazine.
 
 use super::{Limits, Stats};
 use std::mem;
@@ -10,32 +10,33 @@ use loom::sync::{Mutex, MutexGuard};
 use std::sync::{Mutex, MutexGuard};
 
 // ANCHOR: depot
-/// Magazines that have objects, and empty ones to swap them for.
+/// A store of magazines with objects, and of empty ones to exchange for them.
 ///
-/// That there is room and that it is taken are one step under one lock, and so are finding a
-/// magazine and taking it. As two steps they exceed the bound: the loom models
-/// `object_pool::depot_keeps_to_its_bound` and `object_pool::depot_of_two_steps_is_broken` show
-/// both. No code of the pool's user runs under the lock.
+/// It checks for room and takes it in one step under one lock, and likewise finds a
+/// magazine and takes it. In two steps, threads could exceed the bound: see the loom
+/// models `object_pool::depot_keeps_to_its_bound` and
+/// `object_pool::depot_of_two_steps_is_broken`. No code of the pool's user runs under the
+/// lock.
 pub struct Depot<T> {
     state: Mutex<State<T>>,
     limits: Limits,
 }
 
 struct State<T> {
-    /// None of them empty, each with what its objects weigh.
+    /// Magazines, none of them empty, each with the weight of its objects.
     stored: Vec<(Vec<T>, usize)>,
-    /// At most as many as `stored` has had at some time.
+    /// Empty magazines, at most as many as `stored` ever held.
     empty: Vec<Vec<T>>,
-    /// How many objects lie in `stored`: at most `limits.objects`.
+    /// Number of objects in `stored`: at most `limits.objects`.
     objects: usize,
-    /// What they weigh: at most `limits.bytes`.
+    /// Their weight: at most `limits.bytes`.
     bytes: usize,
     stats: Stats,
 }
 // ANCHOR_END: depot
 
 impl<T> Depot<T> {
-    /// A depot that holds nothing.
+    /// Creates an empty depot.
     pub fn new(limits: Limits) -> Self {
         let state = State {
             stored: Vec::new(),
@@ -48,7 +49,7 @@ impl<T> Depot<T> {
     }
 
     // ANCHOR: exchange
-    /// Swaps an empty magazine for one with objects, if there is one.
+    /// Exchanges an empty magazine for one with objects, if there is one.
     pub fn take(&self, magazine: &mut Vec<T>, counted: Stats) {
         let mut state = self.lock();
         state.stats += counted;
@@ -62,8 +63,7 @@ impl<T> Depot<T> {
         }
     }
 
-    /// Swaps a magazine whose objects weigh so much for an empty one, if there is room. Otherwise
-    /// the caller keeps it.
+    /// Exchanges a magazine for an empty one, if there is room for its `weight`.
     pub fn give(&self, magazine: &mut Vec<T>, weight: usize, counted: Stats) {
         let mut state = self.lock();
         state.stats += counted;
@@ -76,11 +76,11 @@ impl<T> Depot<T> {
     }
     // ANCHOR_END: exchange
 
-    /// Stores one object that weighs so much, or gives it back if there is no room.
+    /// Stores one object of weight `weight`.
     ///
     /// # Errors
     ///
-    /// The object.
+    /// Returns the object if there is no room.
     pub fn put(&self, object: T, weight: usize) -> Result<(), T> {
         let mut state = self.lock();
         if !state.has_room(&self.limits, 1, weight) {
@@ -102,23 +102,23 @@ impl<T> Depot<T> {
         Ok(())
     }
 
-    /// Adds what somebody has counted.
+    /// Adds the counts of a [`Local`](super::local::Local).
     pub fn count(&self, counted: Stats) {
         self.lock().stats += counted;
     }
 
-    /// What was counted so far.
+    /// Returns the sum of all counts so far.
     pub fn stats(&self) -> Stats {
         self.lock().stats
     }
 
-    /// How many objects are stored.
+    /// Returns the number of objects stored.
     pub fn objects(&self) -> usize {
         self.lock().objects
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing under the lock panics but an allocator without memory, which ends the process.
+        // Nothing panics under the lock. An allocation that fails there ends the process.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,25 +1,27 @@
-//! One thread's part of a pool, and the guards that it hands out.
+//! One thread's part of a pool, and the guards that it returns.
 
-use super::{Pool, Recipe, Stats};
+use super::{Factory, Pool, Stats};
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ops::{Deref, DerefMut};
+use std::thread;
 
 // ANCHOR: local
-/// One thread's magazines. It is not `Sync`, so nobody else can touch them and no atomic operation
-/// is needed.
+/// One thread's magazines. It is not `Sync`: no other thread can touch them, and no
+/// atomic operation is needed.
 ///
-/// Objects that come back to it stay with it, up to two magazines of them; beyond that a whole
-/// magazine goes to the depot. When it is dropped, all go there: a thread's end loses nothing.
-pub struct Local<'p, R: Recipe> {
-    pool: &'p Pool<R>,
-    magazines: RefCell<Magazines<R::Object>>,
-    /// Since this last met the depot.
+/// It keeps up to two magazines of the objects that return to it; beyond that, a whole
+/// magazine goes to the depot. When it is dropped, all of them do, so a thread's end
+/// loses none. If it is dropped during a panic, it drops them.
+pub struct Local<'p, F: Factory> {
+    pool: &'p Pool<F>,
+    magazines: RefCell<Magazines<F::Object>>,
+    /// Counts since this last met the depot.
     counted: Cell<Stats>,
 }
 
-/// With one magazine, whoever alternates at its edge would meet the depot each time; with two, only
-/// after a magazine's worth of requests in one direction.
+/// With one magazine, a thread that alternates at its edge would meet the depot each
+/// time. With two, it takes a magazine's worth of requests in one direction.
 struct Magazines<T> {
     loaded: Vec<T>,
     previous: Vec<T>,
@@ -27,47 +29,46 @@ struct Magazines<T> {
 // ANCHOR_END: local
 
 // ANCHOR: guards
-/// An object that returns to the [`Local`] it came from when it is dropped. It cannot leave its
-/// thread.
+/// A guard that returns its object to the [`Local`] it came from when it is dropped. It
+/// cannot leave its thread.
 ///
 /// `mem::forget` loses the object, and nothing else.
-pub struct Pooled<'l, R: Recipe> {
-    /// `None` only while it is dropped.
-    object: Option<R::Object>,
-    /// `None` for what belongs to no pool.
-    home: Option<&'l Local<'l, R>>,
+pub struct Pooled<'l, F: Factory> {
+    /// `None` only during the drop.
+    object: Option<F::Object>,
+    /// `None` for an object of no pool.
+    local: Option<&'l Local<'l, F>>,
 }
 
-/// An object that may be sent to another thread. Dropped there, it goes to the depot, which takes
-/// the lock for this one object; [`Local::take_back`] is cheaper.
-pub struct Sendable<'p, R: Recipe> {
-    object: Option<R::Object>,
-    home: Option<&'p Pool<R>>,
+/// A guard that may be sent to another thread. When it is dropped, the object goes to the
+/// depot, under a lock taken for this one object; [`Local::take_back`] is cheaper.
+pub struct Sendable<'p, F: Factory> {
+    object: Option<F::Object>,
+    pool: Option<&'p Pool<F>>,
 }
 // ANCHOR_END: guards
 
-impl<'p, R: Recipe> Local<'p, R> {
-    pub(super) fn new(pool: &'p Pool<R>) -> Self {
+impl<'p, F: Factory> Local<'p, F> {
+    pub(super) fn new(pool: &'p Pool<F>) -> Self {
         let magazines = Magazines { loaded: Vec::new(), previous: Vec::new() };
         Self { pool, magazines: RefCell::new(magazines), counted: Cell::default() }
     }
 
-    /// An object as the recipe makes or resets it.
-    ///
-    /// Takes no lock while this thread has one.
-    pub fn get(&self) -> Pooled<'_, R> {
-        Pooled { object: Some(self.object()), home: Some(self) }
+    /// Returns an object, new or reset. Takes the depot's lock only if both magazines are empty.
+    pub fn get(&self) -> Pooled<'_, F> {
+        Pooled { object: Some(self.object()), local: Some(self) }
     }
 
-    /// An object that another thread may give back.
-    pub fn get_sendable(&self) -> Sendable<'p, R> {
-        Sendable { object: Some(self.object()), home: Some(self.pool) }
+    /// Returns an object, like [`get`](Self::get), that another thread may return.
+    pub fn get_sendable(&self) -> Sendable<'p, F> {
+        Sendable { object: Some(self.object()), pool: Some(self.pool) }
     }
 
-    /// Gives an object back here that another thread has got, so that its way to the depot is
-    /// shared by a whole magazine. One of another pool goes to that pool's depot.
-    pub fn take_back(&self, mut sendable: Sendable<'_, R>) {
-        if sendable.home.is_some_and(|home| std::ptr::eq(home, self.pool))
+    /// Returns to this thread's magazines an object that another thread has got, so that a whole
+    /// magazine of them takes the depot's lock once. An object of another pool goes to that pool's
+    /// depot.
+    pub fn take_back(&self, mut sendable: Sendable<'_, F>) {
+        if sendable.pool.is_some_and(|pool| std::ptr::eq(pool, self.pool))
             && let Some(object) = sendable.object.take()
         {
             self.put(object);
@@ -75,19 +76,19 @@ impl<'p, R: Recipe> Local<'p, R> {
     }
 
     // ANCHOR: get
-    fn object(&self) -> R::Object {
+    fn object(&self) -> F::Object {
         let loaded = self.magazines.borrow_mut().loaded.pop();
         if let Some(object) = loaded.or_else(|| self.reload()) {
             self.count(|counted| counted.hits += 1);
             return object;
         }
-        let object = self.pool.recipe.make();
+        let object = self.pool.factory.make();
         self.count(|counted| counted.misses += 1);
         object
     }
 
     #[cold]
-    fn reload(&self) -> Option<R::Object> {
+    fn reload(&self) -> Option<F::Object> {
         let mut magazines = self.magazines.borrow_mut();
         let Magazines { loaded, previous } = &mut *magazines;
         mem::swap(loaded, previous);
@@ -99,8 +100,8 @@ impl<'p, R: Recipe> Local<'p, R> {
     // ANCHOR_END: get
 
     // ANCHOR: put
-    fn put(&self, object: R::Object) {
-        let Some((object, _)) = self.pool.receive(object) else {
+    fn put(&self, object: F::Object) {
+        let Some(object) = self.pool.receive(object) else {
             return self.count(|counted| counted.discarded += 1);
         };
         let mut magazines = self.magazines.borrow_mut();
@@ -108,15 +109,15 @@ impl<'p, R: Recipe> Local<'p, R> {
             return magazines.loaded.push(object);
         }
         drop(magazines);
-        let too_many = self.make_room();
+        let refused = self.make_room();
         self.magazines.borrow_mut().loaded.push(object);
-        // Only now: the destructors are somebody else's code.
-        drop(too_many);
+        // Last, with nothing borrowed: destructors are the user's code.
+        drop(refused);
     }
 
-    /// Sees to it that the loaded magazine has room, and returns what the depot had none for.
+    /// Makes room in the loaded magazine, and returns the objects that the depot refused.
     #[cold]
-    fn make_room(&self) -> Vec<R::Object> {
+    fn make_room(&self) -> Vec<F::Object> {
         let mut magazines = self.magazines.borrow_mut();
         let Magazines { loaded, previous } = &mut *magazines;
         mem::swap(loaded, previous);
@@ -125,13 +126,13 @@ impl<'p, R: Recipe> Local<'p, R> {
     }
     // ANCHOR_END: put
 
-    /// Leaves an empty magazine, and returns what the depot had no room for.
-    fn give(&self, magazine: &mut Vec<R::Object>) -> Vec<R::Object> {
-        let weight = magazine.iter().map(|object| self.pool.recipe.weigh(object)).sum();
+    /// Exchanges a magazine for an empty one, and returns the objects that the depot refused.
+    fn give(&self, magazine: &mut Vec<F::Object>) -> Vec<F::Object> {
+        let weight = magazine.iter().map(|object| self.pool.factory.weigh(object)).sum();
         self.pool.depot.give(magazine, weight, self.counted.take());
         let refused = mem::take(magazine);
         if refused.is_empty() {
-            *magazine = refused; // the depot's empty one, with its capacity
+            *magazine = refused; // the empty one from the depot, which keeps its capacity
             return Vec::new();
         }
         self.count(|counted| counted.discarded += refused.len() as u64);
@@ -145,47 +146,58 @@ impl<'p, R: Recipe> Local<'p, R> {
     }
 }
 
-impl<R: Recipe> Drop for Local<'_, R> {
+impl<F: Factory> Drop for Local<'_, F> {
     fn drop(&mut self) {
         let Magazines { mut loaded, mut previous } = mem::replace(
             self.magazines.get_mut(),
             Magazines { loaded: Vec::new(), previous: Vec::new() },
         );
+        if thread::panicking() {
+            // To give them to the depot, they would have to be weighed, by the user's code. If that
+            // panicked as well, the process would abort.
+            let discarded = (loaded.len() + previous.len()) as u64;
+            self.count(|counted| counted.discarded += discarded);
+            return self.pool.depot.count(self.counted.take());
+        }
         let refused = [self.give(&mut loaded), self.give(&mut previous)];
         self.pool.depot.count(self.counted.take());
         drop(refused);
     }
 }
 
-impl<R: Recipe> Pooled<'_, R> {
-    /// An object of no pool: dropping the guard drops it.
-    pub(super) fn homeless(object: R::Object) -> Self {
-        Self { object: Some(object), home: None }
+impl<F: Factory> Pooled<'_, F> {
+    /// Wraps an object of no pool: dropping the guard drops it.
+    pub(super) fn unpooled(object: F::Object) -> Self {
+        Self { object: Some(object), local: None }
     }
 }
 
-impl<R: Recipe> Sendable<'_, R> {
-    /// As [`Pooled::homeless`].
-    pub(super) fn homeless(object: R::Object) -> Self {
-        Self { object: Some(object), home: None }
+impl<F: Factory> Sendable<'_, F> {
+    /// Wraps an object of no pool, like [`Pooled::unpooled`].
+    pub(super) fn unpooled(object: F::Object) -> Self {
+        Self { object: Some(object), pool: None }
     }
 }
 
-impl<R: Recipe> Drop for Pooled<'_, R> {
+impl<F: Factory> Drop for Pooled<'_, F> {
     fn drop(&mut self) {
-        if let (Some(object), Some(home)) = (self.object.take(), self.home) {
-            home.put(object);
+        if let (Some(object), Some(local)) = (self.object.take(), self.local) {
+            local.put(object);
         }
     }
 }
 
 // ANCHOR: sendable_drop
-impl<R: Recipe> Drop for Sendable<'_, R> {
+impl<F: Factory> Drop for Sendable<'_, F> {
     fn drop(&mut self) {
-        let (Some(object), Some(home)) = (self.object.take(), self.home) else { return };
-        let kept = home.receive(object).map(|(object, weight)| home.depot.put(object, weight));
+        let (Some(object), Some(pool)) = (self.object.take(), self.pool) else { return };
+        let kept = pool.receive(object).map(|object| {
+            // After the reset, which may change the weight.
+            let weight = pool.factory.weigh(&object);
+            pool.depot.put(object, weight)
+        });
         if !matches!(kept, Some(Ok(()))) {
-            home.depot.count(Stats { discarded: 1, ..Stats::default() });
+            pool.depot.count(Stats { discarded: 1, ..Stats::default() });
         }
     }
 }
@@ -193,17 +205,17 @@ impl<R: Recipe> Drop for Sendable<'_, R> {
 
 macro_rules! deref {
     ($guard:ident) => {
-        impl<R: Recipe> Deref for $guard<'_, R> {
-            type Target = R::Object;
+        impl<F: Factory> Deref for $guard<'_, F> {
+            type Target = F::Object;
 
-            fn deref(&self) -> &R::Object {
-                self.object.as_ref().expect("a guard has its object until it is dropped")
+            fn deref(&self) -> &F::Object {
+                self.object.as_ref().expect("a guard keeps its object until it is dropped")
             }
         }
 
-        impl<R: Recipe> DerefMut for $guard<'_, R> {
-            fn deref_mut(&mut self) -> &mut R::Object {
-                self.object.as_mut().expect("a guard has its object until it is dropped")
+        impl<F: Factory> DerefMut for $guard<'_, F> {
+            fn deref_mut(&mut self) -> &mut F::Object {
+                self.object.as_mut().expect("a guard keeps its object until it is dropped")
             }
         }
     };

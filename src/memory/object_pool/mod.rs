@@ -1,75 +1,81 @@
 //! A pool of objects that threads reuse: typed ([`Pool`]), and of byte buffers by size
 //! ([`buffers`]).
 //!
-//! The shape is that of the [magazine
+//! The design is the [magazine
 //! layer](https://www.usenix.org/conference/2001-usenix-annual-technical-conference/magazines-and-vmem-extending-slab-allocator-many)
-//! of Solaris's allocator: each thread has a [`Local`] with two magazines of objects, which nobody
-//! else touches, and exchanges whole magazines with the pool's [`Depot`] under one lock. A guard
-//! gives its object back when it is dropped, on its own thread or on another:
+//! of the Solaris allocator: each thread has a [`Local`] with two magazines of objects, which no
+//! other thread touches, and exchanges whole magazines with the pool's [`Depot`] under one lock. A
+//! guard returns its object when it is dropped, on its own thread or on another:
 //!
-//! - the object is [reset](Recipe::reset) before it is kept, so what lies in the pool holds nothing of its last user;
-//! - one that has grown beyond [`Limits::largest`] is dropped, and so is what the depot has no room for;
-//! - one whose guard is dropped while its thread panics is dropped too: nobody knows in which state the panic left it, and a
-//!   reset that panics as well would abort the process.
+//! - The object is [reset](Factory::reset) before it is kept, so what the pool holds contains
+//!   nothing of its last user.
+//! - An object that has grown beyond [`Limits::largest`] is dropped, and so is one for which the
+//!   depot has no room.
+//! - An object whose guard is dropped during a panic is dropped too: the panic may have left it in
+//!   any state, and a reset that panics as well would abort the process.
 //!
-//! [`naive`] is the version that everybody writes first.
+//! [`naive`] is the version that everybody writes first. [`variants`] and [`experiment`] are what
+//! the chapter compares, and how.
 
 pub mod buffers;
 pub mod depot;
+#[cfg(target_os = "linux")]
+pub mod experiment;
 pub mod local;
 pub mod naive;
+pub mod variants;
 
 use depot::Depot;
 use local::Local;
 use std::ops::AddAssign;
 use std::thread;
 
-// ANCHOR: recipe
-/// How the objects of a pool are made, reset and weighed.
+// ANCHOR: factory
+/// Makes, resets and weighs the objects of a pool.
 ///
-/// If `make` panics, nobody has got an object and the pool is as it was. If `reset` or `weigh`
-/// panics, the object is dropped.
-pub trait Recipe {
-    /// What the pool holds.
+/// If `make` panics, the pool is as it was. If `reset` or `weigh` panics, the object is
+/// dropped.
+pub trait Factory {
+    /// The type of the objects.
     type Object;
 
-    /// A new object, for when the pool has none.
+    /// Makes a new object. Called when the pool has none.
     fn make(&self) -> Self::Object;
 
-    /// Removes from a returned object all that its user has left in it.
+    /// Removes everything that its user has left in a returned object.
     fn reset(&self, object: &mut Self::Object);
 
-    /// How many bytes the object keeps from everybody else, those that it owns on the heap
-    /// included.
+    /// Returns the number of bytes that the object occupies, including those that it owns
+    /// on the heap.
     fn weigh(&self, object: &Self::Object) -> usize;
 }
-// ANCHOR_END: recipe
+// ANCHOR_END: factory
 
 // ANCHOR: limits
-/// How much a pool keeps at most: in the depot what is said here, and in each [`Local`] two
-/// magazines of such objects.
+/// How much a pool keeps: the depot at most this, and each [`Local`] two more magazines.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of one object. A heavier one is dropped when it comes back.
+    /// Maximum weight of an object, in bytes. A heavier one is dropped when it returns.
     pub largest: usize,
-    /// Objects in a magazine, at least 1: so many change hands under one lock.
+    /// Number of objects in a magazine, at least 1. A whole magazine changes hands under
+    /// one lock.
     pub magazine: usize,
-    /// Objects in the depot.
+    /// Maximum number of objects in the depot.
     pub objects: usize,
-    /// Bytes in the depot.
+    /// Maximum weight of the objects in the depot, in bytes.
     pub bytes: usize,
 }
 // ANCHOR_END: limits
 
-/// What became of requests and of returned objects.
+/// Counts of requests and of returned objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Requests that got an object from the pool.
+    /// Requests served from the pool.
     pub hits: u64,
-    /// Requests for which one was made.
+    /// Requests for which an object was made.
     pub misses: u64,
-    /// Returned objects that were dropped: too heavy, no room, or a thread that panicked. One whose
-    /// reset panics is not counted.
+    /// Returned objects that were dropped: too heavy, no room in the depot, or a panic of their
+    /// thread. An object whose reset panics is not counted.
     pub discarded: u64,
 }
 
@@ -81,14 +87,14 @@ impl AddAssign for Stats {
     }
 }
 
-/// The shared part of a pool. Each thread that uses it makes itself a [`Local`].
+/// The shared part of a pool. Each thread that uses the pool makes a [`Local`] for itself.
 ///
 /// ```
-/// use perf_proved::memory::object_pool::{Limits, Pool, Recipe};
+/// use perf_proved::memory::object_pool::{Factory, Limits, Pool};
 ///
 /// struct Lines;
 ///
-/// impl Recipe for Lines {
+/// impl Factory for Lines {
 ///     type Object = Vec<String>;
 ///
 ///     fn make(&self) -> Vec<String> {
@@ -113,51 +119,47 @@ impl AddAssign for Stats {
 /// drop(local);
 /// assert_eq!((pool.stats().hits, pool.stats().misses), (1, 1));
 /// ```
-pub struct Pool<R: Recipe> {
-    recipe: R,
+pub struct Pool<F: Factory> {
+    factory: F,
     limits: Limits,
-    depot: Depot<R::Object>,
+    depot: Depot<F::Object>,
 }
 
-impl<R: Recipe> Pool<R> {
-    /// An empty pool.
+impl<F: Factory> Pool<F> {
+    /// Creates an empty pool.
     ///
     /// # Panics
     ///
     /// If `limits.magazine` is 0.
-    pub fn new(recipe: R, limits: Limits) -> Self {
+    pub fn new(factory: F, limits: Limits) -> Self {
         assert!(limits.magazine > 0, "a magazine holds at least one object");
-        Self { recipe, limits, depot: Depot::new(limits) }
+        Self { factory, limits, depot: Depot::new(limits) }
     }
 
-    /// The calling thread's part of the pool.
-    pub fn local(&self) -> Local<'_, R> {
+    /// Creates the calling thread's part of the pool.
+    pub fn local(&self) -> Local<'_, F> {
         Local::new(self)
     }
 
-    /// What all [`Local`]s have counted up to when they last met the depot, which is also when they
-    /// are dropped.
+    /// Returns the sum of the counts of all [`Local`]s. A `Local` adds its counts whenever it meets
+    /// the depot, at the latest when it is dropped.
     pub fn stats(&self) -> Stats {
         self.depot.stats()
     }
 
-    /// How many objects the depot holds now.
+    /// Returns the number of objects in the depot.
     pub fn stored(&self) -> usize {
         self.depot.objects()
     }
 
     // ANCHOR: receive
-    /// A returned object with its weight, reset and fit to be kept. Otherwise it is dropped here.
-    fn receive(&self, mut object: R::Object) -> Option<(R::Object, usize)> {
-        if thread::panicking() {
+    /// Resets a returned object, unless it is not fit to be kept. Then it is dropped.
+    fn receive(&self, mut object: F::Object) -> Option<F::Object> {
+        if thread::panicking() || self.factory.weigh(&object) > self.limits.largest {
             return None;
         }
-        let weight = self.recipe.weigh(&object);
-        if weight > self.limits.largest {
-            return None;
-        }
-        self.recipe.reset(&mut object);
-        Some((object, weight))
+        self.factory.reset(&mut object);
+        Some(object)
     }
     // ANCHOR_END: receive
 }
