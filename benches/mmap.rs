@@ -1,10 +1,10 @@
-//! What reading through a map costs: a whole file with its sum, 4 KiB to 16 MiB, page cache warm
-//! and cold; blocks here and there in a file of 256 MiB; the share of the copy beside a cheap sum
-//! and a dear one; and unmapping beside another thread.
+//! The cost of reading through a map: a whole file of 4 KiB to 16 MiB and its sum, with a warm and a
+//! cold page cache; random blocks of a file of 256 MiB; the share of the copy beside a cheap checksum
+//! and an expensive one; and unmapping beside another thread.
 //!
-//! Files are written 64 KiB at a time, so that their pages lie in the page cache as most programs
-//! leave them; those of the huge pages are written at once. The clock is that on the wall: nothing
-//! here waits for another thread.
+//! Files are written 64 KiB at a time, so that the page cache holds them as most programs leave them;
+//! those for huge pages are written at once. The clock is wall time: nothing here waits for another
+//! thread.
 
 use perf_proved_benches::not_possible;
 use std::io;
@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 mod bench {
     pub fn run() -> std::io::Result<()> {
-        unreachable!("`main` has found a reason not to")
+        unreachable!("`main` runs this on Linux only")
     }
 }
 
@@ -30,11 +30,12 @@ mod bench {
 mod bench {
     use criterion::{BatchSize, BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, fnv1a};
+    use perf_proved::harness::report::is_unavailable;
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::two_cores;
     use perf_proved::sys::cores;
-    use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
-    use perf_proved::zero_copy::mmap::{Map, cache, sum};
+    use perf_proved::zero_copy::mmap::variants::{BUFFER, Variant};
+    use perf_proved::zero_copy::mmap::{Map, page_cache, sum};
     use perf_proved_benches::{bytes, not_possible, size, with};
     use std::fs::File;
     use std::hint::black_box;
@@ -64,15 +65,15 @@ mod bench {
         Ok(())
     }
 
-    /// A file that was written a buffer at a time, and is on the disk too, so that nothing is
-    /// written back meanwhile.
+    /// Writes a file a buffer at a time and flushes it to the disk, so that nothing is written back
+    /// during the measurement.
     fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<File> {
         let file = File::open(scratch.file_in_pieces(name, length, BUFFER)?)?;
         file.sync_all()?;
         Ok(file)
     }
 
-    /// A file in huge pages, or why there is none.
+    /// Writes a file in huge pages, or returns the reason why there is none.
     fn huge(scratch: &Scratch, name: &str, length: usize) -> io::Result<Result<File, String>> {
         let file = File::open(scratch.file(name, length)?)?;
         file.sync_all()?;
@@ -94,10 +95,10 @@ mod bench {
             let expected = sum::of_bytes(&pattern(length));
             group.throughput(bytes(length));
             for name in ["read_64KiB", "map", "map_populate"] {
-                let mut reader = Reader::new(name)?;
-                assert_eq!(reader.sum(&file, length)?, expected, "{name}, {length} bytes");
+                let mut variant = Variant::new(name)?;
+                assert_eq!(variant.sum(&file, length)?, expected, "{name}, {length} bytes");
                 group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
-                    bencher.iter(|| reader.sum(&file, length).expect("as before"));
+                    bencher.iter(|| variant.sum(&file, length).expect("as before"));
                 });
             }
             let kept = Map::new(&file, length)?;
@@ -106,8 +107,7 @@ mod bench {
                 bencher.iter(|| sum::of_map(black_box(&kept)));
             });
             let memmap2 = || {
-                // SAFETY: the file has no name that anybody else knows, and nobody here writes to
-                // it.
+                // SAFETY: only this process knows the file's name, and it does not write to it.
                 let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) }
                     .expect("as above");
                 sum::of_bytes(&map)
@@ -124,10 +124,14 @@ mod bench {
                 .try_for_each(|name| not_possible(&format!("mmap_scan/{name}"), &reason))?,
             Ok(file) => {
                 for (id, name) in [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")] {
-                    let mut reader = Reader::new(name)?;
-                    assert_eq!(reader.sum(&file, length)?, sum::of_bytes(&pattern(length)), "{id}");
+                    let mut variant = Variant::new(name)?;
+                    assert_eq!(
+                        variant.sum(&file, length)?,
+                        sum::of_bytes(&pattern(length)),
+                        "{id}"
+                    );
                     group.bench_function(BenchmarkId::new(id, size(length)), |bencher| {
-                        bencher.iter(|| reader.sum(&file, length).expect("as before"));
+                        bencher.iter(|| variant.sum(&file, length).expect("as before"));
                     });
                 }
             }
@@ -136,7 +140,7 @@ mod bench {
         Ok(())
     }
 
-    /// One block at a time, at offsets that no prefetcher follows.
+    /// Reads one block at a time, at offsets that no prefetcher follows.
     fn random(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let file = small(scratch, "large", LARGE)?;
         let map = Map::new(&file, LARGE)?;
@@ -186,11 +190,11 @@ mod bench {
         Ok(())
     }
 
-    /// What stands in a file of 1 MiB, through a buffer of as much or in place.
+    /// Hashes a file of 1 MiB, through a buffer of that size or in place.
     fn hash(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let file = small(scratch, "hash", MIB)?;
         let map = Map::new(&file, MIB)?;
-        // SAFETY: the file has no name that anybody else knows, and nobody here writes to it.
+        // SAFETY: only this process knows the file's name, and it does not write to it.
         let in_place = unsafe { map.as_slice() };
         let mut buffer = vec![0; MIB];
         let mut group = criterion.benchmark_group("mmap_hash");
@@ -214,11 +218,11 @@ mod bench {
         Ok(())
     }
 
-    /// Each time a file that was just taken out of the page cache.
+    /// Reads a file that was just taken out of the page cache.
     fn cold(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
         let length = 16 * MIB;
         let file = small(scratch, "cold", length)?;
-        if let Err(reason) = cache::evict(&file) {
+        if let Err(reason) = page_cache::evict(&file) {
             return not_possible("mmap_cold", &reason.to_string());
         }
         let expected = sum::of_bytes(&pattern(length));
@@ -227,11 +231,18 @@ mod bench {
         for name in
             ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"]
         {
-            let mut reader = Reader::new(name)?;
+            let mut variant = Variant::new(name)?;
+            match variant.sum(&file, length) {
+                Err(error) if is_unavailable(&error) => {
+                    not_possible(&format!("mmap_cold/{name}"), &error.to_string())?;
+                    continue;
+                }
+                found => assert_eq!(found?, expected, "{name}"),
+            }
             group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
-                let evict = || cache::evict(&file).expect("it could be evicted before");
+                let evict = || page_cache::evict(&file).expect("it could be evicted before");
                 let read = |()| {
-                    assert_eq!(reader.sum(&file, length).expect("the file is that long"), expected)
+                    assert_eq!(variant.sum(&file, length).expect("the file is that long"), expected)
                 };
                 bencher.iter_batched(evict, read, BatchSize::PerIteration);
             });
@@ -240,7 +251,7 @@ mod bench {
         Ok(())
     }
 
-    /// Maps 64 KiB, touches them and unmaps, alone and beside a thread of this process that runs on
+    /// Maps 64 KiB, touches a page and unmaps, alone and beside a thread of this process that runs on
     /// another core.
     fn unmap(
         criterion: &mut Criterion,
@@ -268,9 +279,9 @@ mod bench {
         let file = small(scratch, "aa", MIB)?;
         let mut group = criterion.benchmark_group("mmap_aa");
         for function in ["first", "second"] {
-            let mut reader = Reader::new("map")?;
+            let mut variant = Variant::new("map")?;
             group.bench_function(BenchmarkId::new(function, "map"), |bencher| {
-                bencher.iter(|| reader.sum(&file, MIB).expect("the file is that long"));
+                bencher.iter(|| variant.sum(&file, MIB).expect("the file is that long"));
             });
         }
         group.finish();

@@ -18,14 +18,11 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use perf_proved::harness::flags::Example;
-    use perf_proved::harness::loopback::{Loopback, pair};
+    use perf_proved::harness::loopback::pair;
     use perf_proved::harness::report::{Report, Value};
-    use perf_proved::harness::scratch::Scratch;
-    use perf_proved::proof::cpu;
     use perf_proved::zero_copy::msg_zerocopy::experiment::{self, Experiment, FileSender};
+    use perf_proved::zero_copy::msg_zerocopy::kernel_tls;
     use perf_proved::zero_copy::msg_zerocopy::variants::Variant;
-    use perf_proved::zero_copy::msg_zerocopy::{kernel_tls, ring};
-    use std::fs::File;
     use std::io::{self, Read};
     use std::process::ExitCode;
 
@@ -43,30 +40,45 @@ mod linux {
     }
 
     fn compare(size: usize, json: bool) -> ExitCode {
-        let mut report = Report::new(&format!(
-            "{BUFFERS} buffers of {size} bytes over TCP on loopback, and which of them were copied"
-        ));
+        let mut report = Report::new(&format!("{BUFFERS} buffers of {size} bytes over loopback"));
         let counts = ["returned", "copied_after_all", "syscalls"];
         let quantities = [&counts[..], &CALLS].concat();
         for name in Variant::NAMES {
             report.attempt(name, &quantities, |report| count(report, name, size));
         }
-        report.attempt("nowhere", &counts[..2], discarded);
+        report.attempt("nowhere", &counts[..2], |report| {
+            let back = experiment::discarded(16)?; // by a device that nothing is copied for
+            let copied = back.iter().filter(|returned| returned.copied).count();
+            report.set("nowhere", "returned", back.len() as u64);
+            report.set("nowhere", "copied_after_all", copied as u64);
+            Ok(())
+        });
         report.attempt("naive", &["of_sent", "changed_after_send"], |report| {
             let (sent, changed) = naive_reuse()?;
             report.set("naive", "of_sent", Value::Bytes(sent));
             report.set("naive", "changed_after_send", Value::Bytes(changed));
             Ok(())
         });
-        report.attempt("unread", &["sends", "messages"], unread);
-        for name in FileSender::NAMES {
-            let quantities = ["sender_cpu", "process_cpu", "workers"];
-            report.attempt(name, &quantities, |report| workers(report, name));
-        }
-        report.attempt("kernel_tls", &["available"], |report| {
-            let available = kernel_tls(&pair()?.0).map(|()| Value::Count(1));
-            report.set("kernel_tls", "available", available.unwrap_or_else(Value::from));
+        report.attempt("unread", &["sends", "messages"], |report| {
+            const SENDS: u64 = 10_000; // before the first completion is read
+            let messages = experiment::unread(SENDS)?.map(Value::from);
+            report.set("unread", "sends", SENDS);
+            report.set("unread", "messages", messages.unwrap_or_else(Value::from));
             Ok(())
+        });
+        let quantities = ["sender_cpu", "process_cpu", "workers"];
+        for name in FileSender::NAMES {
+            report.attempt(name, &quantities, |report| {
+                let cost = FileSender::new(name)?.cost_of_a_file(64 << 20)?;
+                report.set(name, "sender_cpu", cost.thread);
+                report.set(name, "process_cpu", cost.process);
+                report.set(name, "workers", cost.workers);
+                Ok(())
+            });
+        }
+        report.measure("kernel_tls", "available", || {
+            let available = kernel_tls(&pair()?.0);
+            Ok(available.map_or_else(Value::from, |()| Value::Count(1)))
         });
         report.finish(json)
     }
@@ -94,16 +106,6 @@ mod linux {
         experiment.close()
     }
 
-    /// Sends sixteen datagrams to a device that discards them: they come back without a copy, if
-    /// there is such a device.
-    fn discarded(report: &mut Report) -> io::Result<()> {
-        let back = experiment::discarded(16)?;
-        let copied = back.iter().filter(|returned| returned.copied).count();
-        report.set("nowhere", "returned", back.len() as u64);
-        report.set("nowhere", "copied_after_all", copied as u64);
-        Ok(())
-    }
-
     // ANCHOR: naive_reuse
     /// Sends to a client that does not read yet until the socket is full, refills the buffer, and
     /// only then reads. Returns the number of bytes sent, and the number of these that are new.
@@ -117,30 +119,6 @@ mod linux {
         Ok((sent as u64, received.iter().filter(|&&byte| byte == b'b').count() as u64))
     }
     // ANCHOR_END: naive_reuse
-
-    /// Makes ten thousand sends before the first completion is read.
-    fn unread(report: &mut Report) -> io::Result<()> {
-        const SENDS: u64 = 10_000;
-        let messages = experiment::unread(SENDS)?.map(Value::from);
-        report.set("unread", "sends", SENDS);
-        report.set("unread", "messages", messages.unwrap_or_else(Value::from));
-        Ok(())
-    }
-
-    /// Sends a file of 64 MiB, and looks at which clock it ran on.
-    fn workers(report: &mut Report, name: &str) -> io::Result<()> {
-        const LENGTH: usize = 64 << 20;
-        let mut sender = FileSender::new(name)?;
-        let scratch = Scratch::new()?;
-        let file = File::open(scratch.file("body", LENGTH)?)?;
-        let mut line = Loopback::new(None)?;
-        let before = (cpu::thread()?, cpu::process()?);
-        line.transfer(LENGTH as u64, |socket| sender.send(socket, &file, LENGTH as u64))?;
-        report.set(name, "sender_cpu", cpu::thread()? - before.0);
-        report.set(name, "process_cpu", cpu::process()? - before.1);
-        report.set(name, "workers", ring::workers()?);
-        line.close()
-    }
 
     /// Runs one variant without counting anything.
     fn send_once(name: &str, size: usize) -> io::Result<ExitCode> {

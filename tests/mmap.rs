@@ -1,15 +1,15 @@
-//! Every way of reading finds the same sum, a map that loses its pages kills a child and not this
-//! process, a sealed file keeps what it has, and the naive version fails in the way that its
-//! documentation lists.
+//! Every variant finds the same sum, a load from a truncated map kills a child and not this process,
+//! a sealed file never changes, and the naive version fails as its documentation says.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::child::{End, end_of};
 use perf_proved::harness::loopback::pair;
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
-use perf_proved::zero_copy::mmap::reader::{BUFFER, Reader};
+use perf_proved::zero_copy::mmap::experiment::{maps_of, signal_of_load};
 use perf_proved::zero_copy::mmap::sealed::SealedMap;
-use perf_proved::zero_copy::mmap::{Advice, Map, cache, naive, sum};
+use perf_proved::zero_copy::mmap::variants::{BUFFER, Variant};
+use perf_proved::zero_copy::mmap::{Advice, Map, naive, page_cache, sum};
 use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -33,24 +33,17 @@ fn page() -> usize {
     perf_proved::sys::region::page_size()
 }
 
-/// What a child dies of that loads the byte at `at`, or 0 if it lives.
-fn signal_of_load(map: &Map, at: usize) -> i32 {
-    // SAFETY: one load, and no call.
-    let end = unsafe { end_of(|| i32::from(map.bytes()[at].load(Relaxed) == 255)) }.unwrap();
-    if let End::Signal(signal) = end { signal } else { 0 }
-}
-
 #[test]
-fn every_way_finds_the_sum_at_every_size() {
+fn every_variant_finds_the_sum_at_every_size() {
     let scratch = Scratch::new().unwrap();
     for length in [1, 7, 8, 9, 4095, 4096, 4097, BUFFER - 1, BUFFER, BUFFER + 1, MIB, 2 * MIB + 3] {
         let file = open(&scratch.file_in_pieces("file", length, BUFFER).unwrap());
         let expected = sum::of_bytes(&pattern(length));
-        for name in Reader::NAMES {
-            match Reader::new(name).unwrap().sum(&file, length) {
+        for name in Variant::NAMES {
+            match Variant::new(name).unwrap().sum(&file, length) {
                 Ok(found) => assert_eq!(found, expected, "{name}, {length} bytes"),
                 // Advice that this kernel does not know.
-                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}: {error}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error}"),
             }
         }
         assert_eq!(sum::of_map(&Map::whole(&file).unwrap()), expected);
@@ -78,13 +71,11 @@ fn the_sum_sees_each_byte_and_adds_up_over_pieces() {
 }
 
 #[test]
-fn an_unknown_name_is_none_and_a_loop_has_no_map() {
-    assert!(Reader::new("").is_err() && Reader::new("read_8KiB").is_err());
+fn an_unknown_name_is_refused_and_the_loop_has_no_map() {
+    assert!(Variant::new("").is_err() && Variant::new("read_8KiB").is_err());
     let file = File::open("Cargo.toml").unwrap();
-    assert_eq!(
-        Reader::new("read_64KiB").unwrap().map(&file, 1).unwrap_err().kind(),
-        ErrorKind::InvalidInput
-    );
+    assert!(Variant::new("read_64KiB").unwrap().map(&file, 1).unwrap().is_none());
+    assert!(Variant::new("map").unwrap().map(&file, 1).unwrap().is_some());
 }
 
 #[test]
@@ -102,11 +93,11 @@ fn a_whole_map_is_as_long_as_its_file_and_an_empty_one_makes_no_call() {
     assert_eq!((calls.of("mmap").made, calls.of("munmap").made), (0, 0));
     map.advise(Advice::WillNeed).unwrap();
     assert_eq!(sum::of_map(&map), 0);
-    assert_eq!(cache::resident(&file).unwrap(), 0);
+    assert_eq!(page_cache::resident(&file).unwrap(), 0);
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused() {
+fn only_a_regular_file_is_mapped() {
     let scratch = Scratch::new().unwrap();
     let (pipe, _writer) = std::io::pipe().unwrap();
     let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
@@ -121,39 +112,34 @@ fn what_is_no_regular_file_is_refused() {
 }
 
 #[test]
-fn a_map_is_taken_down_on_drop_also_after_an_error() {
+fn a_file_is_unmapped_on_drop_even_after_an_error() {
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", MIB).unwrap();
     let file = open(&path);
-    for name in Reader::NAMES {
-        let _ = Reader::new(name).unwrap().sum(&file, MIB);
-        assert_eq!(maps_of(&path), 0, "{name}");
+    for name in Variant::NAMES {
+        let _ = Variant::new(name).unwrap().sum(&file, MIB);
+        assert_eq!(maps_of(&path).unwrap(), 0, "{name}");
     }
     let map = Map::whole(&file).unwrap();
-    assert_eq!(maps_of(&path), 1);
+    assert_eq!(maps_of(&path).unwrap(), 1);
     drop(map);
-    assert_eq!(maps_of(&path), 0);
-}
-
-fn maps_of(path: &Path) -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    maps.lines().filter(|line| line.ends_with(&*path.to_string_lossy())).count()
+    assert_eq!(maps_of(&path).unwrap(), 0);
 }
 
 #[test]
-fn a_load_beyond_the_new_end_kills_and_up_to_the_end_of_its_page_reads_zeros() {
+fn a_load_beyond_the_new_end_kills_but_reads_zeros_up_to_the_end_of_its_page() {
     let scratch = Scratch::new().unwrap();
     let file = open(&scratch.file("file", 4 * page()).unwrap());
     let map = Map::whole(&file).unwrap();
     file.set_len(page() as u64 + 1).unwrap();
     assert_eq!(map.bytes()[page() - 1].load(Relaxed), pattern(page())[page() - 1]);
     assert_eq!(map.bytes()[page() + 1].load(Relaxed), 0, "the rest of the last page");
-    assert_eq!(signal_of_load(&map, 2 * page() - 1), 0);
-    assert_eq!(signal_of_load(&map, 2 * page()), libc::SIGBUS);
-    // Grown again, the page is back, with zeros: a size that is asked for later does not show what
-    // has happened between.
+    assert_eq!(signal_of_load(&map, 2 * page() - 1).unwrap(), 0);
+    assert_eq!(signal_of_load(&map, 2 * page()).unwrap(), libc::SIGBUS);
+    // When the file grows again, the page is back, filled with zeros. So a later look at the size does
+    // not show what happened in between.
     file.set_len(4 * page() as u64).unwrap();
-    assert_eq!(signal_of_load(&map, 2 * page()), 0);
+    assert_eq!(signal_of_load(&map, 2 * page()).unwrap(), 0);
     assert_eq!(map.bytes()[2 * page()].load(Relaxed), 0);
 }
 
@@ -161,11 +147,14 @@ fn a_load_beyond_the_new_end_kills_and_up_to_the_end_of_its_page_reads_zeros() {
 fn a_map_that_is_longer_than_its_file_kills_beyond_it() {
     let scratch = Scratch::new().unwrap();
     let map = Map::new(open(&scratch.file("file", 1).unwrap()), 2 * page()).unwrap();
-    assert_eq!((signal_of_load(&map, page() - 1), signal_of_load(&map, page())), (0, libc::SIGBUS));
+    assert_eq!(
+        (signal_of_load(&map, page() - 1).unwrap(), signal_of_load(&map, page()).unwrap()),
+        (0, libc::SIGBUS)
+    );
 }
 
 #[test]
-fn where_a_load_kills_the_kernel_returns_an_error() {
+fn where_a_load_kills_a_system_call_returns_an_error() {
     let scratch = Scratch::new().unwrap();
     let file = open(&scratch.file("file", MIB).unwrap());
     let map = Map::whole(&file).unwrap();
@@ -179,7 +168,7 @@ fn where_a_load_kills_the_kernel_returns_an_error() {
         SendVariant::new("mmap_write").unwrap().send(&socket, &file, MIB as u64).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     assert_eq!(file.read_at(&mut [0; 8], 0).unwrap(), 0);
-    let error = Reader::new("read_64KiB").unwrap().sum(&file, MIB).unwrap_err();
+    let error = Variant::new("read_64KiB").unwrap().sum(&file, MIB).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     if let Err(error) = map.advise(Advice::PopulateRead) {
         assert!(matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EINVAL)), "{error}");
@@ -187,7 +176,7 @@ fn where_a_load_kills_the_kernel_returns_an_error() {
 }
 
 #[test]
-fn a_map_shows_what_others_write() {
+fn a_map_shows_later_writes() {
     let scratch = Scratch::new().unwrap();
     let file = open(&scratch.file("file", 8).unwrap());
     let map = Map::whole(&file).unwrap();
@@ -196,7 +185,7 @@ fn a_map_shows_what_others_write() {
 }
 
 #[test]
-fn a_sealed_file_can_be_neither_changed_nor_cut() {
+fn a_sealed_file_can_be_neither_changed_nor_truncated() {
     for length in [0, 1, page(), page() + 1] {
         let map = SealedMap::new(SealedMap::seal(&pattern(length)).unwrap()).unwrap();
         let refused = |result: std::io::Result<()>| {
@@ -229,7 +218,7 @@ fn a_file_that_lacks_a_seal_is_not_mapped_as_sealed() {
         libc::F_SEAL_WRITE,
         libc::F_SEAL_SHRINK | libc::F_SEAL_FUTURE_WRITE,
     ] {
-        // SAFETY: a C string and a flag; the new descriptor is nobody else's; a command with an
+        // SAFETY: a C string and a flag; the new descriptor has no other owner; a command with an
         // integer.
         let file = unsafe {
             let file =
@@ -250,21 +239,21 @@ fn an_evicted_file_is_out_of_memory_and_a_read_brings_it_back() {
     let scratch = Scratch::new().unwrap();
     let file = open(&scratch.file("file", MIB).unwrap());
     let pages = (MIB / page()) as u64;
-    assert_eq!(cache::resident(&file).unwrap(), pages);
-    match cache::evict(&file) {
-        Ok(()) => assert_eq!(cache::resident(&file).unwrap(), 0),
+    assert_eq!(page_cache::resident(&file).unwrap(), pages);
+    match page_cache::evict(&file) {
+        Ok(()) => assert_eq!(page_cache::resident(&file).unwrap(), 0),
         Err(error) => return assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"), // a file system in memory
     }
-    assert_eq!(Reader::new("map").unwrap().sum(&file, MIB).unwrap(), sum::of_bytes(&pattern(MIB)));
-    assert_eq!(cache::resident(&file).unwrap(), pages);
-    // The kernel keeps the pages that somebody has mapped, and `evict` says so.
+    assert_eq!(Variant::new("map").unwrap().sum(&file, MIB).unwrap(), sum::of_bytes(&pattern(MIB)));
+    assert_eq!(page_cache::resident(&file).unwrap(), pages);
+    // The kernel keeps pages that are mapped, and `evict` reports that.
     let map = Map::whole(&file).unwrap();
     sum::of_map(&map);
-    assert_eq!(cache::evict(&file).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(page_cache::evict(&file).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]
-fn naive_knows_no_empty_file_and_no_directory() {
+fn naive_fails_for_an_empty_file_and_a_directory() {
     let scratch = Scratch::new().unwrap();
     let errno = |path: &Path| naive::count_lines(path).unwrap_err().raw_os_error();
     assert_eq!(errno(&scratch.file("empty", 0).unwrap()), Some(libc::EINVAL));
@@ -272,7 +261,7 @@ fn naive_knows_no_empty_file_and_no_directory() {
 }
 
 #[test]
-fn naive_waits_for_somebody_to_write_to_a_pipe() {
+fn naive_blocks_until_a_writer_opens_the_pipe() {
     let scratch = Scratch::new().unwrap();
     let path = scratch.path().join("fifo");
     let name = CString::new(path.as_os_str().as_bytes()).unwrap();
@@ -294,7 +283,7 @@ fn naive_waits_for_somebody_to_write_to_a_pipe() {
 }
 
 #[test]
-fn naive_leaves_its_map_behind_on_an_error() {
+fn naive_leaves_the_file_mapped_on_an_error() {
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("binary", page()).unwrap();
     for times in 1..=3 {
@@ -302,11 +291,11 @@ fn naive_leaves_its_map_behind_on_an_error() {
             naive::count_lines(&path).unwrap_err().to_string(),
             str::from_utf8(&pattern(page())).unwrap_err().to_string()
         );
-        assert_eq!(maps_of(&path), times);
+        assert_eq!(maps_of(&path).unwrap(), times);
     }
     fs::write(&path, "one\ntwo\n").unwrap();
     assert_eq!(naive::count_lines(&path).unwrap(), 2);
-    assert_eq!(maps_of(&path), 3, "the map of a text is taken down");
+    assert_eq!(maps_of(&path).unwrap(), 3, "a text is unmapped");
 }
 
 #[test]
@@ -315,11 +304,11 @@ fn naive_hands_out_a_slice_that_changes_and_kills() {
     let path = scratch.file("file", 2 * page()).unwrap();
     let bytes = naive::map_file(&path).unwrap();
     let file = open(&path);
-    // Volatile: through the reference, the compiler may take for granted that nothing changes.
+    // Volatile: through the reference, the compiler may assume that nothing changes.
     // SAFETY: inside the slice, which is mapped and never unmapped.
     let load = |at: usize| unsafe { (&raw const bytes[at]).read_volatile() };
     assert_eq!(load(0), 0);
-    file.write_all_at(&[255], 0).unwrap(); // what was UTF-8 is none now
+    file.write_all_at(&[255], 0).unwrap(); // it was UTF-8, and no longer is
     assert_eq!(load(0), 255);
     file.set_len(0).unwrap();
     // SAFETY: one load, and no call.
@@ -327,7 +316,7 @@ fn naive_hands_out_a_slice_that_changes_and_kills() {
 }
 
 #[test]
-fn a_child_tells_how_it_ended() {
+fn a_child_reports_how_it_ended() {
     // SAFETY: nothing is called; `raise` is async-signal-safe.
     unsafe {
         assert_eq!(end_of(|| 3).unwrap(), End::Exit(3));

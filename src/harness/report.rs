@@ -225,6 +225,19 @@ impl Report {
         None
     }
 
+    /// Sets one cell to the result of `measure`: an [`attempt`](Self::attempt) for a single quantity.
+    pub fn measure<V: Into<Value>>(
+        &mut self,
+        variant: &str,
+        quantity: &str,
+        measure: impl FnOnce() -> io::Result<V>,
+    ) {
+        self.attempt(variant, &[quantity], |report| {
+            report.set(variant, quantity, measure()?);
+            Ok(())
+        });
+    }
+
     /// Sets a number that appears only in the JSON.
     ///
     /// # Panics

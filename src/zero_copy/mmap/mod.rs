@@ -1,17 +1,22 @@
 //! Reading a file through the page cache's own pages instead of copies of them: `mmap(2)`.
 //!
-//! [`Map`] is a mapping of a file that others may change, and hands out its bytes as atomics.
-//! [`sealed::SealedMap`] is one that nobody can change any more, and hands out `&[u8]`. [`reader`]
-//! has the ways of reading that the chapter compares, [`sum`] what they do with the bytes,
-//! [`cache`] looks into the page cache and empties it, and [`naive`] is the version that everybody
-//! writes first.
+//! | item | provides |
+//! | --- | --- |
+//! | [`naive`] | the version that everyone writes first |
+//! | [`Map`] | a mapping of a file that others may change; hands out its bytes as atomics |
+//! | [`sealed::SealedMap`] | a mapping of a file that can no longer change; hands out `&[u8]` |
+//! | [`variants`] | the ways of reading that the chapter compares |
+//! | [`sum`] | a checksum, the work that they do with the bytes |
+//! | [`page_cache`] | looks into the page cache, and takes files out of it |
+//! | [`experiment`] | what the example measures with |
 #![cfg(target_os = "linux")]
 
-pub mod cache;
+pub mod experiment;
 pub mod naive;
-pub mod reader;
+pub mod page_cache;
 pub mod sealed;
 pub mod sum;
+pub mod variants;
 
 use crate::sys::{cvt, unsupported};
 use std::fs::{self, File};
@@ -21,20 +26,20 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
-// On 32-bit systems an atomic load of 8 bytes may be done by a write, which a read-only map does
-// not bear.
+// On 32-bit systems an atomic load of 8 bytes may be compiled to a write, which a read-only mapping
+// does not allow.
 static_assertions::assert_cfg!(target_pointer_width = "64", "`Map::words` is for 64-bit systems");
 
 // ANCHOR: map
 /// A read-only, shared mapping of the beginning of a file, unmapped on drop.
 ///
-/// The file stays everybody's. Who writes to it changes the bytes under this map, which is why they
-/// come as atomics: loads with `Relaxed`, which are [allowed on memory that may only be
-/// read](https://doc.rust-lang.org/std/sync/atomic/index.html#atomic-accesses-to-read-only-memory).
-/// Who makes it shorter takes pages away, and **a load from a page beyond the new end kills the
-/// process** by `SIGBUS`. That is safe in Rust's sense, as a stack overflow is: no memory is
-/// touched that was not meant. Whether you can live with it is another question. Map files that
-/// nobody else may write to, or use [`SealedMap`](sealed::SealedMap).
+/// Other processes can still change the file, and with it the bytes under this map. So the bytes are
+/// atomics, read by `Relaxed` loads, which are [allowed on read-only
+/// memory](https://doc.rust-lang.org/std/sync/atomic/index.html#atomic-accesses-to-read-only-memory).
+/// Truncating the file takes pages away, and **a load from a page beyond the new end kills the
+/// process** with `SIGBUS`. That is safe in Rust's sense, like a stack overflow: no other memory is
+/// touched. If you cannot accept it, map only files that no other program may write to, or use
+/// [`SealedMap`](sealed::SealedMap).
 #[derive(Debug)]
 pub struct Map {
     /// Page-aligned and mapped for reading until `self` is dropped; aligned and dangling if
@@ -43,22 +48,22 @@ pub struct Map {
     length: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread.
+// SAFETY: a mapping belongs to the process, not to a thread.
 unsafe impl Send for Map {}
-// SAFETY: all that `&self` gives safely is loads from atomics and advice, which any thread may
-// give.
+// SAFETY: the safe methods of `&self` only load from atomics and give advice, which any thread may
+// do.
 unsafe impl Sync for Map {}
 // ANCHOR_END: map
 
 impl Map {
     // ANCHOR: new
-    /// Maps the first `length` bytes of `file`. One system call; no page is there yet.
+    /// Maps the first `length` bytes of `file`, in one system call that maps no page yet.
     ///
-    /// The kernel does not ask whether the file is that long. Loads beyond its end kill, as above.
+    /// The kernel does not check that the file is that long. Loads beyond its end kill the process.
     ///
     /// # Errors
     ///
-    /// What `mmap(2)` reports: `InvalidInput` for a length of 0, `ENODEV` for a directory or a
+    /// The errors of `mmap(2)`: `InvalidInput` for a length of 0, `ENODEV` for a directory or a
     /// pipe.
     pub fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
         Self::with_flags(file, length, 0)
@@ -66,8 +71,7 @@ impl Map {
 
     fn with_flags(file: impl AsFd, length: usize, flags: libc::c_int) -> io::Result<Self> {
         let (fd, flags) = (file.as_fd().as_raw_fd(), libc::MAP_SHARED | flags);
-        // SAFETY: a new mapping at an address that the kernel chooses, of a descriptor that is
-        // open.
+        // SAFETY: a new mapping of an open descriptor, at an address that the kernel chooses.
         let start = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, flags, fd, 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
@@ -78,8 +82,8 @@ impl Map {
     }
     // ANCHOR_END: new
 
-    /// As [`new`](Self::new), and has the kernel map every page before the call returns
-    /// (`MAP_POPULATE`). It does not say if it could not.
+    /// As [`new`](Self::new), and the kernel maps every page before the call returns
+    /// (`MAP_POPULATE`). It does not report pages that it could not map.
     ///
     /// # Errors
     ///
@@ -89,7 +93,8 @@ impl Map {
     }
 
     // ANCHOR: whole
-    /// Maps a whole file, as long as it is now. An empty one gives an empty map, without a call.
+    /// Maps the whole file at its current length. An empty file gives an empty map, without a system
+    /// call.
     ///
     /// ```
     /// use perf_proved::zero_copy::mmap::Map;
@@ -102,7 +107,8 @@ impl Map {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for what is no regular file; otherwise what `statx(2)` and `mmap(2)` report.
+    /// `InvalidInput` unless `file` is a regular file; otherwise the errors of `statx(2)` and
+    /// `mmap(2)`.
     pub fn whole(file: &File) -> io::Result<Self> {
         let about = file.metadata()?;
         if !about.is_file() {
@@ -120,55 +126,53 @@ impl Map {
     // ANCHOR_END: whole
 
     // ANCHOR: bytes
-    /// The bytes, as they are at each load.
+    /// Returns the bytes. Each load sees the file as it is then.
     pub fn bytes(&self) -> &[AtomicU8] {
         // SAFETY: mapped until `self` is dropped. An `AtomicU8` may change at any time, and its
-        // Relaxed loads may read from memory that cannot be written.
+        // Relaxed loads may read from read-only memory.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 
-    /// The same memory in words; the last bytes of a length that is no multiple of 8 are missing.
+    /// Returns the same memory in words, without the last bytes if the length is not a multiple of 8.
     pub fn words(&self) -> &[AtomicU64] {
         // SAFETY: as above; a mapping begins at a page, so its words are aligned. On the 64-bit
-        // systems that this is built for, loads of 8 bytes too may read from memory that cannot be
-        // written.
+        // systems that this is built for, loads of 8 bytes may read from read-only memory too.
         unsafe {
             slice::from_raw_parts(self.start.as_ptr().cast(), self.length / size_of::<AtomicU64>())
         }
     }
 
-    /// The bytes as a slice.
+    /// Returns the bytes as a slice.
     ///
     /// # Safety
     ///
-    /// While the slice lives, nobody changes these bytes of the file and nobody makes it shorter,
-    /// in this process or another. Or the slice goes into a system call and nowhere else: the
-    /// program then has no load of its own that could go wrong.
+    /// While the slice lives, no process may change these bytes of the file or truncate it. Or the
+    /// slice must go into a system call and nowhere else, so that the program itself loads nothing.
     pub unsafe fn as_slice(&self) -> &[u8] {
-        // SAFETY: mapped for reading until `self` is dropped; that nothing changes is the caller's
-        // promise.
+        // SAFETY: mapped for reading until `self` is dropped; the caller promises that nothing
+        // changes.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
     // ANCHOR_END: bytes
 
-    /// Tells the kernel what is coming, by `madvise(2)`. One system call, also for an empty map.
+    /// Advises the kernel, by `madvise(2)`: one system call, even for an empty map.
     ///
     /// # Errors
     ///
-    /// What `madvise(2)` reports: `InvalidInput` for advice that this kernel does not know.
+    /// The errors of `madvise(2)`: `InvalidInput` for advice that this kernel does not know.
     pub fn advise(&self, advice: Advice) -> io::Result<()> {
         let start = if self.length == 0 { ptr::null_mut() } else { self.start.as_ptr().cast() };
-        // SAFETY: exactly this mapping, and no advice of [`Advice`] changes what is read from it.
+        // SAFETY: exactly this mapping, and no [`Advice`] changes what is read from it.
         cvt(unsafe { libc::madvise(start, self.length, advice as libc::c_int) }).map(drop)
     }
 
     // ANCHOR: huge
-    /// How many bytes of this map are mapped by huge pages at this moment, by `/proc/self/smaps`:
-    /// `MADV_HUGEPAGE` is advice, and succeeds also where there are none.
+    /// Returns the number of bytes of this map that huge pages map at the moment, by
+    /// `/proc/self/smaps`. (`MADV_HUGEPAGE` is advice, and succeeds even if there are none.)
     ///
     /// # Errors
     ///
-    /// `Unsupported` where the kernel does not count them.
+    /// `Unsupported` if the kernel does not count them.
     pub fn huge_bytes(&self) -> io::Result<usize> {
         let head = format!("{:08x}-", self.start.addr());
         let smaps = fs::read_to_string("/proc/self/smaps")?;
@@ -188,24 +192,24 @@ impl Map {
 impl Drop for Map {
     fn drop(&mut self) {
         if self.length > 0 {
-            // SAFETY: exactly what was mapped, and nothing borrows it any more.
+            // SAFETY: exactly what was mapped, and nothing borrows it any longer.
             unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
         }
     }
 }
 
-/// What [`Map::advise`] can say. None of it changes what is read.
+/// Advice for [`Map::advise`]. None of it changes what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Advice {
-    /// In order: read further ahead.
+    /// The program reads in order: read further ahead.
     Sequential = libc::MADV_SEQUENTIAL,
-    /// In no order: read nothing ahead.
+    /// The program reads in no order: read nothing ahead.
     Random = libc::MADV_RANDOM,
-    /// Soon: begin to read now.
+    /// The program reads soon: start reading now.
     WillNeed = libc::MADV_WILLNEED,
-    /// Now: read and map every page before the call returns, or say why not (Linux 5.14).
+    /// Read and map every page before the call returns, or report why not (Linux 5.14).
     PopulateRead = libc::MADV_POPULATE_READ,
-    /// In huge pages, where the file system and the kernel have them.
+    /// Use huge pages, if the file system and the kernel have them.
     HugePage = libc::MADV_HUGEPAGE,
 }

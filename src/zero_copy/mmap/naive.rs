@@ -1,10 +1,10 @@
-//! The version that everybody writes first. Its faults are pinned by `tests/mmap.rs`:
+//! The version that everyone writes first. `tests/mmap.rs` pins its faults:
 //!
-//! - there is no map of an empty file, nor of a directory, and opening a pipe waits until somebody writes;
-//! - what it returns is no `&[u8]`: whoever changes the file changes the bytes behind a reference that says they don't, and
-//!   behind a `str` whose UTF-8 was checked before;
-//! - whoever makes the file shorter kills the process;
-//! - on the way out with an error, nobody unmaps.
+//! - it fails for an empty file and a directory, and opening a pipe blocks until a writer opens it;
+//! - what it returns is not really a `&[u8]`: writing to the file changes bytes that the reference
+//!   promises do not change, and a `str` whose UTF-8 has already been checked;
+//! - truncating the file kills the process;
+//! - on an error, the file stays mapped.
 
 use std::fs::File;
 use std::io;
@@ -13,32 +13,32 @@ use std::path::Path;
 use std::{ptr, slice};
 
 // ANCHOR: map_file
-/// The content of a file, without a copy.
+/// Returns the content of a file, without a copy.
 ///
 /// # Errors
 ///
-/// What the kernel reports.
+/// The errors of `open(2)`, `statx(2)` and `mmap(2)`.
 pub fn map_file<'a>(path: &Path) -> io::Result<&'a [u8]> {
     let file = File::open(path)?;
     let length = file.metadata()?.len() as usize;
-    // SAFETY: a new mapping at an address that the kernel chooses, of a descriptor that is open.
+    // SAFETY: a new mapping of an open descriptor, at an address that the kernel chooses.
     let start = unsafe {
         libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
     };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: claimed, and kept by nobody.
+    // SAFETY: claimed here, and guaranteed by nothing.
     Ok(unsafe { slice::from_raw_parts(start.cast(), length) })
 }
 // ANCHOR_END: map_file
 
 // ANCHOR: count_lines
-/// How many lines a text has.
+/// Counts the lines of a text.
 ///
 /// # Errors
 ///
-/// What the kernel reports, and what is no UTF-8.
+/// The errors of [`map_file`], and the error of a file that is not UTF-8.
 pub fn count_lines(path: &Path) -> io::Result<usize> {
     let bytes = map_file(path)?;
     let lines = str::from_utf8(bytes).map_err(io::Error::other)?.lines().count();

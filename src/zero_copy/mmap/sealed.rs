@@ -1,18 +1,16 @@
-//! A file that nobody can change any more: a memfd with seals (`memfd_create(2)`, `fcntl(2)`).
+//! A file that can no longer change: a memfd with seals (`memfd_create(2)`, `fcntl(2)`).
 
 use super::Map;
-use crate::sys::cvt;
+use crate::sys::{cvt, trying};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd};
 
-/// The seals without which a map of a file may change or lose its pages. Who has one cannot take it
-/// off.
+/// The seals without which a map of a file may change or lose its pages. No one can remove a seal.
 const NEEDED: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_WRITE;
 
-/// A map of a file whose bytes stay what they are and where they are, for as long as anybody has
-/// it.
+/// A map of a file whose bytes neither change nor go away while the map exists.
 ///
 /// ```
 /// use perf_proved::zero_copy::mmap::sealed::SealedMap;
@@ -30,34 +28,32 @@ pub struct SealedMap {
 
 impl SealedMap {
     // ANCHOR: seal
-    /// A new file in memory with this content, sealed.
+    /// Creates a file in memory with this content, and seals it.
     ///
     /// # Errors
     ///
-    /// What `memfd_create(2)`, the writing or `fcntl(2)` reports.
+    /// The errors of `memfd_create(2)`, `write(2)` and `fcntl(2)`, with the name of the call.
     pub fn seal(content: &[u8]) -> io::Result<File> {
+        let (name, flags) = (c"sealed", libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING);
         // SAFETY: a C string and flags.
-        let fd = cvt(unsafe {
-            libc::memfd_create(c"sealed".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
-        })?;
-        // SAFETY: new, open, and nobody else's.
-        let mut file = unsafe { File::from_raw_fd(fd) };
-        file.write_all(content)?;
+        let created = cvt(unsafe { libc::memfd_create(name.as_ptr(), flags) });
+        // SAFETY: new, open, and without another owner.
+        let mut file = unsafe { File::from_raw_fd(trying("memfd_create", created)?) };
+        trying("writing to a memfd", file.write_all(content))?;
+        let seals = NEEDED | libc::F_SEAL_GROW;
         // SAFETY: an open descriptor and a command that takes an integer.
-        cvt(unsafe {
-            libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, NEEDED | libc::F_SEAL_GROW)
-        })?;
-        Ok(file)
+        let sealed = cvt(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) });
+        trying("sealing a memfd", sealed).map(|_| file)
     }
     // ANCHOR_END: seal
 
     // ANCHOR: new
-    /// Maps such a file, whoever has made it.
+    /// Maps a sealed file, whichever process created it.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` if a seal is missing; otherwise what `fcntl(2)` or [`Map::whole`]
-    /// reports: `InvalidInput` for a file that has no seals.
+    /// `PermissionDenied` if a seal is missing; otherwise the errors of `fcntl(2)` and
+    /// [`Map::whole`]: `InvalidInput` for a file that cannot have seals.
     pub fn new(file: File) -> io::Result<Self> {
         // SAFETY: an open descriptor and a command without an argument.
         let seals = cvt(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) })?;
@@ -65,11 +61,11 @@ impl SealedMap {
             let reason = "the file is not sealed against writing and shrinking";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
-        Ok(Self { map: Map::whole(&file)?, file }) // its length was asked for after its seals, and is final
+        Ok(Self { map: Map::whole(&file)?, file }) // the length is read after the seals: final
     }
     // ANCHOR_END: new
 
-    /// The file, to be given to others.
+    /// Returns the file, to be shared with other processes.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -80,8 +76,8 @@ impl Deref for SealedMap {
 
     // ANCHOR: deref
     fn deref(&self) -> &[u8] {
-        // SAFETY: `new` has seen both seals. No kernel call writes to or shortens such a file, and
-        // no seal comes off.
+        // SAFETY: `new` has seen both seals. No system call writes to such a file or truncates it,
+        // and seals cannot be removed.
         unsafe { self.map.as_slice() }
     }
     // ANCHOR_END: deref

@@ -1,13 +1,14 @@
 //! What the example, the bench and the tests measure with.
 
 use super::outstanding::Returned;
-use super::ring::Ring;
+use super::ring::{self, Ring};
 use super::sender::ZeroCopySender;
 use super::variants::{BUFFERS, Counts, Variant};
 use super::{dummy_device, limits, naive};
 use crate::harness::loopback::{FNV_START, Loopback, fnv1a};
-use crate::harness::scratch::pattern;
+use crate::harness::scratch::{Scratch, pattern};
 use crate::harness::unknown;
+use crate::proof::cpu;
 use crate::proof::syscalls::{Calls, trace};
 use crate::sys::trying;
 use crate::zero_copy::sendfile::send_range_with;
@@ -242,4 +243,32 @@ impl FileSender {
             Self::Splice(ring) => trying("splice", ring.send_file(socket, file, length)),
         }
     }
+
+    /// Sends a file of `length` bytes to a reader, and returns whose CPU time that took.
+    ///
+    /// # Errors
+    ///
+    /// The errors of the file, of the connection, and of [`send`](Self::send).
+    pub fn cost_of_a_file(&mut self, length: u64) -> io::Result<FileCost> {
+        let scratch = Scratch::new()?;
+        let file = File::open(scratch.file("body", length as usize)?)?;
+        let mut line = Loopback::new(None)?;
+        let before = (cpu::thread()?, cpu::process()?);
+        line.transfer(length, |socket| self.send(socket, &file, length))?;
+        let (thread, process) = (cpu::thread()? - before.0, cpu::process()? - before.1);
+        let workers = ring::workers()?;
+        line.close()?;
+        Ok(FileCost { thread, process, workers })
+    }
+}
+
+/// The CPU time of sending a file.
+#[derive(Clone, Copy, Debug)]
+pub struct FileCost {
+    /// The sending thread's.
+    pub thread: Duration,
+    /// The whole process's, the reader and the kernel's workers included.
+    pub process: Duration,
+    /// The number of threads that the kernel has added to the process.
+    pub workers: u64,
 }

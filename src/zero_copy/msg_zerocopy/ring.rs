@@ -41,10 +41,10 @@ impl Ring {
     /// A sentence that says why not. Most containers forbid it.
     // ANCHOR: ring
     pub fn new() -> io::Result<Self> {
-        let ring = IoUring::new(64).map_err(explained("io_uring_setup"))?;
+        let ring = trying("io_uring_setup", IoUring::new(64)).map_err(explained)?;
         let mut probe = Probe::new();
         let asked = ring.submitter().register_probe(&mut probe);
-        asked.map_err(explained("io_uring_register"))?;
+        trying("io_uring_register", asked).map_err(explained)?;
         let needed = [opcode::Send::CODE, opcode::SendZc::CODE, opcode::Splice::CODE];
         if !needed.iter().all(|code| probe.is_supported(*code)) {
             let reason = "io_uring: this kernel has no SEND_ZC, which came with Linux 6.0";
@@ -54,7 +54,7 @@ impl Ring {
         let mut ring = Self { ring, outstanding, back, next, refusals: 0, broken: false };
         let nothing = opcode::Nop::new().build().user_data(AT_ONCE);
         // SAFETY: this request does nothing, and points to nothing.
-        unsafe { ring.result(&nothing, AT_ONCE) }.map_err(explained("io_uring_enter"))?;
+        unsafe { ring.result(&nothing, AT_ONCE) }.map_err(explained)?;
         Ok(ring)
     }
     // ANCHOR_END: ring
@@ -303,23 +303,20 @@ fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
 }
 
-/// Explains why `call` gave no ring.
-fn explained(call: &'static str) -> impl Fn(io::Error) -> io::Error {
-    move |error| {
-        let switched_off = || {
-            fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-                .is_ok_and(|mode| mode.trim() != "0")
-        };
-        let reason = match raw_code(&error) {
-            Some(libc::ENOSYS) => "this kernel has none",
-            Some(libc::EPERM) if switched_off() => "kernel.io_uring_disabled is set",
-            Some(libc::EPERM) => "it is forbidden here, as by most containers' seccomp filters",
-            Some(libc::ENOMEM) => &format!("out of memory, or {}", limits()),
-            _ => "it does not work here",
-        };
-        let what = format!("io_uring: {reason} ({call})");
-        trying::<()>(what, Err(error)).expect_err("an error stays one")
-    }
+/// Explains why there is no ring, in front of the call and its error.
+fn explained(error: io::Error) -> io::Error {
+    let switched_off = || {
+        let mode = fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
+        mode.is_ok_and(|mode| mode.trim() != "0")
+    };
+    let reason = match raw_code(&error) {
+        Some(libc::ENOSYS) => "this kernel has none",
+        Some(libc::EPERM) if switched_off() => "kernel.io_uring_disabled is set",
+        Some(libc::EPERM) => "it is forbidden here, as in most containers by a seccomp filter",
+        Some(libc::ENOMEM) => &format!("out of memory, or {}", limits()),
+        _ => "it does not work here",
+    };
+    trying::<()>(format_args!("io_uring: {reason}"), Err(error)).expect_err("an error stays one")
 }
 
 /// Returns the number of threads that the kernel has added to this process for io_uring. They stay

@@ -1,4 +1,4 @@
-//! What of a file is in the page cache, and how to get it out.
+//! Looking into the page cache, and taking a file out of it.
 
 use super::Map;
 use crate::sys::region::page_size;
@@ -7,12 +7,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// How many pages of a file are in the page cache, by `mincore(2)`. The file must be the caller's
-/// own or writable to it.
+/// Returns the number of pages of `file` that are in the page cache, by `mincore(2)`. The caller must
+/// own the file or be allowed to write to it.
 ///
 /// # Errors
 ///
-/// What `mmap(2)` or `mincore(2)` reports.
+/// The errors of `mmap(2)` and `mincore(2)`.
 pub fn resident(file: &File) -> io::Result<u64> {
     let map = Map::whole(file)?;
     if map.length == 0 {
@@ -27,18 +27,19 @@ pub fn resident(file: &File) -> io::Result<u64> {
 }
 
 // ANCHOR: evict
-/// Takes a file out of the page cache: writes back what is dirty, and then advises the kernel,
-/// which keeps pages that are dirty, mapped or in use.
+/// Takes `file` out of the page cache: writes back its dirty pages, then advises the kernel to drop
+/// it. The kernel keeps pages that are dirty, mapped or in use.
 ///
-/// The disk may answer the next read from a cache of its own, a virtual one from its host's memory.
-/// Cold means here: not in this kernel's memory.
+/// The disk may answer the next read from its own cache, and a virtual disk from its host's memory.
+/// Cold only means that the file is not in this kernel's memory.
 ///
 /// # Errors
 ///
-/// `Unsupported` where pages stay all the same, as on a file system in memory.
+/// `Unsupported` if pages stay nevertheless, as on a file system in memory; otherwise the errors of
+/// `fsync(2)` and `posix_fadvise(2)`.
 pub fn evict(file: &File) -> io::Result<()> {
     file.sync_all()?;
-    // SAFETY: an open descriptor; a length of 0 means all of it.
+    // SAFETY: an open descriptor; a length of 0 means the whole file.
     let failed = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
     if failed != 0 {
         return Err(io::Error::from_raw_os_error(failed));
