@@ -83,4 +83,42 @@ mod tests {
         assert_eq!(of("sendfiles/loop"), None);
         assert_eq!(of("mmap"), None);
     }
+
+    #[test]
+    fn ids_are_made_of_their_own_characters_only() {
+        for good in ["a", "A9", "ring_buffer", "ring-buffer", "_", "-"] {
+            assert!(identifier(good), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "a.b", "ä"] {
+            assert!(!identifier(bad), "{bad}");
+        }
+        for good in ["a", "9", "ring-buffer-2"] {
+            assert!(kebab(good), "{good}");
+        }
+        for bad in ["", "-", "a-", "-a", "a--b", "A", "a_b", "a b"] {
+            assert!(!kebab(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_of_counts_and_benchmarks_have_their_parts() {
+        let parts = ("ring_buffer".to_string(), "spsc.calls".to_string());
+        assert_eq!(count_key("ring_buffer/spsc.calls"), Ok(parts));
+        for bad in ["ring_buffer", "ring_buffer/spsc", "ring buffer/spsc.calls", "/spsc.calls"] {
+            assert!(count_key(bad).is_err(), "{bad}");
+        }
+        for good in ["a/b", "a/b/1 KiB", "a/b/c/d"] {
+            assert_eq!(benchmark_id(good), Ok(()));
+        }
+        for bad in ["", "a", "a/", "/b", "a/ /c", "a//c"] {
+            assert!(benchmark_id(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_whole_parts() {
+        assert!(covers("copy", "copy") && covers("copy", "copy/ring/4KiB"));
+        assert!(covers("copy/ring", "copy/ring/4KiB"));
+        assert!(!covers("copy", "copy_cpu/ring") && !covers("copy/ring", "copy"));
+    }
 }
