@@ -9,6 +9,7 @@ use press::prove::{examples, judge};
 use press::{book, chapter};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn one_word_everywhere() {
@@ -53,12 +54,59 @@ fn every_counted_claim_holds_here() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// `--help` prints a usage text to standard output and exits with 0, whatever else is asked.
+#[test]
+fn every_example_answers_help() {
+    for example in Project::at(root()).examples() {
+        for arguments in [&["--help"][..], &["-h"], &["--json", "--help"]] {
+            let output = Command::new(env!("CARGO"))
+                .args(["run", "--quiet", "--release", "--example", &example, "--"])
+                .args(arguments)
+                .current_dir(root())
+                .output()
+                .expect("running cargo");
+            let said = String::from_utf8_lossy(&output.stdout);
+            let complaints = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{example} {arguments:?}: {complaints}");
+            let names_itself = said.contains(&format!("cargo run --release --example {example}"));
+            assert!(said.contains("Usage: ") && names_itself, "{example} {arguments:?}: {said}");
+            assert!(said.contains("--help") && said.contains("--json"), "{example}: {said}");
+        }
+    }
+}
+
 /// A claim that never fails proves nothing: each one that does not rest on a clock has a break in
 /// `.ci/breaks`, and each break applies.
 #[test]
 fn every_claim_that_a_check_can_judge_has_its_break() {
     let found = breaks::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// The names of tests in `.ci/unsafe` and `.ci/race` are parts of names that exist: a filter that
+/// matches nothing runs nothing, and a `--skip` that matches nothing skips nothing.
+#[test]
+fn the_deeper_checks_name_tests_that_exist() {
+    let read = |path: String| fs::read_to_string(root().join(path)).unwrap();
+    let mut lists: Vec<(String, String)> = vec![];
+    for line in read(".ci/unsafe".to_owned()).lines() {
+        let (target, words) = line.split_once(' ').expect("a target and its tests");
+        lists.push((target.to_owned(), words.to_owned()));
+    }
+    let race = read(".ci/race".to_owned());
+    let (_, words) = race.split_once("--test-threads=1 ").expect("the stress tests");
+    lists.push(("ring_buffer".to_owned(), words.lines().next().unwrap_or_default().to_owned()));
+    for (target, words) in lists {
+        let text = read(format!("tests/{target}.rs"));
+        let names: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next())
+            .collect();
+        for word in words.split(' ').filter(|word| *word != "--skip") {
+            let exists = names.iter().any(|name| name.contains(word));
+            assert!(exists, "tests/{target}.rs has no test that `{word}` is part of");
+        }
+    }
 }
 
 /// Copies what the rules look at, changes one thing, and returns what they then say.
