@@ -541,7 +541,8 @@ fn only_the_last_drop_asks_the_kernel_to_wake_a_sleeper() {
     });
 }
 
-/// A machine that is busy with other work may take time away from the sleep, but does not add any.
+/// While other work takes the cores away, a thread that spins gets less CPU time, but a thread that
+/// sleeps gets no more.
 #[test]
 #[cfg(unix)]
 fn a_thread_that_waits_for_a_blocking_ring_sleeps() {
@@ -569,7 +570,7 @@ fn a_thread_that_waits_for_a_blocking_ring_sleeps() {
     for (what, time) in
         [("pop", pop), ("push", push), ("MPMC pop", pop_mpmc), ("MPMC push", push_mpmc)]
     {
-        assert!(time < Duration::from_millis(30), "{what} took {time:?} of CPU time");
+        assert!(time < Duration::from_millis(15), "{what} took {time:?} of CPU time");
     }
 }
 
