@@ -57,8 +57,7 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     Ok(report.finish(json))
 }
 
-/// Two threads that both push and pop: which of four million items never arrive, and which arrive
-/// twice?
+/// Lets two threads push and pop four million items: how many never arrive, or arrive twice?
 fn losses(
     report: &mut Report,
     name: &str,
@@ -73,13 +72,13 @@ fn losses(
     })
 }
 
-/// How many of eight items does a ring of eight accept?
+/// Counts how many of eight items a ring of eight accepts.
 fn room(report: &mut Report, variant: Variant) {
     let (mut push, _pop) = variant.ends(8);
     report.set(variant.name(), "accepted_of_8", (0..8).filter(|&item| push(item)).count() as u64);
 }
 
-/// What does it take to pass a thousand items, when no thread has to wait?
+/// Counts what it takes to pass a thousand items, when no thread has to wait.
 fn calls(report: &mut Report, variant: Variant) {
     let (name, (mut push, mut pop)) = (variant.name(), variant.ends(CAPACITY));
     let mut pass = || (0..1000).all(|item| push(item) && pop() == Some(item));
@@ -92,7 +91,7 @@ fn calls(report: &mut Report, variant: Variant) {
     });
 }
 
-/// How long does a trip between two cores and back take?
+/// Times trips between two cores and back.
 fn trips(
     report: &mut Report,
     name: &str,

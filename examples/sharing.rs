@@ -58,7 +58,7 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     Ok(report.finish(json))
 }
 
-/// How many additions are lost in two steps, and in one?
+/// Counts the additions that are lost in two steps, and in one.
 fn additions(report: &mut Report) {
     let (two_steps, one_step) = (naive::TwoStepCounter::default(), Counter::new());
     set(report, "two_steps", "lost", || {
@@ -71,7 +71,7 @@ fn additions(report: &mut Report) {
     report.promise("the counter whose addition is one step loses nothing", kept);
 }
 
-/// What does the processor let happen? arm64 forbids the first result and allows the third.
+/// Counts surprising results. arm64 forbids the first one and allows the third.
 fn litmus_tests(report: &mut Report) {
     set(report, "release_acquire", "both_entered", || {
         on_x86_64()?;
@@ -92,7 +92,7 @@ fn litmus_tests(report: &mut Report) {
     });
 }
 
-/// What does a lock ask of the kernel, alone and waited for, and what does it burn on one core?
+/// Counts a lock's system calls, alone and waited for, and the CPU time that it burns on one core.
 fn locks(report: &mut Report) {
     let (mutex, spin) = (Mutex::new(0), naive::TestAndSet::default());
     set(report, "mutex", "futex_alone", || {
@@ -108,7 +108,7 @@ fn locks(report: &mut Report) {
     });
 }
 
-/// How often do two threads that park on one core switch?
+/// Counts the switches of two threads that park on one core.
 fn wake_ups(report: &mut Report) {
     set(report, "park", "switches", || {
         let core = cores::allowed()?[0];
@@ -116,7 +116,7 @@ fn wake_ups(report: &mut Report) {
     });
 }
 
-/// How often does a channel allocate for a thousand items?
+/// Counts a channel's allocations for a thousand items.
 fn channels(report: &mut Report) {
     let (sender, _receiver) = channel();
     let made = count(|| (0..1000).all(|item| sender.send(item).is_ok())).1;

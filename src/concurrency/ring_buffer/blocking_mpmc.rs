@@ -59,8 +59,8 @@ pub struct Consumer<T>(Arc<Shared<T>>);
 
 impl<T> Producer<T> {
     // ANCHOR: push
-    /// Pushes `item`, and sleeps while the ring is full. Makes a system call only to sleep or to
-    /// wake another thread.
+    /// Pushes `item`, and sleeps while the ring is full. Makes a system call only to
+    /// sleep or to wake another thread.
     ///
     /// # Errors
     ///

@@ -47,7 +47,8 @@ impl EventCount {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             self.sleepers.fetch_add(1, Ordering::Relaxed); // ordered by the fence
-            fence(Ordering::SeqCst); // pairs with `notify_one`'s: it sees `sleepers`, or we see `ready`
+            // Pairs with `notify_one`'s: it sees `sleepers`, or `ready` sees its news.
+            fence(Ordering::SeqCst);
             if ready() {
                 break;
             }

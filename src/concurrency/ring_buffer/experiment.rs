@@ -1,5 +1,5 @@
-//! What the example, the bench and the tests ask of a ring: whether items get lost between two
-//! threads, and how long an item takes there and back.
+//! The experiments of the example, the bench and the tests: items that get lost between two threads,
+//! and the time of an item there and back.
 
 use super::capacity::expect;
 use super::variants::{Pop, Push};

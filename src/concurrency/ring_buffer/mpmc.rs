@@ -55,13 +55,13 @@ pub(super) fn ends<T, R: Retry>(ring: Ring<T, R>) -> (Producer<T, R>, Consumer<T
 }
 
 // ANCHOR: retry
-/// What a thread does between a failed compare-exchange and its next attempt. A parameter, so that
+/// The pause between a failed compare-exchange and the next attempt. A parameter, so that
 /// the bench can leave it out.
 pub trait Retry: Default {
     /// Waits, or returns at once.
     fn wait(&mut self);
 
-    /// Waits, and then returns what `next` returns.
+    /// Waits, and then calls `next`.
     #[inline]
     fn wait_then<T>(&mut self, next: impl FnOnce() -> T) -> T {
         self.wait();
@@ -69,11 +69,10 @@ pub trait Retry: Default {
     }
 }
 
-/// Waits twice as long after each failure. While one thread backs off, the other has the cache
-/// lines to itself.
+/// Waits twice as long after each failure. Meanwhile the other thread has the cache lines
+/// to itself.
 #[derive(Default)]
 pub struct BackOff(u32);
-
 impl Retry for BackOff {
     #[cold]
     fn wait(&mut self) {
@@ -91,7 +90,7 @@ struct Stamped<T> {
     item: Slot<T>,
 }
 
-/// What all ends of a ring share.
+/// The state that all ends of a ring share.
 pub(super) struct Ring<T, R = BackOff> {
     slots: Box<[Stamped<T>]>,
     /// A power of two, at least the number of slots.
@@ -175,17 +174,17 @@ impl<T, R: Retry> Ring<T, R> {
     #[inline]
     // ANCHOR: push
     fn push(&self, item: T) -> Result<(), T> {
-        // Relaxed, here and below: `tail` only hands out positions. The stamps order the items.
+        // Relaxed, here and below: `tail` only hands out positions.
         let (mut tail, mut retry) = (self.tail.0.load(Ordering::Relaxed), R::default());
         loop {
             let slot = self.slot(tail);
-            // Pairs with the Release store in `pop`: the slot's last item has been taken out.
+            // Pairs with the Release store in `pop`: the slot is empty.
             let stamp = slot.stamp.load(Ordering::Acquire);
             tail = match stamp.wrapping_sub(tail).cast_signed() {
                 0 => match self.claim(&self.tail.0, tail) {
                     Ok(_) => {
-                        // SAFETY: the stamp says that the slot is empty, and only one thread
-                        // claims a position.
+                        // SAFETY: the stamp says that the slot is empty, and only one
+                        // thread claims a position.
                         unsafe { slot.item.write(item) };
                         // Pairs with the Acquire load in `pop`: the item is written.
                         slot.stamp.store(tail.wrapping_add(1), Ordering::Release);
@@ -193,8 +192,8 @@ impl<T, R: Retry> Ring<T, R> {
                     }
                     Err(current) => retry.wait_then(|| current),
                 },
-                ..0 => return Err(item), // the slot still holds the item of the lap before
-                1.. => retry.wait_then(|| self.tail.0.load(Ordering::Relaxed)), // `tail` was old
+                ..0 => return Err(item), // the item of the lap before is still there
+                1.. => retry.wait_then(|| self.tail.0.load(Ordering::Relaxed)), // was old
             };
         }
     }

@@ -22,12 +22,8 @@ impl<T> Ring<T> {
     /// Creates a ring of `size` slots, rounded up to a power of two.
     pub fn new(size: usize) -> Self {
         let size = if size == 0 { 0 } else { size.next_power_of_two() };
-        Self {
-            buffer: (0..size).map(|_| None).collect(),
-            mask: (size as u64).wrapping_sub(1),
-            head: 0,
-            tail: 0,
-        }
+        let (buffer, mask) = ((0..size).map(|_| None).collect(), size as u64);
+        Self { buffer, mask: mask.wrapping_sub(1), head: 0, tail: 0 }
     }
 
     /// Pushes `item`. Drops it and returns `false` if the ring is full.

@@ -1,7 +1,7 @@
 //! Items of any type, shared by `unsafe`: right for one producer and one consumer, as long as the
 //! callers keep to a comment. [`spsc`](super::spsc) makes the comment a type.
 //!
-//! Where the two indices lie is a parameter, so that the bench can take one step at a time:
+//! The storage of the two indices is a parameter, so that the bench can take one step at a time:
 //! [`Unpadded`] and then [`Padded`].
 
 use super::capacity::{allocate, expect, slots_for};
@@ -71,17 +71,19 @@ impl<T, I: IndexCell> Shared<T, I> {
     ///
     /// # Safety
     ///
-    /// One thread at a time calls `push`, and each call happens before the next one. The same holds
-    /// for `pop`.
+    /// One thread at a time calls `push`, and each call happens before the next one. The
+    /// same holds for `pop`.
     pub unsafe fn push(&self, item: T) -> Result<(), T> {
-        let tail = self.tail.index().load(Ordering::Relaxed); // only the producer writes it
-        // Pairs with the Release store in `pop`: the item that was in the slot is taken out.
+        let tail = self.tail.index().load(Ordering::Relaxed); // only we write it
+        // Pairs with the Release store in `pop`: the item that was in the slot is taken
+        // out.
         let head = self.head.index().load(Ordering::Acquire);
         if tail.wrapping_sub(head) == self.capacity {
             return Err(item);
         }
-        // SAFETY: fewer than `capacity` items are in the ring, so this slot is empty. There is no
-        // other producer, as the caller promises, and the consumer stays behind `tail`.
+        // SAFETY: fewer than `capacity` items are in the ring, so this slot is empty.
+        // There is no other producer, as the caller promises, and the consumer stays
+        // behind `tail`.
         unsafe { self.slot(tail).write(item) };
         // Pairs with the Acquire load in `pop`: the item is in its slot.
         self.tail.index().store(tail.wrapping_add(1), Ordering::Release);

@@ -61,21 +61,21 @@ pub(super) fn ring_from<T>(
 }
 
 // ANCHOR: types
-/// What both ends share. The item number `n` is in the slot `n & (slots - 1)` while
-/// `head <= n < tail`.
+/// The state that both ends share. The item number `n` is in the slot `n & (slots - 1)`
+/// while `head <= n < tail`.
 struct Ring<T> {
     slots: Box<[Slot<T>]>,
     /// At most the number of slots.
     capacity: usize,
     producer_disconnected: AtomicBool,
     consumer_disconnected: AtomicBool,
-    /// The number of items pushed, wrapping around. Only the producer writes it, after the slot.
+    /// The number of items pushed, wrapping around. Only the producer writes it.
     tail: CachePadded<AtomicUsize>,
-    /// The number of items popped. Only the consumer writes it, after it has taken the item.
+    /// The number of items popped, wrapping around. Only the consumer writes it.
     head: CachePadded<AtomicUsize>,
 }
 
-/// The producing end. It fills cache lines of its own, so that it may lie beside the consumer.
+/// The producing end. It fills cache lines of its own, wherever the consumer lies.
 #[repr(align(128))]
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
@@ -111,9 +111,9 @@ impl<T> Producer<T> {
     ///
     /// # Errors
     ///
-    /// Returns `item` in `Full`, or in `Disconnected` if the ring is full and the consumer has been
-    /// dropped. While there is room, a push succeeds even without a consumer; the ring drops what
-    /// is never popped.
+    /// Returns `item` in `Full`, or in `Disconnected` if the ring is full and the
+    /// consumer has been dropped. While there is room, a push succeeds even without a
+    /// consumer; the ring drops what is never popped.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), TrySendError<T>> {
         if self.cached_room() == 0 && self.room() == 0 {
@@ -122,8 +122,8 @@ impl<T> Producer<T> {
                 false => TrySendError::Full(item),
             });
         }
-        // SAFETY: there is room, so this slot is empty, as the load in `room` has seen. The
-        // consumer stays behind `tail`, and there is no other producer.
+        // SAFETY: there is room, so this slot is empty, as the load in `room` has seen.
+        // The consumer stays behind `tail`, and there is no other producer.
         unsafe { self.ring.slot(self.tail).write(item) };
         self.advance(1);
         Ok(())

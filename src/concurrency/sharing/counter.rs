@@ -20,8 +20,8 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed); // one step in any ordering
     }
 
-    /// Adds one by compare-exchange, as a lock-free update does for which there is no instruction.
-    /// Returns the number of failed attempts.
+    /// Adds one by compare-exchange, as a lock-free update does for which there is no
+    /// instruction. Returns the number of failed attempts.
     #[inline]
     pub fn add_by_compare_exchange(&self) -> usize {
         let (mut seen, mut failed) = (self.0.load(Ordering::Relaxed), 0);

@@ -1,5 +1,5 @@
-//! What the example asks of counters and locks: additions that get lost, and what a lock costs while
-//! another thread holds it.
+//! The experiments of the example: additions that get lost, and the cost of a lock that another
+//! thread holds.
 
 use super::variants::lock;
 use crate::harness::report::Report;

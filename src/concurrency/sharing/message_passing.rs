@@ -25,13 +25,13 @@ impl Message {
     #[inline]
     pub fn send(&self, value: usize) {
         self.value.0.store(value, Ordering::Relaxed); // ordered by the flag
-        self.is_sent.0.store(true, Ordering::Release); // pairs with the Acquire load in `receive`
+        self.is_sent.0.store(true, Ordering::Release); // pairs with `receive`'s load
     }
 
     /// Returns the value, if the flag is raised.
     #[inline]
     pub fn receive(&self) -> Option<usize> {
-        let is_sent = self.is_sent.0.load(Ordering::Acquire); // pairs with the store in `send`
+        let is_sent = self.is_sent.0.load(Ordering::Acquire); // pairs with `send`'s store
         is_sent.then(|| self.value.0.load(Ordering::Relaxed))
     }
     // ANCHOR_END: message

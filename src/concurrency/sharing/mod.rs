@@ -1,5 +1,5 @@
-//! What it costs to share a word between threads, and what a thread may conclude from reading it:
-//! the pieces that locks, counters and queues are made of, each small enough for a model.
+//! The cost of sharing a word between threads, and what a thread may conclude from reading it: the
+//! pieces that locks, counters and queues are made of, each small enough for a model.
 //!
 //! | piece | what it needs |
 //! | --- | --- |

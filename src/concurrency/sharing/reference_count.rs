@@ -13,14 +13,15 @@ impl ReferenceCount {
     }
 
     // ANCHOR: release
-    /// Gives up one owner's reference. Returns `true` if it was the last: then everything that the
-    /// other owners did has happened, and the caller may tear down.
+    /// Gives up one owner's reference. Returns `true` if it was the last: then everything
+    /// that the other owners did has happened, and the caller may tear down.
     #[must_use = "the last owner tears down"]
     pub fn release(&self) -> bool {
         // Release pairs with the last owner's fence.
         let is_last = self.0.fetch_sub(1, Ordering::Release) == 1;
         if is_last {
-            fence(Ordering::Acquire); // pairs with all other subtractions; only the last one pays
+            // Pairs with all other subtractions. Only the last owner pays for it.
+            fence(Ordering::Acquire);
         }
         is_last
     }

@@ -48,23 +48,23 @@ impl<T> SpinLock<T> {
     }
 
     // ANCHOR: with
-    /// Runs `work` with exclusive access to the value. Releases the lock even if `work` panics;
-    /// nothing is poisoned. If `work` takes the same lock, it waits forever.
+    /// Runs `work` with exclusive access to the value. Releases the lock even if `work`
+    /// panics; nothing is poisoned. If `work` takes the same lock, it waits forever.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // Acquire pairs with the Release store in `Guard::drop`. A failure reads nothing.
+        // Acquire pairs with the store in `Guard::drop`. A failure reads nothing.
         while self
             .is_locked
             .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
             while self.is_locked.load(Ordering::Relaxed) {
-                spin_loop(); // only reads, so waiting threads share the line until it is written
+                spin_loop(); // only reads, so waiting threads share the line
             }
         }
         let _guard = Guard(&self.is_locked);
-        // SAFETY: this thread has changed `is_locked` from `false` to `true`, and `_guard` stores
-        // `false` after this.
+        // SAFETY: this thread has changed `is_locked` from `false` to `true`, and
+        // `_guard` stores `false` after this.
         self.value.with_mut(|value| work(unsafe { &mut *value }))
     }
     // ANCHOR_END: with

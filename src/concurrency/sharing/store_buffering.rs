@@ -18,18 +18,19 @@ impl Dekker {
     }
 
     // ANCHOR: enter
-    /// Announces thread `me`, 0 or 1, and returns `true` if it may enter. Each thread calls this
-    /// once. Both never enter; if they come at the same time, neither may.
+    /// Announces thread `me`, 0 or 1, and returns `true` if it may enter. Each thread
+    /// calls this once. Both never enter; if they come at the same time, neither may.
     ///
     /// # Panics
     ///
     /// If `me` is neither 0 nor 1.
     #[inline]
     pub fn try_enter(&self, me: usize) -> bool {
-        self.wants[me].0.store(true, Ordering::Release); // pairs with the other's load below
-        // Pairs with the other thread's fence: one of the two loads sees the other's store.
+        self.wants[me].0.store(true, Ordering::Release); // pairs with the load below
+        // Pairs with the other thread's fence: one of the two loads sees the other's
+        // store.
         fence(Ordering::SeqCst);
-        !self.wants[1 - me].0.load(Ordering::Acquire) // pairs with the other's store above
+        !self.wants[1 - me].0.load(Ordering::Acquire) // pairs with the store above
     }
     // ANCHOR_END: enter
 }
