@@ -1,12 +1,11 @@
-// Looks at every page of the printed book the way readers do: in each theme, on a wide screen and on a phone, in the
-// order of the table of contents. It finds what breaks only in a browser: errors of scripts, requests that fail or leave
-// the site, pages wider than the phone, text that a reader with little sight or a screen reader cannot use, and markup of
-// ours that is no HTML.
+// Visits every page of the printed book as readers do: in each theme, on a wide screen and on a phone, in the order of the
+// table of contents. It finds what breaks only in a browser: script errors, requests that fail or leave the site, pages
+// wider than the phone, text that readers with low vision or screen readers cannot use, and invalid HTML of our own.
 //
 //     node pages.mjs http://127.0.0.1:3000/ [--shots FOLDER]
 //
-// Exits 1 with a line for every finding. mdBook's own faults are listed in `known`; one that is no longer there is a
-// finding as well, so that the list cannot outlive its reason.
+// Prints a line for every finding and exits with 1 if there is one. `known` lists mdBook's own faults; a fault that is no
+// longer there is a finding, too, so that the list cannot outlive its reason.
 
 import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
@@ -22,9 +21,9 @@ if (!base || (flag && flag !== "--shots")) {
 const themes = ["light", "rust", "coal", "navy", "ayu"];
 const widths = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
 
-// What mdBook's pages get wrong and a style sheet cannot set right: axe's rule, the element's start, and whether every
-// book has it. The label that opens the table of contents has attributes that only a button may have; the bar above the
-// page is no landmark; and what scrolls sideways has no tabindex, although browsers let the keyboard in.
+// Faults of mdBook's pages that a style sheet cannot mend: axe's rule, the start of the element, and whether every book has
+// the fault. The label that opens the table of contents has attributes reserved for buttons, the bar above the page is no
+// landmark, and elements that scroll sideways have no tabindex, although browsers let the keyboard in.
 const known = [
   ["aria-allowed-attr", '<label id="mdbook-sidebar-toggle"', true],
   ["aria-prohibited-attr", '<label id="mdbook-sidebar-toggle"', true],
