@@ -518,6 +518,16 @@ fn lent_memory_arrives_and_a_full_pipe_says_so() {
     assert_eq!(hears(&peer), [LENT[0].load(Ordering::Relaxed); 1000]);
 }
 
+/// Makes `accept` fail with `EINVAL` when dropped, even by a failed assertion, so that the proxy ends.
+struct Closing<'a>(&'a TcpListener);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        // SAFETY: an open socket.
+        unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RD) };
+    }
+}
+
 /// Runs a proxy in front of `to` while `talk` talks to it. Returns what it reported, sorted and
 /// without the client's address, and the error that ended it.
 fn with_proxy(
@@ -536,9 +546,9 @@ fn with_proxy(
                 );
             })
         });
+        let closing = Closing(&listener);
         talk(listener.local_addr().unwrap());
-        // SAFETY: an open socket. `accept` on it fails with EINVAL from now on.
-        assert_eq!(unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RD) }, 0);
+        drop(closing);
         running.join().unwrap()
     });
     let mut reports = reports.into_inner().unwrap();
@@ -635,14 +645,14 @@ fn the_proxy_outlives_its_log() {
         let running = scope.spawn(|| {
             proxy.run(&listener, |client, ended| log::line(format_args!("{client}: {ended:?}")))
         });
+        let closing = Closing(&listener);
         for _ in 0..2 {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             client.shutdown(Shutdown::Write).unwrap();
             drop(origin.accept().unwrap());
             assert_eq!(hears(&client), b"");
         }
-        // SAFETY: an open socket. `accept` on it fails with EINVAL from now on.
-        assert_eq!(unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RD) }, 0);
+        drop(closing);
         assert_eq!(running.join().unwrap().raw_os_error(), Some(libc::EINVAL));
     });
 }
