@@ -418,6 +418,15 @@ fn each_time_of_modification_has_a_tag_of_its_own() {
 }
 
 #[test]
+fn a_time_in_the_future_is_sent_as_now() {
+    let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let hour = Duration::from_secs(3600);
+    for (modified, sent) in [(now + hour, now), (now, now), (now - hour, now - hour)] {
+        assert_eq!(Version { size: 7, modified }.last_modified(now), date::date(sent));
+    }
+}
+
+#[test]
 fn a_date_that_http_cannot_express_is_no_validator() {
     let place = site();
     let file = File::options().write(true).open(place.root().join("ten")).unwrap();
@@ -587,12 +596,16 @@ fn site() -> Place {
 type Troubles = Arc<Mutex<Vec<(ErrorKind, String)>>>;
 
 fn start(root: &Path, limits: Limits) -> (FileServer, Troubles) {
+    start_at("127.0.0.1:0", root, limits)
+}
+
+fn start_at(address: &str, root: &Path, limits: Limits) -> (FileServer, Troubles) {
     let troubles = Troubles::default();
     let theirs = troubles.clone();
     let report = move |_: Option<SocketAddr>, error: &io::Error| {
         theirs.lock().unwrap().push((error.kind(), error.to_string()));
     };
-    (FileServer::start(root, "127.0.0.1:0", limits, report).unwrap(), troubles)
+    (FileServer::start(root, address, limits, report).unwrap(), troubles)
 }
 
 /// Waits until the server has reported an error of `kind`.
@@ -1130,6 +1143,7 @@ fn a_connection_beyond_the_limit_is_answered_503_at_once() {
     let refused = third.reply(false).unwrap();
     assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")));
     assert!(third.closed());
+    assert_eq!(server.counts().failed, 0, "to refuse a client is no error");
     inside.iter_mut().for_each(|client| {
         assert_eq!(client.get("/ten").status, 200, "open connections are not affected")
     });
@@ -1145,12 +1159,15 @@ fn a_file_that_shrinks_ends_its_connection_and_no_other() {
     let mut other = Client::new(&server);
     assert_eq!(other.get("/ten").status, 200);
     let mut client = Client::new(&server);
-    let head = client.send("GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").head().unwrap();
-    assert!(head.contains("Content-Length: 67108864\r\n"));
+    let request = "GET /huge HTTP/1.1\r\nHost: a\r\nRange: bytes=1000-\r\n\r\n";
+    let head = client.send(request).head().unwrap();
+    assert!(head.contains("Content-Length: 67107864\r\n"));
     OpenOptions::new().write(true).open(site.root().join("huge")).unwrap().set_len(0).unwrap();
     let rest = client.0.read_to_end(&mut Vec::new()).unwrap();
     assert!(rest < 64 << 20, "the promised length cannot be sent, and the client can tell");
     reported(&troubles, ErrorKind::UnexpectedEof);
+    let sent = format!("sent {rest} of 67107864 bytes of the file: ");
+    assert!(troubles.lock().unwrap()[0].1.starts_with(&sent), "{sent}: {troubles:?}");
     assert_eq!(other.get("/ten").body, b"0123456789");
 }
 
@@ -1163,12 +1180,14 @@ fn shutdown_finishes_what_is_in_flight() {
     assert_eq!(idle.get("/ten").status, 200);
     let mut busy = Client::new(&server);
     busy.send("GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").head().unwrap();
+    let begun = Instant::now();
     let shutdown = thread::spawn(move || server.shutdown(PATIENCE));
     assert!(idle.closed(), "an idle connection ends at once");
     assert!(!shutdown.is_finished());
     busy.0.read_exact(&mut vec![0; 64 << 20]).unwrap();
     drop(busy);
     let counts = shutdown.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE, "the last connection wakes it");
     assert_eq!(
         (counts.accepted, counts.responses, counts.cut_off, counts.failed),
         (2, 2, 0, 0),
@@ -1203,6 +1222,9 @@ fn an_address_in_use_is_named() {
     let error = FileServer::start(&place.root(), &*address, calm(), |_, _| {}).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&format!("listening on {address}: ")), "{error}");
+    drop(server);
+    let (again, _) = start_at(&*address, &place.root(), calm());
+    assert_eq!(again.address().to_string(), address, "dropping a server frees its address");
 }
 
 #[test]

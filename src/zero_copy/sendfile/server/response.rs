@@ -152,3 +152,31 @@ fn status_of(error: &io::Error) -> u16 {
         _ => 500,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_kernel_become_statuses() {
+        for (errno, status) in [
+            (libc::EACCES, 403),
+            (libc::EPERM, 403),
+            (libc::ENOENT, 404),
+            (libc::ENOTDIR, 404),
+            (libc::EXDEV, 404),
+            (libc::ELOOP, 404),
+            (libc::ENAMETOOLONG, 404),
+            (libc::ENXIO, 404),
+            (libc::ENODEV, 404),
+            (libc::EMFILE, 503),
+            (libc::ENFILE, 503),
+            (libc::ENOMEM, 503),
+            (libc::EAGAIN, 503),
+            (libc::EIO, 500),
+        ] {
+            let error = io::Error::from_raw_os_error(errno);
+            assert_eq!(status_of(&error), status, "{error}");
+        }
+    }
+}
