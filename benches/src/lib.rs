@@ -1,9 +1,9 @@
-//! What the benches share: clocks that count CPU time, and a way to say that something cannot be
-//! measured here.
+//! Shared parts of the benches: clocks that measure CPU time, and reports of benchmarks that are not
+//! possible here.
 //!
-//! A bench has one criterion group a figure, its functions in the order in which the chapter meets
-//! them, and the group `NAME_aa` with the functions `first` and `second`, which run the same code:
-//! what differs between those two is noise.
+//! A bench has one criterion group per figure, with its functions in the order of the chapter, and the
+//! group `NAME_aa`, whose functions `first` and `second` run the same code: any difference between
+//! these two is noise.
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs, io};
 
-/// Makes a clock of this crate criterion's: times in the units of the wall's, read by the function.
+/// Implements criterion's `Measurement` for a clock that `$read` reads, in the units of wall time.
 macro_rules! measure_by {
     ($clock:ty, $read:path) => {
         impl Measurement for $clock {
@@ -48,18 +48,18 @@ macro_rules! measure_by {
     };
 }
 
-/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, where
-/// criterion's own clock measures what passes on the wall. Threads that help it are not counted.
+/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, instead of wall
+/// time. Threads that help it do not count.
 pub struct ThreadTime;
 measure_by!(ThreadTime, cpu::thread);
 
-/// Measures the CPU time of the whole process: what the kernel's workers and the other end of a
-/// connection do for a sender too.
+/// Measures the CPU time of the whole process, including the kernel's workers and the other end of a
+/// connection.
 pub struct ProcessTime;
 measure_by!(ProcessTime, cpu::process);
 
-/// Prints why a benchmark, function or whole group (`id`) cannot run on this machine and leaves the
-/// reason beside criterion's results, where the book finds it.
+/// Prints the reason why a benchmark, function or whole group (`id`) cannot run on this machine, and
+/// writes it next to criterion's results, where the book finds it.
 ///
 /// # Errors
 ///
@@ -72,12 +72,12 @@ pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     fs::write(folder.join("not_possible.json"), json)
 }
 
-/// Runs a bench, or a part of one, with what it needs: two cores, most often. Where that cannot be
-/// had, says why of each of `ids`.
+/// Runs `bench` with the resource that it needs, usually two cores. If the resource is not available,
+/// reports the reason for each of `ids`.
 ///
 /// # Errors
 ///
-/// What the bench reports, or if the reason cannot be written.
+/// The errors of `bench`, or of writing the reason.
 pub fn with<T>(
     needed: Result<T, impl Display>,
     ids: &[&str],
@@ -89,11 +89,11 @@ pub fn with<T>(
     }
 }
 
-/// Stands where a bench is built for Linux only, and is never called: on other systems threads are
-/// not pinned, so there are no two cores to run [`with`].
+/// Stands in for a bench that is built on Linux only. It is never called: other systems do not pin
+/// threads, so [`with`] has no two cores to run on.
 #[cfg(not(target_os = "linux"))]
 pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
-    unreachable!("there is a reason not to")
+    unreachable!("no two cores without pinning")
 }
 
 /// Returns the folder that criterion writes to, as criterion determines it: `CRITERION_HOME`, or
@@ -117,7 +117,7 @@ fn criterion_output() -> io::Result<PathBuf> {
     }
 }
 
-/// A parameter with its unit, as the figures print it: `64KiB`, `1MiB`.
+/// Formats a parameter with its unit, as the figures print it: `64KiB`, `1MiB`.
 pub fn size(bytes: usize) -> String {
     match bytes {
         b if b % (1 << 20) == 0 => format!("{}MiB", b >> 20),
@@ -126,7 +126,7 @@ pub fn size(bytes: usize) -> String {
     }
 }
 
-/// `bytes` as criterion's throughput.
+/// Converts `bytes` to criterion's throughput.
 pub fn bytes(bytes: usize) -> Throughput {
     Throughput::Bytes(bytes as u64)
 }

@@ -37,7 +37,7 @@ impl<T: Send + 'static> Dropper<T> {
         let Some(queue) = &self.queue else { return Err(value) };
         match queue.try_send(value) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(value) | TrySendError::Disconnected(value)) => Err(value),
+            Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => Err(back),
         }
     }
 }
