@@ -99,8 +99,7 @@ impl Arena {
     }
 
     // ANCHOR: place
-    /// Returns uninitialized memory for `count` values, aligned and not handed out
-    /// before; dangling if they have no size.
+    /// Returns uninitialized memory for `count` values; dangling if they have no size.
     fn place<T>(&self, count: usize) -> Result<NonNull<T>, Full> {
         // An error stands for more bytes than the address space has.
         let layout = Layout::array::<T>(count).map_err(|_| Full)?;
@@ -114,8 +113,7 @@ impl Arena {
         self.bump(layout).map(NonNull::cast).ok_or(Full)
     }
 
-    /// Returns the next free memory of the current chunk, or `None` if it has no room for
-    /// `layout`.
+    /// Returns the next memory of the current chunk, or `None` if it has no room.
     fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let (start, used) = (self.start.get(), self.used.get());
         let padding = (start.addr().get() + used).wrapping_neg() & (layout.align() - 1);

@@ -8,11 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 // ANCHOR: budget
 /// Counts the bytes that are taken, and never lets them exceed the limit.
 ///
-/// The check and the addition are one atomic step. If they were two, two threads could
-/// both see room for one request. If a thread added first and subtracted again on excess,
-/// it could make a request of another thread fail that fits. The loom models
-/// `allocation::budget_keeps_its_limit`, `…_of_two_steps_is_broken` and
-/// `…_that_backs_out_is_broken` show all three.
+/// Check and addition are one atomic step. As two steps, two threads could both see room
+/// for one request; and adding first, with a subtraction on excess, can refuse a request
+/// that fits. The models `allocation::budget_…` show all three.
 #[derive(Debug)]
 pub struct Budget {
     live: AtomicUsize,

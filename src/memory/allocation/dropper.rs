@@ -13,17 +13,15 @@ pub struct Dropper<T> {
 
 // ANCHOR: dropper
 impl<T: Send + 'static> Dropper<T> {
-    /// Starts the thread, with a queue of at most `waiting` values, whose memory is not
-    /// free yet.
+    /// Starts the thread, with a queue of at most `waiting` values, still allocated.
     ///
     /// # Errors
     ///
     /// If the thread cannot be started.
     pub fn start(waiting: usize) -> io::Result<Self> {
         let (queue, values) = sync_channel(waiting);
-        let thread = Builder::new()
-            .name("dropper".to_owned())
-            .spawn(move || values.iter().for_each(drop))?;
+        let drop_all = move || values.iter().for_each(drop);
+        let thread = Builder::new().name("dropper".to_owned()).spawn(drop_all)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -31,14 +29,12 @@ impl<T: Send + 'static> Dropper<T> {
     ///
     /// # Errors
     ///
-    /// Returns the value if the queue is full or a drop has panicked. Drop it here then,
-    /// slowly.
+    /// Returns the value if the queue is full or a drop has panicked: drop it here then.
     pub fn hand_over(&self, value: T) -> Result<(), T> {
         let Some(queue) = &self.queue else { return Err(value) };
-        match queue.try_send(value) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => Err(back),
-        }
+        queue.try_send(value).map_err(|error| match error {
+            TrySendError::Full(value) | TrySendError::Disconnected(value) => value,
+        })
     }
 }
 // ANCHOR_END: dropper
