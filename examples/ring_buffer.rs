@@ -113,6 +113,6 @@ fn trips(
 /// Streams 20,000 items, uncounted.
 fn stream_once(name: &str) -> io::Result<ExitCode> {
     let (push, pop) = Variant::new(name)?.ends(CAPACITY);
-    experiment::stream(20_000, push, pop);
+    experiment::stream(20_000, push, pop)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -100,7 +100,8 @@ fn locks(report: &mut Report) {
         syscalls::trace(alone).map(|((), calls)| calls.total())
     });
     set(report, "mutex", "futex_held", || {
-        syscalls::trace(wait_for_a_mutex).map(|(_, calls)| calls.of("futex").made)
+        let (waiter, calls) = syscalls::trace(wait_for_a_mutex)?;
+        waiter.map(|_| calls.of("futex").made)
     });
     set(report, "mutex", "cpu_ms_on_one_core", || crowd(SECTIONS, |work| work(&mut lock(&mutex))));
     set(report, "spin", "cpu_ms_on_one_core", || {

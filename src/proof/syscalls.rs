@@ -101,7 +101,7 @@ pub fn trace<T>(_work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux {
     use super::{Call, Calls};
-    use crate::sys::cvt;
+    use crate::sys::{cvt, trying};
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::ptr;
@@ -186,7 +186,9 @@ mod linux {
         // moment; `helper` makes bare system calls and touches `shared`, then exits.
         let helper = unsafe {
             match libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) {
-                -1 => return Err(io::Error::last_os_error()),
+                -1 => {
+                    return trying("starting the tracer (clone)", Err(io::Error::last_os_error()));
+                }
                 0 => helper(thread, shared),
                 pid => pid as libc::pid_t,
             }

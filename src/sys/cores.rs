@@ -1,8 +1,8 @@
 //! Pinning threads to cores.
 
-use super::error::unsupported;
 #[cfg(target_os = "linux")]
-use super::error::{cvt, trying};
+use super::error::cvt;
+use super::error::{trying, unsupported};
 use std::hint::spin_loop;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -162,11 +162,11 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     let times: Vec<io::Result<_>> = thread::scope(|scope| {
         let one = &one;
         let start = |(index, core)| {
-            let thread = thread::Builder::new().spawn_scoped(scope, move || one(index, core));
+            let thread = spawn(scope, move || one(index, core));
             if thread.is_err() {
                 ready.fetch_add(1, Ordering::Release); // not pinned, so the others give up
             }
-            trying("starting a thread", thread)
+            thread
         };
         let threads: Vec<_> = cores.iter().copied().enumerate().map(start).collect();
         threads.into_iter().map(|thread| joined(thread?)).collect()
@@ -199,15 +199,14 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
     // Relaxed below: the flags publish no other data.
     let (started, over) = (AtomicBool::new(false), AtomicBool::new(false));
     thread::scope(|scope| {
-        let busy = thread::Builder::new().spawn_scoped(scope, || {
+        let busy = spawn(scope, || {
             let pinned = pin(core);
             started.store(true, Ordering::Relaxed);
             while pinned.is_ok() && !over.load(Ordering::Relaxed) {
                 spin_loop();
             }
             pinned
-        });
-        let busy = trying("starting a thread", busy)?;
+        })?;
         let end = Over(&over);
         while !started.load(Ordering::Relaxed) {
             spin_loop();
@@ -216,6 +215,18 @@ pub fn beside<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T> {
         drop(end);
         joined(busy).map(|()| result)
     })
+}
+
+/// Starts a thread in `scope`.
+///
+/// # Errors
+///
+/// If the system has no room for another thread.
+pub fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<thread::ScopedJoinHandle<'scope, T>> {
+    trying("starting a thread", thread::Builder::new().spawn_scoped(scope, work))
 }
 
 /// Joins `thread` and returns its result.

@@ -102,20 +102,26 @@ pub fn trips<A, B>(
 
 /// Streams `items` numbers from one thread to another. A thread that finds the queue full or empty
 /// yields.
+///
+/// # Errors
+///
+/// If no thread can be started.
 pub fn stream(
     items: u64,
     mut push: impl FnMut(u64) -> bool + Send,
     mut pop: impl FnMut() -> Option<u64> + Send,
-) {
+) -> io::Result<()> {
     fn yield_until(mut done: impl FnMut() -> bool) {
         while !done() {
             thread::yield_now();
         }
     }
     thread::scope(|scope| {
-        scope.spawn(move || (0..items).for_each(|item| yield_until(|| push(item))));
+        let pushing = move || (0..items).for_each(|item| yield_until(|| push(item)));
+        cores::spawn(scope, pushing)?;
         (0..items).for_each(|_| yield_until(|| pop().is_some()));
-    });
+        Ok(())
+    })
 }
 
 /// Times `n` round trips of a bare word that the two threads write alternately.

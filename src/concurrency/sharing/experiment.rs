@@ -4,7 +4,7 @@
 use super::variants::lock;
 use crate::harness::report::Report;
 use crate::proof::cpu;
-use crate::sys::{cores, unsupported};
+use crate::sys::{cores, trying, unsupported};
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -29,7 +29,11 @@ pub fn lost_additions(
 
 /// Waits for a mutex that the calling thread holds and releases, in another thread. Returns that
 /// thread, so that its end is not counted.
-pub fn wait_for_a_mutex() -> thread::JoinHandle<()> {
+///
+/// # Errors
+///
+/// If no thread can be started.
+pub fn wait_for_a_mutex() -> io::Result<thread::JoinHandle<()>> {
     let shared = Arc::new((Mutex::new(()), AtomicBool::new(false), AtomicBool::new(false)));
     let until = |flag: &AtomicBool| {
         while !flag.load(Acquire) {
@@ -37,16 +41,17 @@ pub fn wait_for_a_mutex() -> thread::JoinHandle<()> {
         }
     };
     let (held, theirs) = (lock(&shared.0), shared.clone());
-    let waiter = thread::spawn(move || {
+    let waiter = thread::Builder::new().spawn(move || {
         theirs.1.store(true, Release);
         drop(lock(&theirs.0));
         theirs.2.store(true, Release);
     });
+    let waiter = trying("starting a thread", waiter)?;
     until(&shared.1);
     thread::sleep(Duration::from_millis(50)); // until the waiter sleeps
     drop(held);
     until(&shared.2);
-    waiter
+    Ok(waiter)
 }
 
 /// Returns the CPU time, in milliseconds, of four threads on one core. Each does a few microseconds
@@ -54,7 +59,7 @@ pub fn wait_for_a_mutex() -> thread::JoinHandle<()> {
 ///
 /// # Errors
 ///
-/// As [`cores::allowed`], [`cores::pin`] and [`cpu::process`].
+/// As [`cores::allowed`], [`cores::pin`] and [`cpu::process`]; if a thread cannot be started.
 pub fn crowd(
     sections: usize,
     exclusively: impl Fn(&mut dyn FnMut(&mut u64)) + Sync,
@@ -62,14 +67,14 @@ pub fn crowd(
     let core = cores::allowed()?[0];
     let before = cpu::process()?;
     let work = |sum: &mut u64| (0..10_000).for_each(|step| *sum = black_box(*sum ^ step));
-    let thread = || {
+    let pinned = || {
         cores::pin(core)?;
         (0..sections).for_each(|_| exclusively(&mut { work }));
         Ok(())
     };
     let ended: io::Result<Vec<()>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
-        threads.into_iter().map(cores::joined).collect()
+        let threads: Vec<_> = (0..4).map(|_| cores::spawn(scope, pinned)).collect();
+        threads.into_iter().map(|thread| cores::joined(thread?)).collect()
     });
     ended?;
     Ok((cpu::process()? - before).as_millis() as u64)

@@ -29,15 +29,15 @@ pub(super) fn ping_pong(
 ) -> io::Result<Trips> {
     // ANCHOR: ping_pong
     thread::scope(|scope| {
-        let first = scope.spawn(move || {
+        let first = cores::spawn(scope, move || {
             cores::pin(here)?;
             let (ready, partner_ready) = mpsc::channel();
-            let partner = scope.spawn(move || {
+            let partner = cores::spawn(scope, move || {
                 let pinned = cores::pin(there);
                 let go = pinned.is_ok();
                 let _ = ready.send(pinned); // fails only if the other thread has given up
                 if go { counted(|| (0..=trips).try_for_each(|_| pong())) } else { Ok(((), 0)) }
-            });
+            })?;
             // Start only when both are pinned: a thread would wait forever for a partner
             // that has given up.
             partner_ready.recv().map_err(io::Error::other)??;
@@ -48,7 +48,7 @@ pub(super) fn ping_pong(
                 Ok(start.elapsed())
             })?;
             Ok(Trips { time, switches: ours + joined(partner)?.1 })
-        });
+        })?;
         joined(first)
     })
     // ANCHOR_END: ping_pong
