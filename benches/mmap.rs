@@ -1,10 +1,10 @@
-//! The cost of reading through a map: a whole file of 4 KiB to 16 MiB and its sum, with a warm and a
-//! cold page cache; random blocks of a file of 256 MiB; the share of the copy beside a cheap checksum
-//! and an expensive one; and unmapping beside another thread.
+//! The cost of reading through a map: a whole file of 4 KiB to 16 MiB and its sum, with a warm and
+//! a cold page cache; random blocks of a file of 256 MiB; the share of the copy beside a cheap
+//! checksum and an expensive one; and unmapping beside another thread.
 //!
-//! Files are written 64 KiB at a time, so that the page cache holds them as most programs leave them;
-//! those for huge pages are written at once. The clock is wall time: nothing here waits for another
-//! thread.
+//! Files are written 64 KiB at a time, so that the page cache holds them as most programs leave
+//! them; those for huge pages are written at once. The clock is wall time: nothing here waits for
+//! another thread.
 
 use perf_proved_benches::not_possible;
 use std::io;
@@ -251,8 +251,8 @@ mod bench {
         Ok(())
     }
 
-    /// Maps 64 KiB, touches a page and unmaps, alone and beside a thread of this process that runs on
-    /// another core.
+    /// Maps 64 KiB, touches a page and unmaps, alone and beside a thread of this process that runs
+    /// on another core.
     fn unmap(
         criterion: &mut Criterion,
         scratch: &Scratch,

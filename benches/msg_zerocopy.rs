@@ -3,10 +3,10 @@
 //!
 //! The sender runs on one core and the reader on another, with a connection for each variant.
 //! `msg_zerocopy_cpu` is the CPU time of the whole process, because work that the kernel defers may
-//! run on the reader's clock or on a worker's; it includes the reader's own copy, the same for every
-//! variant. `msg_zerocopy` is wall time, until the reader has confirmed the last byte and every
-//! buffer is back. `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the sending
-//! thread and that of the process.
+//! run on the reader's clock or on a worker's; it includes the reader's own copy, the same for
+//! every variant. `msg_zerocopy` is wall time, until the reader has confirmed the last byte and
+//! every buffer is back. `msg_zerocopy_splice` sends a file of 1 MiB on two clocks, that of the
+//! sending thread and that of the process.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;

@@ -106,7 +106,8 @@ mod linux {
         report.promise("a sealed file keeps its bytes", kept);
     }
 
-    /// Gives the naive version an empty file, a directory and, three times, a file that is not text.
+    /// Gives the naive version an empty file, a directory and, three times, a file that is not
+    /// text.
     fn naive_faults(report: &mut Report) {
         report.measure("naive_empty", "errno", experiment::naive_errno_of_empty);
         report.measure("naive_directory", "errno", experiment::naive_errno_of_directory);

@@ -86,8 +86,8 @@ mod linux {
     /// The calls that the variants differ in.
     const CALLS: [&str; 4] = ["sendto", "recvmsg", "ppoll", "io_uring_enter"];
 
-    /// Counts the calls of one variant, the buffers that came back, and those that the kernel reports
-    /// as copied. The receiver checks every byte.
+    /// Counts the calls of one variant, the buffers that came back, and those that the kernel
+    /// reports as copied. The receiver checks every byte.
     fn count(report: &mut Report, name: &str, size: usize) -> io::Result<()> {
         let mut experiment = Experiment::new(name, size, None)?;
         let intact = experiment.send_checked(BUFFERS)?;
@@ -107,8 +107,9 @@ mod linux {
     }
 
     // ANCHOR: naive_reuse
-    /// Sends to a client that does not read yet until the socket is full, refills the buffer, and
-    /// only then reads. Returns the number of bytes sent, and the number of these that are new.
+    /// Sends to a client that does not read yet until the socket is full, refills the buffer,
+    /// and only then reads. Returns the number of bytes sent, and the number of these that
+    /// are new.
     fn naive_reuse() -> io::Result<(u64, u64)> {
         let (mut client, socket) = pair()?;
         let mut buffer = vec![b'a'; 16 << 20];

@@ -1,5 +1,5 @@
-//! Every variant finds the same sum, a load from a truncated map kills a child and not this process,
-//! a sealed file never changes, and the naive version fails as its documentation says.
+//! Every variant finds the same sum, a load from a truncated map kills a child and not this
+//! process, a sealed file never changes, and the naive version fails as its documentation says.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::child::{End, end_of};
@@ -136,8 +136,8 @@ fn a_load_beyond_the_new_end_kills_but_reads_zeros_up_to_the_end_of_its_page() {
     assert_eq!(map.bytes()[page() + 1].load(Relaxed), 0, "the rest of the last page");
     assert_eq!(signal_of_load(&map, 2 * page() - 1).unwrap(), 0);
     assert_eq!(signal_of_load(&map, 2 * page()).unwrap(), libc::SIGBUS);
-    // When the file grows again, the page is back, filled with zeros. So a later look at the size does
-    // not show what happened in between.
+    // When the file grows again, the page is back, filled with zeros. So a later look at the size
+    // does not show what happened in between.
     file.set_len(4 * page() as u64).unwrap();
     assert_eq!(signal_of_load(&map, 2 * page()).unwrap(), 0);
     assert_eq!(map.bytes()[2 * page()].load(Relaxed), 0);
@@ -242,7 +242,8 @@ fn an_evicted_file_is_out_of_memory_and_a_read_brings_it_back() {
     assert_eq!(page_cache::resident(&file).unwrap(), pages);
     match page_cache::evict(&file) {
         Ok(()) => assert_eq!(page_cache::resident(&file).unwrap(), 0),
-        Err(error) => return assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"), // a file system in memory
+        // A file system in memory.
+        Err(error) => return assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
     }
     assert_eq!(Variant::new("map").unwrap().sum(&file, MIB).unwrap(), sum::of_bytes(&pattern(MIB)));
     assert_eq!(page_cache::resident(&file).unwrap(), pages);

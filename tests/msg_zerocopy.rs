@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 
-/// Makes the tests that pin many pages take turns: an ordinary user's processes share one account of
-/// `RLIMIT_MEMLOCK`, usually 8 MiB. Returns `None`, after saying why, where other processes or a
+/// Makes the tests that pin many pages take turns: an ordinary user's processes share one account
+/// of `RLIMIT_MEMLOCK`, usually 8 MiB. Returns `None`, after saying why, where other processes or a
 /// lower limit leave less than half of that.
 fn pinning() -> Option<MutexGuard<'static, ()>> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -195,8 +195,8 @@ fn a_full_socket_is_waited_for_and_a_deadline_holds() {
         ErrorKind::TimedOut
     );
 
-    // Once the peer reads, the buffer comes back with the number of bytes sent, and the next one has
-    // room in time.
+    // Once the peer reads, the buffer comes back with the number of bytes sent, and the next one
+    // has room in time.
     let peer = reads_all(peer);
     let back = all_back(&mut sender);
     assert_eq!((back.len(), back[0].buffer == whole), (1, true));

@@ -225,7 +225,8 @@ impl Report {
         None
     }
 
-    /// Sets one cell to the result of `measure`: an [`attempt`](Self::attempt) for a single quantity.
+    /// Sets one cell to the result of `measure`: an [`attempt`](Self::attempt) for a single
+    /// quantity.
     pub fn measure<V: Into<Value>>(
         &mut self,
         variant: &str,

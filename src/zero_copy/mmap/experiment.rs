@@ -1,4 +1,4 @@
-//! What the example measures with, and what the tests share with it.
+//! The experiments of the example, and what the tests share with them.
 
 use super::variants::{BUFFER, Variant};
 use super::{Advice, Map, naive, page_cache, sum};
@@ -83,8 +83,8 @@ impl Temporary {
     ///
     /// # Errors
     ///
-    /// `Unsupported` if the file stays in memory, or if it gets no huge pages although `variant` asks
-    /// for them.
+    /// `Unsupported` if the file stays in memory, or if it gets no huge pages although `variant`
+    /// asks for them.
     pub fn cold_faults(&self, variant: &mut Variant) -> io::Result<(Usage, usize)> {
         page_cache::evict(&self.file)?;
         let used = self.faults(variant)?;
@@ -143,14 +143,14 @@ impl Unmapping {
         })())
     }
 
-    /// Maps the file, touches it and unmaps it 1,000 times, pinned to the first core, and counts the TLB
-    /// shootdowns of the whole machine meanwhile. If `beside`, another thread of this process keeps the
-    /// second core busy. The calling thread stays pinned.
+    /// Maps the file, touches it and unmaps it 1,000 times, pinned to the first core, and counts
+    /// the TLB shootdowns of the whole machine meanwhile. If `beside`, another thread of this
+    /// process keeps the second core busy. The calling thread stays pinned.
     ///
     /// # Errors
     ///
-    /// `Unsupported` if this process may use one core only, or if the kernel does not count shootdowns;
-    /// otherwise the errors of the file, of pinning and of `mmap(2)`.
+    /// `Unsupported` if this process may use one core only, or if the kernel does not count
+    /// shootdowns; otherwise the errors of the file, of pinning and of `mmap(2)`.
     pub fn shootdowns(&self, beside: bool) -> io::Result<u64> {
         let same = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         let (here, there, file) = self.0.as_ref().map_err(same)?;

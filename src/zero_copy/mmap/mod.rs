@@ -33,13 +33,16 @@ static_assertions::assert_cfg!(target_pointer_width = "64", "`Map::words` is for
 // ANCHOR: map
 /// A read-only, shared mapping of the beginning of a file, unmapped on drop.
 ///
-/// Other processes can still change the file, and with it the bytes under this map. So the bytes are
-/// atomics, read by `Relaxed` loads, which are [allowed on read-only
-/// memory](https://doc.rust-lang.org/std/sync/atomic/index.html#atomic-accesses-to-read-only-memory).
+/// Other processes can still change the file, and with it the bytes under this map. So the bytes
+/// are atomics, read by `Relaxed` loads, which are [allowed on read-only memory].
+///
 /// Truncating the file takes pages away, and **a load from a page beyond the new end kills the
 /// process** with `SIGBUS`. That is safe in Rust's sense, like a stack overflow: no other memory is
 /// touched. If you cannot accept it, map only files that no other program may write to, or use
 /// [`SealedMap`](sealed::SealedMap).
+///
+/// [allowed on read-only memory]:
+///     https://doc.rust-lang.org/std/sync/atomic/index.html#atomic-accesses-to-read-only-memory
 #[derive(Debug)]
 pub struct Map {
     /// Page-aligned and mapped for reading until `self` is dropped; aligned and dangling if
@@ -93,8 +96,8 @@ impl Map {
     }
 
     // ANCHOR: whole
-    /// Maps the whole file at its current length. An empty file gives an empty map, without a system
-    /// call.
+    /// Maps the whole file at its current length. An empty file gives an empty map, without a
+    /// system call.
     ///
     /// ```
     /// use perf_proved::zero_copy::mmap::Map;
@@ -128,29 +131,27 @@ impl Map {
     // ANCHOR: bytes
     /// Returns the bytes. Each load sees the file as it is then.
     pub fn bytes(&self) -> &[AtomicU8] {
-        // SAFETY: mapped until `self` is dropped. An `AtomicU8` may change at any time, and its
-        // Relaxed loads may read from read-only memory.
+        // SAFETY: mapped until `self` is dropped. An `AtomicU8` may change at any time, and
+        // its Relaxed loads may read from read-only memory.
         unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), self.length) }
     }
 
-    /// Returns the same memory in words, without the last bytes if the length is not a multiple of 8.
+    /// Returns the whole words of the same memory.
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: as above; a mapping begins at a page, so its words are aligned. On the 64-bit
-        // systems that this is built for, loads of 8 bytes may read from read-only memory too.
-        unsafe {
-            slice::from_raw_parts(self.start.as_ptr().cast(), self.length / size_of::<AtomicU64>())
-        }
+        let count = self.length / size_of::<AtomicU64>();
+        // SAFETY: as above; a mapping begins at a page, so its words are aligned. On 64-bit
+        // systems, loads of 8 bytes may read from read-only memory too.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().cast(), count) }
     }
 
     /// Returns the bytes as a slice.
     ///
     /// # Safety
     ///
-    /// While the slice lives, no process may change these bytes of the file or truncate it. Or the
-    /// slice must go into a system call and nowhere else, so that the program itself loads nothing.
+    /// While the slice lives, no process may change these bytes or truncate the file, or the
+    /// slice must go into a system call and nowhere else.
     pub unsafe fn as_slice(&self) -> &[u8] {
-        // SAFETY: mapped for reading until `self` is dropped; the caller promises that nothing
-        // changes.
+        // SAFETY: mapped until `self` is dropped; the caller promises that nothing changes.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
     // ANCHOR_END: bytes

@@ -21,10 +21,9 @@ use std::{ptr, slice};
 pub fn map_file<'a>(path: &Path) -> io::Result<&'a [u8]> {
     let file = File::open(path)?;
     let length = file.metadata()?.len() as usize;
+    let (protection, flags, fd) = (libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd());
     // SAFETY: a new mapping of an open descriptor, at an address that the kernel chooses.
-    let start = unsafe {
-        libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
-    };
+    let start = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, fd, 0) };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

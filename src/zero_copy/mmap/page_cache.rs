@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Returns the number of pages of `file` that are in the page cache, by `mincore(2)`. The caller must
-/// own the file or be allowed to write to it.
+/// Returns the number of pages of `file` that are in the page cache, by `mincore(2)`. The caller
+/// must own the file or be allowed to write to it.
 ///
 /// # Errors
 ///

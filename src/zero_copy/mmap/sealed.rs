@@ -61,7 +61,7 @@ impl SealedMap {
             let reason = "the file is not sealed against writing and shrinking";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
-        Ok(Self { map: Map::whole(&file)?, file }) // the length is read after the seals: final
+        Ok(Self { map: Map::whole(&file)?, file }) // its length can no longer change
     }
     // ANCHOR_END: new
 

@@ -1,4 +1,4 @@
-//! A network device that discards everything: nobody receives what is sent there, so nothing needs
+//! A network device that discards everything: no one receives what is sent there, so nothing needs
 //! to be copied.
 
 use crate::sys::{cvt, moved, trying};

@@ -1,4 +1,4 @@
-//! What the example, the bench and the tests measure with.
+//! The experiments of the example, the bench and the tests.
 
 use super::outstanding::Returned;
 use super::ring::{self, Ring};
@@ -38,8 +38,8 @@ impl Experiment {
         Ok(Self { variant, line, bytes })
     }
 
-    /// Sends `buffers` buffers, and waits until the reader has confirmed the last byte and the kernel
-    /// has released every buffer.
+    /// Sends `buffers` buffers, and waits until the reader has confirmed the last byte and the
+    /// kernel has released every buffer.
     ///
     /// # Errors
     ///
@@ -62,8 +62,8 @@ impl Experiment {
     }
 
     /// As [`send`](Self::send), and returns the system calls that it took. The inner error says why
-    /// they cannot be counted, or that the kernel refused some of them, so that they count something
-    /// else.
+    /// they cannot be counted, or that the kernel refused some of them, so that they count
+    /// something else.
     ///
     /// # Errors
     ///
@@ -126,8 +126,8 @@ fn refusal(what: &str) -> io::Error {
     trying(format!("pinning pages ({what})"), refused).expect_err("an error stays one")
 }
 
-/// Sends `buffer` by the naive version until the socket has no room, and returns the number of bytes
-/// sent. Sends shorter pieces where the kernel cannot pin all of the rest.
+/// Sends `buffer` by the naive version until the socket has no room, and returns the number of
+/// bytes sent. Sends shorter pieces where the kernel cannot pin all of the rest.
 ///
 /// # Errors
 ///
@@ -175,8 +175,8 @@ pub fn discarded(count: usize) -> io::Result<Vec<Returned>> {
 ///
 /// # Errors
 ///
-/// The errors of the connection; `ENOBUFS` with the limits if the kernel refused a send, because the
-/// sender then reads completions.
+/// The errors of the connection; `ENOBUFS` with the limits if the kernel refused a send, because
+/// the sender then reads completions.
 pub fn unread(sends: u64) -> io::Result<io::Result<u64>> {
     const BATCH: u64 = 100; // so that the reader keeps up, and few pages are pinned at a time
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -203,7 +203,7 @@ pub fn unread(sends: u64) -> io::Result<io::Result<u64>> {
     Ok(messages)
 }
 
-/// What sends a file: `sendfile`, or `splice` through a ring.
+/// A way of sending a file: `sendfile`, or `splice` through a ring.
 pub enum FileSender {
     /// The system call.
     Sendfile,

@@ -64,9 +64,9 @@ pub(crate) fn allow(socket: impl AsFd) -> io::Result<()> {
 
 /// Sends up to all of `bytes` without copying them, in one call; retries after a signal.
 ///
-/// The kernel numbers the calls that send anything, from 0 for each socket, and reports a completion
-/// for each. Until then it reads the pages of `bytes`, whatever they hold by then, so the caller
-/// must not write to them or free them.
+/// The kernel numbers the calls that send anything, from 0 for each socket, and reports a
+/// completion for each. Until then it reads the pages of `bytes`, whatever they hold by then, so
+/// the caller must not write to them or free them.
 ///
 /// # Errors
 ///
@@ -94,11 +94,12 @@ fn send_with(socket: impl AsFd, bytes: &[u8], flags: libc::c_int) -> io::Result<
     }
 }
 
-/// Returns the largest length of one send that leaves three quarters of this user's `RLIMIT_MEMLOCK`
-/// to other sends: whole pages, so it can be 0. `None` if the limit is unlimited or unknown.
+/// Returns the largest length of one send that leaves three quarters of this user's
+/// `RLIMIT_MEMLOCK` to other sends: whole pages, so it can be 0. `None` if the limit is unlimited
+/// or unknown.
 ///
-/// The kernel counts a send of `n` bytes as `n / page + 2` pages, whatever part of it the socket has
-/// room for, and adds up the sends of all processes of one user.
+/// The kernel counts a send of `n` bytes as `n / page + 2` pages, whatever part of it the socket
+/// has room for, and adds up the sends of all processes of one user.
 #[cfg(target_os = "linux")]
 fn fair_share() -> Option<usize> {
     let limit = usize::try_from(rlimit::locked_memory().ok()??).ok()?;
@@ -167,8 +168,8 @@ fn extended_error(message: &libc::msghdr) -> Option<libc::sock_extended_err> {
     })
 }
 
-/// Enables kernel TLS on a connected socket (`TCP_ULP`). Until it is given keys, the connection stays
-/// unencrypted.
+/// Enables kernel TLS on a connected socket (`TCP_ULP`). Until it is given keys, the connection
+/// stays unencrypted.
 ///
 /// # Errors
 ///
@@ -177,11 +178,10 @@ fn extended_error(message: &libc::msghdr) -> Option<libc::sock_extended_err> {
 #[cfg(target_os = "linux")]
 pub fn kernel_tls(socket: impl AsFd) -> io::Result<()> {
     let name = b"tls";
-    let (socket, size) = (socket.as_fd().as_raw_fd(), name.len() as libc::socklen_t);
+    let (start, size) = (name.as_ptr().cast(), name.len() as libc::socklen_t);
+    let (fd, level) = (socket.as_fd().as_raw_fd(), libc::IPPROTO_TCP);
     // SAFETY: an open descriptor, and a name of that many bytes.
-    let result = cvt(unsafe {
-        libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_ULP, name.as_ptr().cast(), size)
-    });
+    let result = cvt(unsafe { libc::setsockopt(fd, level, libc::TCP_ULP, start, size) });
     match result {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Err(io::Error::new(
             error.kind(),

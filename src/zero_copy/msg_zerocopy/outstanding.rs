@@ -35,7 +35,8 @@ static_assertions::const_assert_eq!(
 pub struct Returned {
     /// The buffer as it was sent.
     pub buffer: Vec<u8>,
-    /// The number of its bytes that the kernel took: all of them, unless the send ended in an error.
+    /// The number of its bytes that the kernel took: all of them, unless the send ended in an
+    /// error.
     pub sent: usize,
     /// `true` if the kernel reports that it copied some of its bytes after all.
     pub copied: bool,
@@ -164,8 +165,8 @@ impl Outstanding {
 }
 
 impl Drop for Outstanding {
-    /// Leaks the buffers that the kernel still reads. No completion can report them any more, and if
-    /// the allocator reused their memory, whatever is written there would be sent.
+    /// Leaks the buffers that the kernel still reads. No completion can report them any more, and
+    /// if the allocator reused their memory, whatever is written there would be sent.
     // ANCHOR: drop
     fn drop(&mut self) {
         self.kept.drain(..).for_each(|kept| std::mem::forget(kept.what.buffer));

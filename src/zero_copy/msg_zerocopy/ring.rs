@@ -89,28 +89,29 @@ impl Ring {
         Ok(())
     }
 
-    // ANCHOR: send_zc
     /// Sends all of `buffer` without a copy, if the kernel can, and owns it until its notification
-    /// has come: then [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, even after an
+    /// comes: [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, even after an
     /// error.
     ///
     /// # Errors
     ///
     /// The errors of `send(2)` and `io_uring_enter(2)`; `WriteZero` if only a part was sent.
+    // ANCHOR: send_zc
     pub fn send_zc(&mut self, socket: impl AsFd, buffer: Vec<u8>) -> io::Result<()> {
         let number = self.next;
         self.next += 1;
         let bytes = (buffer.as_ptr(), length(&buffer));
         self.outstanding.insert(number, Returned::unsent(buffer));
-        // MSG_WAITALL: the kernel continues a short send, so one notification covers the buffer.
+        // MSG_WAITALL: the kernel continues a short send, so one notification covers the
+        // buffer.
         let request = opcode::SendZc::new(Fd(socket.as_fd().as_raw_fd()), bytes.0, bytes.1)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .zc_flags(REPORT_USAGE);
-        // SAFETY: the buffer stays in `outstanding`, or is leaked, until the kernel has released
-        // it; moving the `Vec` moves no byte.
+        // SAFETY: the buffer stays in `outstanding`, or is leaked, until the kernel has
+        // released it; moving the `Vec` moves no byte.
         match unsafe { self.result(&request.build().user_data(number), number) } {
             Ok(sent) if sent == bytes.1 => Ok(()),
-            Ok(sent) => Err(io::Error::new(ErrorKind::WriteZero, format!("sent {sent} bytes"))),
+            Ok(sent) => Err(short(sent, bytes.1)),
             Err(error) if is_refusal(&error) => self.refused(socket, number),
             Err(error) => Err(error),
         }
@@ -144,7 +145,8 @@ impl Ring {
     }
 
     // ANCHOR: send_file
-    /// Sends the first `length` bytes of `file` through a pipe, by `splice` requests, one at a time.
+    /// Sends the first `length` bytes of `file` through a pipe, by `splice` requests, one at a
+    /// time.
     ///
     /// # Errors
     ///
@@ -297,8 +299,14 @@ impl Drop for Ring {
     }
 }
 
-/// Returns `true` if a request's error says that no more pages may be pinned: `ENOMEM` for the user's
-/// account, `ENOBUFS` for the socket's. Errors of `io_uring_enter` itself have no raw code here.
+/// Returns the error of a send that ended early.
+fn short(sent: u32, of: u32) -> io::Error {
+    io::Error::new(ErrorKind::WriteZero, format!("sent {sent} of {of} bytes"))
+}
+
+/// Returns `true` if a request's error says that no more pages may be pinned: `ENOMEM` for the
+/// user's account, `ENOBUFS` for the socket's. Errors of `io_uring_enter` itself have no raw code
+/// here.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::ENOBUFS))
 }

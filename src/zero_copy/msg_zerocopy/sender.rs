@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 /// Sends buffers without copying them, if the kernel can, and owns each until the kernel has
 /// released it.
 ///
-/// Where the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If none
-/// is to come, other processes of this user hold what [`limits`](super::limits) allow: then it sends
-/// with a copy.
+/// Where the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If
+/// none is to come, other processes of this user hold what [`limits`](super::limits) allow: then it
+/// sends with a copy.
 ///
 /// Dropping it leaks the buffers that the kernel still reads: their bytes are sent, and no later
 /// owner of that memory can change them. To get them back, call [`wait`](Self::wait) until it
@@ -102,33 +102,32 @@ impl<S: AsFd> ZeroCopySender<S> {
                 self.outstanding.sent(count); // short or not: a number and a completion
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.rest(libc::POLLOUT, deadline)
-            }
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.refused(deadline),
-            Err(error) => Err(error),
+            Err(error) if is_full(&error) => self.rest(libc::POLLOUT, deadline),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOBUFS) => self.refused(deadline),
+                _ => Err(error),
+            },
         }
     }
     // ANCHOR_END: send
 
     // ANCHOR: refused
-    /// Makes progress after `ENOBUFS`: the socket has room, but the kernel cannot pin the piece.
+    /// Makes progress after `ENOBUFS`: the socket has room, but the kernel cannot pin the
+    /// piece.
     fn refused(&mut self, deadline: Instant) -> io::Result<()> {
         self.refusals += 1;
         if self.outstanding.awaits_completions() {
-            return match self.rest(0, deadline) {
-                Err(error) if error.kind() == ErrorKind::TimedOut => trying(limits(), Err(error)),
-                other => other,
-            };
+            let waited = self.rest(0, deadline);
+            let late = waited.as_ref().is_err_and(|e| e.kind() == ErrorKind::TimedOut);
+            return if late { trying(limits(), waited) } else { waited };
         }
         let tried = self.outstanding.rest().len().min(self.longest);
         match fair_share() {
-            Some(share) if (1..tried).contains(&share) => self.longest = share, // all of it was too long
+            // The piece may have been too long for the limit by itself.
+            Some(share) if (1..tried).contains(&share) => self.longest = share,
             _ => match send_with(&self.socket, self.outstanding.rest(), 0) {
                 Ok(count) => self.outstanding.fell_back(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return self.rest(libc::POLLOUT, deadline);
-                }
+                Err(error) if is_full(&error) => return self.rest(libc::POLLOUT, deadline),
                 Err(error) => return Err(error),
             },
         }
@@ -167,16 +166,20 @@ impl<S: AsFd> ZeroCopySender<S> {
     }
 
     // ANCHOR: rest
-    /// Waits for `events` or for completions, and reads the completions. As long as one is in the
-    /// queue, `poll` returns at once with `POLLERR`, so a loop that looks only for `POLLOUT` spins.
+    /// Waits for `events` or for completions, and reads the completions. As long as one is in
+    /// the queue, `poll` returns at once with `POLLERR`, so a loop that looks only for
+    /// `POLLOUT` spins.
     fn rest(&mut self, events: libc::c_short, deadline: Instant) -> io::Result<()> {
         if self.read_completions()? {
             return Ok(());
         }
-        let mut these = [libc::pollfd { fd: self.socket.as_fd().as_raw_fd(), events, revents: 0 }];
+        let fd = self.socket.as_fd().as_raw_fd();
+        let mut these = [libc::pollfd { fd, events, revents: 0 }];
         wait(&mut these, deadline)?;
-        if !self.read_completions()? && these[0].revents & (libc::POLLERR | libc::POLLHUP) != 0 {
-            // Closed or broken: `poll` reports that for ever, but the buffers still come back.
+        let broken = these[0].revents & (libc::POLLERR | libc::POLLHUP) != 0;
+        if !self.read_completions()? && broken {
+            // Closed or broken: `poll` reports that for ever, but the buffers still come
+            // back.
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the deadline has passed"));
@@ -196,4 +199,9 @@ impl<S: AsFd> ZeroCopySender<S> {
         }
         Ok(any)
     }
+}
+
+/// Returns `true` if a send's error says that a non-blocking socket has no room.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
 }

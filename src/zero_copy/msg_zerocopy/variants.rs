@@ -27,7 +27,7 @@ enum Engine {
     RingSendZc(Ring),
 }
 
-/// What became of the buffers of a [`Variant`] so far.
+/// The outcomes of the sends of a [`Variant`] so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Buffers that the kernel has released after a send without a copy.
