@@ -36,7 +36,7 @@ use press::model::{Claim, Proof};
 use press::project::Project;
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, iter};
 
@@ -286,10 +286,30 @@ pub fn problems(root: &Path) -> Vec<String> {
             |why: String| format!(".ci/breaks/{}.toml: {why} ({})", one.technique, one.name());
         found.extend(one.problems(root, &claims).into_iter().map(about));
     }
+    found.extend(shared(&breaks));
     for (id, proof) in &claims {
         let is_broken = breaks.iter().any(|one| one.claims.contains(id));
         if !matches!(proof, Proof::Clocked(_)) && !is_broken {
             found.push(format!("no break for `{id}`"));
+        }
+    }
+    found
+}
+
+/// Lists what two breaks of one round both name: if it fails, either may be the reason.
+fn shared(breaks: &[Break]) -> Vec<String> {
+    let mut named = BTreeSet::new();
+    let mut found = vec![];
+    for one in breaks {
+        let Some(round) = one.round else { continue };
+        let others = [&one.model, &one.test, &one.sanitizer];
+        for name in one.claims.iter().chain(others.into_iter().flatten()) {
+            if !named.insert((&one.technique, round, name)) {
+                found.push(format!(
+                    ".ci/breaks/{}.toml: round {round} has two breaks for `{name}`",
+                    one.technique
+                ));
+            }
         }
     }
     found
@@ -341,6 +361,13 @@ mod tests {
         let mut texts = BTreeMap::from([("a.rs".to_owned(), "1 b".to_owned())]);
         assert!(parse(&more("c")).apply(&mut texts, |file| read(Path::new("/"), file)).is_err());
         assert_eq!(texts["a.rs"], "1 b");
+    }
+
+    #[test]
+    fn two_breaks_of_a_round_may_not_name_the_same() {
+        let one = |round: &str| parse(&format!("from = 'a'\nto = 'b'\nmodel = 'a::b'\n{round}"));
+        let found = shared(&[one("round = 1"), one("round = 2"), one(""), one("round = 1")]);
+        assert_eq!(found, [".ci/breaks/.toml: round 1 has two breaks for `a::b`"]);
     }
 
     #[test]
