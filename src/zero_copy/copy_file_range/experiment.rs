@@ -1,5 +1,5 @@
-//! What the example and the tests of this technique share: the files that are copied, and the
-//! circumstances in which a copy goes wrong.
+//! The experiments of the example: the files that are copied, and the circumstances in which a copy
+//! goes wrong.
 
 use super::copy;
 use super::extents::allocated;

@@ -5,7 +5,7 @@
 //! ([`reflink`]), keeps holes ([`extents`]), falls back to `read` and `write` where the kernel refuses
 //! ([`sparse_copy`]), notices a source that changes, and gives the copy its name only when it is whole
 //! ([`replacement`]). [`naive`] is the version that everybody writes first. [`variants`] are what the
-//! chapter compares, and [`experiment`] has what its example and tests share.
+//! chapter compares, and [`experiment`] has the experiments of its example.
 #![cfg(target_os = "linux")]
 
 pub mod error;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a copy outlives once it is reported as made.
+/// The event that a copy survives once it is reported as made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// The end of this process. After a crash of the machine, the name may lead to the old file, to

@@ -1,5 +1,5 @@
-//! What the example, the bench and the tests of this technique share: exchanges through a relay,
-//! files through a pipe, and memory that is overwritten while it is lent.
+//! The experiments of the example, bench and tests: exchanges through a relay, files through a pipe,
+//! and memory that is overwritten while it is lent.
 
 use super::relay::{Moved, relay};
 use super::variants::{Variant, pipe};
@@ -222,7 +222,7 @@ pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
     Ok(hear(peer)?.len())
 }
 
-/// What becomes of a loop that fills a pipe with more than it holds.
+/// The fate of a loop that fills a pipe with more than it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
     /// The bytes that the pipe took.

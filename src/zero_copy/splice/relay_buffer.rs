@@ -1,5 +1,5 @@
-//! What a relay keeps its bytes in between two sockets: a pipe inside the kernel, or a buffer in
-//! user space.
+//! The place of a relay's bytes between two sockets: a pipe inside the kernel, or a buffer in user
+//! space.
 
 use super::Pipe;
 use std::io::{self, Read, Write};
