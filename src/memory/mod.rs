@@ -1,5 +1,4 @@
-//! Part "Memory": what an object takes, where it lies, who else writes beside it, and who gives it
-//! back.
+//! Part "Memory": the size and layout of objects, cache lines, and allocating and freeing.
 
 pub mod allocation;
 pub mod cache_lines;

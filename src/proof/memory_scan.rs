@@ -22,7 +22,7 @@ const WORD: usize = size_of::<u64>();
 ///
 /// # Errors
 ///
-/// What reading `/proc/self/maps` or `/proc/self/mem` reports.
+/// The errors of reading `/proc/self/maps` and `/proc/self/mem`.
 pub fn count(word: u64) -> io::Result<u64> {
     let memory = File::open("/proc/self/mem")?;
     let mut piece = vec![0; 64 << 10];

@@ -49,7 +49,7 @@ impl Counted for BacksOut {
     fn take(&self, bytes: usize) -> bool {
         let fits = self.0.fetch_add(bytes, SeqCst) + bytes <= LIMIT;
         if !fits {
-            // Until here, what nobody has is counted, and may be in the way of another thread.
+            // Until here, bytes that no thread has are counted, and may make another thread fail.
             self.0.fetch_sub(bytes, SeqCst);
         }
         fits

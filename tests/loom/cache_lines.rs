@@ -6,7 +6,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU64};
 use loom::thread;
 use perf_proved::memory::cache_lines::ShardedCounter;
 
-/// Two threads add to two cells and are joined; meanwhile somebody looks.
+/// Checks that a sum after the join of two threads has all additions, while another sum runs.
 #[test]
 fn sum_after_join() {
     loom::model(|| {
@@ -65,7 +65,7 @@ fn writers_lose_nothing() {
     });
 }
 
-/// What `Writer::add` does, by two threads to one cell.
+/// Shows that two threads that add to one cell as `Writer::add` does lose an addition.
 #[test]
 #[should_panic(expected = "an addition is lost")]
 fn two_writers_of_a_cell_are_broken() {

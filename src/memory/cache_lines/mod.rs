@@ -60,7 +60,7 @@ fn choose(
             Ok(true) => {}
             Ok(false) => return Ok(TwoCores { cores, doubt: None }),
             Err(error) => {
-                let doubt = format!("{first} and {other} may be threads of one core: {error}");
+                let doubt = format!("{first} and {other} may be one core: {error}");
                 return Ok(TwoCores { cores, doubt: Some(doubt) });
             }
         }
@@ -91,6 +91,6 @@ mod tests {
         }
         let two = choose(&[0, 1], |_, _| Err(io::Error::other("not told"))).unwrap();
         assert_eq!(two.cores, [0, 1]);
-        assert_eq!(two.doubt.unwrap(), "0 and 1 may be threads of one core: not told");
+        assert_eq!(two.doubt.unwrap(), "0 and 1 may be one core: not told");
     }
 }
