@@ -57,7 +57,8 @@ mod bench {
     static CAPPED: Capped<System> = Capped::new(System, usize::MAX);
 
     pub fn run(two: io::Result<[usize; 2]>) -> io::Result<()> {
-        let dropper = Dropper::start(1)?; // before this thread is pinned, so that it may run elsewhere
+        // before this thread is pinned, so that it may run elsewhere
+        let dropper = Dropper::start(1)?;
         cores::pin(cores::allowed()?[0])?;
         let mut criterion = Criterion::default().configure_from_args();
         presize(&mut criterion);
@@ -101,8 +102,8 @@ mod bench {
         group.finish();
     }
 
-    /// Clocks one phase of all trees, then the next. A tree that is dropped was built just before, and
-    /// a tree that is built is dropped outside the timed region.
+    /// Clocks one phase of all trees, then the next. A tree that is dropped was built just before,
+    /// and a tree that is built is dropped outside the timed region.
     fn trees(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("allocation_tree");
         group.throughput(Throughput::Elements(nodes(LEVELS)));

@@ -47,15 +47,15 @@ fn two(criterion: &mut Criterion) -> io::Result<()> {
 }
 
 /// Runs `probe` for at least 2¹⁷ units, a multiple of [`lines::LOADS`], and scales the time to the
-/// `times` units that criterion asked for. Starting and stopping two threads is then a small part of
-/// it, even while criterion starts with one unit.
+/// `times` units that criterion asked for. Starting and stopping two threads is then a small part
+/// of it, even while criterion starts with one unit.
 fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
     let made = times.max(1 << 17).next_multiple_of(lines::LOADS);
     probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
 }
 
-/// Returns the CPU time of a probe that runs alone. Probes of two cores do not count slices in which
-/// one of them was descheduled, so this one must not either.
+/// Returns the CPU time of a probe that runs alone. Probes of two cores do not count slices in
+/// which one of them was descheduled, so this one must not either.
 fn alone(times: u64, probe: impl Fn(u64) -> Duration) -> Duration {
     let start = ThreadTime.start();
     probe(times);
@@ -184,8 +184,8 @@ fn matrix(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads lines of 256 MiB in an order that is known in advance, with and without prefetching 16 lines
-/// ahead.
+/// Reads lines of 256 MiB in an order that is known in advance, with and without prefetching 16
+/// lines ahead.
 fn prefetch(criterion: &mut Criterion) -> io::Result<()> {
     if let Err(error) = can_prefetch() {
         return not_possible("cache_lines_prefetch", &error.to_string());

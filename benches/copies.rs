@@ -1,10 +1,10 @@
-//! The cost of the parts of a transfer: a file's bytes to a TCP socket along each path, and the halves
-//! of a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
+//! The cost of the parts of a transfer: a file's bytes to a TCP socket along each path, and the
+//! halves of a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
 //!
 //! All variants share one connection, with the sender on one core and the reader on another.
 //! `copies_cpu` measures the CPU time of the sending thread, in the kernel too; on loopback that
-//! includes a part of receiving, which is the same for every variant that sends. `copies` measures the
-//! wall clock until the reader has confirmed the last byte.
+//! includes a part of receiving, which is the same for every variant that sends. `copies` measures
+//! the wall clock until the reader has confirmed the last byte.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -109,8 +109,8 @@ mod bench {
             group.finish();
         }
 
-        /// Runs a variant a number of times and waits for one confirmation of them all: one for each
-        /// would cost more than a small file.
+        /// Runs a variant a number of times and waits for one confirmation of them all: one for
+        /// each would cost more than a small file.
         fn batch<M>(&mut self, clock: &M, variant: usize, size: usize, times: u64) -> Duration
         where
             M: Measurement<Value = Duration>,

@@ -1,5 +1,5 @@
-//! Times copies of a file of 64 KiB to 16 MiB with a warm page cache: each variant from open file to
-//! open file, and whole copies from path to path.
+//! Times copies of a file of 64 KiB to 16 MiB with a warm page cache: each variant from open file
+//! to open file, and whole copies from path to path.
 //!
 //! The clock is the CPU time of the copying thread, which does all the work itself.
 //! `copy_file_range` copies to an empty file, which is open before and truncated afterward, both
@@ -90,7 +90,8 @@ mod bench {
         Keep,
     }
 
-    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for all.
+    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for
+    /// all.
     fn variants(
         clock: &mut Clock,
         group: &str,

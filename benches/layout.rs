@@ -1,11 +1,11 @@
 //! Clocks reading records in four layouts: one field of each, all fields in order, whole records at
 //! random, from 1,024 records to 4,194,304; and unaligned loads.
 //!
-//! One thread that never waits, so the clock is its CPU time, or wall time where a thread's CPU time
-//! cannot be read. Memory comes from the allocator, in ordinary pages where the kernel gives huge
-//! pages on advice only. The parameter is the number of records in units of 1,024, and every layout
-//! holds the same events, so every sum is the same. The compiled loops differ: the compiler adds up
-//! a column several numbers at a time.
+//! One thread that never waits, so the clock is its CPU time, or wall time where a thread's CPU
+//! time cannot be read. Memory comes from the allocator, in ordinary pages where the kernel gives
+//! huge pages on advice only. The parameter is the number of records in units of 1,024, and every
+//! layout holds the same events, so every sum is the same. The compiled loops differ: the compiler
+//! adds up a column several numbers at a time.
 
 use criterion::measurement::Measurement;
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -45,8 +45,8 @@ fn run<M: Measurement + 'static>(criterion: Criterion<M>) {
     criterion.final_summary();
 }
 
-/// Adds up all records in order, every layout at one size before the next size, so that drift affects
-/// all layouts alike.
+/// Adds up all records in order, every layout at one size before the next size, so that drift
+/// affects all layouts alike.
 fn scan<M: Measurement + 'static>(
     criterion: &mut Criterion<M>,
     group: &str,

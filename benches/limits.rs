@@ -152,8 +152,8 @@ fn page_cache(criterion: &mut Criterion) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs the same probe twice: memory, where the noise is largest, because other tenants of the machine
-/// use it too.
+/// Runs the same probe twice: memory, where the noise is largest, because other tenants of the
+/// machine use it too.
 fn noise(criterion: &mut Criterion) {
     let mut chain = Chain::new(256 << 20, Pages::Small).unwrap();
     let mut group = criterion.benchmark_group("limits_aa");

@@ -1,10 +1,10 @@
-//! The time that an item takes from one thread to another: through the ring step by step, beside its
-//! peers, in batches, with two threads at both ends, and there and back.
+//! The time that an item takes from one thread to another: through the ring step by step, beside
+//! its peers, in batches, with two threads at both ends, and there and back.
 //!
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and
 //! `ring_buffer_peers` are streams through 1,024 slots; the unit is one item. A thread that has to
-//! wait spins, unless the queue puts it to sleep. It pauses 32 times between two attempts, except in
-//! the steps before `patient` and in the trips, where it pauses once. The two ends lie in cache
+//! wait spins, unless the queue puts it to sleep. It pauses 32 times between two attempts, except
+//! in the steps before `patient` and in the trips, where it pauses once. The two ends lie in cache
 //! lines of their own, except in `ring_buffer_ends`, where they also lie side by side.
 //! `ring_buffer_both` is two threads that each push and pop alternately; the unit is one pair.
 //! `ring_buffer_trips` is one item there and back; its `line` is a bare word that the two threads
@@ -367,8 +367,8 @@ mod bench {
             }
             _ => {
                 let consumer = &mut *consumer.lock().unwrap();
-                // The black box takes the whole item. Asked for one word of it, some of these queues
-                // would copy one word, and others the item.
+                // The black box takes the whole item. Asked for one word of it, some of these
+                // queues would copy one word, and others the item.
                 let total = (0..items).map(|_| black_box(patience.pop(consumer))[N - 1]).sum();
                 sum.store(total, Relaxed); // read when both have ended
             }

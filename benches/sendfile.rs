@@ -1,11 +1,11 @@
-//! The time that each way of sending a file over TCP takes, and the sender's share of CPU time: 4 KiB
-//! to 64 MiB, page cache warm.
+//! The time that each way of sending a file over TCP takes, and the sender's share of CPU time: 4
+//! KiB to 64 MiB, page cache warm.
 //!
-//! All variants share one connection, with the sender on one core and the reader on another. The group
-//! `sendfile` measures the wall clock, from the first byte of a batch until the reader has confirmed
-//! the last. `sendfile_cpu` measures the CPU time of the sending thread, in the kernel too; on loopback
-//! that includes a part of receiving, which is the same for every variant. `sendfile_aa` measures CPU
-//! time as well.
+//! All variants share one connection, with the sender on one core and the reader on another. The
+//! group `sendfile` measures the wall clock, from the first byte of a batch until the reader has
+//! confirmed the last. `sendfile_cpu` measures the CPU time of the sending thread, in the kernel
+//! too; on loopback that includes a part of receiving, which is the same for every variant.
+//! `sendfile_aa` measures CPU time as well.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;

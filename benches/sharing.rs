@@ -1,13 +1,13 @@
 //! The cost of shared words, locks and channels to one thread and to two, and the length of a
 //! section at which a lock no longer matters.
 //!
-//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is two
-//! cores that run the same operation on the same word at once; the unit is one operation of each. In
-//! `sharing_sections` the unit is one section, run by one core or divided between two; a step is a
-//! multiplication and an addition that depend on the ones before. `sharing_channel` is one thread
-//! that sends an item and receives it, `sharing_stream` one thread that sends to another, through
-//! 1,024 slots where the channel has a bound, and `sharing_trips` an item, or a word, there and
-//! back. What was added, done or received is checked.
+//! Threads are pinned. `sharing_alone` is one core; the unit is one operation. `sharing_both` is
+//! two cores that run the same operation on the same word at once; the unit is one operation of
+//! each. In `sharing_sections` the unit is one section, run by one core or divided between two; a
+//! step is a multiplication and an addition that depend on the ones before. `sharing_channel` is
+//! one thread that sends an item and receives it, `sharing_stream` one thread that sends to
+//! another, through 1,024 slots where the channel has a bound, and `sharing_trips` an item, or a
+//! word, there and back. What was added, done or received is checked.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved::sys::cores;

@@ -139,8 +139,8 @@ mod bench {
             self.client.read_exact(&mut self.answer[..length])
         }
 
-        /// Asks `times` questions, one after the other. Returns the wall-clock time and the CPU time
-        /// of the relay.
+        /// Asks `times` questions, one after the other. Returns the wall-clock time and the CPU
+        /// time of the relay.
         fn exchange(&mut self, length: usize, times: u64) -> (Duration, Duration) {
             let clock =
                 || self.relay.0.read().expect("the relay's thread runs until its ends are closed");
@@ -179,7 +179,8 @@ mod bench {
         }
     }
 
-    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for all.
+    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for
+    /// all.
     fn sweep<M>(
         criterion: &mut Criterion<M>,
         group: &str,

@@ -83,8 +83,8 @@ mod bench {
         state
     }
 
-    /// The sum of the results, in a cell per thread, each in a cache line of its own. Threads beyond
-    /// the eighth share cells.
+    /// The sum of the results, in a cell per thread, each in a cache line of its own. Threads
+    /// beyond the eighth share cells.
     #[derive(Default)]
     struct Sum([CachePadded<AtomicU64>; 8]);
 
@@ -94,7 +94,8 @@ mod bench {
             thread_local! {
                 static THREAD: usize = THREADS.fetch_add(1, Relaxed);
             }
-            self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed); // read after all threads have ended
+            // read after all threads have ended
+            self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed);
         }
 
         fn total(&self) -> u64 {
@@ -224,8 +225,8 @@ mod bench {
     struct Group<'a>(BenchmarkGroup<'a, WallTime>);
 
     impl Group<'_> {
-        /// Measures a load of at least 15,000,000 steps, about 20 ms, whatever criterion asks for: a
-        /// shorter one would measure how a pool starts and stops.
+        /// Measures a load of at least 15,000,000 steps, about 20 ms, whatever criterion asks for:
+        /// a shorter one would measure how a pool starts and stops.
         fn load(
             &mut self,
             function: &str,

@@ -48,7 +48,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     let shared = count_contested(&mut report, "array_padded", padded, |cells| in_turn(cells, 8));
     report.promise("no padded counter shares a line with another thread's", shared == 0);
 
-    // One thread allocates, like one that accepts connections, and two others use the boxes in turn.
+    // One thread allocates, like one that accepts connections, and two others use the boxes in
+    // turn.
     count_contested(&mut report, "boxes", boxes::<AtomicU64>, |boxes| {
         in_turn(boxes.iter().map(Box::as_ref), 2)
     });

@@ -1,5 +1,5 @@
-//! Takes the paths of a file's bytes to a socket apart: the calls that each makes, the bytes that it
-//! carries through user space, and the page faults of its memory.
+//! Takes the paths of a file's bytes to a socket apart: the calls that each makes, the bytes that
+//! it carries through user space, and the page faults of its memory.
 //!
 //!     cargo run --release --example copies                     # a file of 1 MiB
 //!     cargo run --release --example copies -- --size 16MiB

@@ -1,5 +1,5 @@
-//! Draws the fields of structs in memory, and counts what a million records take on the heap in four
-//! layouts.
+//! Draws the fields of structs in memory, and counts what a million records take on the heap in
+//! four layouts.
 //!
 //!     cargo run --release --example layout
 //!     /usr/bin/time -v target/release/examples/layout --only columns      # resident memory of one layout

@@ -4,8 +4,8 @@
 //!     cargo run --release --example limits -- --quick   # a few seconds; rougher, and only counts promise
 //!
 //! Each line is the median of several short rounds in which the probes of a family take turns, with
-//! the lowest and the highest round. The documentation of each probe in `src/measuring/limits/` says
-//! what it measures and what it leaves out.
+//! the lowest and the highest round. The documentation of each probe in `src/measuring/limits/`
+//! says what it measures and what it leaves out.
 
 use perf_proved::harness::flags::Example;
 use perf_proved::measuring::limits::experiment::Limits;

@@ -50,7 +50,8 @@ fn compare(json: bool) -> io::Result<ExitCode> {
         calls(&mut report, variant);
     }
 
-    // There and back, item by item: a bare word, a ring whose threads spin, one whose threads sleep.
+    // There and back, item by item: a bare word, a ring whose threads spin, one whose threads
+    // sleep.
     trips(&mut report, "line", experiment::word_trips);
     trips(&mut report, "spsc", |cores, n| experiment::ring_trips(cores, n, variants::spsc));
     trips(&mut report, "blocking", |cores, n| experiment::ring_trips(cores, n, variants::blocking));

@@ -1,5 +1,6 @@
-//! The techniques of the book *Rust Performance, Proved*, one module each. They stand on [`sys`] (system calls, pinning);
-//! [`proof`] counts what they do, and [`harness`] holds what examples, benches and tests share.
+//! The techniques of the book *Rust Performance, Proved*, one module each. They stand on [`sys`]
+//! (system calls, pinning); [`proof`] counts what they do, and [`harness`] holds what examples,
+//! benches and tests share.
 //!
 //! A module carries its technique's name, and so do its chapter, example, bench and test. The
 //! version that everybody writes first is kept beside the good one, in a module called `naive`.

@@ -1,5 +1,5 @@
-//! The arena hands out disjoint memory, the cap holds, blocks are freed by the right thread, and the
-//! naive version fails as its documentation lists.
+//! The arena hands out disjoint memory, the cap holds, blocks are freed by the right thread, and
+//! the naive version fails as its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::child::{End, end_of};
@@ -189,10 +189,12 @@ fn placed() -> impl Strategy<Value = Placed> {
 proptest! {
     #![proptest_config(cases())]
 
-    /// Compares with the plainest model: every placement keeps what was written last, is aligned, and
-    /// shares no byte with another one.
+    /// Compares with the plainest model: every placement keeps what was written last, is aligned,
+    /// and shares no byte with another one.
     #[test]
-    fn arena_gives_disjoint_memory(rounds in prop::collection::vec(prop::collection::vec(placed(), 0..40), 1..4)) {
+    fn arena_gives_disjoint_memory(
+        rounds in prop::collection::vec(prop::collection::vec(placed(), 0..40), 1..4),
+    ) {
         let limit = 32 * FIRST;
         let mut arena = Arena::new(limit);
         for round in rounds {
@@ -200,7 +202,8 @@ proptest! {
             for (number, placed) in round.iter().enumerate() {
                 match Live::place(&arena, placed, number as u8) {
                     Ok(live) => {
-                        prop_assert!(live.holds(!(number as u8)) || matches!(placed, Placed::Words(_)));
+                        let is_words = matches!(placed, Placed::Words(_));
+                        prop_assert!(live.holds(!(number as u8)) || is_words);
                         lives.push((number as u8, live));
                     }
                     Err(Full) => prop_assert!(arena.held() > limit / 8, "full with {} bytes", arena.held()),
@@ -220,7 +223,10 @@ proptest! {
 
     /// Compares with a plain number, on one thread, in any order.
     #[test]
-    fn budget_counts_what_was_taken(limit in 0_usize..100, takes in prop::collection::vec(0_usize..60, 0..50)) {
+    fn budget_counts_what_was_taken(
+        limit in 0_usize..100,
+        takes in prop::collection::vec(0_usize..60, 0..50),
+    ) {
         let (budget, mut taken) = (Budget::new(limit), vec![]);
         for bytes in takes {
             let fits = taken.iter().sum::<usize>() + bytes <= limit;

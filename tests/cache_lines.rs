@@ -1,6 +1,6 @@
 //! Values lie where the types say, the counters lose nothing, and the naive versions fail as their
-//! documentation lists. Times are compared only if they differ several times over, as the fastest of
-//! several.
+//! documentation lists. Times are compared only if they differ several times over, as the fastest
+//! of several.
 #![cfg(target_os = "linux")]
 
 use crossbeam_utils::CachePadded as Crossbeam;
@@ -148,7 +148,8 @@ fn every_variant_adds_on_one_core_and_on_two() {
 
 #[test]
 fn naive_fields_lie_in_one_line() {
-    let stats: Box<Stats> = Box::default(); // the allocator aligns to 16 bytes, the size of the struct
+    // the allocator aligns to 16 bytes, the size of the struct
+    let stats: Box<Stats> = Box::default();
     assert_eq!(address(&stats.received) / 64, address(&stats.sent) / 64);
     let array: Vec<AtomicU64> = (0..8).map(AtomicU64::new).collect();
     assert_eq!(address(&array[0]) / 64, address(&array[1]) / 64);

@@ -1,4 +1,5 @@
-//! Every path delivers the bytes that it promises, and the naive one fails as its documentation says.
+//! Every path delivers the bytes that it promises, and the naive one fails as its documentation
+//! says.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};

@@ -1,5 +1,5 @@
-//! Tests of `copy_file_range`: a copy is whole or not there, keeps its holes, and says what happened;
-//! the naive version fails in the ways that its documentation lists.
+//! Tests of `copy_file_range`: a copy is whole or not there, keeps its holes, and says what
+//! happened; the naive version fails in the ways that its documentation lists.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::scratch::{Scratch, pattern};
@@ -490,7 +490,8 @@ fn a_source_that_changes_meanwhile_is_noticed() {
             Err(CopyError::Changed) => {
                 assert_eq!(fs::read(&to).unwrap(), b"old", "the source {what}")
             }
-            Ok(Copied { method: Method::Reflink, .. }) => {} // it takes no time in which the source could change
+            // it takes no time in which the source could change
+            Ok(Copied { method: Method::Reflink, .. }) => {}
             said => panic!("the source {what}: {said:?}"),
         }
         assert_eq!(names(scratch.path()), ["from", "to"]);
@@ -524,8 +525,8 @@ fn on_a_full_disk_nothing_is_left_that_looks_whole() {
 struct IdMaps([(&'static std::ffi::CStr, String); 3]);
 
 impl IdMaps {
-    /// Makes this process's user and group root in the namespace. Unmapped ids cannot make files: the
-    /// kernel refuses with `EOVERFLOW`.
+    /// Makes this process's user and group root in the namespace. Unmapped ids cannot make files:
+    /// the kernel refuses with `EOVERFLOW`.
     fn to_root() -> Self {
         // SAFETY: these calls have no preconditions.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };

@@ -1,5 +1,5 @@
-//! Types have the sizes that the chapter gives, the picture shows every byte, the layouts agree, and
-//! each naive version has its fault.
+//! Types have the sizes that the chapter gives, the picture shows every byte, the layouts agree,
+//! and each naive version has its fault.
 
 use perf_proved::layout;
 use perf_proved::memory::layout::experiment::numbers_at;
@@ -164,7 +164,10 @@ proptest! {
     /// Fields and holes together cover each byte of the type exactly once, in whatever order the
     /// fields were listed.
     #[test]
-    fn every_byte_belongs_to_a_field_or_a_hole(parts in prop::collection::vec((0_usize..4, 0_usize..9), 1..8), tail in 0_usize..4) {
+    fn every_byte_belongs_to_a_field_or_a_hole(
+        parts in prop::collection::vec((0_usize..4, 0_usize..9), 1..8),
+        tail in 0_usize..4,
+    ) {
         let mut fields = vec![];
         let mut end = 0;
         for (hole, bytes) in parts {

@@ -1,4 +1,5 @@
-//! Helpers that the tests share, the rules of the house, and the breaks that the checks must notice.
+//! Helpers that the tests share, the rules of the house, and the breaks that the checks must
+//! notice.
 
 // The models need none of it.
 #![cfg(not(loom))]
@@ -22,8 +23,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the project").to_owned()
 }
 
-/// What the compiler says of a program that uses the library: the code of each error (`E0499`) with
-/// its message, in its order; nothing if it compiles.
+/// Compiles a program that uses the library and returns the code (`E0499`) and message of each
+/// error, in the compiler's order; nothing if it compiles.
 ///
 /// # Panics
 ///
@@ -144,13 +145,13 @@ pub mod signals {
         }
     }
 
-    /// Sends one to that thread, which [`catch`] must have preceded.
+    /// Sends a signal to `thread`. Call [`catch`] first.
     pub fn interrupt<T>(thread: &JoinHandle<T>) {
         // SAFETY: the thread has not been joined, so its id is valid.
         unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
     }
 
-    /// How many have come.
+    /// Returns the number of signals that have come.
     pub fn caught() -> u64 {
         CAUGHT.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! The pool gives buffers of every size, keeps no more than it may, and nothing that its users wrote.
-//! The naive pool fails in the ways that its documentation lists.
+//! The pool gives buffers of every size, keeps no more than it may, and nothing that its users
+//! wrote. The naive pool fails in the ways that its documentation lists.
 
 use perf_proved::memory::object_pool::buffers::{Block, BufferPool, CLASSES, LARGEST, SMALLEST};
 use perf_proved::memory::object_pool::naive::{self, ObjectPool};
@@ -138,7 +138,8 @@ fn a_warm_pool_never_calls_the_allocator() {
     let burst = |size| drop((0..64).map(|_| local.zeroed(size)).collect::<Vec<_>>());
     for size in [64, 4096, 65536] {
         burst(size);
-        burst(size); // the first allocates buffers and magazines, the second the depot's list of empty ones
+        // the first allocates buffers and magazines, the second the depot's list of empty ones
+        burst(size);
         let ((), made) = count(|| burst(size));
         assert_eq!((made.calls, made.frees), (1, 1), "the vector of this test, {size} bytes each");
     }
@@ -302,7 +303,8 @@ fn a_swapped_block_counts_with_its_weight_after_the_reset() {
     drop(live); // ten blocks of 64 bytes return to the class of 4096
     let found: Vec<_> = (0..10).map(|_| local.get_sendable(4096)).collect();
     drop(local);
-    // One of the larger class. Nine of the smaller one, each returned before the next was asked for.
+    // One of the larger class. Nine of the smaller one, each returned before the next was asked
+    // for.
     assert_eq!(pool.stats().hits, 1 + 9);
     drop(found);
 }

@@ -277,13 +277,22 @@ proptest! {
     })]
 
     #[test]
-    fn spsc_is_a_bounded_queue(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+    fn spsc_is_a_bounded_queue(
+        capacity in 1_usize..10,
+        start in prop::sample::select(&STARTS[..]),
+        steps in steps(),
+    ) {
         let (mut producer, mut consumer) = spsc_from(capacity, start);
         let mut model = VecDeque::new();
         for step in steps {
             match step {
-                Step::Push(item) => prop_assert_eq!(producer.push(item), push(&mut model, capacity, item)),
-                Step::Pop => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
+                Step::Push(item) => {
+                    prop_assert_eq!(producer.push(item), push(&mut model, capacity, item));
+                }
+                Step::Pop => {
+                    let expected = model.pop_front().ok_or(TryRecvError::Empty);
+                    prop_assert_eq!(consumer.pop(), expected);
+                }
                 Step::PushSlice(items) => {
                     let pushed = producer.push_slice(&items);
                     prop_assert_eq!(pushed, items.len().min(capacity - model.len()));
@@ -300,12 +309,18 @@ proptest! {
     }
 
     #[test]
-    fn mpmc_is_a_bounded_queue(capacity in 1_usize..10, start in prop::sample::select(&STARTS[..]), steps in steps()) {
+    fn mpmc_is_a_bounded_queue(
+        capacity in 1_usize..10,
+        start in prop::sample::select(&STARTS[..]),
+        steps in steps(),
+    ) {
         let (producer, consumer) = mpmc_from(capacity, start);
         let mut model = VecDeque::new();
         for step in steps {
             match step {
-                Step::Push(item) => prop_assert_eq!(producer.push(item), push(&mut model, capacity, item)),
+                Step::Push(item) => {
+                    prop_assert_eq!(producer.push(item), push(&mut model, capacity, item));
+                }
                 _ => prop_assert_eq!(consumer.pop(), model.pop_front().ok_or(TryRecvError::Empty)),
             }
         }
@@ -316,8 +331,8 @@ proptest! {
 
 const ITEMS: u64 = 1_000_000;
 
-/// Returns the number of `items`, their sum, and the sum of their squares: a check that each arrived
-/// once, in any order.
+/// Returns the number of `items`, their sum, and the sum of their squares: a check that each
+/// arrived once, in any order.
 fn checksum(items: impl IntoIterator<Item = u64>) -> [u64; 3] {
     items.into_iter().fold([0; 3], |[count, sum, squares], item| {
         [count + 1, sum.wrapping_add(item), squares.wrapping_add(item.wrapping_mul(item))]
@@ -485,8 +500,8 @@ fn blocking_mpmc_delivers_every_item_when_its_threads_wait() {
     }
 }
 
-/// Several threads may sleep on either side, and all of them wake when the last end of the other side
-/// is dropped.
+/// Several threads may sleep on either side, and all of them wake when the last end of the other
+/// side is dropped.
 #[test]
 fn blocking_mpmc_wakes_all_sleepers_at_the_last_drop() {
     let (producer, consumer) = blocking_mpmc::ring::<u64>(1);

@@ -1,5 +1,5 @@
-//! `sendfile` sends exactly the range it was asked for or reports how much it sent, and the file server
-//! keeps to its limits and its root.
+//! `sendfile` sends exactly the range it was asked for or reports how much it sent, and the file
+//! server keeps to its limits and its root.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::pair;
@@ -163,7 +163,8 @@ fn a_reset_is_an_error() {
     for nonblocking in [false, true] {
         let (mut peer, socket) = pair().unwrap();
         socket.set_nonblocking(nonblocking).unwrap();
-        let peer = thread::spawn(move || peer.read_exact(&mut vec![0; MIB]).unwrap()); // and closes with bytes unread
+        // and closes with bytes unread
+        let peer = thread::spawn(move || peer.read_exact(&mut vec![0; MIB]).unwrap());
         let error = send_range(&socket, &file, 0..64 << 20, soon()).unwrap_err();
         peer.join().unwrap();
         assert!(
@@ -1465,8 +1466,9 @@ fn a_wait_that_fails_is_reported_and_tried_again() {
     let server = FileServer::start(&place.root(), "127.0.0.1:0", calm(), report).unwrap();
     let waker = Socket::new();
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is live. Nothing else uses standard input, whose descriptor becomes free: with a
-    // limit of one descriptor `accept` can use it, while `ppoll` refuses to wait for two (EINVAL).
+    // SAFETY: `limit` is live. Nothing else uses standard input, whose descriptor becomes free:
+    // with a limit of one descriptor `accept` can use it, while `ppoll` refuses to wait for two
+    // (EINVAL).
     unsafe {
         assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
         let one = libc::rlimit { rlim_cur: 1, ..limit };
@@ -1507,8 +1509,8 @@ fn serve_with_stderr(stderr: Stdio) -> Output {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = only("a_server_outlives_its_log");
     command.env("PERF_PROVED_SERVE", address.to_string()).stdout(Stdio::piped()).stderr(stderr);
-    // The threads of the test harness must not take the signal that the server waits for.
-    // SAFETY: between fork and exec the child makes three async-signal-safe calls, on a set of its own.
+    // The threads of the test harness must not take the signal that the server waits for. SAFETY:
+    // between fork and exec the child makes three async-signal-safe calls, on a set of its own.
     unsafe {
         command.pre_exec(|| {
             let mut set = std::mem::zeroed();

@@ -1,5 +1,6 @@
-//! The pieces do what their documentation says, on one thread and on two at once, and the naive ones
-//! fail in the ways that it lists. The models explore every interleaving (`tests/loom/sharing.rs`).
+//! The pieces do what their documentation says, on one thread and on two at once, and the naive
+//! ones fail in the ways that it lists. The models explore every interleaving
+//! (`tests/loom/sharing.rs`).
 
 use perf_proved::concurrency::sharing::counter::Counter;
 use perf_proved::concurrency::sharing::litmus::{both_entered, value_missed};
@@ -184,8 +185,8 @@ fn asked<T>(ask: impl FnOnce([usize; 2]) -> io::Result<T>) -> Option<T> {
     two_cores().ok().map(|cores| ask(cores).unwrap())
 }
 
-/// Counts the runs in which two threads both enter by [`Dekker`], and those in which a [`Message`]'s
-/// flag arrives before its value.
+/// Counts the runs in which two threads both enter by [`Dekker`], and those in which a
+/// [`Message`]'s flag arrives before its value.
 fn surprises(cores: [usize; 2], runs: usize) -> io::Result<[u64; 2]> {
     Ok([
         both_entered(cores, runs, Dekker::new, Dekker::try_enter)?,

@@ -1,5 +1,5 @@
-//! Tests of `splice`: a relay loses nothing, passes on the end of a stream as an end and a reset as a
-//! reset, and never gives one connection's bytes to another.
+//! Tests of `splice`: a relay loses nothing, passes on the end of a stream as an end and a reset as
+//! a reset, and never gives one connection's bytes to another.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::{FNV_START, fnv1a, pair};
@@ -204,7 +204,8 @@ fn the_end_of_a_stream_cannot_be_passed_on_to_a_side_that_was_reset() {
     reset(client);
     server.shutdown(Shutdown::Write).unwrap();
     let (mut forward, mut back) = (Pipe::new().unwrap(), Pipe::new().unwrap());
-    // Both streams have ended before the relay starts, so it never polls: `shutdown` finds the reset.
+    // Both streams have ended before the relay starts, so it never polls: `shutdown` finds the
+    // reset.
     let error = relay(&first, &second, [&mut forward, &mut back], PATIENCE).unwrap_err();
     assert_eq!(error.cause.kind(), ErrorKind::BrokenPipe, "{error}");
     assert!(error.cause.to_string().starts_with("the client: "), "{error}");
@@ -518,7 +519,8 @@ fn lent_memory_arrives_and_a_full_pipe_says_so() {
     assert_eq!(hears(&peer), [LENT[0].load(Ordering::Relaxed); 1000]);
 }
 
-/// Makes `accept` fail with `EINVAL` when dropped, even by a failed assertion, so that the proxy ends.
+/// Makes `accept` fail with `EINVAL` when dropped, even by a failed assertion, so that the proxy
+/// ends.
 struct Closing<'a>(&'a TcpListener);
 
 impl Drop for Closing<'_> {

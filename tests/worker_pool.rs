@@ -193,7 +193,8 @@ fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
                 let mut jobs = vec![3, 4, 5];
                 (pool.submit_all(&mut jobs), jobs)
             });
-            thread::sleep(Duration::from_millis(20)); // so that they wait; if they do not yet, the results are the same
+            // so that they wait; if they do not yet, the results are the same
+            thread::sleep(Duration::from_millis(20));
             let end =
                 scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
             assert_eq!(one.join().unwrap().unwrap_err().0, 7);
@@ -381,7 +382,8 @@ fn a_job_may_wait_for_what_its_submitter_does_next() {
             pool.submit(5).unwrap();
             tell.send(()).unwrap();
         });
-        thread::sleep(Duration::from_millis(50)); // so that it sleeps; if it does not yet, the results are the same
+        // so that it sleeps; if it does not yet, the results are the same
+        thread::sleep(Duration::from_millis(50));
         go.send(()).unwrap();
     });
     pool.shutdown();
@@ -390,8 +392,8 @@ fn a_job_may_wait_for_what_its_submitter_does_next() {
 
 #[test]
 fn the_last_job_of_an_idle_pool_is_the_one_last_processed() {
-    // One worker takes jobs 1 and 2 and runs 1. The other runs 3 and 4, and steals 2. Only then does 1
-    // end, the last of its worker, as which it had not begun.
+    // One worker takes jobs 1 and 2 and runs 1. The other runs 3 and 4, and steals 2. Only then
+    // does 1 end, the last of its worker, as which it had not begun.
     let (go, gate) = mpsc::channel();
     let gate = std::sync::Mutex::new(gate);
     let work = move |job: u32| {
@@ -540,7 +542,11 @@ proptest! {
 
     #[test]
     fn each_job_is_seen_once_and_dropped_once(
-        workers in 1..4_usize, queue in 1..20_usize, batch in 1..10_usize, submitters in 1..4_u64, panics in 2..9_u64,
+        workers in 1..4_usize,
+        queue in 1..20_usize,
+        batch in 1..10_usize,
+        submitters in 1..4_u64,
+        panics in 2..9_u64,
         cancel_at in 0..600_u64, bulk in any::<bool>(),
     ) {
         const EACH: u64 = 200;
@@ -556,12 +562,14 @@ proptest! {
             Counted(0, made.clone())
         };
         let held = Counted(0, closures.clone());
-        let pool = WorkerPool::start(&settings(workers, queue, batch), work, move |result| drop((result, &held))).unwrap();
+        let settings = settings(workers, queue, batch);
+        let pool = WorkerPool::start(&settings, work, move |result| drop((result, &held))).unwrap();
         let returned = thread::scope(|scope| {
             for submitter in 0..submitters {
                 let (pool, refused, jobs) = (&pool, &refused, &jobs);
                 scope.spawn(move || {
-                    let mut all: Vec<_> = (0..EACH).map(|n| Counted(submitter * EACH + n + 1, jobs.clone())).collect();
+                    let job = |n| Counted(submitter * EACH + n + 1, jobs.clone());
+                    let mut all: Vec<_> = (0..EACH).map(job).collect();
                     if bulk {
                         let _ = pool.submit_all(&mut all);
                         refused.fetch_add(all.iter().map(|job| job.0).sum(), SeqCst);
@@ -584,7 +592,8 @@ proptest! {
         let metrics = pool.metrics();
         accounted(&metrics);
         prop_assert_eq!(metrics.returned, returned.len() as u64);
-        let ids = seen.load(SeqCst) + refused.load(SeqCst) + returned.iter().map(|job| job.0).sum::<u64>();
+        let returned_ids = returned.iter().map(|job| job.0).sum::<u64>();
+        let ids = seen.load(SeqCst) + refused.load(SeqCst) + returned_ids;
         let all = submitters * EACH;
         prop_assert_eq!(ids, all * (all + 1) / 2, "each once");
         drop(returned);

@@ -1,9 +1,9 @@
-//! Shared parts of the benches: clocks that measure CPU time, and reports of benchmarks that are not
-//! possible here.
+//! Shared parts of the benches: clocks that measure CPU time, and reports of benchmarks that are
+//! not possible here.
 //!
-//! A bench has one criterion group per figure, with its functions in the order of the chapter, and the
-//! group `NAME_aa`, whose functions `first` and `second` run the same code: any difference between
-//! these two is noise.
+//! A bench has one criterion group per figure, with its functions in the order of the chapter, and
+//! the group `NAME_aa`, whose functions `first` and `second` run the same code: any difference
+//! between these two is noise.
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -48,18 +48,18 @@ macro_rules! measure_by {
     };
 }
 
-/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, instead of wall
-/// time. Threads that help it do not count.
+/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, instead of
+/// wall time. Threads that help it do not count.
 pub struct ThreadTime;
 measure_by!(ThreadTime, cpu::thread);
 
-/// Measures the CPU time of the whole process, including the kernel's workers and the other end of a
-/// connection.
+/// Measures the CPU time of the whole process, including the kernel's workers and the other end of
+/// a connection.
 pub struct ProcessTime;
 measure_by!(ProcessTime, cpu::process);
 
-/// Prints the reason why a benchmark, function or whole group (`id`) cannot run on this machine, and
-/// writes it next to criterion's results, where the book finds it.
+/// Prints the reason why a benchmark, function or whole group (`id`) cannot run on this machine,
+/// and writes it next to criterion's results, where the book finds it.
 ///
 /// # Errors
 ///
@@ -72,8 +72,8 @@ pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
     fs::write(folder.join("not_possible.json"), json)
 }
 
-/// Runs `bench` with the resource that it needs, usually two cores. If the resource is not available,
-/// reports the reason for each of `ids`.
+/// Runs `bench` with the resource that it needs, usually two cores. If the resource is not
+/// available, reports the reason for each of `ids`.
 ///
 /// # Errors
 ///
@@ -132,8 +132,8 @@ pub fn bytes(bytes: usize) -> Throughput {
 }
 
 /// Benchmarks every variant at every size: all variants at one size before the next size, so that
-/// drift affects them alike. `batch` takes the index of a variant, the index of a size and a number of
-/// repetitions, and returns their time.
+/// drift affects them alike. `batch` takes the index of a variant, the index of a size and a number
+/// of repetitions, and returns their time.
 pub fn sweep<M: Measurement<Value = Duration>>(
     criterion: &mut Criterion<M>,
     group: &str,

@@ -25,15 +25,16 @@ pub enum End {
 ///
 /// # Safety
 ///
-/// `work` must call async-signal-safe functions only (`signal-safety(7)`), because other threads may
-/// have held any lock at the fork. It must neither allocate nor panic.
+/// `work` must call async-signal-safe functions only (`signal-safety(7)`), because other threads
+/// may have held any lock at the fork. It must neither allocate nor panic.
 pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     // SAFETY: the child runs `work`, for which the caller vouches, makes one more bare system call,
     // and exits without running destructors or handlers of the parent.
     let child = cvt(unsafe {
         match libc::fork() {
             0 => {
-                let _ = no_core_file(); // on failure the child leaves a core file and ends all the same
+                // on failure the child leaves a core file and ends all the same
+                let _ = no_core_file();
                 libc::_exit(work())
             }
             pid => pid,
@@ -53,8 +54,8 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
 
 /// Runs this program again with `--only variant`, in a process whose allocator has no history, and
 /// reports the numbers that [`print()`] printed there: those of `columns` as bytes in the row
-/// `variant`, the others in the JSON and in a note. A fatal signal is reported as `signal`; a process
-/// that printed nothing is reported with its complaint. Returns how the process ended.
+/// `variant`, the others in the JSON and in a note. A fatal signal is reported as `signal`; a
+/// process that printed nothing is reported with its complaint. Returns how the process ended.
 ///
 /// # Errors
 ///
@@ -84,7 +85,8 @@ pub fn row(report: &mut Report, variant: &str, columns: &[&str]) -> io::Result<E
     Ok(end)
 }
 
-/// Prints the findings of an experiment in the form that [`row`] reads: a name and a number per line.
+/// Prints the findings of an experiment in the form that [`row`] reads: a name and a number per
+/// line.
 pub fn print(found: &[(&str, u64)]) {
     found.iter().for_each(|(quantity, number)| println!("{quantity} {number}"));
 }

@@ -42,9 +42,9 @@ pub fn memory<T>(
     Ok(value)
 }
 
-/// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The JSON also
-/// gets each call by name, including those in `always` that were never made. Where calls cannot be
-/// counted, `work` runs nevertheless, and the row says why.
+/// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The JSON
+/// also gets each call by name, including those in `always` that were never made. Where calls
+/// cannot be counted, `work` runs nevertheless, and the row says why.
 ///
 /// # Errors
 ///

@@ -1,8 +1,9 @@
 //! A TCP connection over loopback to a reader on a core of its own.
 //!
 //! The reader reads every byte into a buffer, as real clients do; `recv` with `MSG_TRUNC` would
-//! discard the bytes in the kernel without a copy. On loopback, the reader's copy is part of the wall
-//! time and often the slower end, so savings of the sender show only on the sender's CPU clock.
+//! discard the bytes in the kernel without a copy. On loopback, the reader's copy is part of the
+//! wall time and often the slower end, so savings of the sender show only on the sender's CPU
+//! clock.
 
 use crate::sys::{cores, trying};
 use std::io::{self, Read, Write};
@@ -78,8 +79,8 @@ impl Loopback {
         Ok(self.exchange(bytes, false, send)?.0)
     }
 
-    /// Does the same as [`transfer`](Self::transfer), and returns the [`fnv1a`] checksum of the bytes
-    /// that arrived.
+    /// Does the same as [`transfer`](Self::transfer), and returns the [`fnv1a`] checksum of the
+    /// bytes that arrived.
     ///
     /// # Errors
     ///
@@ -99,9 +100,10 @@ impl Loopback {
         send: impl FnOnce(&TcpStream) -> io::Result<T>,
     ) -> io::Result<(T, u64)> {
         self.expected += bytes;
-        self.orders.checksum.store(checksum, Ordering::Relaxed); // published by the Release store below
-        // Release: pairs with the Acquire load in `read_all`. The instruction is in place before the
-        // first byte can arrive.
+        // published by the Release store below
+        self.orders.checksum.store(checksum, Ordering::Relaxed);
+        // Release: pairs with the Acquire load in `read_all`. The instruction is in place before
+        // the first byte can arrive.
         self.orders.confirm_at.store(self.expected, Ordering::Release);
         let result = send(&self.sender)?;
         if bytes == 0 {
@@ -152,8 +154,8 @@ pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
     trying("connecting over 127.0.0.1", connected)
 }
 
-/// Sends `request` and shuts down the sending side, lets `server` answer and close on this thread, and
-/// returns the answer, which another thread reads.
+/// Sends `request` and shuts down the sending side, lets `server` answer and close on this thread,
+/// and returns the answer, which another thread reads.
 ///
 /// # Errors
 ///
@@ -218,7 +220,8 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
             Err(error) => return Err(error),
         };
         arrived += count as u64;
-        let confirm_at = orders.confirm_at.load(Ordering::Acquire); // pairs with the Release store in `exchange`
+        // pairs with the Release store in `exchange`
+        let confirm_at = orders.confirm_at.load(Ordering::Acquire);
         if arrived > confirm_at {
             return Err(io::Error::other(format!(
                 "{arrived} bytes arrived where {confirm_at} were announced"

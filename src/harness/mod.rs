@@ -1,4 +1,4 @@
-//! What the examples, benches and tests share: flags, reports, rounds, files and connections.
+//! Code that the examples, benches and tests share: flags, reports, rounds, files and connections.
 //!
 //! | module | provides |
 //! | --- | --- |

@@ -172,9 +172,9 @@ impl Report {
 
     /// Runs one experiment of the example, apart from all others. If this machine lacks or refuses
     /// what it needs ([`is_unavailable`]), those `quantities` of `variant` that it has not set
-    /// become "not possible here" for that reason: in their cells if the table has such columns, else
-    /// in the JSON and a note. Any other error is a broken promise.
-    /// Returns `None` in both cases, and the example goes on.
+    /// become "not possible here" for that reason: in their cells if the table has such columns,
+    /// else in the JSON and a note. Any other error is a broken promise. Returns `None` in both
+    /// cases, and the example goes on.
     ///
     /// The error should say what was tried: see [`trying`](crate::sys::trying).
     ///
@@ -268,8 +268,8 @@ impl Report {
     }
 
     /// States something that must hold for the numbers to mean anything. A broken promise is
-    /// printed, and the example exits with 1. `None` is a promise that could not be put to the test:
-    /// it is listed as such and breaks nothing.
+    /// printed, and the example exits with 1. `None` is a promise that could not be put to the
+    /// test: it is listed as such and breaks nothing.
     pub fn promise(&mut self, says: &str, kept: impl Into<Kept>) {
         self.promises.push((says.to_owned(), kept.into()));
     }
@@ -353,8 +353,8 @@ impl Report {
         out
     }
 
-    /// Prints the report, as JSON or as a table, and returns the example's exit code: 1 if a promise
-    /// is broken. With JSON, broken promises go to standard error.
+    /// Prints the report, as JSON or as a table, and returns the example's exit code: 1 if a
+    /// promise is broken. With JSON, broken promises go to standard error.
     pub fn finish(&self, json: bool) -> ExitCode {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {

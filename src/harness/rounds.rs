@@ -52,8 +52,8 @@ impl<'a> Rounds<'a> {
         self.0.push((name.into(), Box::new(probe)));
     }
 
-    /// Runs all probes in turns for `rounds` rounds. Each probe gets about `budget` per round and runs
-    /// at least once.
+    /// Runs all probes in turns for `rounds` rounds. Each probe gets about `budget` per round and
+    /// runs at least once.
     ///
     /// A probe that fails is not run again, and its error is returned in its place.
     pub fn run(self, rounds: usize, budget: Duration) -> Vec<(String, io::Result<Times>)> {
@@ -107,8 +107,8 @@ impl Times {
         Self { median: taken[taken.len() / 2], low: taken[0], high: taken[taken.len() - 1] }
     }
 
-    /// Converts to bytes per second, if one operation moves `bytes` bytes. The slowest and the fastest
-    /// round change places.
+    /// Converts to bytes per second, if one operation moves `bytes` bytes. The slowest and the
+    /// fastest round change places.
     pub fn bandwidth(&self, bytes: usize) -> Value {
         let rate = |time: f64| Value::BytesPerSecond(bytes as f64 / time * 1e9);
         Value::Rounds(Box::new([rate(self.median), rate(self.high), rate(self.low)]))

@@ -27,8 +27,8 @@ impl Scratch {
     pub fn within(folder: &Path) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
-            // Relaxed: the numbers only have to differ. A directory may be left over from an earlier
-            // process with this id; then take the next number.
+            // Relaxed: the numbers only have to differ. A directory may be left over from an
+            // earlier process with this id; then take the next number.
             let name =
                 format!("perf-proved-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = folder.join(name);
@@ -59,8 +59,8 @@ impl Scratch {
         Ok(path)
     }
 
-    /// Writes the same file as [`file`](Self::file), but `piece` bytes at a time. A file system with
-    /// large folios caches each write in folios of up to its size.
+    /// Writes the same file as [`file`](Self::file), but `piece` bytes at a time. A file system
+    /// with large folios caches each write in folios of up to its size.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Counts of heap allocations, with the allocator as the witness.
 //!
-//! A program installs [`Counting`] as its global allocator, and [`count`] then returns the allocations
-//! of a piece of code on the calling thread. Each thread has counts of its own, so other threads may
-//! run meanwhile.
+//! A program installs [`Counting`] as its global allocator, and [`count`] then returns the
+//! allocations of a piece of code on the calling thread. Each thread has counts of its own, so
+//! other threads may run meanwhile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -34,8 +34,8 @@ pub struct Allocations {
     /// The peak of bytes that this thread held beyond those it held before. A block that another
     /// thread frees still counts as held.
     pub peak: u64,
-    /// The bytes that this thread holds now beyond those it held before; negative if it has freed more
-    /// than it allocated.
+    /// The bytes that this thread holds now beyond those it held before; negative if it has freed
+    /// more than it allocated.
     pub held: i64,
 }
 
@@ -53,7 +53,9 @@ struct Tally {
 
 thread_local! {
     // Constant and without a destructor, so access never allocates, even while a thread ends.
-    static TALLY: Cell<Tally> = const { Cell::new(Tally { calls: 0, bytes: 0, frees: 0, held: 0, peak: 0 }) };
+    static TALLY: Cell<Tally> = const {
+        Cell::new(Tally { calls: 0, bytes: 0, frees: 0, held: 0, peak: 0 })
+    };
 }
 
 fn tally(change: impl FnOnce(&mut Tally)) {
@@ -108,8 +110,8 @@ unsafe impl GlobalAlloc for Counting {
 ///
 /// # Panics
 ///
-/// If [`Counting`] is not the program's global allocator, because a count of zero would mean nothing
-/// then.
+/// If [`Counting`] is not the program's global allocator, because a count of zero would mean
+/// nothing then.
 pub fn count<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
     let start = TALLY.get();
     drop(black_box(Box::new(0_u8)));

@@ -71,9 +71,9 @@ fn read(clock: libc::clockid_t) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
-/// Returns the CPU time of all kernel threads (`kworker`, `ksoftirqd` and so on) since they started,
-/// from `/proc/PID/schedstat`. It covers the whole machine, so it is an upper bound on the work that
-/// was moved out of the process.
+/// Returns the CPU time of all kernel threads (`kworker`, `ksoftirqd` and so on) since they
+/// started, from `/proc/PID/schedstat`. It covers the whole machine, so it is an upper bound on the
+/// work that was moved out of the process.
 ///
 /// # Errors
 ///
@@ -112,9 +112,9 @@ pub fn kernel_threads() -> io::Result<Duration> {
     Err(crate::sys::unsupported("kernel threads are listed by Linux's /proc only"))
 }
 
-/// Returns `true` if a line of `/proc/PID/stat` belongs to a kernel thread: its `flags`, the seventh
-/// field after the name, contain `PF_KTHREAD`. The name is in parentheses and may contain spaces and
-/// parentheses itself.
+/// Returns `true` if a line of `/proc/PID/stat` belongs to a kernel thread: its `flags`, the
+/// seventh field after the name, contain `PF_KTHREAD`. The name is in parentheses and may contain
+/// spaces and parentheses itself.
 #[cfg(target_os = "linux")]
 fn is_kernel_thread(stat: &str) -> bool {
     const PF_KTHREAD: u64 = 0x0020_0000;

@@ -46,7 +46,8 @@ impl Calls {
         self.0.values().map(|call| call.made).sum()
     }
 
-    /// Returns the bytes that the kernel copied into the caller's memory by `read`, `recv` and their variants.
+    /// Returns the bytes that the kernel copied into the caller's memory by `read`, `recv` and
+    /// their variants.
     pub fn copied_in(&self) -> u64 {
         COPY_IN.iter().map(|name| self.of(name).returned).sum()
     }
@@ -117,8 +118,8 @@ mod linux {
     const BEGIN: libc::c_int = 0x7072_6f31;
     const END: libc::c_int = 0x7072_6f32;
 
-    /// The state of the helper: `WAITING` until it may attach, then `ATTACHED`, or the negative errno
-    /// of its failure.
+    /// The state of the helper: `WAITING` until it may attach, then `ATTACHED`, or the negative
+    /// errno of its failure.
     const WAITING: i32 = 0;
     const MAY_ATTACH: i32 = 1;
     const ATTACHED: i32 = 2;
@@ -129,8 +130,8 @@ mod linux {
         numbers: [Number; NUMBERS],
     }
 
-    /// Counts, which only the helper writes. Relaxed suffices, because the thread reads them after it
-    /// has reaped the helper.
+    /// Counts, which only the helper writes. Relaxed suffices, because the thread reads them after
+    /// it has reaped the helper.
     struct Number {
         made: AtomicU64,
         failed: AtomicU64,
@@ -258,8 +259,8 @@ mod linux {
         }
     }
 
-    /// Runs the forked helper: it attaches, counts between the markers, and exits, which detaches it
-    /// from every traced thread.
+    /// Runs the forked helper: it attaches, counts between the markers, and exits, which detaches
+    /// it from every traced thread.
     ///
     /// # Safety
     ///

@@ -83,13 +83,13 @@ pub fn pair() -> io::Result<Option<(usize, usize)>> {
     })
 }
 
-/// Returns `true` if `a` and `b` are hardware threads of one physical core, which share its L1 cache.
-/// In a virtual machine, the host decides what its guest sees.
+/// Returns `true` if `a` and `b` are hardware threads of one physical core, which share its L1
+/// cache. In a virtual machine, the host decides what its guest sees.
 ///
 /// # Errors
 ///
-/// If the list of siblings in `/sys/devices/system/cpu` cannot be read; `InvalidData` if it cannot be
-/// parsed.
+/// If the list of siblings in `/sys/devices/system/cpu` cannot be read; `InvalidData` if it cannot
+/// be parsed.
 pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
     let path = format!("/sys/devices/system/cpu/cpu{a}/topology/thread_siblings_list");
     let list = fs::read_to_string(&path)
@@ -131,8 +131,8 @@ pub fn line_size() -> io::Result<usize> {
 /// Runs `work` on each of `cores` at once, with the index of the core in the list, and returns the
 /// time from the moment when every thread was ready until the last one was done.
 ///
-/// The threads wait for each other by spinning, so that none has to be woken. Two threads on one core
-/// would wait for a long time.
+/// The threads wait for each other by spinning, so that none has to be woken. Two threads on one
+/// core would wait for a long time.
 ///
 /// # Errors
 ///
@@ -146,8 +146,8 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
     let one = |index: usize, core: usize| {
         let here = pin(core);
         pinned.fetch_add(usize::from(here.is_ok()), Ordering::Relaxed);
-        // Release, paired with the Acquire below: a thread that sees all of them ready also sees how
-        // many were pinned.
+        // Release, paired with the Acquire below: a thread that sees all of them ready also sees
+        // how many were pinned.
         ready.fetch_add(1, Ordering::Release);
         while ready.load(Ordering::Acquire) < cores.len() {
             spin_loop();

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 /// Writes one line to standard error, in one `write(2)` if it is short.
 ///
-/// A line that cannot be written is lost: standard error may be closed, or a file on a full disk, and
-/// there is nowhere left to report that. `eprintln!` panics instead, and takes the thread with it.
+/// A line that cannot be written is lost: standard error may be closed, or a file on a full disk,
+/// and there is nowhere left to report that. `eprintln!` panics instead, and takes the thread with
+/// it.
 ///
 /// ```
 /// perf_proved::sys::log::line(format_args!("listening on {}", "127.0.0.1:8080"));

@@ -1,7 +1,7 @@
 //! The ground floor: thin wrappers around system calls that more than one technique needs.
 //!
-//! Each wrapper turns one call's result into an [`io::Result`](std::io::Result). Nothing here counts
-//! or measures; that is [`proof`](crate::proof)'s work.
+//! Each wrapper turns one call's result into an [`io::Result`](std::io::Result). Nothing here
+//! counts or measures; that is [`proof`](crate::proof)'s work.
 
 pub mod cores;
 mod error;

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Waits until one of `these` is ready or broken, or `deadline` has passed. The deadline is absolute,
-/// so neither a signal nor a peer that sends a byte per second can postpone it.
+/// Waits until one of `these` is ready or broken, or `deadline` has passed. The deadline is
+/// absolute, so neither a signal nor a peer that sends a byte per second can postpone it.
 ///
 /// # Errors
 ///

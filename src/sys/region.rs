@@ -41,8 +41,8 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// `Unsupported` for huge pages outside Linux and if the kernel has none; otherwise the errors of
-    /// `mmap(2)`.
+    /// `Unsupported` for huge pages outside Linux and if the kernel has none; otherwise the errors
+    /// of `mmap(2)`.
     pub fn untouched(bytes: usize, pages: Pages) -> io::Result<Self> {
         let mapping = Mapping::new(bytes.next_multiple_of(HUGE_PAGE), pages)?;
         Ok(Self { start: mapping.start(), bytes, pages, mapping })
@@ -73,8 +73,8 @@ impl Region {
         }
     }
 
-    /// Checks in `/proc/self/smaps` that the kernel gave the pages that were asked for: `madvise(2)`
-    /// is only advice and succeeds even if no huge page is free.
+    /// Checks in `/proc/self/smaps` that the kernel gave the pages that were asked for:
+    /// `madvise(2)` is only advice and succeeds even if no huge page is free.
     ///
     /// # Errors
     ///

@@ -3,15 +3,16 @@
 use super::error::cvt;
 use std::io;
 
-/// Lets a file that would grow beyond `RLIMIT_FSIZE` fail with `EFBIG`, where `SIGXFSZ` would end the
-/// process.
+/// Lets a file that would grow beyond `RLIMIT_FSIZE` fail with `EFBIG`, where `SIGXFSZ` would end
+/// the process.
 pub fn ignore_sigxfsz() {
     // SAFETY: ignoring a signal runs no code of ours.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Runs `work` while no file of this process may grow beyond `bytes`: a write past that is short, and
-/// the next one fails with `EFBIG`. `SIGXFSZ`, which would end the process, stays ignored afterwards.
+/// Runs `work` while no file of this process may grow beyond `bytes`: a write past that is short,
+/// and the next one fails with `EFBIG`. `SIGXFSZ`, which would end the process, stays ignored
+/// afterwards.
 ///
 /// # Errors
 ///

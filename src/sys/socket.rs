@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd};
 /// Makes closing `socket` reset the connection, or makes it end the stream as usual again
 /// (`SO_LINGER` of 0 seconds, [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html)).
 ///
-/// A reset drops what has not been sent yet, and the peer's next read fails with `ECONNRESET` instead
-/// of finding the end of the stream.
+/// A reset drops what has not been sent yet, and the peer's next read fails with `ECONNRESET`
+/// instead of finding the end of the stream.
 ///
 /// # Errors
 ///

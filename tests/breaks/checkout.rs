@@ -30,7 +30,7 @@ pub(super) struct Checkout {
     mended: BTreeMap<String, String>,
 }
 
-/// What a command printed, and whether it succeeded.
+/// The output of a command, and whether it succeeded.
 pub(super) struct Said {
     pub success: bool,
     pub stdout: String,

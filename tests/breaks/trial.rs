@@ -15,7 +15,7 @@ use std::{env, io, thread};
 /// Copies of the checkout that share the work.
 const WORKERS: usize = 2;
 
-/// What to try.
+/// The breaks to try, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The tables to take the breaks from; empty for all.
@@ -43,7 +43,7 @@ enum Lane {
     Raced,
 }
 
-/// What came of a break in one lane.
+/// The result of a break in one lane.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Noticed,
@@ -323,7 +323,7 @@ impl Trial {
         Ok(judged)
     }
 
-    /// What is run to judge a break in any lane but the counted one, each with a name.
+    /// Returns the commands that judge a break in any lane but the counted one, each with a name.
     #[expect(clippy::type_complexity, reason = "a list of closures")]
     fn commands<'a>(
         &'a self,

@@ -1,4 +1,4 @@
-//! What may import what. Imports go down: system calls (`sys`) at the bottom, what counts (`proof`)
+//! Layers of the code. Imports go down: system calls (`sys`) at the bottom, what counts (`proof`)
 //! above them, what examples, benches and tests share (`harness`) above both, then the techniques.
 //! No file imports another that imports it, over however many steps.
 

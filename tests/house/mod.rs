@@ -171,8 +171,8 @@ fn pieces(root: &Path, page: &str) -> Vec<String> {
     found
 }
 
-/// Lists the lines of code that a chapter shows and that are too wide for a page, one sentence each.
-/// A listing begins at the margin: the press removes the indentation that its lines share.
+/// Lists the lines of code that a chapter shows and that are too wide for a page, one sentence
+/// each. A listing begins at the margin: the press removes the indentation that its lines share.
 pub fn wide_pieces(root: &Path) -> Vec<String> {
     let mut found = vec![];
     for page in pages(root) {

@@ -1,6 +1,7 @@
 //! Models of the rings: those whose threads spin, and those whose threads sleep.
 //!
-//! `.ci/breaks/ring_buffer.toml` weakens each ordering in turn, and names the model that fails then.
+//! `.ci/breaks/ring_buffer.toml` weakens each ordering in turn, and names the model that fails
+//! then.
 
 use crate::explore;
 use loom::alloc::Track;
@@ -14,8 +15,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::mpsc::TryRecvError::{self, Disconnected, Empty};
 use std::sync::mpsc::TrySendError::{self, Full};
 
-/// One end of a ring. It is dropped, unless its model is failing: loom's types are unusable then, and
-/// a second panic would abort the process.
+/// One end of a ring. It is dropped, unless its model is failing: loom's types are unusable then,
+/// and a second panic would abort the process.
 struct End<T>(ManuallyDrop<T>);
 
 impl<T> End<T> {

@@ -5,7 +5,8 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use loom::thread;
 use perf_proved::zero_copy::sendfile::permits::{Permits, Refused};
 
-/// What a server needs of its permits, so that one model judges the right version and the broken one.
+/// The operations that a server needs of its permits, so that one model judges the right version
+/// and the broken one.
 trait Admission: Send + Sync + 'static {
     /// Runs `work` if it gets a permit.
     fn admit(&self, work: impl FnOnce());

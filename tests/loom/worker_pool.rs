@@ -82,8 +82,8 @@ fn wakes_to_the_end() {
     });
 }
 
-/// A job exceeds the full queue of its own pool instead of waiting. The jobs that it submits are run
-/// or returned like any other, even if the pool is canceled meanwhile.
+/// A job exceeds the full queue of its own pool instead of waiting. The jobs that it submits are
+/// run or returned like any other, even if the pool is canceled meanwhile.
 #[test]
 fn accounts_for_jobs_of_jobs() {
     explore(3, || {

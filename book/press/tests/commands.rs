@@ -205,8 +205,8 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
         )
         .exits(1, "other.json: format 7");
 
-    // The earlier recording of a bench that fails stays, and the new rounds lie beside it; the other
-    // bench is recorded.
+    // The earlier recording of a bench that fails stays, and the new rounds lie beside it; the
+    // other bench is recorded.
     let fail = "fn main() {\n\
                 if std::env::var(\"CRITERION_HOME\").unwrap().contains(\"/2-\") {\n\
                 panic!(\"wrong answer\") }";

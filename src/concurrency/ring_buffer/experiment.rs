@@ -1,5 +1,5 @@
-//! The experiments of the example, the bench and the tests: items that get lost between two threads,
-//! and the time of an item there and back.
+//! The experiments of the example, the bench and the tests: items that get lost between two
+//! threads, and the time of an item there and back.
 
 use super::capacity::expect;
 use super::variants::{Pop, Push};
@@ -72,8 +72,8 @@ pub fn losses(
     Ok(Losses { lost: count(|&times| times == 0), delivered_twice: count(|&times| times > 1) })
 }
 
-/// Times each of `n` round trips: `ping` on the first core sends and waits for the answer, `pong` on
-/// the second waits and answers. Each time includes one reading of the clock.
+/// Times each of `n` round trips: `ping` on the first core sends and waits for the answer, `pong`
+/// on the second waits and answers. Each time includes one reading of the clock.
 ///
 /// # Errors
 ///

@@ -11,9 +11,9 @@
 //! | [`blocking`] | [`spsc`] whose threads sleep instead of spinning |
 //! | [`blocking_mpmc`] | [`mpmc`] with any number of sleeping threads on either side |
 //!
-//! The indices of a ring are free-running counters: `tail` counts the items pushed, `head` the items
-//! popped, both wrap around, and their difference is the number of items in the ring. So a ring
-//! holds exactly as many items as its capacity says, from 1 on.
+//! The indices of a ring are free-running counters: `tail` counts the items pushed, `head` the
+//! items popped, both wrap around, and their difference is the number of items in the ring. So a
+//! ring holds exactly as many items as its capacity says, from 1 on.
 //!
 //! [`variants`] and [`experiment`] are for the example, the bench and the tests.
 

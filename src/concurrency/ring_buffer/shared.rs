@@ -103,7 +103,8 @@ impl<T, I: IndexCell> Shared<T, I> {
             return None;
         }
         // SAFETY: `tail` is beyond this slot, so it holds an item. There is no other consumer, as
-        // the caller promises, and the producer does not reuse the slot before `head` has passed it.
+        // the caller promises, and the producer does not reuse the slot before `head` has passed
+        // it.
         let item = unsafe { self.slot(head).take() };
         // Pairs with the Acquire load in `push`: the item is taken out.
         self.head.index().store(head.wrapping_add(1), Ordering::Release);

@@ -174,7 +174,8 @@ impl<T> Producer<T> {
 
     /// Returns `true` if the consumer has been dropped.
     pub(super) fn is_disconnected(&self) -> bool {
-        self.ring.consumer_disconnected.load(Ordering::Relaxed) // nothing else of the consumer's is read
+        // nothing else of the consumer's is read
+        self.ring.consumer_disconnected.load(Ordering::Relaxed)
     }
 
     /// Tells the consumer that no more items will come.

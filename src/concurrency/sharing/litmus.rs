@@ -11,8 +11,8 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Lets two threads `enter` a new state at the same time, `runs` times, and counts the runs in which
-/// both did.
+/// Lets two threads `enter` a new state at the same time, `runs` times, and counts the runs in
+/// which both did.
 ///
 /// # Errors
 ///
@@ -73,8 +73,8 @@ pub fn count<S: Sync>(
         let answers = [Mutex::new(vec![]), Mutex::new(vec![])];
         let side = |me: usize| {
             let mut mine = Vec::with_capacity(states.len());
-            // A thread whose patience is used up goes on alone: the other one has lost its core, and
-            // may get this one.
+            // A thread whose patience is used up goes on alone: the other one has lost its core,
+            // and may get this one.
             let mut patience = PATIENCE * states.len();
             for (run, state) in states.iter().enumerate() {
                 arrived[me].0.store(run + 1, Ordering::Relaxed); // a rendezvous: orders nothing

@@ -1,4 +1,5 @@
-//! The versions that everybody writes first. `tests/sharing.rs` pins the faults and the example shows them:
+//! The versions that everybody writes first. `tests/sharing.rs` pins the faults and the example
+//! shows them:
 //!
 //! - [`TwoStepCounter`] is atomic and sequentially consistent, and loses additions.
 //! - [`RelaxedMessage`] raises its flag without an ordering. It passes every test on x86-64, and is

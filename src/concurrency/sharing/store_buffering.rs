@@ -5,8 +5,8 @@ use crate::concurrency::sync::{AtomicBool, fence};
 use crate::memory::cache_lines::CachePadded;
 use std::sync::atomic::Ordering;
 
-/// The entry of Dekker's algorithm: each of two threads announces that it wants to enter, and enters
-/// if the other has not announced the same.
+/// The entry of Dekker's algorithm: each of two threads announces that it wants to enter, and
+/// enters if the other has not announced the same.
 pub struct Dekker {
     wants: [CachePadded<AtomicBool>; 2],
 }

@@ -107,8 +107,8 @@ pub fn run_at_once(name: &str, jobs: u64) -> io::Result<u64> {
     begun(name, jobs as usize, NEVER, jobs, |_| ())
 }
 
-/// Returns the number of jobs that a pool with a queue of capacity `queue` accepts while its workers
-/// are busy.
+/// Returns the number of jobs that a pool with a queue of capacity `queue` accepts while its
+/// workers are busy.
 ///
 /// # Errors
 ///
@@ -152,8 +152,8 @@ fn begun(
 }
 
 /// Runs jobs on the calling thread with everything that a worker does around them: it catches a
-/// panic, counts the job, and measures the latency of one in 13. Returns the time taken, so that the
-/// cost of the account can be told from the cost of the queue.
+/// panic, counts the job, and measures the latency of one in 13. Returns the time taken, so that
+/// the cost of the account can be told from the cost of the queue.
 ///
 /// Unit: one job.
 pub fn account<R>(

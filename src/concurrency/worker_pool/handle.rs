@@ -48,8 +48,8 @@ pub enum Lost {
 impl<R> Handle<R> {
     /// Waits for the job's result.
     ///
-    /// A job that waits for another job of the same pool occupies a worker meanwhile. If all workers
-    /// wait like that, they wait forever.
+    /// A job that waits for another job of the same pool occupies a worker meanwhile. If all
+    /// workers wait like that, they wait forever.
     ///
     /// # Errors
     ///

@@ -11,13 +11,13 @@ const PARTS: u64 = 16;
 /// times.
 const BUCKETS: usize = (PARTS * (40 - PARTS.ilog2() as u64 + 1)) as usize;
 
-/// What has become of a pool's jobs.
+/// The account of a pool's jobs.
 ///
 /// The counts can be read while jobs run, and always account for every job: `submitted` exceeds
-/// `run + failed + returned + queued` by the jobs in progress, of which each worker has one at most.
-/// They are not a snapshot of one moment. `submitted`, `returned` and the length of the shared queue
-/// are, and no job moves from one queue to another while they are read; but each worker's counts are
-/// of a moment of their own, one worker after the other.
+/// `run + failed + returned + queued` by the jobs in progress, of which each worker has one at
+/// most. They are not a snapshot of one moment. `submitted`, `returned` and the length of the
+/// shared queue are, and no job moves from one queue to another while they are read; but each
+/// worker's counts are of a moment of their own, one worker after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Jobs accepted.
@@ -32,9 +32,9 @@ pub struct Metrics {
     pub queued: u64,
     /// The time at which a job last ended, or `None` before the first.
     ///
-    /// The clock is read after one job in 13, and after a worker's last: when its batch is done, the
-    /// rest of its batch stolen or canceled. So this is exact once the workers have nothing to do;
-    /// in the middle of a batch, up to 12 jobs of each worker may have ended since.
+    /// The clock is read after one job in 13, and after a worker's last: when its batch is done,
+    /// the rest of its batch stolen or canceled. So this is exact once the workers have nothing to
+    /// do; in the middle of a batch, up to 12 jobs of each worker may have ended since.
     pub last_processed: Option<Instant>,
     /// Latencies from submission, any wait for room included, to the end of the job, of one job in
     /// 13. A job that is just ending may be counted here before it is counted in `run`.
@@ -104,7 +104,8 @@ impl Clock {
     }
 
     pub(super) fn now(self) -> Stamp {
-        let nanoseconds = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX); // in 584 years
+        // in 584 years
+        let nanoseconds = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Stamp::MIN.saturating_add(nanoseconds)
     }
 }

@@ -69,13 +69,13 @@ impl<J: Send + 'static> WorkerPool<J> {
     /// value or the panic's payload, to `deliver` on the same thread.
     ///
     /// After a panic the pool calls `work` again, so what `work` captures must tolerate a call that
-    /// was abandoned halfway. If `deliver` panics, that one result is lost: the job has already been
-    /// counted, and the worker goes on.
+    /// was abandoned halfway. If `deliver` panics, that one result is lost: the job has already
+    /// been counted, and the worker goes on.
     ///
     /// # Errors
     ///
-    /// - `InvalidInput` if `workers`, `queue` or `batch` is 0, or if this process may not use one of
-    ///   `cores`
+    /// - `InvalidInput` if `workers`, `queue` or `batch` is 0, or if this process may not use one
+    ///   of `cores`
     /// - `OutOfMemory` if there is no memory for the queue
     /// - the system's error if a thread cannot be started or pinned; the workers that did start are
     ///   stopped again

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 /// A working set for sequential passes. Unit of every probe: one pass.
 ///
-/// One core only: memory often delivers more to several cores. Bytes are those that the program sees.
-/// A copy counts each byte once, although memory is read and written (McCalpin's STREAM counts it
-/// twice), and before a store to a line that is not in the cache most processors read that line.
+/// One core only: memory often delivers more to several cores. Bytes are those that the program
+/// sees. A copy counts each byte once, although memory is read and written (McCalpin's STREAM
+/// counts it twice), and before a store to a line that is not in the cache most processors read
+/// that line.
 pub struct Block {
     /// Holds the numbers from 0 up, eight bytes each, while no probe runs.
     region: Region,
@@ -101,8 +102,8 @@ impl Block {
         elapsed
     }
 
-    /// Copies the first half to the second `passes` times with the C library's `memcpy`. A pass copies
-    /// [`bytes`](Self::bytes)` / 2`, so both halves together are the working set.
+    /// Copies the first half to the second `passes` times with the C library's `memcpy`. A pass
+    /// copies [`bytes`](Self::bytes)` / 2`, so both halves together are the working set.
     ///
     /// For large copies, glibc bypasses the cache (`glibc.cpu.x86_non_temporal_threshold`).
     ///

@@ -41,8 +41,8 @@ impl Limits {
         Self { report, rounds, budget, measured: HashMap::new() }
     }
 
-    /// Runs `probes` in turns. A probe for which `bytes` returns the bytes per operation is reported
-    /// as bandwidth.
+    /// Runs `probes` in turns. A probe for which `bytes` returns the bytes per operation is
+    /// reported as bandwidth.
     fn run(&mut self, probes: Rounds, bytes: impl Fn(&str) -> Option<usize>) {
         for (name, times) in probes.run(self.rounds, self.budget) {
             let bytes = bytes(&name);

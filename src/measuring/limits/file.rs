@@ -44,11 +44,11 @@ impl Cached {
         Ok(Self(file))
     }
 
-    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at consecutive offsets, `reads` times.
-    /// Unit: one `pread(2)` into a buffer that is reused.
+    /// Reads `piece` bytes (at most 1 MiB, a divisor of 64 MiB) at consecutive offsets, `reads`
+    /// times. Unit: one `pread(2)` into a buffer that is reused.
     ///
-    /// Measures the call and the kernel's copy, but neither the disk nor the cost of a new buffer per
-    /// read.
+    /// Measures the call and the kernel's copy, but neither the disk nor the cost of a new buffer
+    /// per read.
     ///
     /// # Errors
     ///
@@ -120,8 +120,8 @@ pub fn write_fsync(folder: &Path, times: u64) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Returns the name of the file system that holds `folder`, from `statfs(2)`; its number if this book
-/// has no name for it; `unknown` outside Linux.
+/// Returns the name of the file system that holds `folder`, from `statfs(2)`; its number if this
+/// book has no name for it; `unknown` outside Linux.
 ///
 /// # Errors
 ///

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// Calls `getppid` `calls` times. Unit: one system call that does next to nothing.
 ///
 /// It goes through `syscall(2)`, because a C library may answer a cheap call from memory (glibc did
-/// for `getpid` until 2.25). It does not measure the cost after the call, when the kernel's code and
-/// data have evicted the program's from the caches.
+/// for `getpid` until 2.25). It does not measure the cost after the call, when the kernel's code
+/// and data have evicted the program's from the caches.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ pub fn timer(readings: u64) -> Duration {
     start.elapsed()
 }
 
-/// Returns the smallest nonzero step between two successive readings of the clock, out of `readings`;
-/// `None` if the clock never moved. It is no finer than the time of one reading.
+/// Returns the smallest nonzero step between two successive readings of the clock, out of
+/// `readings`; `None` if the clock never moved. It is no finer than the time of one reading.
 pub fn timer_step(readings: u64) -> Option<Duration> {
     let mut before = Instant::now();
     let step = |_| {
@@ -60,8 +60,8 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
 /// Touches pages for the first time, in fresh mappings of 16 MiB. Unit: one ordinary page (4 KiB on
 /// x86-64). A huge page counts as 512 of them on x86-64, with its time divided among them.
 ///
-/// Measures the fault, which finds a page and zeroes it, but not `mmap(2)`, `munmap(2)`, or pages of
-/// a file.
+/// Measures the fault, which finds a page and zeroes it, but not `mmap(2)`, `munmap(2)`, or pages
+/// of a file.
 ///
 /// # Errors
 ///

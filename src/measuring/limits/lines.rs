@@ -76,8 +76,8 @@ struct Done {
     counter: u64,
 }
 
-/// Runs `work` on one counter for `additions` units, while another core adds to a counter `distance`
-/// bytes away.
+/// Runs `work` on one counter for `additions` units, while another core adds to a counter
+/// `distance` bytes away.
 fn beside(
     [here, there]: [usize; 2],
     distance: usize,
@@ -91,8 +91,8 @@ fn beside(
     );
     let counters = Counters::new();
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
-    // Relaxed, here and below: the flag only stops the threads, and their counts are read after they
-    // were joined.
+    // Relaxed, here and below: the flag only stops the threads, and their counts are read after
+    // they were joined.
     let stop = Apart(AtomicBool::new(false));
     let add_there = || {
         let pinned = cores::pin(there);

@@ -63,8 +63,8 @@ impl Chain {
     }
     // ANCHOR_END: chain
 
-    /// Walks the cycle: `loads` loads, each of which needs the result of the previous one. Unit: one
-    /// load, hence its latency.
+    /// Walks the cycle: `loads` loads, each of which needs the result of the previous one. Unit:
+    /// one load, hence its latency.
     ///
     /// For loads that do not depend on each other, see [`independent`](Self::independent).
     ///
@@ -91,9 +91,9 @@ impl Chain {
     }
     // ANCHOR_END: dependent
 
-    /// Loads the same lines in the same order, but takes the order from a list, so that the core knows
-    /// the next addresses before the values arrive. Unit: one load, as throughput: the time between
-    /// two completed loads, not that of one.
+    /// Loads the same lines in the same order, but takes the order from a list, so that the core
+    /// knows the next addresses before the values arrive. Unit: one load, as throughput: the time
+    /// between two completed loads, not that of one.
     ///
     /// Reading the list adds 4 sequential bytes per load.
     ///
@@ -127,8 +127,8 @@ impl Chain {
         unsafe { slice::from_raw_parts(self.region.start().cast(), self.order.len()) }
     }
 
-    /// Returns the length of the cycle through the first line, or `None` if it exceeds the number of
-    /// lines.
+    /// Returns the length of the cycle through the first line, or `None` if it exceeds the number
+    /// of lines.
     pub fn cycle(&self) -> Option<usize> {
         let first = self.line(0);
         let mut line = first;

@@ -16,11 +16,11 @@ fn connection() -> io::Result<(TcpStream, TcpStream)> {
     Ok((here, there))
 }
 
-/// Sends a byte to another thread and back over one connection, `trips` times. Unit: one round trip,
-/// which is two sends, two receives, and two wake-ups; the wake-ups are most of it.
+/// Sends a byte to another thread and back over one connection, `trips` times. Unit: one round
+/// trip, which is two sends, two receives, and two wake-ups; the wake-ups are most of it.
 ///
-/// `TCP_NODELAY` is set, although Nagle's algorithm would delay nothing here: each side waits for the
-/// other.
+/// `TCP_NODELAY` is set, although Nagle's algorithm would delay nothing here: each side waits for
+/// the other.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! The limits of this machine, which every later figure is compared with.
 //!
 //! A probe does one thing `n` times and returns the time of all of them, without set-up and checks;
-//! divide it by `n`. The example, the bench and the tests all run the same probes. Each documents its
-//! unit and what it leaves out.
+//! divide it by `n`. The example, the bench and the tests all run the same probes. Each documents
+//! its unit and what it leaves out.
 //!
 //! | probe | measures |
 //! | --- | --- |
@@ -16,8 +16,8 @@
 //! | [`mod@file`] | reads from the page cache, writes to the disk |
 //!
 //! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance
-//! Analysis", USENIX 1996), unless a probe says otherwise. [`naive`] keeps two probes that look right
-//! and measure something else. [`experiment`] runs all probes for the example.
+//! Analysis", USENIX 1996), unless a probe says otherwise. [`naive`] keeps two probes that look
+//! right and measure something else. [`experiment`] runs all probes for the example.
 
 pub mod addition;
 pub mod bandwidth;

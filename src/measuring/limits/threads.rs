@@ -67,9 +67,10 @@ fn counted<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, u64)> {
 /// Sends a byte to another thread and back through two pipes, `trips` times. Unit: one round trip,
 /// which is two hand-overs.
 ///
-/// On one core (`cores` names it twice), each hand-over is a `write`, a context switch and a `read`;
-/// subtract [`pipe_alone`] from half a trip, and the switch remains (lmbench's `lat_ctx`, with
-/// processes that access no memory). On two cores there is no switch, but a core has to be woken.
+/// On one core (`cores` names it twice), each hand-over is a `write`, a context switch and a
+/// `read`; subtract [`pipe_alone`] from half a trip, and the switch remains (lmbench's `lat_ctx`,
+/// with processes that access no memory). On two cores there is no switch, but a core has to be
+/// woken.
 ///
 /// # Errors
 ///
@@ -107,8 +108,8 @@ fn halves(n: u64, trips: impl FnOnce(u64) -> io::Result<Trips>) -> io::Result<Du
     Ok(trips(whole)?.time.mul_f64(n as f64 / (2 * whole) as f64))
 }
 
-/// Writes a byte to a pipe and reads it back on the same thread, `times` times. Unit: one `write` and
-/// one `read`.
+/// Writes a byte to a pipe and reads it back on the same thread, `times` times. Unit: one `write`
+/// and one `read`.
 ///
 /// # Errors
 ///

@@ -13,8 +13,9 @@ const ALIGN: usize = 16;
 
 /// Places values one after the other in chunks of at most `limit` bytes in total.
 ///
-/// It takes `Copy` types, which have no `Drop` that the arena would skip. References that it returns
-/// live until [`reset`](Self::reset) or until the arena is dropped; nothing is freed earlier.
+/// It takes `Copy` types, which have no `Drop` that the arena would skip. References that it
+/// returns live until [`reset`](Self::reset) or until the arena is dropped; nothing is freed
+/// earlier.
 ///
 /// ```
 /// use perf_proved::memory::allocation::arena::{Arena, Full};
@@ -155,8 +156,8 @@ impl Arena {
         self.chunks.borrow().iter().map(|chunk| chunk.layout.size()).sum()
     }
 
-    /// Frees everything at once. Keeps the last chunk, which is usually the largest, and returns the
-    /// others to the allocator.
+    /// Frees everything at once. Keeps the last chunk, which is usually the largest, and returns
+    /// the others to the allocator.
     pub fn reset(&mut self) {
         let chunks = self.chunks.get_mut();
         chunks.drain(..chunks.len().saturating_sub(1));

@@ -3,8 +3,8 @@
 use super::budget::Budget;
 use std::alloc::{GlobalAlloc, Layout};
 
-/// An allocator on top of another one, which refuses requests that would bring the live bytes of the
-/// program beyond a limit.
+/// An allocator on top of another one, which refuses requests that would bring the live bytes of
+/// the program beyond a limit.
 ///
 /// It counts the bytes that were requested. The overhead of the inner allocator, and memory that it
 /// keeps after a free, come on top.
@@ -26,8 +26,8 @@ pub struct Capped<A> {
     budget: Budget,
 }
 
-// SAFETY: every block comes from `inner`, with unchanged arguments. A refused request returns null, as
-// the contract allows. Counting neither allocates nor panics.
+// SAFETY: every block comes from `inner`, with unchanged arguments. A refused request returns null,
+// as the contract allows. Counting neither allocates nor panics.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Capped<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller upholds the contract of `GlobalAlloc::alloc`, which `inner` shares.

@@ -1,5 +1,5 @@
-//! Allocating less, freeing elsewhere, and bounding memory: what takes the place of tuning a garbage
-//! collector.
+//! Allocating less, freeing elsewhere, and bounding memory: what takes the place of tuning a
+//! garbage collector.
 //!
 //! | module | provides |
 //! | --- | --- |

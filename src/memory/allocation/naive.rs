@@ -1,7 +1,7 @@
 //! The version that everyone writes first. `tests/allocation.rs` pins its faults:
 //!
-//! - a page that makes four allocations per line, because it clones entries that it could borrow and
-//!   formats strings that it could append;
+//! - a page that makes four allocations per line, because it clones entries that it could borrow
+//!   and formats strings that it could append;
 //! - a buffer per request, for which a large request pays page by page;
 //! - a limit that only prints, and one that checks now and then: both miss allocations in between.
 
@@ -53,8 +53,8 @@ pub fn within(limit: u64) -> io::Result<bool> {
 // ANCHOR_END: within
 
 /// Serves `requests` requests and keeps their results, but stops if the limit is exceeded, which it
-/// checks once per `every` requests. Returns the bytes by which the peak of the process exceeded the
-/// limit.
+/// checks once per `every` requests. Returns the bytes by which the peak of the process exceeded
+/// the limit.
 ///
 /// # Errors
 ///

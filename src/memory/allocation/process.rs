@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Limits the address space of this process to `bytes` bytes (`RLIMIT_AS` of
-/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)). Everything that is mapped
-/// counts, resident or not. Existing mappings stay.
+/// [`setrlimit(2)`](https://man7.org/linux/man-pages/man2/setrlimit.2.html)). Everything that is
+/// mapped counts, resident or not. Existing mappings stay.
 ///
 /// # Errors
 ///
@@ -27,8 +27,8 @@ pub fn limit_address_space(bytes: u64) -> io::Result<()> {
 }
 
 /// Returns whole free pages inside the heap to the kernel
-/// ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)). Returns `true` if
-/// there were any.
+/// ([`malloc_trim(3)`](https://man7.org/linux/man-pages/man3/malloc_trim.3.html)). Returns `true`
+/// if there were any.
 ///
 /// # Errors
 ///
@@ -80,8 +80,8 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// The errors of creating and writing its files, with the path. Usually only root may, and not in
-    /// many containers.
+    /// The errors of creating and writing its files, with the path. Usually only root may, and not
+    /// in many containers.
     pub fn new(bytes: u64) -> io::Result<Self> {
         let root = Path::new("/sys/fs/cgroup");
         let (root, limit, swap, swapped) = if root.join("cgroup.controllers").exists() {

@@ -98,8 +98,8 @@ impl VecTree {
 }
 
 impl<'a> RefNode<'a> {
-    /// Builds a tree of `levels` levels, whose nodes `place` puts into memory. A tree of 0 levels has
-    /// no root.
+    /// Builds a tree of `levels` levels, whose nodes `place` puts into memory. A tree of 0 levels
+    /// has no root.
     ///
     /// # Errors
     ///

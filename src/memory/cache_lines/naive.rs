@@ -1,8 +1,9 @@
 //! The versions that everyone writes first. `tests/cache_lines.rs` pins their faults:
 //!
-//! - the two fields of [`Stats`] lie in one line, so two threads that share no variable wait for each
-//!   other;
-//! - the same holds for the cells of `ShardedCounter<AtomicU64>`, an array with one cell per thread;
+//! - the two fields of [`Stats`] lie in one line, so two threads that share no variable wait for
+//!   each other;
+//! - the same holds for the cells of `ShardedCounter<AtomicU64>`, an array with one cell per
+//!   thread;
 //! - [`plain`] sets out to measure this and finds nothing, because it makes none of its stores.
 
 use std::mem::offset_of;

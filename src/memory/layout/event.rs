@@ -1,7 +1,7 @@
 //! The event that the layouts hold.
 
-/// An event with its fields in the order of [`COrder`](super::records::COrder), which the compiler may
-/// change.
+/// An event with its fields in the order of [`COrder`](super::records::COrder), which the compiler
+/// may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The kind of event.

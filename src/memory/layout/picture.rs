@@ -23,8 +23,8 @@ pub struct Shape {
     pub fields: Vec<(&'static str, Range<usize>)>,
 }
 
-/// Returns the layout of a struct as a [`Shape`](crate::memory::layout::picture::Shape). Every field
-/// must be named, or it does not compile: an omitted field would look like padding.
+/// Returns the layout of a struct as a [`Shape`](crate::memory::layout::picture::Shape). Every
+/// field must be named, or it does not compile: an omitted field would look like padding.
 ///
 /// ```
 /// use perf_proved::layout;
@@ -75,8 +75,8 @@ impl Shape {
     }
     // ANCHOR_END: holes
 
-    /// Draws an array of `values` values that starts at a cache line: a letter for each field in the
-    /// order of the list, a dot for padding, a capital letter at the start of each value.
+    /// Draws an array of `values` values that starts at a cache line: a letter for each field in
+    /// the order of the list, a dot for padding, a capital letter at the start of each value.
     pub fn picture(&self, values: usize) -> String {
         let mut one = vec!['·'; self.size];
         let Self { name, size, align, .. } = self;

@@ -1,13 +1,48 @@
 //! The shared store of magazines, behind one lock that is taken once per magazine.
 
-use super::{Limits, Stats};
 use std::mem;
+use std::ops::AddAssign;
 use std::sync::PoisonError;
 
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
+
+/// How much a pool keeps: the depot at most this, and each [`Local`](super::local::Local) two more
+/// magazines.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Maximum weight of an object, in bytes. A heavier one is dropped when it returns.
+    pub largest: usize,
+    /// Number of objects in a magazine, at least 1. A whole magazine changes hands under
+    /// one lock.
+    pub magazine: usize,
+    /// Maximum number of objects in the depot.
+    pub objects: usize,
+    /// Maximum weight of the objects in the depot, in bytes.
+    pub bytes: usize,
+}
+
+/// Counts of requests and of returned objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Requests served from the pool.
+    pub hits: u64,
+    /// Requests for which an object was made.
+    pub misses: u64,
+    /// Returned objects that were dropped: too heavy, no room in the depot, or a panic of their
+    /// thread. An object whose reset panics is not counted.
+    pub discarded: u64,
+}
+
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.discarded += other.discarded;
+    }
+}
 
 // ANCHOR: depot
 /// A store of magazines with objects, and of empty ones to exchange for them.

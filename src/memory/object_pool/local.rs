@@ -48,6 +48,13 @@ pub struct Sendable<'p, F: Factory> {
 }
 // ANCHOR_END: guards
 
+impl<F: Factory> Pool<F> {
+    /// Creates the calling thread's part of the pool.
+    pub fn local(&self) -> Local<'_, F> {
+        Local::new(self)
+    }
+}
+
 impl<'p, F: Factory> Local<'p, F> {
     pub(super) fn new(pool: &'p Pool<F>) -> Self {
         let magazines = Magazines { loaded: Vec::new(), previous: Vec::new() };
@@ -224,8 +231,25 @@ macro_rules! deref {
 deref!(Pooled);
 deref!(Sendable);
 
+/// A factory for the assertions below, of objects that may be sent and shared.
+enum Numbers {}
+
+impl Factory for Numbers {
+    type Object = u64;
+
+    fn make(&self) -> u64 {
+        match *self {}
+    }
+
+    fn reset(&self, _: &mut u64) {}
+
+    fn weigh(&self, _: &u64) -> usize {
+        size_of::<u64>()
+    }
+}
+
 // ANCHOR: threads
-static_assertions::assert_not_impl_any!(Local<'static, super::buffers::Class>: Sync);
-static_assertions::assert_not_impl_any!(Pooled<'static, super::buffers::Class>: Send, Sync, Clone);
-static_assertions::assert_impl_all!(Sendable<'static, super::buffers::Class>: Send);
+static_assertions::assert_not_impl_any!(Local<'static, Numbers>: Sync);
+static_assertions::assert_not_impl_any!(Pooled<'static, Numbers>: Send, Sync, Clone);
+static_assertions::assert_impl_all!(Sendable<'static, Numbers>: Send);
 // ANCHOR_END: threads

@@ -3,9 +3,9 @@
 //!
 //! The design is the [magazine
 //! layer](https://www.usenix.org/conference/2001-usenix-annual-technical-conference/magazines-and-vmem-extending-slab-allocator-many)
-//! of the Solaris allocator: each thread has a [`Local`] with two magazines of objects, which no
-//! other thread touches, and exchanges whole magazines with the pool's [`Depot`] under one lock. A
-//! guard returns its object when it is dropped, on its own thread or on another:
+//! of the Solaris allocator: each thread has a [`Local`](local::Local) with two magazines of
+//! objects, which no other thread touches, and exchanges whole magazines with the pool's [`Depot`]
+//! under one lock. A guard returns its object when it is dropped, on its own thread or on another:
 //!
 //! - The object is [reset](Factory::reset) before it is kept, so what the pool holds contains
 //!   nothing of its last user.
@@ -26,8 +26,7 @@ pub mod naive;
 pub mod variants;
 
 use depot::Depot;
-use local::Local;
-use std::ops::AddAssign;
+pub use depot::{Limits, Stats};
 use std::thread;
 
 // ANCHOR: factory
@@ -51,43 +50,8 @@ pub trait Factory {
 }
 // ANCHOR_END: factory
 
-// ANCHOR: limits
-/// How much a pool keeps: the depot at most this, and each [`Local`] two more magazines.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Maximum weight of an object, in bytes. A heavier one is dropped when it returns.
-    pub largest: usize,
-    /// Number of objects in a magazine, at least 1. A whole magazine changes hands under
-    /// one lock.
-    pub magazine: usize,
-    /// Maximum number of objects in the depot.
-    pub objects: usize,
-    /// Maximum weight of the objects in the depot, in bytes.
-    pub bytes: usize,
-}
-// ANCHOR_END: limits
-
-/// Counts of requests and of returned objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Requests served from the pool.
-    pub hits: u64,
-    /// Requests for which an object was made.
-    pub misses: u64,
-    /// Returned objects that were dropped: too heavy, no room in the depot, or a panic of their
-    /// thread. An object whose reset panics is not counted.
-    pub discarded: u64,
-}
-
-impl AddAssign for Stats {
-    fn add_assign(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.discarded += other.discarded;
-    }
-}
-
-/// The shared part of a pool. Each thread that uses the pool makes a [`Local`] for itself.
+/// The shared part of a pool. Each thread that uses the pool makes a [`Local`](local::Local) for
+/// itself.
 ///
 /// ```
 /// use perf_proved::memory::object_pool::{Factory, Limits, Pool};
@@ -110,7 +74,8 @@ impl AddAssign for Stats {
 ///     }
 /// }
 ///
-/// let pool = Pool::new(Lines, Limits { largest: 1 << 16, magazine: 8, objects: 64, bytes: 1 << 20 });
+/// let limits = Limits { largest: 1 << 16, magazine: 8, objects: 64, bytes: 1 << 20 };
+/// let pool = Pool::new(Lines, limits);
 /// let local = pool.local();
 /// let mut lines = local.get();
 /// lines.push("GET / HTTP/1.1".to_owned());
@@ -136,13 +101,8 @@ impl<F: Factory> Pool<F> {
         Self { factory, limits, depot: Depot::new(limits) }
     }
 
-    /// Creates the calling thread's part of the pool.
-    pub fn local(&self) -> Local<'_, F> {
-        Local::new(self)
-    }
-
-    /// Returns the sum of the counts of all [`Local`]s. A `Local` adds its counts whenever it meets
-    /// the depot, at the latest when it is dropped.
+    /// Returns the sum of the counts of all [`Local`](local::Local)s. A `Local` adds its counts
+    /// whenever it meets the depot, at the latest when it is dropped.
     pub fn stats(&self) -> Stats {
         self.depot.stats()
     }

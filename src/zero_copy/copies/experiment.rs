@@ -18,8 +18,8 @@ pub const AGAIN: [&str; 2] = ["faults_again", "switches"];
 /// The size of the file that the naive version sends twice, in bytes.
 const LARGE: usize = 64 << 20;
 
-/// Counts what the variant called `name` asks of the kernel for a file of `size` bytes. Returns `true`
-/// if the bytes that arrived are those of the file, as far as the variant promises that.
+/// Counts what the variant called `name` asks of the kernel for a file of `size` bytes. Returns
+/// `true` if the bytes that arrived are those of the file, as far as the variant promises that.
 ///
 /// # Errors
 ///
@@ -69,8 +69,8 @@ fn set_again(report: &mut Report, name: &str, used: io::Result<Usage>) {
     }
 }
 
-/// Sends a large file twice with the naive version, and returns the page faults of each transfer: the
-/// second one faults again on memory that the allocator has returned to the kernel.
+/// Sends a large file twice with the naive version, and returns the page faults of each transfer:
+/// the second one faults again on memory that the allocator has returned to the kernel.
 ///
 /// # Errors
 ///
@@ -89,8 +89,8 @@ pub fn naive_faults() -> io::Result<[u64; 2]> {
     Ok(faults)
 }
 
-/// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns the number of times
-/// that the thread gave its core away.
+/// Writes 16 KiB in 64 calls to a socket that has room for them all, and returns the number of
+/// times that the thread gave its core away.
 ///
 /// # Errors
 ///

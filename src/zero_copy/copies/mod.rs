@@ -1,7 +1,7 @@
 //! The cost of a copy: a transfer from a file to a socket, taken apart.
 //!
-//! A loop of `read` and `write` copies every byte twice. The halves of that loop show what each copy
-//! costs by itself. [`naive`] is the version that everyone writes first; [`variants`] and
+//! A loop of `read` and `write` copies every byte twice. The halves of that loop show what each
+//! copy costs by itself. [`naive`] is the version that everyone writes first; [`variants`] and
 //! [`experiment`] hold what the chapter compares, and how.
 
 #[cfg(target_os = "linux")]

@@ -2,8 +2,8 @@
 //!
 //! - It takes as much memory as the file has bytes, and holds it for as long as its peer takes to
 //!   read.
-//! - For a large file, the kernel hands that memory out page by page, with a fault and a page of zeros
-//!   each, on every transfer.
+//! - For a large file, the kernel hands that memory out page by page, with a fault and a page of
+//!   zeros each, on every transfer.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
-/// Iterates over the extents of a file that hold data, in order. Between them and after the last one
-/// are holes, which read as zeros.
+/// Iterates over the extents of a file that hold data, in order. Between them and after the last
+/// one are holes, which read as zeros.
 ///
 /// A file system that does not know its holes gives the whole file as one extent. Moves the
 /// descriptor's position.
@@ -24,8 +24,8 @@ impl<'a> DataExtents<'a> {
         Self { file, at: 0, end: length }
     }
 
-    /// Finds the next extent with two calls of `lseek(2)`. Returns `None` at the end, even if the file
-    /// has been truncated meanwhile.
+    /// Finds the next extent with two calls of `lseek(2)`. Returns `None` at the end, even if the
+    /// file has been truncated meanwhile.
     fn extent(&mut self) -> io::Result<Option<Range<u64>>> {
         let start = self.seek(self.at, libc::SEEK_DATA)?.filter(|start| *start < self.end);
         let Some(start) = start else { return Ok(None) };
@@ -59,8 +59,8 @@ impl Iterator for DataExtents<'_> {
     }
 }
 
-/// Returns the size of the blocks that the file system has allocated to a file, in bytes. A file with
-/// holes has less than its length.
+/// Returns the size of the blocks that the file system has allocated to a file, in bytes. A file
+/// with holes has less than its length.
 ///
 /// # Errors
 ///

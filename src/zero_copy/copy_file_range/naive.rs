@@ -2,8 +2,8 @@
 //!
 //! - `create` empties the target before anything is copied, even if the target is the source;
 //! - one call copies as much as the kernel likes, and at most
-//!   [`MAX_PER_CALL`](crate::zero_copy::sendfile::MAX_PER_CALL) bytes: a longer file, a full disk or a
-//!   limit leaves a part, and `Ok`;
+//!   [`MAX_PER_CALL`](crate::zero_copy::sendfile::MAX_PER_CALL) bytes: a longer file, a full disk
+//!   or a limit leaves a part, and `Ok`;
 //! - a file in `/proc` has a length of 0, and is copied as that; a FIFO blocks the program until
 //!   a writer opens it;
 //! - holes become blocks of zeros;

@@ -6,11 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Copies up to `count` bytes of `from`, starting at `from_at`, to `to`, starting at `to_at`. Makes
-/// one system call of at most [`MAX_PER_CALL`] bytes, and another for each signal that interrupts it.
+/// one system call of at most [`MAX_PER_CALL`] bytes, and another for each signal that interrupts
+/// it.
 ///
 /// Returns the number of bytes copied, which may be fewer than asked for. 0 means that `from` ends
-/// there, or that it is a file that does not know its size, as in `/proc` on kernels from 5.3 to 5.18.
-/// The positions of both descriptors stay where they were.
+/// there, or that it is a file that does not know its size, as in `/proc` on kernels from 5.3 to
+/// 5.18. The positions of both descriptors stay where they were.
 ///
 /// # Errors
 ///

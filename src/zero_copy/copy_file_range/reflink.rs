@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Makes `to` a clone of `from`: both then refer to the same blocks until one of them is written to.
+/// Makes `to` a clone of `from`: both then refer to the same blocks until one of them is written
+/// to.
 ///
 /// Returns `false` if this file system cannot, or not for these two files.
 ///

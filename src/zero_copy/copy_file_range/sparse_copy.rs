@@ -33,11 +33,12 @@ pub enum Method {
 /// The buffer of the fallback, in bytes.
 pub const BUFFER: usize = 64 << 10;
 
-/// Copies a file of `length` bytes into an empty one, with its holes. A file of 0 bytes is read to its
-/// end: the files in `/proc` have a length of 0 whatever they hold.
+/// Copies a file of `length` bytes into an empty one, with its holes. A file of 0 bytes is read to
+/// its end: the files in `/proc` have a length of 0 whatever they hold.
 ///
 /// The result has the length of the copy: a file may end before its length says so. A file that is
-/// truncated meanwhile gives a copy that ends there, or in a hole; look at it again if that matters.
+/// truncated meanwhile gives a copy that ends there, or in a hole; look at it again if that
+/// matters.
 ///
 /// # Errors
 ///

@@ -72,8 +72,8 @@ impl Variant {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for another name; the errors of making a pipe. A user whose pipes already hold
-    /// a lot gets a smaller one than 1 MiB.
+    /// `InvalidInput` for another name; the errors of making a pipe. A user whose pipes already
+    /// hold a lot gets a smaller one than 1 MiB.
     pub fn new(name: &str) -> io::Result<Self> {
         let read_write = |kib: usize| Self::ReadWrite(vec![0; kib << 10].into());
         Ok(match name {

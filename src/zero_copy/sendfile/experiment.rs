@@ -53,8 +53,8 @@ impl Files {
         self.scratch.path().join("root")
     }
 
-    /// Writes the secret, and returns the number of its bytes at the end of what `server` answers to
-    /// `request`.
+    /// Writes the secret, and returns the number of its bytes at the end of what `server` answers
+    /// to `request`.
     fn leaked(
         &self,
         request: &str,
@@ -131,8 +131,8 @@ pub fn count_server(report: &mut Report, files: &Files) -> io::Result<bool> {
 /// The size of the file that the naive version sends in part.
 pub const LARGE: u64 = 64 << 20;
 
-/// Returns the number of bytes that the naive version sends of a file of [`LARGE`] bytes, in one call
-/// on a non-blocking socket whose client does not read yet.
+/// Returns the number of bytes that the naive version sends of a file of [`LARGE`] bytes, in one
+/// call on a non-blocking socket whose client does not read yet.
 ///
 /// # Errors
 ///
@@ -146,8 +146,8 @@ pub fn naive_sends(files: &Files) -> io::Result<u64> {
     trying("sendfile", naive::send_file(&socket, &File::open(&path)?, LARGE))
 }
 
-/// Returns the number of bytes of the secret in the naive version's answer to a path that leads out of
-/// the root.
+/// Returns the number of bytes of the secret in the naive version's answer to a path that leads out
+/// of the root.
 ///
 /// # Errors
 ///

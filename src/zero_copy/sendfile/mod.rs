@@ -81,8 +81,8 @@ pub struct SendError {
     pub sent: u64,
     /// The number of bytes that it was asked to send.
     pub of: u64,
-    /// The reason. `UnexpectedEof`: the file ends before the range does. `TimedOut`: the deadline has
-    /// passed.
+    /// The reason. `UnexpectedEof`: the file ends before the range does. `TimedOut`: the deadline
+    /// has passed.
     pub cause: io::Error,
 }
 
@@ -107,8 +107,8 @@ impl From<SendError> for io::Error {
 /// Sends exactly the bytes `range` of the file `from`, or returns an error that says how many were
 /// sent.
 ///
-/// If the file grows meanwhile, the range still ends where it was asked to. The deadline applies to a
-/// non-blocking `to`; on a blocking one the kernel waits inside the call, for as long as the peer
+/// If the file grows meanwhile, the range still ends where it was asked to. The deadline applies to
+/// a non-blocking `to`; on a blocking one the kernel waits inside the call, for as long as the peer
 /// likes.
 ///
 /// ```

@@ -13,10 +13,11 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 // ANCHOR: permits
 /// Hands out at most `limit` permits at a time, and none once it is closed.
 ///
-/// One lock covers both the check for `closed` and the count. With two atomics instead, a thread can
-/// see "open", and by the time it increments the count another thread has closed the semaphore, seen
-/// a count of 0, and torn everything down. The loom models `sendfile::no_permit_after_shutdown` and
-/// `sendfile::two_atomics_grant_a_permit_after_shutdown` show both.
+/// One lock covers both the check for `closed` and the count. With two atomics instead, a thread
+/// can see "open", and by the time it increments the count another thread has closed the semaphore,
+/// seen a count of 0, and torn everything down. The loom models
+/// `sendfile::no_permit_after_shutdown` and `sendfile::two_atomics_grant_a_permit_after_shutdown`
+/// show both.
 pub struct Permits {
     state: Mutex<State>,
     /// Notified when the last permit is returned.

@@ -17,8 +17,8 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// The error of opening the directory; `Unsupported` where `openat2` does not exist or a sandbox
-    /// forbids it. There is no fallback, because no other call resolves a path safely here.
+    /// The error of opening the directory; `Unsupported` where `openat2` does not exist or a
+    /// sandbox forbids it. There is no fallback, because no other call resolves a path safely here.
     pub fn open(directory: &Path) -> io::Result<Self> {
         let what = format!("opening the root {}", directory.display());
         let flags = libc::O_PATH | libc::O_DIRECTORY;

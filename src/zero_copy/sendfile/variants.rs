@@ -56,8 +56,8 @@ impl Variant {
     ///
     /// # Errors
     ///
-    /// The errors of the system calls; `UnexpectedEof` for a file that is shorter, `EFAULT` if it is
-    /// sent from a map.
+    /// The errors of the system calls; `UnexpectedEof` for a file that is shorter, `EFAULT` if it
+    /// is sent from a map.
     pub fn send(&mut self, mut socket: &TcpStream, file: &File, length: u64) -> io::Result<()> {
         match self {
             Self::ReadWrite(buffer) => {
@@ -78,8 +78,8 @@ impl Variant {
             }
             Self::MmapWrite => {
                 let map = Map::new(file, length as usize)?;
-                // SAFETY: only a system call reads the slice. If the file changes meanwhile, the peer
-                // gets a mix of old and new, and nothing else happens.
+                // SAFETY: only a system call reads the slice. If the file changes meanwhile, the
+                // peer gets a mix of old and new, and nothing else happens.
                 socket.write_all(unsafe { map.as_slice() })
             }
             Self::Sendfile => Ok(send_range_with(socket, file, 0..length, || {

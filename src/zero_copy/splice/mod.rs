@@ -6,8 +6,8 @@
 //! drained stays in the pipe. [`send_range_with`] is the loop that sends a file,
 //! [`relay()`](relay::relay) the loop of a TCP proxy, and [`proxy::Proxy`] the proxy around it.
 //! [`pool::PipePool`] keeps pipes for the next connection, and [`naive`] is the version that
-//! everybody writes first. [`variants`] are the relays that the chapter compares, and [`experiment`]
-//! has what its example, bench and tests share.
+//! everybody writes first. [`variants`] are the relays that the chapter compares, and
+//! [`experiment`] has what its example, bench and tests share.
 //!
 //! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only
 //! because Rust's runtime ignores `SIGPIPE`.
@@ -66,7 +66,8 @@ impl Pipe {
     ///
     /// `PermissionDenied` for an unprivileged user who asks for more than
     /// `/proc/sys/fs/pipe-max-size`, or whose pipes already hold what
-    /// `/proc/sys/fs/pipe-user-pages-soft` allows; `InvalidInput` for more than the kernel can count.
+    /// `/proc/sys/fs/pipe-user-pages-soft` allows; `InvalidInput` for more than the kernel can
+    /// count.
     pub fn with_capacity(bytes: usize) -> io::Result<Self> {
         let mut pipe = Self::new()?;
         let asked =
@@ -117,8 +118,8 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing to
-    /// read, or the pipe is full; only if the pipe is empty do you know which.
+    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `from` has nothing
+    /// to read, or the pipe is full; only if the pipe is empty do you know which.
     // ANCHOR: fill
     pub fn fill(
         &mut self,
@@ -143,8 +144,8 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room, and
-    /// the bytes stay here.
+    /// The errors of `splice(2)`, except `EINTR`. `WouldBlock`: a non-blocking `to` has no room,
+    /// and the bytes stay here.
     // ANCHOR: drain
     pub fn drain(&mut self, to: impl AsFd, more: bool) -> io::Result<usize> {
         let flags = libc::SPLICE_F_NONBLOCK | if more { libc::SPLICE_F_MORE } else { 0 };
@@ -155,11 +156,11 @@ impl Pipe {
     }
     // ANCHOR_END: drain
 
-    /// Duplicates the content of this pipe into `other` with `tee(2)`. No byte is copied: both pipes
-    /// refer to the same pages.
+    /// Duplicates the content of this pipe into `other` with `tee(2)`. No byte is copied: both
+    /// pipes refer to the same pages.
     ///
-    /// Returns the number of bytes that `other` had room for. `tee` always starts at the first byte,
-    /// so to duplicate the rest, drain these bytes first.
+    /// Returns the number of bytes that `other` had room for. `tee` always starts at the first
+    /// byte, so to duplicate the rest, drain these bytes first.
     ///
     /// # Errors
     ///

@@ -22,8 +22,8 @@ pub struct Proxy {
 const REST: Duration = Duration::from_millis(50);
 
 impl Proxy {
-    /// Makes a proxy that relays up to `connections` clients at a time to `server`, each through two
-    /// pipes of `capacity` bytes, and resets those on which nothing moves for `idle`.
+    /// Makes a proxy that relays up to `connections` clients at a time to `server`, each through
+    /// two pipes of `capacity` bytes, and resets those on which nothing moves for `idle`.
     pub fn new(server: SocketAddr, capacity: usize, connections: usize, idle: Duration) -> Self {
         Self {
             server,

@@ -174,8 +174,8 @@ impl<B: RelayBuffer> Direction<'_, B> {
 ///
 /// # Errors
 ///
-/// [`RelayError`], with what had moved by then: a side has reset its connection, or nothing has moved
-/// for `idle`.
+/// [`RelayError`], with what had moved by then: a side has reset its connection, or nothing has
+/// moved for `idle`.
 pub fn relay<B: RelayBuffer>(
     client: &TcpStream,
     server: &TcpStream,

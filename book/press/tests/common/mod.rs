@@ -1,4 +1,4 @@
-//! What the press's tests share.
+//! Helpers that the press's tests share.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! An owned block of any allocator, so that one program can compare several allocators although it has
-//! only one global allocator.
+//! An owned block of any allocator, so that one program can compare several allocators although it
+//! has only one global allocator.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
@@ -16,8 +16,8 @@ pub struct Block<'a, A: GlobalAlloc> {
 unsafe impl<A: GlobalAlloc + Sync> Send for Block<'_, A> {}
 
 impl<'a, A: GlobalAlloc> Block<'a, A> {
-    /// Allocates `size` bytes, at least eight, and writes `mark` to the first eight, so that the block
-    /// is touched. Returns `None` if the allocator refuses or the size is impossible.
+    /// Allocates `size` bytes, at least eight, and writes `mark` to the first eight, so that the
+    /// block is touched. Returns `None` if the allocator refuses or the size is impossible.
     pub fn new(allocator: &'a A, size: usize, mark: u64) -> Option<Self> {
         let layout = Layout::from_size_align(size.max(8), 8).ok()?;
         // SAFETY: the layout is not empty.

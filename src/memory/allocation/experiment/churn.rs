@@ -11,8 +11,8 @@ pub const REPLACED: usize = 16384;
 /// The possible sizes of a block, in bytes.
 pub const SIZES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Fills a table, replaces random blocks by blocks of random sizes, and frees the table. Returns the
-/// sum of the marks of all freed blocks, which are numbered from 0.
+/// Fills a table, replaces random blocks by blocks of random sizes, and frees the table. Returns
+/// the sum of the marks of all freed blocks, which are numbered from 0.
 ///
 /// # Panics
 ///

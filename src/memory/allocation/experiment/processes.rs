@@ -148,8 +148,8 @@ fn overcommit() -> Found {
     Ok(vec![("bytes_reserved", reserved), ("bytes_resident", resident)])
 }
 
-/// Allocates 64 MiB, and touches them in a forked process that joins a control group with a limit of
-/// 32 MiB, since it may not survive.
+/// Allocates 64 MiB, and touches them in a forked process that joins a control group with a limit
+/// of 32 MiB, since it may not survive.
 fn control_group() -> Found {
     let mut bytes = Vec::<u8>::with_capacity(FILLED);
     let ended = process::Group::new(32 << 20).and_then(|group| {

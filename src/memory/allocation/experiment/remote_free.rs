@@ -18,8 +18,8 @@ const BATCHES: usize = 8;
 /// The size of a block in bytes.
 pub const BYTES: usize = 256;
 
-/// Hands over `batches` batches from the first core to the second, and returns the time until the last
-/// block was freed or recycled.
+/// Hands over `batches` batches from the first core to the second, and returns the time until the
+/// last block was freed or recycled.
 ///
 /// Every variant passes the same vectors back and forth.
 ///
@@ -94,8 +94,8 @@ fn consume<'a, A: GlobalAlloc>(
     }
 }
 
-/// Receives by spinning, since waking a sleeping thread costs more than a batch. Yields now and then,
-/// in case there are more threads than cores.
+/// Receives by spinning, since waking a sleeping thread costs more than a batch. Yields now and
+/// then, in case there are more threads than cores.
 fn receive<T>(from: &Receiver<T>) -> T {
     for attempt in 0_u64.. {
         match from.try_recv() {

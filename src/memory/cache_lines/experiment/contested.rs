@@ -44,8 +44,8 @@ pub fn in_turn<'a, T: 'a>(
     values.map(|(index, value)| (address(value), index % threads)).collect()
 }
 
-/// Has two threads that run at the same time allocate 500 boxes each, and returns the addresses with
-/// their threads. Each allocates for itself, as the threads that use the boxes should.
+/// Has two threads that run at the same time allocate 500 boxes each, and returns the addresses
+/// with their threads. Each allocates for itself, as the threads that use the boxes should.
 ///
 /// # Errors
 ///

@@ -33,8 +33,8 @@ impl Strided {
         Ok(Self { words: Words::new(bytes / 8)?, stride: stride / 8, at: 0 })
     }
 
-    /// Adds up `loads` words. Unit: one load. At the end of the memory the walk starts over, one line
-    /// further on, so that with any stride it visits every line before it repeats one.
+    /// Adds up `loads` words. Unit: one load. At the end of the memory the walk starts over, one
+    /// line further on, so that with any stride it visits every line before it repeats one.
     ///
     /// # Panics
     ///
@@ -114,8 +114,8 @@ impl Matrix {
         sum
     }
 
-    /// Writes the transpose of `self` to `to`, in blocks of `block` by `block` words. A block of the
-    /// whole side transposes row by row.
+    /// Writes the transpose of `self` to `to`, in blocks of `block` by `block` words. A block of
+    /// the whole side transposes row by row.
     ///
     /// # Panics
     ///

@@ -43,8 +43,8 @@ const FIELDS: usize = 64;
 
 /// Parses the head of a request, of at most `limit` bytes, from the beginning of `bytes`.
 ///
-/// A request with a body is refused: requests are smuggled where two servers disagree about its end.
-/// So is one with two `Host` fields.
+/// A request with a body is refused: requests are smuggled where two servers disagree about its
+/// end. So is one with two `Host` fields.
 pub fn parse(bytes: &[u8], limit: usize) -> Parsed {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut raw = httparse::Request::new(&mut fields);
@@ -142,8 +142,8 @@ fn request(
     Ok(request)
 }
 
-/// Replaces each escape such as `%41` by its byte, once; `None` if an escape is broken or stands for
-/// NUL.
+/// Replaces each escape such as `%41` by its byte, once; `None` if an escape is broken or stands
+/// for NUL.
 pub fn percent_decode(path: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.bytes();

@@ -38,8 +38,8 @@ impl CancelToken {
         if self.is_cancelled() { Err(aborted()) } else { Ok(()) }
     }
 
-    /// Waits for `events` of `other`. Cancellation is an error, as in [`check`](Self::check); so is a
-    /// `deadline` that passes, `TimedOut`.
+    /// Waits for `events` of `other`. Cancellation is an error, as in [`check`](Self::check); so is
+    /// a `deadline` that passes, `TimedOut`.
     pub(super) fn wait(
         &self,
         other: &impl AsRawFd,

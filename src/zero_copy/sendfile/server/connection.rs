@@ -183,7 +183,8 @@ impl Site {
                 let sent = at - range.start + error.sent;
                 SendError { sent, of: range.end - range.start, cause: error.cause }
             })?;
-            self.abort.check()?; // a fast reader never makes the server wait, and wait is what checks
+            // a fast reader never makes the server wait, and wait is what checks
+            self.abort.check()?;
             at = end;
         }
         Ok(())
@@ -209,8 +210,8 @@ impl Site {
         Ok(())
     }
 
-    /// Ends the connection after the last response: announces it, and reads what the client is still
-    /// sending, within the bounds of [`LINGER`].
+    /// Ends the connection after the last response: announces it, and reads what the client is
+    /// still sending, within the bounds of [`LINGER`].
     fn hang_up(&self, mut stream: &TcpStream) -> io::Result<()> {
         stream.shutdown(Shutdown::Write)?;
         let (deadline, mut left) = (Instant::now() + LINGER.0, LINGER.1);

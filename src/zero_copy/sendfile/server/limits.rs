@@ -32,6 +32,6 @@ impl Default for Limits {
 /// The piece of a body that must leave within [`Limits::body_per_mib`], in bytes.
 pub(super) const PIECE: u64 = 1 << 20;
 
-/// The time and the number of bytes for which the server goes on reading after its last response. To
-/// close with bytes unread would reset the connection, and the client might lose that response.
+/// The time and the number of bytes for which the server goes on reading after its last response.
+/// To close with bytes unread would reset the connection, and the client might lose that response.
 pub(super) const LINGER: (Duration, usize) = (Duration::from_secs(1), 64 << 10);

@@ -104,8 +104,8 @@ impl Response {
         self
     }
 
-    /// Returns the bytes to send first, which are the head and a text, and the part of a file to send
-    /// after them. With `head_only` it is the head alone.
+    /// Returns the bytes to send first, which are the head and a text, and the part of a file to
+    /// send after them. With `head_only` it is the head alone.
     pub fn into_parts(
         mut self,
         head_only: bool,
@@ -134,8 +134,8 @@ impl Response {
     }
 }
 
-/// Returns the status for an error of the kernel about a path. A path that leads outside or names no
-/// file is "not found", as if nothing were there.
+/// Returns the status for an error of the kernel about a path. A path that leads outside or names
+/// no file is "not found", as if nothing were there.
 fn status_of(error: &io::Error) -> u16 {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => 403,
