@@ -17,6 +17,24 @@ fn one_word_everywhere() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+#[test]
+fn imports_go_down() {
+    let found = house::layers::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn lines_fit_and_comments_are_plain() {
+    let found = house::lines::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn code_that_is_shown_fits_the_page() {
+    let found = house::wide_pieces(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
 /// The whole book is well-formed, and each number that it refers to is there.
 #[test]
 fn every_page_loads() {

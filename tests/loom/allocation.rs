@@ -7,8 +7,8 @@ use perf_proved::memory::allocation::budget::Budget;
 
 const LIMIT: usize = 10;
 
-/// The operations that an allocator needs, so that one model judges the correct budget and the broken
-/// ones.
+/// The operations that an allocator needs, so that one model judges the correct budget and the
+/// broken ones.
 trait Counted: Send + Sync + 'static {
     fn take(&self, bytes: usize) -> bool;
     fn give_back(&self, bytes: usize);
@@ -60,8 +60,8 @@ impl Counted for BacksOut {
     }
 }
 
-/// Checks that two threads that take 6 of 10 bytes and return them never hold 12, and that all 10 are
-/// available afterwards.
+/// Checks that two threads that take 6 of 10 bytes and return them never hold 12, and that all 10
+/// are available afterwards.
 fn keeps_its_limit<B: Counted>(budget: fn() -> B) {
     loom::model(move || {
         let shared = Arc::new((budget(), AtomicUsize::new(0)));

@@ -1,4 +1,5 @@
-//! The shared queue, the workers' local queues, and the sleep of threads that wait for jobs or room.
+//! The shared queue, the workers' local queues, and the sleep of threads that wait for jobs or
+//! room.
 //!
 //! Jobs wait in one shared queue and in a local queue per worker: what the worker has taken as a
 //! batch and not begun. A thread that holds the shared queue's lock may move jobs from the shared
@@ -6,13 +7,13 @@
 //! own local queue under that queue's lock alone, for which only a worker that steals, `cancel` and
 //! `metrics` ever compete. So a batch hides no job from the others.
 //!
-//! Two invariants keep every thread from sleeping forever. Threads go to sleep, and decide to notify
-//! others, under the shared queue's lock:
+//! Two invariants keep every thread from sleeping forever. Threads go to sleep, and decide to
+//! notify others, under the shared queue's lock:
 //!
 //! - If a worker sleeps while a job waits in any queue, a worker has been notified and is on its
 //!   way. It notifies the next one.
-//! - If a submitter sleeps while half of the shared queue is free, a submitter has been notified and
-//!   is on its way. It notifies the next one.
+//! - If a submitter sleeps while half of the shared queue is free, a submitter has been notified
+//!   and is on its way. It notifies the next one.
 //!
 //! Below half, a submitter that sleeps looks for room by itself every [`RECHECK`], because the jobs
 //! that would free more of the queue may be waiting for that very submitter.
@@ -33,8 +34,8 @@ use std::vec;
 /// always hit the same phase of a periodic load.
 pub(super) const SAMPLED: u64 = 13;
 /// Number of times a thread polls before it sleeps. It is small because a thread that polls and
-/// yields keeps its core busy: as long as it finds something just in time, the kernel may leave both
-/// workers on the other core. Zero in the models, which explore the sleep.
+/// yields keeps its core busy: as long as it finds something just in time, the kernel may leave
+/// both workers on the other core. Zero in the models, which explore the sleep.
 const LOOKS: usize = if cfg!(loom) { 0 } else { 8 };
 /// The longest time for which a submitter sleeps without looking for room. It bounds how long a job
 /// can wait for its own submitter; long enough that the wake-ups cost nothing measurable. (Loom's
@@ -47,7 +48,7 @@ pub(super) struct Queued<J> {
     pub(super) submitted: Option<Stamp>,
 }
 
-/// What a submission does when the shared queue is full.
+/// The reaction of a submission to a full queue.
 pub(super) enum IfFull {
     /// Returns the job.
     Refuse,
@@ -67,9 +68,9 @@ pub(super) struct Shared<J> {
     /// Length of the shared queue. Written under its lock; read without it to decide whether to
     /// sleep, which is then decided again under the lock.
     length: AtomicUsize,
-    /// Where workers sleep.
+    /// Wakes workers.
     work: Condvar,
-    /// Where submitters sleep.
+    /// Wakes submitters.
     room: Condvar,
     workers: Box<[CachePadded<Worker<J>>]>,
     capacity: usize,
@@ -225,8 +226,8 @@ impl<J> Shared<J> {
             || (0..self.workers.len()).any(|worker| !self.local(worker).is_empty())
     }
 
-    /// Returns `true` if at least half of the shared queue is free when it holds `length` jobs. Only
-    /// then is a submitter notified, so that it does not go back to sleep after a single job.
+    /// Returns `true` if at least half of the shared queue is free when it holds `length` jobs.
+    /// Only then is a submitter notified, so that it does not go back to sleep after a single job.
     fn is_half_free(&self, length: usize) -> bool {
         self.capacity.saturating_sub(length) >= self.capacity.div_ceil(2)
     }
@@ -272,7 +273,8 @@ impl<J> Shared<J> {
     /// Ends a submission: notifies a worker, and another submitter if this one `has_waited`, and so
     /// may have been notified, and has left room.
     fn pushed(&self, mut state: Guard<'_, J>, has_waited: bool) {
-        self.length.store(state.queue.len(), Ordering::Relaxed); // a hint for `poll`; the lock decides
+        // a hint for `poll`; the lock decides
+        self.length.store(state.queue.len(), Ordering::Relaxed);
         let notify_worker = state.workers.notify();
         let notify_submitter =
             has_waited && state.queue.len() < self.capacity && state.submitters.notify();
@@ -285,8 +287,8 @@ impl<J> Shared<J> {
         }
     }
 
-    /// Takes the shared queue's lock and waits for room as `if_full` says. Returns since when it has
-    /// waited, if it had to.
+    /// Takes the shared queue's lock and waits for room as `if_full` says. Returns since when it
+    /// has waited, if it had to.
     fn wait_for_room(&self, if_full: &IfFull) -> (Guard<'_, J>, Option<Stamp>) {
         let mut state = self.lock();
         let waits = matches!(if_full, IfFull::Wait | IfFull::WaitUntil(_));
@@ -310,7 +312,8 @@ impl<J> Shared<J> {
             state.submitters.asleep += 1;
             state = self.room.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
             state.submitters.asleep -= 1;
-            // If the notification was for another sleeper, it may lead to one more, which does no harm.
+            // If the notification was for another sleeper, it may lead to one more, which does no
+            // harm.
             state.submitters.notified = false;
         }
         (state, Some(since))

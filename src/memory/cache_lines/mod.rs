@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn threads_of_one_core_are_refused_and_doubts_are_reported() {
-        let pairs = |a: usize, b: usize| Ok(a / 2 == b / 2); // 0 and 1 are one core, 2 and 3 the next
+        // 0 and 1 are one core, 2 and 3 the next
+        let pairs = |a: usize, b: usize| Ok(a / 2 == b / 2);
         let halves = |a: usize, b: usize| Ok(a % 2 == b % 2); // 0 and 2, 1 and 3
         assert_eq!(choose(&[0, 1, 2, 3], pairs).unwrap().cores, [0, 3]);
         assert_eq!(choose(&[0, 1, 2], halves).unwrap().cores, [0, 1]);

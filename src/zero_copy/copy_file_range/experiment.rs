@@ -91,7 +91,8 @@ pub fn count_path(report: &mut Report, name: &str, files: &Files) -> io::Result<
     files.are_equal()
 }
 
-/// Runs the variant or path copy called `name` once, uncounted. Returns `true` if the copy is right.
+/// Runs the variant or path copy called `name` once, uncounted. Returns `true` if the copy is
+/// right.
 ///
 /// # Errors
 ///
@@ -146,7 +147,8 @@ pub fn blocks_of_16_mib(folder: &Path, copy: Option<PathCopy>) -> io::Result<u64
     allocated(&file)
 }
 
-/// Copies to a directory on another file system, `/dev/shm`, and counts the calls as those of `row`.
+/// Copies to a directory on another file system, `/dev/shm`, and counts the calls as those of
+/// `row`.
 ///
 /// # Errors
 ///

@@ -1,11 +1,12 @@
 //! Copying a file inside the kernel: `copy_file_range(2)`.
 //!
-//! One call of [`copy_file_range()`] copies a part of a file to another one on the same file system.
-//! [`copy()`] is what a program needs around it: it shares blocks where the file system can
-//! ([`reflink`]), keeps holes ([`extents`]), falls back to `read` and `write` where the kernel refuses
-//! ([`sparse_copy`]), notices a source that changes, and gives the copy its name only when it is whole
-//! ([`replacement`]). [`naive`] is the version that everybody writes first. [`variants`] are what the
-//! chapter compares, and [`experiment`] has the experiments of its example.
+//! One call of [`copy_file_range()`] copies a part of a file to another one on the same file
+//! system. [`copy()`] is what a program needs around it: it shares blocks where the file system can
+//! ([`reflink`]), keeps holes ([`extents`]), falls back to `read` and `write` where the kernel
+//! refuses ([`sparse_copy`]), notices a source that changes, and gives the copy its name only when
+//! it is whole ([`replacement`]). [`naive`] is the version that everybody writes first.
+//! [`variants`] are what the chapter compares, and [`experiment`] has the experiments of its
+//! example.
 #![cfg(target_os = "linux")]
 
 pub mod error;
@@ -38,10 +39,10 @@ use std::path::Path;
 /// `setgid`) and whatever the umask says; it belongs to the caller. Owner, times, extended
 /// attributes and access lists are not copied.
 ///
-/// If the target exists, its name leads to the copy afterward: other hard links to the old file keep
-/// its content, and a symbolic link to a regular file is replaced, not followed. A target that is
-/// anything else (a device, a FIFO, a socket, a directory, or a symbolic link to one) is refused:
-/// renaming a regular file over `/dev/null` would take it away from every program.
+/// If the target exists, its name leads to the copy afterward: other hard links to the old file
+/// keep its content, and a symbolic link to a regular file is replaced, not followed. A target that
+/// is anything else (a device, a FIFO, a socket, a directory, or a symbolic link to one) is
+/// refused: renaming a regular file over `/dev/null` would take it away from every program.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -121,8 +122,8 @@ fn identity(of: &Metadata) -> (u64, u64) {
 }
 
 /// Returns what changes when a file is written to or truncated. The kernel stamps a write that
-/// follows a `stat` with a new time; before Linux 6.13, two within one tick of its clock may get the
-/// same.
+/// follows a `stat` with a new time; before Linux 6.13, two within one tick of its clock may get
+/// the same.
 fn version(of: &Metadata) -> impl PartialEq + use<> {
     (of.len(), of.mtime(), of.mtime_nsec())
 }

@@ -7,8 +7,8 @@ use std::io;
 // ANCHOR: refused
 pub(super) fn refused(error: &io::Error) -> bool {
     use libc::{EINVAL, ENOSYS, EOPNOTSUPP, EPERM, EXDEV};
-    // EXDEV: two file systems. EINVAL, EOPNOTSUPP: not these files. ENOSYS: an old kernel.
-    // EPERM: a sandbox.
+    // EXDEV: two file systems. EINVAL, EOPNOTSUPP: not these files.
+    // ENOSYS: an old kernel. EPERM: a sandbox.
     let codes = [EXDEV, EINVAL, EOPNOTSUPP, ENOSYS, EPERM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -61,13 +61,13 @@ impl Replacement {
         &self.file
     }
 
-    /// Renames the file to the target's name. A program that opens that name gets the old file or the
-    /// whole new one.
+    /// Renames the file to the target's name. A program that opens that name gets the old file or
+    /// the whole new one.
     ///
     /// # Errors
     ///
-    /// The errors of `rename(2)` and `fsync(2)`. The target is then as it was, unless the `fsync` of
-    /// its directory has failed: that comes last.
+    /// The errors of `rename(2)` and `fsync(2)`. The target is then as it was, unless the `fsync`
+    /// of its directory has failed: that comes last.
     // ANCHOR: commit
     pub fn commit(mut self, durability: Durability) -> io::Result<()> {
         if durability == Durability::OnDisk {

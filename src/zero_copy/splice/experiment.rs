@@ -1,5 +1,5 @@
-//! The experiments of the example, bench and tests: exchanges through a relay, files through a pipe,
-//! and memory that is overwritten while it is lent.
+//! The experiments of the example, bench and tests: exchanges through a relay, files through a
+//! pipe, and memory that is overwritten while it is lent.
 
 use super::relay::{Moved, relay};
 use super::variants::{Variant, pipe};
@@ -208,7 +208,8 @@ fn store_all(value: u8) {
     LENT.iter().for_each(|byte| byte.store(value, Ordering::Relaxed));
 }
 
-/// Sends the first `size` bytes of `file` in the naive way. Returns the number of bytes that arrive.
+/// Sends the first `size` bytes of `file` in the naive way. Returns the number of bytes that
+/// arrive.
 ///
 /// # Errors
 ///

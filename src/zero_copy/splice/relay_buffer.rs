@@ -10,8 +10,8 @@ pub trait RelayBuffer {
     /// Returns the number of bytes that it holds.
     fn held(&self) -> usize;
 
-    /// Fills it, while it is empty, with what `from` has received. Returns the number of bytes; 0 at
-    /// the end of the stream.
+    /// Fills it, while it is empty, with what `from` has received. Returns the number of bytes; 0
+    /// at the end of the stream.
     ///
     /// # Errors
     ///
