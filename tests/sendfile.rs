@@ -1224,7 +1224,7 @@ fn an_address_in_use_is_named() {
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&format!("listening on {address}: ")), "{error}");
     drop(server);
-    let (again, _) = start_at(&*address, &place.root(), calm());
+    let (again, _) = start_at(&address, &place.root(), calm());
     assert_eq!(again.address().to_string(), address, "dropping a server frees its address");
 }
 
