@@ -57,7 +57,7 @@ mod bench {
     static CAPPED: Capped<System> = Capped::new(System, usize::MAX);
 
     pub fn run(two: io::Result<[usize; 2]>) -> io::Result<()> {
-        // before this thread is pinned, so that it may run elsewhere
+        // Started before this thread is pinned, so that it may run on another core.
         let dropper = Dropper::start(1)?;
         cores::pin(cores::allowed()?[0])?;
         let mut criterion = Criterion::default().configure_from_args();

@@ -110,7 +110,7 @@ fn unaligned<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     group.finish();
 }
 
-/// The same code twice, from main memory, where the noise is largest.
+/// Runs the same code twice, from main memory, where the noise is largest.
 fn same_twice<M: Measurement + 'static>(criterion: &mut Criterion<M>) {
     let records = Variant::new("rust_order", 4096 * KI).expect("one of the names");
     let mut group = criterion.benchmark_group("layout_aa");

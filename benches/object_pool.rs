@@ -1,13 +1,14 @@
 //! Getting a buffer, writing all of it and returning it: from allocators, from pools behind one
 //! lock or one queue, and from a pool with magazines. 64 B to 1 MiB.
 //!
-//! One iteration is one buffer. 64 buffers are got and written, then all are returned: a loop with
-//! a single live block would flatter an allocator. `object_pool` asks for no particular content, so
-//! nothing is cleared. `object_pool_zeroed` asks for zeros, which an allocator provides before the
-//! use and a pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1 MiB.
-//! `object_pool_two` runs two threads at once, each with 64 live buffers. In `object_pool_apart`
-//! one thread gets and writes, and another returns; `transport` is the queue between them by
-//! itself. Both have 64 B, where the source is most of the work, and 64 KiB, where the writing is.
+//! One iteration is one buffer. 64 buffers are taken and written, then all are returned: a loop
+//! with a single live block would flatter an allocator. `object_pool` asks for no particular
+//! content, so nothing is cleared. `object_pool_zeroed` asks for zeros, which an allocator provides
+//! before the use and a pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1
+//! MiB. `object_pool_two` runs two threads at once, each with 64 live buffers. In
+//! `object_pool_apart` one thread gets and writes, and another returns; `transport` is the queue
+//! between them by itself. Both have 64 B, where the source is most of the work, and 64 KiB, where
+//! the writing is.
 
 use perf_proved::measuring::limits::two_cores;
 use perf_proved_benches::with;
@@ -107,7 +108,7 @@ mod sources {
         }
 
         fn ends(&self) -> [u8; 2] {
-            // SAFETY: both are inside the block, which the caller has filled, or has got zeroed.
+            // SAFETY: both are inside the block, which the caller has filled, or obtained zeroed.
             unsafe { [self.block.read(), self.block.add(self.from.layout.size() - 1).read()] }
         }
     }

@@ -352,7 +352,7 @@ mod bench {
             })
         }
 
-        /// Two threads that alternate by a counter and a condition variable.
+        /// Lets two threads alternate by a counter and a condition variable.
         fn condvar(cores: &[usize], trips: u64) -> io::Result<Duration> {
             let (turn, changed) = (Mutex::new(0), Condvar::new());
             let time = together(cores, |thread| {

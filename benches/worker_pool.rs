@@ -94,7 +94,7 @@ mod bench {
             thread_local! {
                 static THREAD: usize = THREADS.fetch_add(1, Relaxed);
             }
-            // read after all threads have ended
+            // Relaxed: read after all threads have ended.
             self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed);
         }
 
@@ -283,7 +283,7 @@ mod bench {
         start.elapsed()
     }
 
-    /// Like `inline`, with what a worker does around each job.
+    /// Runs a load like `inline`, with what a worker does around each job.
     fn counted(load: Load, sum: &Arc<Sum>) -> Duration {
         let sum = sum.clone();
         settle();

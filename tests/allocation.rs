@@ -32,7 +32,7 @@ static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 
-/// The same cases in each run; `PROPTEST_CASES` lowers their number where each takes longer.
+/// Returns the same cases in each run; `PROPTEST_CASES` lowers their number where each is slow.
 fn cases() -> ProptestConfig {
     let cases =
         std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(256);

@@ -148,7 +148,7 @@ fn every_variant_adds_on_one_core_and_on_two() {
 
 #[test]
 fn naive_fields_lie_in_one_line() {
-    // the allocator aligns to 16 bytes, the size of the struct
+    // The allocator aligns to 16 bytes, the size of the struct.
     let stats: Box<Stats> = Box::default();
     assert_eq!(address(&stats.received) / 64, address(&stats.sent) / 64);
     let array: Vec<AtomicU64> = (0..8).map(AtomicU64::new).collect();

@@ -490,7 +490,7 @@ fn a_source_that_changes_meanwhile_is_noticed() {
             Err(CopyError::Changed) => {
                 assert_eq!(fs::read(&to).unwrap(), b"old", "the source {what}")
             }
-            // it takes no time in which the source could change
+            // A reflink takes no time in which the source could change.
             Ok(Copied { method: Method::Reflink, .. }) => {}
             said => panic!("the source {what}: {said:?}"),
         }
@@ -590,7 +590,7 @@ fn full_disk(disk: &Path) {
         assert_eq!(fs::read(&to).unwrap(), b"old");
         assert_eq!(names(disk), ["from", "to"]);
     }
-    // std reports the error, and leaves a part in the target's place.
+    // The standard library reports the error, and leaves a part in the target's place.
     assert_eq!(fs::copy(&from, &to).unwrap_err().kind(), ErrorKind::StorageFull);
     let left = to.metadata().unwrap().len();
     assert!(left > 3 && left < 600 * KIB as u64, "{left}");

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-/// The project's root.
+/// Returns the project's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the project").to_owned()
 }
@@ -67,23 +67,23 @@ pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
     errors
 }
 
-/// Held by tests of one file that must not run side by side: because they look at the memory of the
-/// whole process, or need both cores, of which one that spins takes another's; because they trace
-/// or count page faults, since the tracer is forked from the whole process, and a forked process
-/// faults again on every page that it writes.
+/// Returns the lock that tests of one file hold if they must not run side by side: because they
+/// look at the memory of the whole process; because they need both cores, which a test that spins
+/// would take; or because they trace or count page faults, since the tracer is forked from the
+/// whole process, and a forked process faults again on every page that it writes.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This program with this test and no other, to be started in a process of its own.
+/// Returns this program with this test and no other, to be started in a process of its own.
 pub fn only(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("a test knows its own path"));
     command.args(["--exact", test, "--nocapture"]);
     command
 }
 
-/// The test that [`only`] has started ran, and passed.
+/// Checks that the test that [`only`] started ran, and passed.
 ///
 /// # Panics
 ///
@@ -100,12 +100,12 @@ pub fn passed(output: &Output) {
 /// Long enough for anything that works; what takes longer hangs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When [`PATIENCE`] is at its end.
+/// Returns the time at which [`PATIENCE`] is at its end.
 pub fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// Everything that arrives until the other end closes.
+/// Returns everything that arrives until the other end closes.
 ///
 /// # Panics
 ///
@@ -114,7 +114,7 @@ pub fn hears(end: impl Read) -> Vec<u8> {
     hear(end).expect("the other end closes, and does not reset")
 }
 
-/// As [`hears`], on a thread of its own.
+/// Calls [`hears`] on a thread of its own.
 pub fn reads_all(end: TcpStream) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || hears(end))
 }
@@ -128,7 +128,7 @@ pub mod signals {
 
     static CAUGHT: AtomicU64 = AtomicU64::new(0);
 
-    /// From now on they are caught.
+    /// Catches them from now on.
     ///
     /// # Panics
     ///

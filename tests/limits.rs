@@ -113,7 +113,7 @@ fn huge_pages_fault_once_each_or_there_is_a_reason() {
 #[test]
 fn missing_huge_pages_are_noticed() {
     if Region::new(HUGE_PAGE, Pages::Huge).is_ok() {
-        // never touched, so the kernel gave none
+        // It was never touched, so the kernel gave none.
         let region = Region::untouched(2 * HUGE_PAGE, Pages::Huge).unwrap();
         let error = region.verify().unwrap_err();
         assert_eq!(error.to_string(), "the kernel gave 0 of 4096 KiB in huge pages");

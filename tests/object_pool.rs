@@ -138,7 +138,8 @@ fn a_warm_pool_never_calls_the_allocator() {
     let burst = |size| drop((0..64).map(|_| local.zeroed(size)).collect::<Vec<_>>());
     for size in [64, 4096, 65536] {
         burst(size);
-        // the first allocates buffers and magazines, the second the depot's list of empty ones
+        // The first burst allocates buffers and magazines, the second the depot's list of empty
+        // ones.
         burst(size);
         let ((), made) = count(|| burst(size));
         assert_eq!((made.calls, made.frees), (1, 1), "the vector of this test, {size} bytes each");

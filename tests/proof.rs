@@ -134,7 +134,7 @@ fn the_peak_counts_bytes_held_at_once() {
         let (_, second) = count(|| kept.reserve_exact(500));
         [first, second]
     });
-    // the block that grew has taken the place of the old one
+    // The block that grew has replaced the old one.
     assert_eq!(inner.map(|made| made.peak), [100, 500]);
     assert_eq!(inner.map(|made| made.bytes), [100, 600]);
     assert_eq!(outer.peak, 1000);

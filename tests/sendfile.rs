@@ -163,7 +163,7 @@ fn a_reset_is_an_error() {
     for nonblocking in [false, true] {
         let (mut peer, socket) = pair().unwrap();
         socket.set_nonblocking(nonblocking).unwrap();
-        // and closes with bytes unread
+        // Reads a part, and closes with bytes unread.
         let peer = thread::spawn(move || peer.read_exact(&mut vec![0; MIB]).unwrap());
         let error = send_range(&socket, &file, 0..64 << 20, soon()).unwrap_err();
         peer.join().unwrap();
@@ -1490,7 +1490,8 @@ fn a_reset_does_not_kill_where_sigpipe_would() {
     if !in_a_process("a_reset_does_not_kill_where_sigpipe_would") {
         return;
     }
-    // As in a program without Rust's runtime. SAFETY: the default action runs no code of ours.
+    // As in a program without Rust's runtime.
+    // SAFETY: the default action runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let site = site();
     let (server, troubles) = start(&site.root(), calm());
@@ -1509,8 +1510,9 @@ fn serve_with_stderr(stderr: Stdio) -> Output {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = only("a_server_outlives_its_log");
     command.env("PERF_PROVED_SERVE", address.to_string()).stdout(Stdio::piped()).stderr(stderr);
-    // The threads of the test harness must not take the signal that the server waits for. SAFETY:
-    // between fork and exec the child makes three async-signal-safe calls, on a set of its own.
+    // The threads of the test harness must not take the signal that the server waits for.
+    // SAFETY: between fork and exec the child makes three async-signal-safe calls, on a set of its
+    // own.
     unsafe {
         command.pre_exec(|| {
             let mut set = std::mem::zeroed();

@@ -189,7 +189,7 @@ fn a_reset_after_the_end_of_a_stream_is_passed_on_at_once() {
         assert_eq!(hears(&stays), b"question");
         reset(gone); // nothing is written to it that could fail
         let error = relaying.join().unwrap().unwrap_err();
-        // The kernel's word for a reset after the end of the stream is EPIPE.
+        // The kernel reports a reset after the end of the stream as EPIPE.
         assert_eq!(error.cause.kind(), ErrorKind::BrokenPipe, "{error}");
         assert!(error.cause.to_string().starts_with(&format!("the {whose}: ")), "{error}");
         let error = (&stays).write(b"answer").and_then(|_| (&stays).write(b"answer")).unwrap_err();

@@ -193,7 +193,7 @@ fn a_submitter_that_waits_gets_its_jobs_back_when_the_pool_closes() {
                 let mut jobs = vec![3, 4, 5];
                 (pool.submit_all(&mut jobs), jobs)
             });
-            // so that they wait; if they do not yet, the results are the same
+            // Gives them time to wait; if they do not yet, the results are the same.
             thread::sleep(Duration::from_millis(20));
             let end =
                 scope.spawn(|| if cancel { pool.cancel() } else { (pool.shutdown(), vec![]).1 });
@@ -382,7 +382,7 @@ fn a_job_may_wait_for_what_its_submitter_does_next() {
             pool.submit(5).unwrap();
             tell.send(()).unwrap();
         });
-        // so that it sleeps; if it does not yet, the results are the same
+        // Gives it time to sleep; if it does not yet, the results are the same.
         thread::sleep(Duration::from_millis(50));
         go.send(()).unwrap();
     });

@@ -33,7 +33,7 @@ pub unsafe fn end_of(work: impl FnOnce() -> i32) -> io::Result<End> {
     let child = cvt(unsafe {
         match libc::fork() {
             0 => {
-                // on failure the child leaves a core file and ends all the same
+                // On failure the child leaves a core file and ends all the same.
                 let _ = no_core_file();
                 libc::_exit(work())
             }

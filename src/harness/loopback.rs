@@ -100,7 +100,7 @@ impl Loopback {
         send: impl FnOnce(&TcpStream) -> io::Result<T>,
     ) -> io::Result<(T, u64)> {
         self.expected += bytes;
-        // published by the Release store below
+        // Published by the Release store below.
         self.orders.checksum.store(checksum, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `read_all`. The instruction is in place before
         // the first byte can arrive.
@@ -220,7 +220,7 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
             Err(error) => return Err(error),
         };
         arrived += count as u64;
-        // pairs with the Release store in `exchange`
+        // Pairs with the Release store in `exchange`.
         let confirm_at = orders.confirm_at.load(Ordering::Acquire);
         if arrived > confirm_at {
             return Err(io::Error::other(format!(

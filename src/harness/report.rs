@@ -146,11 +146,11 @@ impl Report {
         }
     }
 
-    /// Sets one cell, or sets it again.
+    /// Sets one cell, or replaces its value.
     ///
     /// # Panics
     ///
-    /// If a name holds a full stop, which parts variant and quantity in the JSON.
+    /// If a name contains a period, which separates variant and quantity in the JSON.
     pub fn set(&mut self, variant: &str, quantity: &str, value: impl Into<Value>) {
         key(variant, quantity);
         let row = position(&mut self.variants, variant);
@@ -376,9 +376,11 @@ impl Report {
     }
 }
 
+/// Returns the name of a cell in the JSON.
+///
 /// # Panics
 ///
-/// If a name holds a full stop.
+/// If a name contains a period.
 fn key(variant: &str, quantity: &str) -> String {
     assert!(
         !variant.contains('.') && !quantity.contains('.'),

@@ -99,6 +99,8 @@ fn calibrate(probe: &mut Probe<'_>, budget: Duration) -> io::Result<u64> {
 }
 
 impl Times {
+    /// Returns the median and the extremes of the times `taken`, one of each round.
+    ///
     /// # Panics
     ///
     /// If there was no round.
@@ -107,8 +109,8 @@ impl Times {
         Self { median: taken[taken.len() / 2], low: taken[0], high: taken[taken.len() - 1] }
     }
 
-    /// Converts to bytes per second, if one operation moves `bytes` bytes. The slowest and the
-    /// fastest round change places.
+    /// Converts to bytes per second, if one operation moves `bytes` bytes. The slowest round
+    /// becomes the lowest rate, and the fastest round the highest.
     pub fn bandwidth(&self, bytes: usize) -> Value {
         let rate = |time: f64| Value::BytesPerSecond(bytes as f64 / time * 1e9);
         Value::Rounds(Box::new([rate(self.median), rate(self.high), rate(self.low)]))

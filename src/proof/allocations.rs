@@ -65,7 +65,7 @@ fn tally(change: impl FnOnce(&mut Tally)) {
     TALLY.set(tally);
 }
 
-/// A block of `new` bytes takes the place of one of `old`.
+/// Records that a block of `new` bytes replaces one of `old` bytes.
 fn record(old: usize, new: usize) {
     tally(|tally| {
         tally.calls += 1;

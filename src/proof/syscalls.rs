@@ -182,9 +182,10 @@ mod linux {
         let thread = unsafe { libc::gettid() };
 
         // CLONE_FILES: the helper must not hold copies of our descriptors, or a socket that `work`
-        // closes would stay open. SAFETY: without CLONE_VM this is `fork`. The child may call
-        // async-signal-safe functions only, because other threads may have held any lock at this
-        // moment; `helper` makes bare system calls and touches `shared`, then exits.
+        // closes would stay open.
+        // SAFETY: without CLONE_VM this is `fork`. The child may call async-signal-safe functions
+        // only, because other threads may have held any lock at this moment; `helper` makes bare
+        // system calls and touches `shared`, then exits.
         let helper = unsafe {
             match libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) {
                 -1 => {
@@ -196,7 +197,8 @@ mod linux {
         };
 
         // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere
-        // this fails harmlessly. SAFETY: takes a process id, changes only who may attach.
+        // this fails harmlessly.
+        // SAFETY: takes a process id, and only changes which process may attach.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, helper as libc::c_ulong, 0, 0, 0) };
         shared.state.store(MAY_ATTACH, Ordering::Release); // pairs with the helper's first load
         let attached = loop {
@@ -280,6 +282,9 @@ mod linux {
         unsafe { libc::_exit(0) }
     }
 
+    /// Attaches to `thread`, counts between the markers, and returns once no traced thread is left,
+    /// or the errno of a step that failed.
+    ///
     /// # Safety
     ///
     /// See [`helper`].
@@ -439,7 +444,7 @@ mod linux {
         }
     }
 
-    /// The calls that x86-64 still has under their first names.
+    /// Returns the name of a call that only older architectures such as x86-64 still have.
     #[cfg(target_arch = "x86_64")]
     fn old_name(number: libc::c_long) -> &'static str {
         match number {

@@ -101,7 +101,7 @@ pub fn siblings(a: usize, b: usize) -> io::Result<bool> {
     Ok(cores.iter().any(|range| range.contains(&b)))
 }
 
-/// Parses a list of the kernel: `0-3,8`, or an empty string for an empty list.
+/// Parses a list as the kernel writes it: `0-3,8`, or an empty string for an empty list.
 fn numbers(list: &str) -> Option<Vec<RangeInclusive<usize>>> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -136,7 +136,7 @@ pub fn line_size() -> io::Result<usize> {
 ///
 /// # Errors
 ///
-/// See [`pin`]; or that a thread could not be started. No work is done then.
+/// See [`pin`]; also if a thread cannot be started. No work is done then.
 ///
 /// # Panics
 ///
@@ -182,7 +182,7 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
 ///
 /// # Errors
 ///
-/// See [`pin`]; or that the busy thread could not be started.
+/// See [`pin`]; also if the busy thread cannot be started.
 ///
 /// # Panics
 ///

@@ -14,8 +14,8 @@ pub(crate) fn moved(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// Returns the error of a facility that this platform lacks. `what` is a sentence without its full
-/// stop.
+/// Returns the error of a facility that this platform lacks. `what` is a sentence without its final
+/// period.
 #[allow(dead_code, reason = "Linux has every facility and never calls it")]
 pub(crate) fn unsupported(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, what)

@@ -1,4 +1,4 @@
-//! The ground floor: thin wrappers around system calls that more than one technique needs.
+//! Thin wrappers around system calls that more than one technique needs.
 //!
 //! Each wrapper turns one call's result into an [`io::Result`](std::io::Result). Nothing here
 //! counts or measures; that is [`proof`](crate::proof)'s work.

@@ -65,7 +65,8 @@ impl Region {
         self.touched_bytes().div_ceil(page_size()) as u64
     }
 
-    /// Huge pages are used whole, so that all of them can be verified.
+    /// Returns the number of bytes to touch. Huge pages are used whole, so that all of them can be
+    /// verified.
     fn touched_bytes(&self) -> usize {
         match self.pages {
             Pages::Small => self.bytes,
@@ -143,8 +144,8 @@ mod linux {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
             // Two huge pages more than needed, without access: one to align, and a rest on both
             // sides, so that the kernel cannot merge the mapping with a neighbor and count the
-            // neighbor's huge pages as ours. SAFETY: a fresh mapping at an address that the kernel
-            // chooses.
+            // neighbor's huge pages as ours.
+            // SAFETY: a fresh mapping at an address that the kernel chooses.
             let reserved = unsafe {
                 libc::mmap(ptr::null_mut(), bytes + 2 * HUGE_PAGE, libc::PROT_NONE, flags, -1, 0)
             };

@@ -31,9 +31,9 @@ pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
     set(before).map(|_| result)
 }
 
-/// Returns how many bytes all processes of this user together may pin or lock (`RLIMIT_MEMLOCK`),
-/// or `None` if there is no limit. A process with `CAP_IPC_LOCK` is bound by none, whatever this
-/// returns.
+/// Returns the number of bytes that all processes of this user together may pin or lock
+/// (`RLIMIT_MEMLOCK`), or `None` if there is no limit. A process with `CAP_IPC_LOCK` is bound by
+/// none, whatever this returns.
 ///
 /// # Errors
 ///

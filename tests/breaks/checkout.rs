@@ -35,7 +35,7 @@ pub(super) struct Said {
     pub success: bool,
     pub stdout: String,
     pub stderr: String,
-    /// Both outputs, one after the other.
+    /// Returns both outputs, one after the other.
     pub all: String,
 }
 
@@ -134,7 +134,7 @@ impl Checkout {
         Ok(())
     }
 
-    /// Takes all breaks back. The checkout may have changed since, and the copy keeps to itself.
+    /// Reverts all breaks. The checkout may have changed since, and the copy keeps to itself.
     pub fn mend(&mut self) -> io::Result<()> {
         for (file, text) in std::mem::take(&mut self.mended) {
             fs::write(self.root.join(&file), text)?;

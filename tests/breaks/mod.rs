@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! [[break]]
-//! claims = ["sendfile-calls"]     # who must notice: claims that fail,
+//! claims = ["sendfile-calls"]     # what must notice: claims that fail,
 //! model = "ring_buffer::spsc"     # a loom model,
 //! test = "sendfile::a_short_file" # a test, as TARGET::PATH,
 //! sanitizer = "ring_buffer::many" # a test in which ThreadSanitizer reports a data race, or

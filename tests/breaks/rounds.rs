@@ -1,10 +1,10 @@
-//! Which breaks are applied together.
+//! Rounds: the breaks that are applied together.
 
 use super::Break;
 use std::collections::BTreeSet;
 
-/// Divides `breaks` into rounds. A round has at most one break of each technique, or those that
-/// the table lets share one. An edit of another technique's file counts as a break of both.
+/// Divides `breaks` into rounds. A round has at most one break of each technique, or those that the
+/// table lets share one. An edit of another technique's file counts as a break of both.
 pub(super) fn rounds(breaks: &[&Break]) -> Vec<Vec<usize>> {
     #[derive(Default)]
     struct Round<'a> {

@@ -1,4 +1,4 @@
-//! Tries breaks: applies them to copies of the checkout, and looks who notices.
+//! Tries breaks: applies them to copies of the checkout, and finds out which checks notice.
 
 use super::checkout::{Checkout, Said};
 use super::rounds::rounds;
@@ -71,8 +71,8 @@ struct Trial {
     alone: bool,
 }
 
-/// Tries the breaks of the project at `root`, and prints a line for each. Returns how many findings
-/// there are.
+/// Tries the breaks of the project at `root`, and prints a line for each. Returns the number of
+/// findings.
 ///
 /// # Errors
 ///
@@ -201,13 +201,13 @@ fn print(one: &Break, outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::NotNoticed(_) | Outcome::DoesNotApply(_) | Outcome::FailsUnbroken(_))
 }
 
-/// Returns whether the output holds what the break says that it must.
+/// Returns `true` if the output holds what the break says that it must.
 fn says(one: &Break, output: &str) -> bool {
     // That it is a regex is checked with the tables.
     one.says.as_ref().is_none_or(|says| Regex::new(says).is_ok_and(|says| says.is_match(output)))
 }
 
-/// The verdicts of a check by claim, with what was found.
+/// Returns the verdicts of a check by claim, with what was found.
 fn verdicts(said: &Said) -> BTreeMap<String, (String, String)> {
     let claims: Vec<Value> = serde_json::from_str(&said.stdout).unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -238,7 +238,7 @@ impl Trial {
         by_claims.chain(others).collect()
     }
 
-    /// The claims of a break that a lane judges.
+    /// Returns the claims of a break that a lane judges.
     fn claims<'a>(&'a self, one: &'a Break, lane: Lane) -> impl Iterator<Item = &'a str> {
         one.claims.iter().map(String::as_str).filter(move |claim| match self.claims.get(*claim) {
             Some(Proof::Compiled { .. }) => lane == Lane::Compiled,
@@ -247,7 +247,7 @@ impl Trial {
         })
     }
 
-    /// The models that must fail.
+    /// Returns the models that must fail.
     fn models<'a>(&'a self, one: &'a Break) -> impl Iterator<Item = &'a str> {
         let by_claims = one.claims.iter().filter_map(|claim| match self.claims.get(claim) {
             Some(Proof::Explored { model }) => Some(model.as_str()),
@@ -256,7 +256,7 @@ impl Trial {
         by_claims.chain(one.model.as_deref())
     }
 
-    /// `cargo book check` for the claims of some breaks; with `alone`, for all claims of their
+    /// Runs `cargo book check` for the claims of some breaks; with `alone`, for all claims of their
     /// examples.
     fn check(&self, copy: &Checkout, breaks: &[Break]) -> io::Result<Said> {
         let mut claims: BTreeSet<&str> =
@@ -278,8 +278,8 @@ impl Trial {
         copy.press(&self.press, &arguments)
     }
 
-    /// Judges before anything is broken what the breaks of a round shall break; `None` stands for a
-    /// break that can be tried.
+    /// Judges, before anything is broken, what the breaks of a round are meant to break; `None`
+    /// stands for a break that can be tried.
     fn unbroken(
         &self,
         copy: &mut Checkout,

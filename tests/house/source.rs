@@ -86,7 +86,7 @@ fn raw_end(chars: &[char], start: usize) -> Option<usize> {
     Some(body + length + close.len())
 }
 
-/// Returns whether the character before belongs to the same word, as in `for"`; a byte string is
+/// Returns `true` if the character before belongs to the same word, as in `for"`; a byte string is
 /// no word.
 fn is_word(chars: &[char], start: usize) -> bool {
     let before = |back: usize| start.checked_sub(back).map(|index| chars[index]);
@@ -310,8 +310,8 @@ fn tree(tokens: &[String]) -> Vec<(Vec<String>, String)> {
     found
 }
 
-/// Returns a path from the root of the crate, or nothing for a path of another crate. A first
-/// name that is neither may be a module below, and comes back as one.
+/// Returns a path from the root of the crate, or nothing for a path of another crate. A first name
+/// that is neither may be a module below, and comes back as one.
 fn resolve(module: &[String], path: &[String]) -> Option<Vec<String>> {
     let (first, rest) = path.split_first()?;
     let mut base = match first.as_str() {

@@ -21,7 +21,7 @@ fn sum_after_join() {
     });
 }
 
-/// A thread adds and says so by a flag, which is stored and loaded like this.
+/// Checks that a sum after a flag, stored and loaded like this, has the addition before it.
 fn sum_after_a_flag(store: Ordering, load: Ordering) {
     loom::model(move || {
         let shared = Arc::new((ShardedCounter::<AtomicU64>::new(2), AtomicBool::new(false)));
@@ -51,8 +51,7 @@ fn sum_after_a_relaxed_flag_is_broken() {
 /// A cell's writer needs no atomic addition, because it is the only one.
 #[test]
 fn writers_lose_nothing() {
-    // loom's threads outlive a borrow, so that the writers borrow from a counter that is never
-    // dropped.
+    // Loom's threads outlive a borrow, so the writers borrow from a counter that is never dropped.
     loom::model(|| {
         let counter = Box::leak(Box::new(ShardedCounter::<AtomicU64>::new(2)));
         let (writers, total) = counter.split();

@@ -57,7 +57,7 @@ impl Store for TwoSteps {
     }
 }
 
-/// Two threads give two objects each to a store for three.
+/// Checks that a store for three objects keeps no more than that when two threads give it two each.
 fn bound<S: Store>(store: fn() -> S) {
     loom::model(move || {
         let store = Arc::new(store());

@@ -49,7 +49,7 @@ fn message_without_orderings_is_broken() {
     two(RelaxedMessage::default, work, |_| ());
 }
 
-/// Two threads that enter once each.
+/// Runs two threads that enter once each.
 fn visits<E: Send + Sync + 'static>(new: fn() -> E, try_enter: fn(&E, usize) -> bool) {
     model(move || {
         let entry = Arc::new(new());

@@ -1,4 +1,4 @@
-//! One producer, one consumer, and a side that cannot go on sleeps.
+//! One producer and one consumer. A side that cannot proceed sleeps.
 //!
 //! Sleeping needs one thing that spinning does not. Each side writes one word and then reads the
 //! other's: the producer writes `tail` and reads the number of sleepers, the consumer writes that

@@ -41,7 +41,7 @@ pub struct Losses {
 }
 
 /// Lets two threads push half of the items `0..items` each. A thread pops while the queue is full,
-/// and what is left at the end.
+/// and pops what is left at the end.
 ///
 /// # Errors
 ///

@@ -74,7 +74,7 @@ impl<T, I: IndexCell> Shared<T, I> {
     /// One thread at a time calls `push`, and each call happens before the next one. The
     /// same holds for `pop`.
     pub unsafe fn push(&self, item: T) -> Result<(), T> {
-        let tail = self.tail.index().load(Ordering::Relaxed); // only we write it
+        let tail = self.tail.index().load(Ordering::Relaxed); // only the producer writes it
         // Pairs with the Release store in `pop`: the item that was in the slot is taken
         // out.
         let head = self.head.index().load(Ordering::Acquire);

@@ -174,7 +174,7 @@ impl<T> Producer<T> {
 
     /// Returns `true` if the consumer has been dropped.
     pub(super) fn is_disconnected(&self) -> bool {
-        // nothing else of the consumer's is read
+        // Relaxed: nothing else of the consumer's is read.
         self.ring.consumer_disconnected.load(Ordering::Relaxed)
     }
 

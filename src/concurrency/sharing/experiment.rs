@@ -36,8 +36,9 @@ pub fn lost_additions(
 pub fn wait_for_a_mutex() -> io::Result<thread::JoinHandle<()>> {
     let shared = Arc::new((Mutex::new(()), AtomicBool::new(false), AtomicBool::new(false)));
     let until = |flag: &AtomicBool| {
+        // Pairs with the Release stores below.
         while !flag.load(Acquire) {
-            thread::sleep(Duration::from_millis(1)); // pairs with a Release store below
+            thread::sleep(Duration::from_millis(1));
         }
     };
     let (held, theirs) = (lock(&shared.0), shared.clone());

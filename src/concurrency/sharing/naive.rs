@@ -64,7 +64,7 @@ impl RelaxedMessage {
         self.is_sent.0.store(true, Relaxed);
     }
 
-    /// Returns what it finds as the value, if the flag is raised.
+    /// Returns the value that it finds, if the flag is raised.
     #[inline]
     pub fn receive(&self) -> Option<usize> {
         self.is_sent.0.load(Relaxed).then(|| self.value.0.load(Relaxed))

@@ -19,7 +19,7 @@ impl Dekker {
 
     // ANCHOR: enter
     /// Announces thread `me`, 0 or 1, and returns `true` if it may enter. Each thread
-    /// calls this once. Both never enter; if they come at the same time, neither may.
+    /// calls this once. At most one enters; if both come at the same time, perhaps neither.
     ///
     /// # Panics
     ///

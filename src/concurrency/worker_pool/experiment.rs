@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Canceled {
     /// Jobs accepted.
     pub accepted: u64,
-    /// Jobs run, those included that were running at the time.
+    /// Jobs run, including those that were running at the time.
     pub run: u64,
     /// Jobs that `cancel` returned.
     pub returned: u64,

@@ -59,8 +59,8 @@ impl Latency {
         self.buckets.iter().sum()
     }
 
-    /// Returns the time that the fraction `share` of the samples, from 0 to 1, did not exceed:
-    /// the upper end of its bucket. `None` without a sample.
+    /// Returns the time that the fraction `share` of the samples, from 0 to 1, did not exceed: the
+    /// upper end of its bucket. `None` without a sample.
     ///
     /// The last bucket, which ends at 18 minutes, also holds longer times.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
@@ -104,7 +104,7 @@ impl Clock {
     }
 
     pub(super) fn now(self) -> Stamp {
-        // in 584 years
+        // Saturates after 584 years.
         let nanoseconds = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Stamp::MIN.saturating_add(nanoseconds)
     }

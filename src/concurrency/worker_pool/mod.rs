@@ -173,8 +173,8 @@ impl<J> WorkerPool<J> {
         self.push(job, deadline.map_or(IfFull::Wait, IfFull::WaitUntil))
     }
 
-    /// Submits all `jobs` in order, under one lock as many as there is room for, and waits for room
-    /// for the rest. Like [`submit`](Self::submit), it exceeds the queue's capacity and never waits
+    /// Submits all `jobs` in order: as many as there is room for under one lock, and the rest as
+    /// room appears. Like [`submit`](Self::submit), it exceeds the queue's capacity and never waits
     /// if a job of this pool calls it.
     ///
     /// # Errors

@@ -273,7 +273,7 @@ impl<J> Shared<J> {
     /// Ends a submission: notifies a worker, and another submitter if this one `has_waited`, and so
     /// may have been notified, and has left room.
     fn pushed(&self, mut state: Guard<'_, J>, has_waited: bool) {
-        // a hint for `poll`; the lock decides
+        // A hint for `poll`; the lock decides.
         self.length.store(state.queue.len(), Ordering::Relaxed);
         let notify_worker = state.workers.notify();
         let notify_submitter =
@@ -287,8 +287,8 @@ impl<J> Shared<J> {
         }
     }
 
-    /// Takes the shared queue's lock and waits for room as `if_full` says. Returns since when it
-    /// has waited, if it had to.
+    /// Takes the shared queue's lock and waits for room as `if_full` says. Returns the time at
+    /// which the wait began, if there was one.
     fn wait_for_room(&self, if_full: &IfFull) -> (Guard<'_, J>, Option<Stamp>) {
         let mut state = self.lock();
         let waits = matches!(if_full, IfFull::Wait | IfFull::WaitUntil(_));

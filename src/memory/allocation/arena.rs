@@ -76,7 +76,7 @@ impl Arena {
     pub fn alloc<T: Copy>(&self, value: T) -> Result<&mut T, Full> {
         let place = self.place::<T>(1)?;
         // SAFETY: `place` is aligned, has room for a `T`, and is not handed out again until `reset`
-        // or `drop`, which take the arena by `&mut` or by value and so outlive every reference.
+        // or `drop`, which need exclusive access to the arena, when no reference is left.
         unsafe {
             place.write(value);
             Ok(&mut *place.as_ptr())

@@ -46,7 +46,7 @@ mod sizes {
     const_assert_eq!(align_of::<CachePadded<u8>>(), 128);
     const_assert_eq!(size_of::<CachePadded<u8>>(), 128);
     const_assert_eq!(size_of::<[CachePadded<u64>; 2]>(), 256);
-    // one byte in a second pair of lines
+    // One byte in a second pair of lines.
     const_assert_eq!(size_of::<CachePadded<[u8; 129]>>(), 256);
 }
 // ANCHOR_END: sizes

@@ -103,7 +103,7 @@ fn single_writer(
     additions: u64,
 ) -> io::Result<(Duration, u64)> {
     let (writers, total) = counter.split();
-    // each locked once, by its own thread
+    // Each is locked once, by its own thread.
     let writers: Vec<_> = writers.into_iter().map(Mutex::new).collect();
     let elapsed = together(cores, |thread| {
         let mut writer = writers[thread].lock().unwrap_or_else(PoisonError::into_inner);

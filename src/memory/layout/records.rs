@@ -66,8 +66,8 @@ const _: () = {
 };
 // ANCHOR_END: lines
 
-/// Returns how many of 64 consecutive values of `size` bytes straddle two lines, if the first one
-/// starts at a line.
+/// Returns the number of 64 consecutive values of `size` bytes that straddle two lines, if the
+/// first one starts at a line.
 // ANCHOR: split
 pub const fn split(size: usize) -> usize {
     let (mut value, mut found) = (0, 0);

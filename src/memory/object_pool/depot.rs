@@ -9,14 +9,13 @@ use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
 
-/// How much a pool keeps: the depot at most this, and each [`Local`](super::local::Local) two more
-/// magazines.
+/// Limits on what a pool keeps: at most this in the depot, and two more magazines in each
+/// [`Local`](super::local::Local).
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Maximum weight of an object, in bytes. A heavier one is dropped when it returns.
     pub largest: usize,
-    /// Number of objects in a magazine, at least 1. A whole magazine changes hands under
-    /// one lock.
+    /// Number of objects in a magazine, at least 1. A whole magazine changes hands under one lock.
     pub magazine: usize,
     /// Maximum number of objects in the depot.
     pub objects: usize,

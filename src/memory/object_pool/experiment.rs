@@ -23,7 +23,7 @@ pub fn allocations(variant: &Variant) -> u64 {
 ///
 /// # Errors
 ///
-/// What `getrusage(2)` reports.
+/// The errors of `getrusage(2)`.
 pub fn faults(variant: &Variant) -> io::Result<u64> {
     variant.burst(64, MEDIUM, 0);
     let before = Usage::of_thread()?;

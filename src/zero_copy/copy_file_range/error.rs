@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-/// The reason why there is no copy. The target's name still leads to what it led to before, except
+/// The reason why there is no copy. The target's name still refers to what it did before, except
 /// after an error of the last step of [`Durability::OnDisk`](super::Durability::OnDisk).
 #[derive(Debug)]
 pub enum CopyError {

@@ -85,8 +85,8 @@ impl Map {
     }
     // ANCHOR_END: new
 
-    /// As [`new`](Self::new), and the kernel maps every page before the call returns
-    /// (`MAP_POPULATE`). It does not report pages that it could not map.
+    /// Maps as [`new`](Self::new) does, and has the kernel map every page before the call returns
+    /// (`MAP_POPULATE`). The kernel does not report pages that it could not map.
     ///
     /// # Errors
     ///
@@ -163,7 +163,7 @@ impl Map {
     /// The errors of `madvise(2)`: `InvalidInput` for advice that this kernel does not know.
     pub fn advise(&self, advice: Advice) -> io::Result<()> {
         let start = if self.length == 0 { ptr::null_mut() } else { self.start.as_ptr().cast() };
-        // SAFETY: exactly this mapping, and no [`Advice`] changes what is read from it.
+        // SAFETY: exactly this mapping, and no `Advice` changes what is read from it.
         cvt(unsafe { libc::madvise(start, self.length, advice as libc::c_int) }).map(drop)
     }
 

@@ -49,7 +49,7 @@ impl Experiment {
         self.line.transfer(bytes, |_| send_all(&mut self.variant, buffers))
     }
 
-    /// As [`send`](Self::send), and returns `true` if every byte arrived as it was.
+    /// Sends as [`send`](Self::send) does, and returns `true` if every byte arrived unchanged.
     ///
     /// # Errors
     ///
@@ -61,9 +61,9 @@ impl Experiment {
         Ok(checksum == (0..buffers).fold(FNV_START, |hash, _| fnv1a(hash, &self.bytes)))
     }
 
-    /// As [`send`](Self::send), and returns the system calls that it took. The inner error says why
-    /// they cannot be counted, or that the kernel refused some of them, so that they count
-    /// something else.
+    /// Sends as [`send`](Self::send) does, and returns the system calls that it took. The inner
+    /// error says why they cannot be counted, or that the kernel refused some of them, so that they
+    /// count something else.
     ///
     /// # Errors
     ///
@@ -82,12 +82,12 @@ impl Experiment {
         traced.map(|calls| if refused { Err(self.refusal()) } else { Ok(calls) })
     }
 
-    /// Returns what became of the buffers so far.
+    /// Returns the outcomes of the sends so far.
     pub fn counts(&self) -> Counts {
         self.variant.counts()
     }
 
-    /// Returns what became of the buffers so far, if none was sent with a copy because the kernel
+    /// Returns the outcomes of the sends so far, if none was made with a copy because the kernel
     /// refused to pin more pages.
     ///
     /// # Errors

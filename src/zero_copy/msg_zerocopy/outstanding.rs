@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 // ANCHOR: completed
-/// The kernel has released the sends `first` to `last`, both included. The numbers wrap around at
-/// 32 bits.
+/// A completion: the kernel has released the sends `first` to `last`, inclusive. The numbers
+/// wrap around at 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// The number of the first send.

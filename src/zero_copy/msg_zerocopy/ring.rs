@@ -81,7 +81,7 @@ impl Ring {
             let request =
                 opcode::Send::new(socket, bytes.as_ptr(), length(bytes)).flags(libc::MSG_NOSIGNAL);
             // SAFETY: `bytes` is borrowed until the result is here; without one, the ring is broken
-            // and never hands the request in.
+            // and never submits the request.
             let count = unsafe { self.result(&request.build().user_data(AT_ONCE), AT_ONCE) }?;
             *sent += count as usize;
             bytes = &bytes[count as usize..];
@@ -221,17 +221,17 @@ impl Ring {
         }
     }
 
-    /// Queues a request, hands it in and waits for its result.
+    /// Queues a request, submits it and waits for its result.
     ///
     /// # Safety
     ///
     /// What the request points to must stay as it is until its result is here, and for a send
-    /// without a copy until its notification is. If the request cannot be handed in, the ring is
+    /// without a copy until its notification is. If the request cannot be submitted, the ring is
     /// broken, and the kernel never sees it.
     unsafe fn result(&mut self, request: &squeue::Entry, number: u64) -> io::Result<u32> {
         self.check()?;
         // SAFETY: the caller's promise. There is room, because every request before this one has
-        // been handed in.
+        // been submitted.
         unsafe { self.ring.submission().push(request) }.map_err(io::Error::other)?;
         loop {
             self.enter()?;
@@ -241,7 +241,7 @@ impl Ring {
         }
     }
 
-    /// Hands in what is queued and waits until a result or a notification is here.
+    /// Submits what is queued and waits until a result or a notification is here.
     fn enter(&mut self) -> io::Result<()> {
         self.check()?;
         loop {
@@ -256,8 +256,8 @@ impl Ring {
         }
     }
 
-    /// Refuses to go on once a request could not be handed in: it is still in the queue, and the
-    /// next call would hand it in, when what it points to may be gone.
+    /// Refuses to go on once a request could not be submitted: it is still in the queue, and the
+    /// next call would submit it, when what it points to may be gone.
     fn check(&self) -> io::Result<()> {
         let broken =
             || Err(io::Error::other("io_uring: an earlier request could not be handed in"));

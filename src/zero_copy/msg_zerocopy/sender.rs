@@ -178,8 +178,7 @@ impl<S: AsFd> ZeroCopySender<S> {
         wait(&mut these, deadline)?;
         let broken = these[0].revents & (libc::POLLERR | libc::POLLHUP) != 0;
         if !self.read_completions()? && broken {
-            // Closed or broken: `poll` reports that for ever, but the buffers still come
-            // back.
+            // Closed or broken: `poll` reports that forever, but the buffers still come back.
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the deadline has passed"));

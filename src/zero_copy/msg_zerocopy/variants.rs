@@ -101,7 +101,7 @@ impl Variant {
         Ok(())
     }
 
-    /// Returns what became of the buffers so far.
+    /// Returns the outcomes of the sends so far.
     pub fn counts(&self) -> Counts {
         let refusals = match &self.engine {
             Engine::Send | Engine::RingSend(_) => 0,

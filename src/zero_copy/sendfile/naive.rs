@@ -5,7 +5,7 @@
 //!   [`MAX_PER_CALL`](super::MAX_PER_CALL) on a blocking socket.
 //! - It concatenates the path, so `../` leads out of the root.
 //! - It promises `200 OK` and a length before it has checked anything, so a request for a directory
-//!   "succeeds" first and fails then.
+//!   "succeeds" first and then fails.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! The place of a relay's bytes between two sockets: a pipe inside the kernel, or a buffer in user
+//! Storage for a relay's bytes between two sockets: a pipe inside the kernel, or a buffer in user
 //! space.
 
 use super::Pipe;

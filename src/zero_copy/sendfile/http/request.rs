@@ -69,7 +69,7 @@ pub fn parse(bytes: &[u8], limit: usize) -> Parsed {
 }
 
 /// Returns `true` if the request line is three words, the last of which is some version of HTTP. A
-/// target with a blank in it makes more words, and is no question of the version.
+/// target with a space in it makes more words, and then the version is not what is wrong.
 fn has_a_version(bytes: &[u8]) -> bool {
     let line = bytes.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
     let words: Vec<&[u8]> = line.trim_ascii_end().split(|&byte| byte == b' ').collect();

@@ -183,7 +183,7 @@ impl Site {
                 let sent = at - range.start + error.sent;
                 SendError { sent, of: range.end - range.start, cause: error.cause }
             })?;
-            // a fast reader never makes the server wait, and wait is what checks
+            // A fast reader never makes the server wait, and otherwise only a wait checks this.
             self.abort.check()?;
             at = end;
         }

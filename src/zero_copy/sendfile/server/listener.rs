@@ -82,8 +82,7 @@ const STACK: usize = 256 << 10;
 impl FileServer {
     /// Listens on `address` and serves the files beneath `root`. Each error, of a connection or of
     /// accepting one, goes to `report`. If `report` panics, that error is lost and the server goes
-    /// on; [`log::line`](crate::sys::log::line) writes to
-    /// standard error without panicking.
+    /// on; [`log::line`](crate::sys::log::line) writes to standard error without panicking.
     ///
     /// # Errors
     ///
