@@ -28,9 +28,9 @@ impl<T, F: FnMut() -> Option<T> + Send> Pop<T> for F {}
 pub enum Variant {
     /// [`naive::AtomicRing`].
     Naive,
-    /// [`spsc`](super::spsc).
+    /// The ring for one producer and one consumer.
     Spsc,
-    /// [`mpmc`](super::mpmc).
+    /// The ring for any number of producers and consumers.
     Mpmc,
     /// [`blocking`](super::blocking).
     Blocking,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// released it.
 ///
 /// Where the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If
-/// none is to come, other processes of this user hold what [`limits`](super::limits) allow: then it
+/// none is to come, other processes of this user hold what [`limits`] allow: then it
 /// sends with a copy.
 ///
 /// Dropping it leaks the buffers that the kernel still reads: their bytes are sent, and no later
