@@ -136,7 +136,7 @@ pub fn line_size() -> io::Result<usize> {
 ///
 /// # Errors
 ///
-/// See [`pin`]; also if a thread cannot be started. No work is done then.
+/// The errors of [`pin`], or of starting a thread. No work is done then.
 ///
 /// # Panics
 ///
@@ -182,7 +182,7 @@ pub fn together(cores: &[usize], work: impl Fn(usize) + Sync) -> io::Result<Dura
 ///
 /// # Errors
 ///
-/// See [`pin`]; also if the busy thread cannot be started.
+/// The errors of [`pin`], or of starting the busy thread.
 ///
 /// # Panics
 ///

@@ -474,7 +474,7 @@ mod tests {
             assert_eq!(lengths(&shared), [jobs as usize - 1, 0, 0]);
             assert_eq!(notified(&shared), (expected, false), "{jobs} jobs, {asleep} asleep");
         }
-        // What is left may lie in a local queue.
+        // The remaining jobs may be in a local queue.
         let shared = shared(2, 8, 8, 3);
         shared.wait_for_work(0).unwrap();
         put_to_sleep(&shared, 1, 0);

@@ -1,7 +1,7 @@
 //! Counts of values whose cache line another thread writes, with their addresses as the witness.
 
 use crate::harness::report::Report;
-use crate::sys::trying;
+use crate::sys::cores;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Barrier;
@@ -59,8 +59,7 @@ pub fn boxes_of_two_threads<T: Default + Send>() -> io::Result<Vec<(usize, usize
         boxes
     };
     let boxes = thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, allocate);
-        let other = trying("starting a thread", other)?;
+        let other = cores::spawn(scope, allocate)?;
         let own = allocate();
         Ok::<_, io::Error>([own, other.join().expect("allocating does not panic")])
     })?;
