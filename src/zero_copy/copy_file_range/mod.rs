@@ -3,8 +3,8 @@
 //! One call of [`copy_file_range()`] copies a part of a file to another one on the same file
 //! system. [`copy()`] is what a program needs around it: it shares blocks where the file system can
 //! ([`reflink`]), keeps holes ([`extents`]), falls back to `read` and `write` where the kernel
-//! refuses ([`sparse_copy()`]), notices a source that changes, and gives the copy its name only when
-//! it is whole ([`replacement`]). [`naive`] is the version that everyone writes first.
+//! refuses ([`sparse_copy()`]), notices a source that changes, and gives the copy its name only
+//! when it is whole ([`replacement`]). [`naive`] is the version that everyone writes first.
 //! [`variants`] lists what the chapter compares, and [`experiment`] has the experiments of its
 //! example.
 #![cfg(target_os = "linux")]
