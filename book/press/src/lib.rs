@@ -17,6 +17,7 @@ pub mod date;
 pub mod ids;
 pub mod machine;
 pub mod model;
+pub mod pack;
 pub mod page;
 mod process;
 pub mod project;

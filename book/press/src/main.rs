@@ -1,7 +1,7 @@
 //! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
-use press::cmd::{build, check, record, serve};
+use press::cmd::{build, check, pack, record, serve};
 use press::model::Error;
 use press::project::Project;
 use std::process::ExitCode;
@@ -26,10 +26,13 @@ Commands:
   record      measure in rounds, into book/machines/NAME/
                 --bench NAME            measure only this bench; may be repeated
                 --rounds N              rounds of every bench (default: 9)
+                --minutes N             as many rounds as fit into N minutes, at least three of
+                                        each bench: those with the most claims first
                 --machine NAME          name of the machine (default: here)
                 --about TEXT            a sentence about the machine
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
+  pack        pack the built benches into an archive for a machine without cargo or network
   preprocess  serve as mdbook's preprocessor; mdbook runs it
 
   -h, --help  print this text
@@ -42,6 +45,7 @@ enum Command {
     Build,
     Check(check::Options),
     Record(record::Options),
+    Pack,
     Preprocess(Vec<String>),
 }
 
@@ -72,6 +76,7 @@ fn run(command: Command) -> Result<bool, Error> {
         Command::Build => build::build(&project).map(|()| true),
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
+        Command::Pack => pack::run(&project).map(|_| true),
         Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
 }
@@ -89,6 +94,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("build") => Command::Build,
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
+                    Some("pack") => Command::Pack,
                     Some("preprocess") => Command::Preprocess(Vec::new()),
                     _ => return Err(format!("unknown command {}", name.to_string_lossy()).into()),
                 };
@@ -108,6 +114,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("rounds"), Command::Record(options)) => {
                 options.rounds = arguments.value()?.parse()?
+            }
+            (Long("minutes"), Command::Record(options)) => {
+                options.minutes = Some(arguments.value()?.parse()?)
             }
             (Long("machine"), Command::Record(options)) => {
                 options.machine = arguments.value()?.string()?

@@ -1,6 +1,7 @@
 //! The paths that the press reads and writes.
 
 use crate::model::Error;
+use crate::pack::Pack;
 use serde_json::Value;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub struct Project {
     root: PathBuf,
     target: PathBuf,
     criterion: PathBuf,
+    packed: Option<Pack>,
 }
 
 impl Project {
@@ -37,6 +39,7 @@ impl Project {
                 Error::Failed(format!("no book/book.toml in {} or above it", current.display()))
             })?;
         let mut project = Project::at(root);
+        project.packed = Pack::load(root)?;
         if root.join("Cargo.toml").is_file() {
             project.target = target_directory(root)?;
         }
@@ -50,12 +53,17 @@ impl Project {
         let root = root.into();
         let target = root.join("target");
         let criterion = target.join("criterion");
-        Project { root, target, criterion }
+        Project { root, target, criterion, packed: None }
     }
 
     /// Returns the project's folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns how the programs were built, if this is an unpacked archive of `cargo book pack`.
+    pub fn packed(&self) -> Option<&Pack> {
+        self.packed.as_ref()
     }
 
     /// Returns `book/`.

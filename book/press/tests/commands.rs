@@ -130,6 +130,7 @@ fn arguments_that_make_no_sense_exit_with_2() {
         ("record --bench none", "no bench `none`; there are: copy, other"),
         ("record --machine ../here", "not `../here`"),
         ("record --machine Laptop", "not `Laptop`"),
+        ("record --minutes -1", "--minutes is a number of minutes above zero"),
     ] {
         let said = miniature.press(arguments);
         said.exits(2, expected);
@@ -426,4 +427,48 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "book/src/intro.md:3: a number typed by hand, `60 ns`",
     );
     miniature.press("check").exits(0, "6 claims here");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_archive_measures_without_cargo() {
+    let miniature = Miniature::new();
+    miniature.press("pack").exits(0, "perf-proved.tar.gz (");
+    let archive = miniature.path("target/proved/perf-proved.tar.gz");
+    let elsewhere = TempDir::new().unwrap();
+    let root = elsewhere.path().join("perf-proved");
+    let unpack = Command::new("tar").arg("-xzf").arg(&archive).current_dir(&elsewhere).status();
+    assert!(unpack.unwrap().success());
+    assert!(!root.join("Cargo.toml").exists());
+
+    // Neither cargo nor the folder that built the programs.
+    fs::remove_dir_all(miniature.path("target")).unwrap();
+    let measure = |arguments: &str| {
+        let mut command = Command::new(root.join("measure"));
+        command.args(arguments.split(' ')).env_clear().env("PATH", "/usr/bin:/bin");
+        run(&mut command)
+    };
+    measure("--machine box --about There. --rounds 2").exits(0, "round 2 of 2: copy");
+    let file = |name: &str| {
+        let path = root.join("book/machines").join(name);
+        serde_json::from_str::<Value>(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let recorded = file("box/copy.json");
+    assert_eq!(recorded["recording"]["rounds"], 2);
+    assert_eq!(recorded["counts"]["values"]["whole.calls"], 1);
+    let rustc = recorded["recording"]["environment"]["rustc"].as_str().unwrap();
+    assert!(rustc.starts_with("rustc "), "of the machine that built them: {rustc}");
+    assert_eq!(file("box/machine.json")["about"], "There.");
+
+    // The recording serves where the archive came from, and a time limit measures what fits.
+    let home = miniature.path("book/machines/box");
+    copy(&root.join("book/machines/box"), &home);
+    miniature.press("build").exits(0, "");
+    assert!(miniature.path("book/book/machines/box.html").exists());
+    measure("--machine quick --minutes 0.2").exits(0, "recorded in");
+    let rounds = file("quick/copy.json")["recording"]["rounds"].as_u64().unwrap();
+    assert!(rounds >= 3, "{rounds} rounds in 12 s");
+    measure("--machine hasty --minutes 0").exits(0, "because the time was up: copy, other");
+    let mut again = Command::new(root.join("bin/press"));
+    run(again.arg("pack").current_dir(&root).env_clear()).exits(1, "this is an unpacked archive");
 }

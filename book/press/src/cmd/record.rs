@@ -11,17 +11,20 @@
 //! all its rounds; until then the new one lies beside it, in `BENCH.json.part`.
 
 use crate::chapter;
+use crate::ids::owner;
 use crate::machine::criterion::{self, Run};
 use crate::machine::environment::{self, CpuTime};
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
 use crate::machine::{Benchmark, Environment, Machine, Recording};
-use crate::model::{Claim, Error};
+use crate::model::{Claim, Error, Proof};
+use crate::pack;
 use crate::project::Project;
 use crate::prove::examples::{self, BUILD};
 use crate::prove::proofs;
 use crate::{date, process};
 use indexmap::IndexMap;
 use serde_json::Value;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,6 +46,9 @@ pub struct Options {
     pub benches: Vec<String>,
     /// The number of rounds, each a fresh process of every bench.
     pub rounds: usize,
+    /// The time for all rounds, instead of their number. A third of it goes to the first round,
+    /// which leaves out the benches that it does not reach.
+    pub minutes: Option<f64>,
     /// The machine's name: `book/machines/NAME/`.
     pub machine: String,
     /// One sentence about the machine.
@@ -59,6 +65,7 @@ impl Default for Options {
         Options {
             benches: Vec::new(),
             rounds: 9,
+            minutes: None,
             machine: "here".to_string(),
             about: None,
             replace: false,
@@ -82,11 +89,16 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     files::try_to_write(&folder)?;
 
     let mut keeper = Keeper::new(project, options, folder);
-    let programs = if benches.is_empty() { Vec::new() } else { build(project, &benches)? };
+    let mut programs = if benches.is_empty() { Vec::new() } else { build(project, &benches)? };
+    if options.minutes.is_some() {
+        let claims = clocked_claims(project)?;
+        programs.sort_by_key(|(bench, _)| Reverse(claims.get(bench).copied().unwrap_or(0)));
+    }
     let mut troubles = keeper.describe(options.about.as_ref()).err().into_iter().collect();
-    measure(project, &programs, options.rounds, &mut keeper, &mut troubles);
+    measure(project, &programs, Schedule::new(options), &mut keeper, &mut troubles);
     troubles.extend(count(project, &recorded, &keeper.folder, options));
-    if options.benches.is_empty() {
+    // An archive has neither the compiler nor the models, and their outcome is the same everywhere.
+    if options.benches.is_empty() && project.packed().is_none() {
         troubles.extend(prove(project, &keeper.folder).err());
     }
     eprintln!("recorded in {}", keeper.folder.display());
@@ -105,6 +117,9 @@ fn selection(project: &Project, options: &Options) -> Result<Vec<String>, Error>
         return Err(Error::Usage(format!(
             "a machine's name is made of a-z, 0-9 and hyphens, not `{name}`"
         )));
+    }
+    if options.minutes.is_some_and(|minutes| !(0.0..=100_000.0).contains(&minutes)) {
+        return Err(Error::Usage("--minutes is a number of minutes above zero".to_string()));
     }
     if options.rounds == 0 {
         return Err(Error::Usage("--rounds is at least 1".to_string()));
@@ -163,7 +178,14 @@ fn refuse_to_replace(
 }
 
 /// Builds the benches, with cargo's progress on the terminal, and returns the program of each.
-fn build(project: &Project, benches: &[String]) -> Result<Vec<(String, PathBuf)>, Error> {
+pub(super) fn build(
+    project: &Project,
+    benches: &[String],
+) -> Result<Vec<(String, PathBuf)>, Error> {
+    if project.packed().is_some() {
+        let program = |bench: &String| (bench.clone(), pack::bench(project.root(), bench));
+        return Ok(benches.iter().map(program).collect());
+    }
     eprintln!("building the benches");
     let mut command = process::cargo(project);
     command
@@ -258,7 +280,7 @@ impl Keeper {
         environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
         Keeper {
             folder,
-            planned: options.rounds,
+            planned: if options.minutes.is_some() { 0 } else { options.rounds },
             replace: options.replace,
             commit,
             modified,
@@ -318,26 +340,69 @@ impl Keeper {
     }
 }
 
+/// The end of the rounds.
+#[derive(Clone, Copy)]
+enum Schedule {
+    /// After this many.
+    Rounds(usize),
+    /// When the time is up.
+    Until { started: Instant, time: Duration },
+}
+
+impl Schedule {
+    fn new(options: &Options) -> Schedule {
+        match options.minutes {
+            None => Schedule::Rounds(options.rounds),
+            Some(minutes) => Schedule::Until {
+                started: Instant::now(),
+                time: Duration::from_secs_f64(minutes * 60.0),
+            },
+        }
+    }
+
+    /// Returns `true` if a bench whose last round took `last` can run in `round`. With a time
+    /// limit, the first round takes a third of the time, so that a bench has three rounds or none.
+    fn allows(&self, round: usize, last: Option<Duration>) -> bool {
+        match (self, last) {
+            (Schedule::Rounds(rounds), _) => round <= *rounds,
+            (Schedule::Until { started, time }, None) => {
+                round == 1 && started.elapsed() < *time / 3
+            }
+            (Schedule::Until { .. }, Some(last)) => last <= self.left(),
+        }
+    }
+
+    /// Returns the longest that a program may run now.
+    fn left(&self) -> Duration {
+        match self {
+            Schedule::Rounds(_) => BUILD,
+            Schedule::Until { started, time } => time.saturating_sub(started.elapsed()),
+        }
+    }
+}
+
 /// Runs all rounds and keeps each. A bench that fails does not run again; its earlier rounds stay.
 fn measure(
     project: &Project,
     programs: &[(String, PathBuf)],
-    rounds: usize,
+    schedule: Schedule,
     keeper: &mut Keeper,
     troubles: &mut Vec<Error>,
 ) {
     let scratch = project.scratch().join(format!("rounds-{}", std::process::id()));
     let mut taken: Vec<Rounds> = programs.iter().map(|_| Rounds::default()).collect();
     let mut clock = Clock::new(programs.len());
-    for round in 1..=rounds {
+    for round in 1.. {
+        let mut ran = false;
         for (i, (bench, program)) in programs.iter().enumerate() {
-            if taken[i].trouble.is_some() {
+            if taken[i].trouble.is_some() || !schedule.allows(round, clock.last[i]) {
                 continue;
             }
-            eprintln!("round {round} of {rounds}: {bench}{}", clock.left(i, rounds - round + 1));
+            ran = true;
+            eprintln!("round {round}{}: {bench}{}", of(schedule), clock.left(i, round, schedule));
             let started = Instant::now();
             let home = scratch.join(format!("{round}-{bench}"));
-            match one_round(project, bench, program, &home) {
+            match one_round(project, bench, program, &home, schedule.left()) {
                 Ok(run) => {
                     taken[i].add(run);
                     // Not fatal: the next round writes these rounds again.
@@ -347,12 +412,25 @@ fn measure(
                 }
                 Err(e) => {
                     eprintln!("{e}");
-                    taken[i].trouble = Some(Error::Failed(format!("round {round}: {e}")));
+                    // A bench that was stopped because the time was up has done nothing wrong.
+                    if !schedule.left().is_zero() {
+                        taken[i].trouble = Some(Error::Failed(format!("round {round}: {e}")));
+                    }
                 }
             }
             let _ = fs::remove_dir_all(&home);
             clock.took(i, started.elapsed());
         }
+        if !ran {
+            break;
+        }
+    }
+    let without = programs.iter().zip(&taken).filter(|(_, rounds)| {
+        matches!(schedule, Schedule::Until { .. }) && rounds.done == 0 && rounds.trouble.is_none()
+    });
+    let without: Vec<&str> = without.map(|((bench, _), _)| bench.as_str()).collect();
+    if !without.is_empty() {
+        eprintln!("not measured, because the time was up: {}", without.join(", "));
     }
     let _ = fs::remove_dir_all(&scratch);
     // Written once more, for the share of stolen CPU time over all rounds.
@@ -377,7 +455,13 @@ fn measure(
     }
 }
 
-fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Result<Run, Error> {
+fn one_round(
+    project: &Project,
+    bench: &str,
+    program: &Path,
+    home: &Path,
+    limit: Duration,
+) -> Result<Run, Error> {
     fs::create_dir_all(home)
         .map_err(|e| Error::Failed(format!("cannot create {}: {e}", home.display())))?;
     let package = project.root().join("benches");
@@ -389,9 +473,9 @@ fn one_round(project: &Project, bench: &str, program: &Path, home: &Path) -> Res
         .env("CRITERION_HOME", home)
         .arg("--bench")
         .args(SETTINGS);
-    let outcome = process::run(&mut command, BUILD)?;
+    let outcome = process::run(&mut command, limit)?;
     if !outcome.success() {
-        return Err(outcome.failure(&format!("the bench `{bench}`"), BUILD));
+        return Err(outcome.failure(&format!("the bench `{bench}`"), limit));
     }
     let run = criterion::read(home)?;
     if run.benchmarks.is_empty() && run.not_possible.is_empty() {
@@ -414,20 +498,33 @@ impl Clock {
         self.last[bench] = Some(time);
     }
 
-    /// Returns the end of a line: the time left before `bench` runs the first of `rounds` more
-    /// rounds. Empty until every bench has run once.
-    fn left(&self, bench: usize, rounds: usize) -> String {
-        let Some(known) = self.last.iter().copied().collect::<Option<Vec<Duration>>>() else {
-            return String::new();
+    /// Returns the end of a line: the time left before `bench` runs in `round`. Without a time
+    /// limit, it is empty until every bench has run once.
+    fn left(&self, bench: usize, round: usize, schedule: Schedule) -> String {
+        let seconds = match schedule {
+            Schedule::Until { .. } => schedule.left().as_secs_f64(),
+            Schedule::Rounds(rounds) => {
+                let known = self.last.iter().copied().collect::<Option<Vec<Duration>>>();
+                let Some(known) = known else { return String::new() };
+                let after = rounds.saturating_sub(round);
+                let to_go = |(i, time): (usize, &Duration)| {
+                    time.as_secs_f64() * (if i < bench { after } else { after + 1 }) as f64
+                };
+                known.iter().enumerate().map(to_go).sum()
+            }
         };
-        let to_go = |(i, time): (usize, &Duration)| {
-            time.as_secs_f64() * (if i < bench { rounds - 1 } else { rounds }) as f64
-        };
-        let seconds: f64 = known.iter().enumerate().map(to_go).sum();
         match seconds {
             0.0..90.0 => format!(", about {seconds:.0} s left"),
             _ => format!(", about {:.0} min left", seconds / 60.0),
         }
+    }
+}
+
+/// Returns the number of rounds as a part of a line, if it is known in advance.
+fn of(schedule: Schedule) -> String {
+    match schedule {
+        Schedule::Rounds(rounds) => format!(" of {rounds}"),
+        Schedule::Until { .. } => String::new(),
     }
 }
 
@@ -450,6 +547,22 @@ fn count(project: &Project, recorded: &Machine, folder: &Path, options: &Options
         troubles.extend(counted.err());
     }
     troubles
+}
+
+/// Returns the number of clocked claims that rest on each bench.
+fn clocked_claims(project: &Project) -> Result<BTreeMap<String, usize>, Error> {
+    let benches = project.benches();
+    let mut counts = BTreeMap::new();
+    for page in chapter::pages(project)? {
+        for claim in page.claims() {
+            if let Proof::Clocked(clocked) = &claim.proof
+                && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
+            {
+                *counts.entry(bench.to_string()).or_insert(0) += 1;
+            }
+        }
+    }
+    Ok(counts)
 }
 
 /// Runs the compiled and explored claims, so that the machine's page has a verdict on them, too.
@@ -502,13 +615,30 @@ mod tests {
     }
 
     #[test]
+    fn with_a_time_limit_a_bench_runs_three_times_or_never() {
+        let until = |gone: u64, time: u64| Schedule::Until {
+            started: Instant::now().checked_sub(Duration::from_secs(gone)).unwrap(),
+            time: Duration::from_secs(time),
+        };
+        let took = |seconds| Some(Duration::from_secs(seconds));
+        assert!(until(19, 60).allows(1, None), "in the first third");
+        assert!(!until(21, 60).allows(1, None), "after it");
+        assert!(!until(10, 60).allows(2, None), "left out in the first round");
+        assert!(until(30, 60).allows(2, took(29)), "it fits");
+        assert!(!until(30, 60).allows(2, took(31)), "it does not fit");
+        assert!(until(70, 60).left().is_zero());
+        let three = Schedule::Rounds(3);
+        assert!(three.allows(3, took(1000)) && !three.allows(4, None));
+    }
+
+    #[test]
     fn the_time_left_is_that_of_the_rounds_to_go() {
         let mut clock = Clock::new(2);
         clock.took(0, Duration::from_secs(10));
-        assert_eq!(clock.left(1, 3), "", "the second has not run yet");
+        assert_eq!(clock.left(1, 1, Schedule::Rounds(3)), "", "the second has not run yet");
         clock.took(1, Duration::from_secs(20));
-        assert_eq!(clock.left(0, 2), ", about 60 s left");
-        assert_eq!(clock.left(1, 2), ", about 50 s left");
-        assert_eq!(clock.left(0, 9), ", about 4 min left");
+        assert_eq!(clock.left(0, 2, Schedule::Rounds(3)), ", about 60 s left");
+        assert_eq!(clock.left(1, 2, Schedule::Rounds(3)), ", about 50 s left");
+        assert_eq!(clock.left(0, 1, Schedule::Rounds(9)), ", about 4 min left");
     }
 }

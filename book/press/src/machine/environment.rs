@@ -54,6 +54,7 @@ impl Environment {
     /// Reads the environment of this machine. `load_before` is the load now; the caller fills in
     /// `criterion`, `settings` and `stolen_share`.
     pub fn read(project: &Project) -> Environment {
+        let packed = project.packed();
         let memory = read("/proc/meminfo").and_then(|text| {
             let kib: u64 = field(&text, "MemTotal")?.trim_end_matches("kB").trim().parse().ok()?;
             Some(kib * 1024)
@@ -67,8 +68,11 @@ impl Environment {
             virtualization: virtualization(),
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             filesystem: filesystem(project.target()),
-            rustc: said(&env::var("RUSTC").unwrap_or("rustc".to_string()), &["--version"]),
-            flags: Some(flags()),
+            rustc: match packed {
+                Some(pack) => pack.rustc.clone(),
+                None => said(&env::var("RUSTC").unwrap_or("rustc".to_string()), &["--version"]),
+            },
+            flags: packed.map_or_else(|| Some(flags()), |pack| pack.flags.clone()),
             criterion: None,
             settings: None,
             stolen_share: None,
@@ -106,6 +110,9 @@ impl Environment {
 
 /// Returns git's commit, and `true` if files other than recordings differ from it.
 pub fn commit(project: &Project) -> (Option<String>, Option<bool>) {
+    if let Some(pack) = project.packed() {
+        return (pack.commit.clone(), pack.modified);
+    }
     let git = |args: &[&str]| {
         let out = Command::new("git").arg("-C").arg(project.root()).args(args).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_string())

@@ -3,10 +3,12 @@
 use crate::date;
 use crate::machine::{ALL, Counts, environment};
 use crate::model::Error;
+use crate::pack;
 use crate::process::{self, tail};
 use crate::project::Project;
 use indexmap::IndexMap;
 use serde_json::Value;
+use std::process::Command;
 use std::time::Duration;
 
 /// The longest that an example may run before it counts as hung.
@@ -27,14 +29,11 @@ pub fn run(project: &Project, example: &str) -> Result<Counts, Error> {
 /// Like [`run`], with a limit of its own.
 fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Counts, Error> {
     let name = format!("the example `{example}`");
-    // Built first, so that the limit is the example's and not the compiler's.
-    let arguments = ["--quiet", "--release", "--example", example];
-    let build = process::run(process::cargo(project).arg("build").args(arguments), BUILD)?;
-    if !build.success() {
-        return Err(build.failure(&format!("the build of {name}"), BUILD));
-    }
-    let mut command = process::cargo(project);
-    command.arg("run").args(arguments).args(["--", "--json"]);
+    let mut command = match project.packed() {
+        Some(_) => Command::new(pack::example(project.root(), example)),
+        None => cargo_run(project, example, &name)?,
+    };
+    command.arg("--json");
     let run = process::run(&mut command, limit)?;
     if !run.success() {
         return Err(run.failure(&name, limit));
@@ -42,6 +41,19 @@ fn run_within(project: &Project, example: &str, limit: Duration) -> Result<Count
     let values = parse(&run.stdout)
         .map_err(|what| Error::Failed(format!("{name} with --json {what}{}", tail(&run.stderr))))?;
     Ok(Counts { date: date::now(), commit: environment::commit(project).0, values })
+}
+
+/// Builds an example, and returns the command that runs it. It is built first, so that a limit is
+/// the example's and not the compiler's.
+fn cargo_run(project: &Project, example: &str, name: &str) -> Result<Command, Error> {
+    let arguments = ["--quiet", "--release", "--example", example];
+    let build = process::run(process::cargo(project).arg("build").args(arguments), BUILD)?;
+    if !build.success() {
+        return Err(build.failure(&format!("the build of {name}"), BUILD));
+    }
+    let mut command = process::cargo(project);
+    command.arg("run").args(arguments).arg("--");
+    Ok(command)
 }
 
 /// Reads one flat object of numbers, or of reasons why a number cannot be had. A sentence in place

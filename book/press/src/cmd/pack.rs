@@ -1,0 +1,174 @@
+//! `cargo book pack`: an archive that measures on a machine without cargo or network.
+
+use super::record;
+use crate::machine::environment::{self, Environment};
+use crate::model::Error;
+use crate::pack::{self, MANIFEST, Pack};
+use crate::process;
+use crate::project::Project;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// The name of the archive's only folder.
+const FOLDER: &str = "perf-proved";
+
+/// What the press and the programs read at run time, besides the programs themselves.
+const SOURCES: [&str; 9] = [
+    "book/book.toml",
+    "book/src",
+    "book/theme",
+    "src",
+    "examples",
+    "benches",
+    "tests",
+    "Cargo.lock",
+    "README.md",
+];
+
+/// The script that records, at the root of the archive.
+const MEASURE: &str = include_str!("pack/measure");
+
+/// The size above which an archive is awkward to move, in bytes.
+const AWKWARD: u64 = 60 << 20;
+
+/// Builds the benches, the examples and the press, and packs them into
+/// `target/proved/perf-proved.tar.gz`. Returns its path.
+///
+/// # Errors
+///
+/// If the system is not Linux, something does not build, or a file cannot be written.
+pub fn run(project: &Project) -> Result<PathBuf, Error> {
+    if !cfg!(target_os = "linux") {
+        return Err(Error::Failed("an archive holds Linux programs: pack it on Linux".to_string()));
+    }
+    if project.packed().is_some() {
+        return Err(Error::Failed("this is an unpacked archive: pack it again".to_string()));
+    }
+    let benches = record::build(project, &project.benches())?;
+    eprintln!("building the examples");
+    let examples = examples(project)?;
+    let press = env::current_exe()
+        .map_err(|e| Error::Failed(format!("cannot tell this program's path: {e}")))?;
+
+    let folder = project.scratch().join("pack").join(FOLDER);
+    let _ = fs::remove_dir_all(&folder);
+    for (name, program) in &benches {
+        place(program, &pack::bench(&folder, name))?;
+    }
+    for (name, program) in &examples {
+        place(program, &pack::example(&folder, name))?;
+    }
+    place(&press, &pack::programs(&folder).join("press"))?;
+    for source in SOURCES.map(Path::new) {
+        let from = project.root().join(source);
+        if from.exists() {
+            copy(&from, &folder.join(source))?;
+        }
+    }
+    let environment = Environment::read(project);
+    let (commit, modified) = environment::commit(project);
+    let manifest = Pack { commit, modified, rustc: environment.rustc, flags: environment.flags };
+    let manifest = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
+    write(&folder.join(MANIFEST), &manifest)?;
+    write(&folder.join("measure"), MEASURE)?;
+    executable(&folder.join("measure"))?;
+
+    let archive = project.scratch().join(format!("{FOLDER}.tar.gz"));
+    compress(&folder, &archive)?;
+    let size = fs::metadata(&archive).map(|metadata| metadata.len()).unwrap_or_default();
+    println!("{} ({:.0} MiB)", archive.display(), size as f64 / (1 << 20) as f64);
+    println!(
+        "Unpack it on the machine to measure, and run\n\
+         ./{FOLDER}/measure --machine NAME --about \"One sentence.\" --minutes 30"
+    );
+    if size > AWKWARD {
+        return Err(Error::Failed(format!("{} is larger than 60 MiB", archive.display())));
+    }
+    Ok(archive)
+}
+
+/// Builds the examples, and returns the name and the program of each.
+fn examples(project: &Project) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut command = process::cargo(project);
+    command
+        .args(["build", "--release", "--examples"])
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
+    if !out.status.success() {
+        return Err(Error::Failed(format!("the examples do not build ({})", out.status)));
+    }
+    let programs = String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|artifact| artifact["target"]["kind"][0] == "example")
+        .filter_map(|artifact| {
+            let name = artifact["target"]["name"].as_str()?;
+            Some((name.to_string(), PathBuf::from(artifact["executable"].as_str()?)))
+        })
+        .collect();
+    Ok(programs)
+}
+
+/// Copies a program without its symbols, if the machine has `strip`.
+fn place(program: &Path, to: &Path) -> Result<(), Error> {
+    copy(program, to)?;
+    let _ = Command::new("strip").arg(to).stderr(Stdio::null()).status();
+    Ok(())
+}
+
+/// Copies a file, or a folder with everything in it, creating the folders above.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let failed = |e: std::io::Error| {
+        Error::Failed(format!("cannot copy {} to {}: {e}", from.display(), to.display()))
+    };
+    if from.is_dir() {
+        for entry in fs::read_dir(from).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::copy(from, to).map(|_| ()).map_err(failed)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text)
+        .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))
+}
+
+/// Lets everybody run the file.
+fn executable(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|e| {
+            Error::Failed(format!("cannot make {} executable: {e}", path.display()))
+        })?;
+    }
+    let _ = path;
+    Ok(())
+}
+
+/// Packs `folder` into `archive` by `tar`, which every Linux system has.
+fn compress(folder: &Path, archive: &Path) -> Result<(), Error> {
+    let above = folder.parent().unwrap_or(folder);
+    let status = Command::new("tar")
+        .args(["--create", "--gzip", "--owner=0", "--group=0", "--file"])
+        .arg(archive)
+        .arg("--directory")
+        .arg(above)
+        .arg(FOLDER)
+        .status()
+        .map_err(|e| Error::Failed(format!("cannot run tar: {e}")))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Error::Failed(format!("tar failed ({status})"))),
+    }
+}
