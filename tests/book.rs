@@ -2,7 +2,7 @@
 
 use perf_proved_tests::house::{self, problems};
 use perf_proved_tests::{breaks, root};
-use press::machine::Machine;
+use press::machine::{Environment, Machine};
 use press::model::{Claim, Proof, Verdict};
 use press::project::Project;
 use press::prove::{examples, judge};
@@ -43,11 +43,12 @@ fn every_page_loads() {
     }
 }
 
-/// Runs every example, and judges the counted claims by what they count.
+/// Runs every example, and judges the counted and observed claims by what they count.
 #[test]
 fn every_counted_claim_holds_here() {
     let project = Project::at(root());
     let mut here = Machine::new("here");
+    here.now = Some(Environment::read(&project));
     for example in project.examples() {
         let counted = examples::run(&project, &example).unwrap_or_else(|error| panic!("{error}"));
         here.counts.insert(example, counted);
@@ -57,7 +58,7 @@ fn every_counted_claim_holds_here() {
     let claims: Vec<&Claim> = pages
         .iter()
         .flat_map(|page| page.claims())
-        .filter(|claim| matches!(claim.proof, Proof::Counted(_)))
+        .filter(|claim| matches!(claim.proof, Proof::Counted(_) | Proof::Observed(_)))
         .collect();
     assert!(!claims.is_empty(), "no chapter counts anything");
     let mut wrong = vec![];
@@ -65,7 +66,9 @@ fn every_counted_claim_holds_here() {
         let judged = judge::judge(claim, &here);
         match judged.verdict {
             Verdict::Holds => {}
-            Verdict::NotPossible(reason) => eprintln!("{}: not possible here: {reason}", claim.id),
+            Verdict::NotPossible(_) | Verdict::DoesNotApply(_) | Verdict::NotSeen => {
+                eprintln!("{}: {}: {}", claim.id, judged.verdict.words(), judged.found);
+            }
             other => wrong.push(format!("{}: {}: {}", claim.id, other.words(), judged.found)),
         }
     }

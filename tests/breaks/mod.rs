@@ -20,7 +20,8 @@
 //! ```
 //!
 //! A break names at least one of `claims`, `model`, `test`, `sanitizer` and `command`, and all that
-//! it names must notice. A claim notices by the verdict "fails". Where an example stops at a broken
+//! it names must notice. A claim notices by the verdict "fails", and an observation by "not seen"
+//! too. Where an example stops at a broken
 //! promise, its claims have no verdict: then `says` tells what the output must contain instead.
 //!
 //! `.ci/break` tries them in rounds: each round applies one break of each technique to a copy of

@@ -268,7 +268,7 @@ impl Trial {
                 .flat_map(Proof::examples)
                 .collect();
             let others = self.claims.iter().filter(|(_, proof)| {
-                matches!(proof, Proof::Counted(_))
+                matches!(proof, Proof::Counted(_) | Proof::Observed(_))
                     && proof.examples().all(|example| examples.contains(example))
             });
             claims.extend(others.map(|(id, _)| id.as_str()));
@@ -468,7 +468,9 @@ impl Trial {
         said: &Said,
         verdicts: &BTreeMap<String, (String, String)>,
     ) -> Outcome {
-        let fails = |claim: &str| verdicts.get(claim).is_some_and(|(here, _)| here == "fails");
+        let fails = |claim: &str| {
+            verdicts.get(claim).is_some_and(|(here, _)| here == "fails" || here == "not seen")
+        };
         let mine: Vec<&str> = self.claims(one, Lane::Counted).collect();
         if one.says.is_some() && (said.success || !says(one, &said.all)) {
             return Outcome::NotNoticed(format!(

@@ -3,6 +3,10 @@
 
 use std::path::Path;
 
+/// The ending of a function that measures the code of another one again: `sendfile_again` is the
+/// null control of `sendfile`.
+pub const AGAIN: &str = "_again";
+
 /// Returns the group of a benchmark's full id, the part before the first slash.
 pub fn group_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)

@@ -8,11 +8,12 @@
 //! - [`book`]: all pages, judged on all machines.
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
-//! - [`ids`], [`model`], [`units`], [`project`] and the like: what all of them share.
+//! - [`ids`], [`model`], [`condition`], [`units`], [`project`] and the like: what all of them share.
 
 pub mod book;
 pub mod chapter;
 pub mod cmd;
+pub mod condition;
 pub mod date;
 pub mod ids;
 pub mod machine;

@@ -23,6 +23,7 @@ Commands:
                 --json                  print a JSON array
                 --recorded              run nothing, judge the reference machine's recordings;
                                         exit with 1 unless every clocked and counted claim holds
+                --strict                with --recorded: exit with 1 if a bound is loose
   record      measure in rounds, into book/machines/NAME/
                 --bench NAME            measure only this bench; may be repeated
                 --rounds N              rounds of every bench (default: 9)
@@ -74,6 +75,9 @@ fn run(command: Command) -> Result<bool, Error> {
         Command::Help => Ok(true),
         Command::Serve(options) => serve::run(&project, &options).map(|()| true),
         Command::Build => build::build(&project).map(|()| true),
+        Command::Check(options) if options.strict && !options.recorded => {
+            Err(Error::Usage("--strict has no meaning without --recorded".to_string()))
+        }
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
         Command::Pack => pack::run(&project).map(|_| true),
@@ -109,6 +113,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
+            (Long("strict"), Command::Check(options)) => options.strict = true,
             (Long("bench"), Command::Record(options)) => {
                 options.benches.push(arguments.value()?.string()?)
             }

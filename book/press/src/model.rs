@@ -3,6 +3,7 @@
 //! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
+use crate::condition::Condition;
 use crate::ids::bench_of;
 use std::fmt;
 use std::ops::Range;
@@ -107,6 +108,21 @@ pub enum Inline {
         /// The benchmark whose time divides.
         b: String,
     },
+    /// `{{difference A B}}`: time(A) - time(B).
+    Difference {
+        /// The benchmark whose time is reduced.
+        a: String,
+        /// The benchmark whose time is taken off.
+        b: String,
+    },
+    /// `{{share A B of C D}}`: the difference of A and B as a share of the time of C, or of the
+    /// difference of C and D.
+    Share {
+        /// The part.
+        part: Times,
+        /// The whole.
+        whole: Times,
+    },
     /// `{{percent A B}}`: throughput(A) as a share of throughput(B).
     Percent {
         /// The benchmark that reaches a share.
@@ -161,13 +177,17 @@ pub struct Claim {
     pub says: String,
     /// The proof.
     pub proof: Proof,
+    /// The machines that it is about; without one, all.
+    pub condition: Option<Condition>,
+    /// The reason why its bound is far from anything that a machine has shown.
+    pub loose: Option<String>,
     /// The chapter's own command to prove it, in place of the one that [`Claim::command`] makes up.
     pub command: Option<String>,
     /// The place in the source.
     pub place: Place,
 }
 
-/// The four kinds of proof.
+/// The four kinds of proof, and the observation, which is none.
 #[derive(Clone, Debug)]
 pub enum Proof {
     /// A compile-time assertion between the anchors `anchor` of `file`.
@@ -179,12 +199,14 @@ pub enum Proof {
     },
     /// Exact numbers that an example prints; all must be in bounds.
     Counted(Vec<Count>),
+    /// Numbers of an example that depend on chance: what was seen in its runs, and what was not.
+    Observed(Vec<Count>),
     /// A loom model, `technique::model`.
     Explored {
         /// The test's full name in the test target `loom`.
         model: String,
     },
-    /// A ratio of two benchmarks' times.
+    /// A quotient of benchmarks' times, or of differences between them.
     Clocked(Clocked),
 }
 
@@ -219,15 +241,24 @@ pub enum CountBound {
     },
 }
 
-/// A claim about the ratio `time(than) / time(subject)`.
+/// A claim about the quotient `over / under`, taken inside each round.
 #[derive(Clone, Debug)]
 pub struct Clocked {
-    /// The benchmark that the sentence is about, as criterion's full id.
-    pub subject: String,
-    /// The benchmark that it is compared with.
-    pub than: String,
-    /// The bound that the ratio's whole interval must keep.
+    /// The time that is divided. In a claim of "faster", it is the time of the slower benchmark.
+    pub over: Times,
+    /// The time that divides.
+    pub under: Times,
+    /// The bound that the quotient's whole interval must keep.
     pub bound: RatioBound,
+}
+
+/// The time of one benchmark, or by how much the times of two differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// The time of a benchmark, by criterion's full id.
+    Of(String),
+    /// The time of the first less the time of the second.
+    Difference(String, String),
 }
 
 /// The bound of a clocked claim.
@@ -237,6 +268,10 @@ pub enum RatioBound {
     Faster(f64),
     /// No difference beyond this factor, either way.
     Within(f64),
+    /// A difference is at least this share of the other time.
+    AtLeast(f64),
+    /// A difference is at most this share of the other time.
+    AtMost(f64),
 }
 
 /// A value with the interval that covers it.
@@ -276,6 +311,10 @@ pub enum Verdict {
     NotMeasured,
     /// This machine cannot measure it, for this reason.
     NotPossible(String),
+    /// The claim is about other machines; the reason is the fact that this one lacks.
+    DoesNotApply(String),
+    /// An observation was not made here.
+    NotSeen,
 }
 
 /// A verdict and its grounds.
@@ -288,6 +327,9 @@ pub struct Judgement {
     pub value: Option<Estimate>,
     /// The finding in words (`"sendfile.syscalls = 1"`), or the reason why there is none.
     pub found: String,
+    /// The reason why the claim is undecided, if it is another than an interval across the bound.
+    /// It is part of `found` too.
+    pub reason: Option<String>,
 }
 
 /// A criterion group as a chart and a table.
@@ -325,7 +367,10 @@ pub enum YAxis {
 impl Proof {
     /// Returns the examples whose counts it rests on.
     pub fn examples(&self) -> impl Iterator<Item = &str> {
-        let counts: &[Count] = if let Proof::Counted(counts) = self { counts } else { &[] };
+        let counts: &[Count] = match self {
+            Proof::Counted(counts) | Proof::Observed(counts) => counts,
+            _ => &[],
+        };
         counts.iter().flat_map(|count| {
             let than = match &count.bound {
                 CountBound::FewerThan { example, .. } => Some(example.as_str()),
@@ -333,6 +378,31 @@ impl Proof {
             };
             [Some(count.example.as_str()), than].into_iter().flatten()
         })
+    }
+}
+
+impl Times {
+    /// Returns the benchmarks that are measured.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        let (one, other) = match self {
+            Times::Of(id) => (id, None),
+            Times::Difference(a, b) => (a, Some(b)),
+        };
+        std::iter::once(one).chain(other)
+    }
+}
+
+impl Clocked {
+    /// Returns the benchmarks whose times it compares.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        self.over.ids().chain(self.under.ids())
+    }
+
+    /// Returns the benchmark that the sentence is about, whose bench measures the claim.
+    pub fn subject(&self) -> &str {
+        match (&self.over, &self.under) {
+            (Times::Difference(id, _), _) | (_, Times::Of(id) | Times::Difference(id, _)) => id,
+        }
     }
 }
 
@@ -345,34 +415,57 @@ impl Claim {
         }
         match &self.proof {
             Proof::Compiled { .. } => "cargo build".to_string(),
-            Proof::Counted(counts) => match counts.first() {
+            Proof::Counted(counts) | Proof::Observed(counts) => match counts.first() {
                 Some(count) => format!("cargo run --release --example {}", count.example),
                 None => String::new(),
             },
             Proof::Explored { model } => format!("cargo explore --exact {model}"),
             Proof::Clocked(clocked) => {
-                format!("cargo bench --bench {}", bench_of(&clocked.subject))
+                format!("cargo bench --bench {}", bench_of(clocked.subject()))
             }
         }
     }
 
-    /// Returns `compiled`, `counted`, `explored` or `clocked`.
+    /// Returns `compiled`, `counted`, `observed`, `explored` or `clocked`.
     pub fn kind(&self) -> &'static str {
         match self.proof {
             Proof::Compiled { .. } => "compiled",
             Proof::Counted(_) => "counted",
+            Proof::Observed(_) => "observed",
             Proof::Explored { .. } => "explored",
             Proof::Clocked(_) => "clocked",
         }
     }
 }
 
+impl Judgement {
+    /// Returns this judgement without its verdict, which `reason` forbids.
+    #[must_use]
+    pub fn undecided(self, reason: String) -> Judgement {
+        let found = match self.found.is_empty() {
+            true => reason.clone(),
+            false => format!("{}; {reason}", self.found),
+        };
+        Judgement { verdict: Verdict::Undecided, found, reason: Some(reason), ..self }
+    }
+}
+
 impl Verdict {
-    /// Counts verdicts by their words, in the order from `holds` to `not possible here`. Words
+    /// The words of every verdict, in the order of totals.
+    const WORDS: [&str; 7] = [
+        "holds",
+        "fails",
+        "undecided",
+        "not seen",
+        "not measured",
+        "not possible here",
+        "does not apply here",
+    ];
+
+    /// Counts verdicts by their words, in the order from `holds` to `does not apply here`. Words
     /// without a verdict are left out.
     pub fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Vec<(&'static str, usize)> {
-        let words = ["holds", "fails", "undecided", "not measured", "not possible here"];
-        let mut counts = words.map(|words| (words, 0));
+        let mut counts = Verdict::WORDS.map(|words| (words, 0));
         for verdict in verdicts {
             if let Some((_, n)) = counts.iter_mut().find(|(words, _)| *words == verdict.words()) {
                 *n += 1;
@@ -387,8 +480,18 @@ impl Verdict {
             Verdict::Holds => "holds",
             Verdict::Fails => "fails",
             Verdict::Undecided => "undecided",
+            Verdict::NotSeen => "not seen",
             Verdict::NotMeasured => "not measured",
             Verdict::NotPossible(_) => "not possible here",
+            Verdict::DoesNotApply(_) => "does not apply here",
+        }
+    }
+
+    /// Returns the reason that belongs to a verdict.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Verdict::NotPossible(reason) | Verdict::DoesNotApply(reason) => Some(reason),
+            _ => None,
         }
     }
 }

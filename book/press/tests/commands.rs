@@ -190,7 +190,7 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     miniature.press("check --claim copy-sad").exits(2, "no chapter makes a claim `copy-sad`");
     miniature
         .with("book/src/part/copy.md", "by = 1.5", "by = 1e6", "check --recorded")
-        .exits(1, "fails             A whole copy is at least 1,000,000 times as fast.");
+        .exits(1, "fails               A whole copy is at least 1,000,000 times as fast.");
 
     let whole = fs::read_to_string(&file).unwrap();
     miniature
@@ -376,13 +376,13 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "examples/copy.rs",
         "copy(&from, AT_ONCE)",
         "copy(&from, AT_ONCE / 32)",
-        "fails             A whole copy takes 1 call. (copy-calls)",
+        "fails               A whole copy takes 1 call. (copy-calls)",
     );
     broken(
         "src/copy.rs",
         "[u8; 60]",
         "[u8; 61]",
-        "fails             A chunk is a cache line. (copy-size)",
+        "fails               A chunk is a cache line. (copy-size)",
     );
     broken(
         "book/src/part/copy.md",
@@ -394,7 +394,7 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "tests/loom.rs",
         "fn no_loss() {}",
         "fn no_loss() { panic!(\"lost one\") }",
-        "fails             Nothing is lost. (copy-no-loss)",
+        "fails               Nothing is lost. (copy-no-loss)",
     );
     broken(
         "tests/loom.rs",
@@ -406,7 +406,7 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "book/src/part/copy.md",
         "by = 1.5",
         "by = 1e6",
-        "fails             A whole copy is at least 1,000,000 times as fast.",
+        "fails               A whole copy is at least 1,000,000 times as fast.",
     );
     broken(
         "examples/copy.rs",

@@ -4,7 +4,7 @@ use crate::chapter::Page;
 use crate::chapter::anchor::anchored;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
-use crate::model::{Block, Clocked, CountBound, Figure, Inline, Place, Problem, Proof, YAxis};
+use crate::model::{Block, CountBound, Figure, Inline, Place, Problem, Proof, Times, YAxis};
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -73,8 +73,12 @@ impl<'a> References<'a> {
             }
             // Only running a model tells if it exists: `check` takes a missing one for a failure.
             Proof::Explored { .. } => Vec::new(),
-            Proof::Clocked(Clocked { subject, than, .. }) => self.all_ids(&[subject, than]),
-            Proof::Counted(counts) => counts
+            Proof::Clocked(clocked) => {
+                let mut wrong = self.all_ids(&clocked.ids().collect::<Vec<_>>());
+                wrong.extend(self.one_bench(&clocked.over, &clocked.under).err());
+                wrong
+            }
+            Proof::Counted(counts) | Proof::Observed(counts) => counts
                 .iter()
                 .flat_map(|count| {
                     let other = match &count.bound {
@@ -131,6 +135,17 @@ impl<'a> References<'a> {
                 self.count(example, key).err().into_iter().collect()
             }
             Inline::Ratio { a, b } => self.all_ids(&[a, b]),
+            Inline::Difference { a, b } => {
+                let times = Times::Difference(a.clone(), b.clone());
+                let mut wrong = self.all_ids(&[a, b]);
+                wrong.extend(self.one_bench(&times, &times).err());
+                wrong
+            }
+            Inline::Share { part, whole } => {
+                let mut wrong = self.all_ids(&part.ids().chain(whole.ids()).collect::<Vec<_>>());
+                wrong.extend(self.one_bench(part, whole).err());
+                wrong
+            }
             Inline::Percent { a, b } => {
                 let mut wrong = self.all_ids(&[a, b]);
                 if wrong.is_empty() {
@@ -165,6 +180,22 @@ impl<'a> References<'a> {
         match owner(id, self.benches.iter().map(String::as_str)) {
             Some(_) => Ok(()),
             None => Err(format!("unknown: no bench in benches/ has the group of `{id}`")),
+        }
+    }
+
+    /// Checks that the times of a difference are of one bench: only these are of one round.
+    fn one_bench(&self, over: &Times, under: &Times) -> Result<(), String> {
+        if let (Times::Of(_), Times::Of(_)) = (over, under) {
+            return Ok(());
+        }
+        let bench = |id: &String| owner(id, self.benches.iter().map(String::as_str));
+        let ids: Vec<&String> = over.ids().chain(under.ids()).collect();
+        match ids.iter().find(|id| bench(id) != bench(ids[0])) {
+            Some(other) => Err(format!(
+                "`{other}` and `{}` are of different benches, and share no rounds",
+                ids[0]
+            )),
+            None => Ok(()),
         }
     }
 

@@ -61,7 +61,7 @@ fn name_benches(project: &Project, pages: &mut [Page]) {
     for block in pages.iter_mut().flat_map(|page| &mut page.blocks) {
         if let Block::Claim(claim) = &mut block.item
             && let Proof::Clocked(clocked) = &claim.proof
-            && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
+            && let Some(bench) = owner(clocked.subject(), benches.iter().map(String::as_str))
         {
             claim.command.get_or_insert_with(|| format!("cargo bench --bench {bench}"));
         }

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod blocks;
+mod claim;
 pub mod includes;
 pub mod lint;
 pub mod listings;
@@ -9,4 +10,5 @@ mod markdown;
 pub mod page;
 pub mod references;
 
+pub use claim::SAME;
 pub use page::{Page, page, pages};

@@ -1,5 +1,6 @@
 //! Finds references to numbers in running prose.
 
+use super::claim::times;
 use super::markdown::Source;
 use crate::ids::{benchmark_id, count_key, identifier, kebab};
 use crate::model::{Inline, Problem, Spanned};
@@ -12,7 +13,7 @@ use std::sync::LazyLock;
 /// its own.
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*(measured|counted|ratio|percent|crossover|claim|noise|quoted)\b")
+        Regex::new(r"\{\{\s*(measured|counted|ratio|difference|share|percent|crossover|claim|noise|quoted)\b")
             .expect("a constant")
     });
     let source = Source::new(page, markdown);
@@ -77,6 +78,11 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
             count_key(text).map(|(example, key)| Inline::Counted { example, key })
         }
         ("ratio", [a, b]) => Ok(Inline::Ratio { a: id(a)?, b: id(b)? }),
+        ("difference", [a, b]) => Ok(Inline::Difference { a: id(a)?, b: id(b)? }),
+        ("share", [a, b, of, whole @ ..]) if of == "of" && !whole.is_empty() => Ok(Inline::Share {
+            part: times("share", &[a.clone(), b.clone()])?,
+            whole: times("share", whole)?,
+        }),
         ("percent", [a, b]) => Ok(Inline::Percent { a: id(a)?, b: id(b)? }),
         ("crossover", [group, a, b]) => {
             Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() })
@@ -96,6 +102,8 @@ fn usage(word: &str) -> &'static str {
         "measured" => "{{measured ID}} or {{measured ID.throughput}}",
         "counted" => "{{counted example/variant.quantity}}",
         "ratio" => "{{ratio ID ID}}",
+        "difference" => "{{difference ID ID}}",
+        "share" => "{{share ID ID of ID}} or {{share ID ID of ID ID}}",
         "percent" => "{{percent ID ID}}",
         "crossover" => "{{crossover GROUP FUNCTION FUNCTION}}",
         "claim" => "{{claim ID}}",
@@ -107,6 +115,7 @@ fn usage(word: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Times;
 
     fn read(markdown: &str) -> (Vec<Spanned<Inline>>, Vec<String>) {
         let (references, problems) = references(Path::new("a.md"), markdown);
@@ -133,6 +142,16 @@ mod tests {
         );
         assert_eq!(one("{{counted e/v.q}}"), Inline::Counted { example: s("e"), key: s("v.q") });
         assert_eq!(one("{{ratio g/a\n  g/b}}"), Inline::Ratio { a: s("g/a"), b: s("g/b") });
+        assert_eq!(one("{{difference g/a g/b}}"), Inline::Difference { a: s("g/a"), b: s("g/b") });
+        let part = Times::Difference(s("g/a"), s("g/b"));
+        assert_eq!(
+            one("{{share g/a g/b of g/c}}"),
+            Inline::Share { part: part.clone(), whole: Times::Of(s("g/c")) }
+        );
+        assert_eq!(
+            one("{{share g/a g/b\n  of g/c g/d}}"),
+            Inline::Share { part, whole: Times::Difference(s("g/c"), s("g/d")) }
+        );
         assert_eq!(
             one("{{percent \"g/a b\" g/b}}"),
             Inline::Percent { a: s("g/a b"), b: s("g/b") }
@@ -174,6 +193,10 @@ mod tests {
             ("{{measured g/f g/h}}", "{{measured …}}: its form is"),
             ("{{counted e/v}}", "{{counted …}}: a count is named"),
             ("{{ratio g/a}}", "{{ratio …}}: its form is"),
+            ("{{difference g/a}}", "{{difference …}}: its form is"),
+            ("{{share g/a g/b}}", "{{share …}}: its form is"),
+            ("{{share g/a g/b of}}", "{{share …}}: its form is"),
+            ("{{share g/a g/b of g/c g/d g/e}}", "{{share …}}: `share` names one benchmark"),
             ("{{crossover g/a g/b}}", "{{crossover …}}: its form is"),
             ("{{claim A}}", "{{claim …}}: its form is {{claim ID}}"),
             ("{{noise g/a}}", "{{noise …}}: its form is"),

@@ -5,7 +5,7 @@ use crate::ids::slashed;
 use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::project::Project;
-use crate::prove::{examples, proofs};
+use crate::prove::{examples, family, loose, proofs};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -19,6 +19,8 @@ pub struct Options {
     pub json: bool,
     /// Run nothing: judge only what the reference machine recorded.
     pub recorded: bool,
+    /// With `recorded`: a loose bound fails the check.
+    pub strict: bool,
 }
 
 /// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails
@@ -52,7 +54,18 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     for trouble in &troubles {
         eprintln!("{trouble}");
     }
-    let bad = claims.iter().any(|claim| against(claim, options.recorded));
+    let mut bad = claims.iter().any(|claim| against(claim, options.recorded));
+    if options.recorded {
+        let claims: Vec<&Claim> = claims.iter().map(|judged| judged.claim).collect();
+        let loose = loose::problems(&claims, &book.machines);
+        for problem in &loose {
+            eprintln!("loose: {problem}");
+        }
+        if !loose.is_empty() {
+            eprintln!("{} bounds do not fit what the machines show", loose.len());
+        }
+        bad |= options.strict && !loose.is_empty();
+    }
     Ok(!bad && troubles.is_empty())
 }
 
@@ -60,7 +73,12 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
 fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     match judged.claim.proof {
         _ if !recorded => judged.here.verdict == Verdict::Fails,
-        Proof::Clocked(_) | Proof::Counted(_) => judged.reference.verdict != Verdict::Holds,
+        Proof::Clocked(_) | Proof::Counted(_) | Proof::Observed(_) => {
+            // A reason is in the recording, or in what it lacks, and not in the claim.
+            let has_reason = judged.reference.reason.is_some()
+                || matches!(judged.reference.verdict, Verdict::DoesNotApply(_));
+            judged.reference.verdict != Verdict::Holds && !has_reason
+        }
         Proof::Compiled { .. } | Proof::Explored { .. } => {
             judged.reference.verdict == Verdict::Fails
         }
@@ -106,9 +124,9 @@ fn print_json(claims: &[Judged<'_>]) -> String {
                 (None, Some(value)) => (Some("reference"), Some(value)),
                 (None, None) => (None, None),
             };
-            let reason = |judgement: &Judgement| match &judgement.verdict {
-                Verdict::NotPossible(reason) => Some(reason.clone()),
-                _ => None,
+            let reason = |judgement: &Judgement| {
+                let reason = judgement.verdict.reason().or(judgement.reason.as_deref());
+                reason.map(str::to_owned)
             };
             json!({
                 "id": judged.claim.id,
@@ -143,13 +161,17 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
         for claim in chapter {
             let Judgement { verdict, found, .. } = shown(claim, recorded);
             let (kind, words) = (claim.claim.kind(), verdict.words());
-            text += &format!("  {words:<17} {} ({})\n", claim.claim.says, claim.claim.id);
-            text += &format!("  {:<17} {kind}: {found}", "");
+            text += &format!("  {words:<19} {} ({})\n", claim.claim.says, claim.claim.id);
+            text += &format!("  {:<19} {kind}: {found}", "");
             if !recorded {
                 text += &format!("; reference: {}", claim.reference.verdict.words());
             }
             if against(claim, recorded) {
-                text += &format!("\n  {:<17} prove it: {}", "", claim.claim.command());
+                let label = match claim.claim.proof {
+                    Proof::Observed(_) => "see it",
+                    _ => "prove it",
+                };
+                text += &format!("\n  {:<19} {label}: {}", "", claim.claim.command());
             }
             text += "\n";
         }
@@ -158,9 +180,14 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     let totals = Verdict::tally(claims.iter().map(|claim| &shown(claim, recorded).verdict));
     let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
     let machine = if recorded { "on the reference machine" } else { "here" };
-    text + &match claims.len() {
+    text += &match claims.len() {
         0 => "no claims".to_string(),
         1 => format!("1 claim {machine}: {}", totals.join(", ")),
         n => format!("{n} claims {machine}: {}", totals.join(", ")),
+    };
+    let clocked = claims.iter().filter(|claim| matches!(claim.claim.proof, Proof::Clocked(_)));
+    if let Some(error) = family::error(clocked.map(|claim| shown(claim, recorded))) {
+        text += &format!("\n{error}");
     }
+    text
 }

@@ -1,6 +1,7 @@
 //! One benchmark: its rounds, and the time and throughput computed from them.
 
 use super::statistics;
+use crate::ids::AGAIN;
 use crate::model::{Estimate, Round};
 use crate::units::{Quantity, parameter};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,11 @@ impl TryFrom<Columns> for Benchmark {
 }
 
 impl Benchmark {
+    /// Returns `true` if it measures the code of another function again.
+    pub fn is_again(&self) -> bool {
+        self.function.as_ref().is_some_and(|function| function.ends_with(AGAIN))
+    }
+
     /// Returns the time of one iteration in ns.
     pub fn time(&self) -> Option<Estimate> {
         statistics::time(&self.rounds)

@@ -3,8 +3,10 @@
 mod benchmark;
 pub mod criterion;
 pub mod environment;
+mod facts;
 pub mod files;
 mod known;
+mod null;
 mod recording;
 mod recordings;
 pub mod statistics;

@@ -5,10 +5,11 @@ use super::environment::Environment;
 use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile};
 use super::known::Known;
 use super::recording::{ALL, Counts, ProofRun, Recording};
+use super::statistics::{Quotient, Series};
 use super::{criterion, statistics};
 use crate::date;
 use crate::ids::owner;
-use crate::model::{Crossover, Error, Estimate};
+use crate::model::{Crossover, Error, Estimate, Times};
 use crate::project::Project;
 use crate::units::Quantity;
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Machine {
     pub counts: BTreeMap<String, Counts>,
     /// The outcomes of builds and models, by `compiled:FILE#ANCHOR` and `explored:MODEL`.
     pub proofs: BTreeMap<String, ProofRun>,
+    /// The environment now, which only the reader's own machine can have.
+    pub now: Option<Environment>,
 }
 
 impl Machine {
@@ -41,6 +44,7 @@ impl Machine {
             recordings: BTreeMap::new(),
             counts: BTreeMap::new(),
             proofs: BTreeMap::new(),
+            now: None,
         }
     }
 
@@ -81,6 +85,8 @@ impl Machine {
     pub fn here(project: &Project) -> Result<Machine, Error> {
         let mut here =
             Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
+        // The load when `cargo bench` began is not on record.
+        let now = Environment { load_before: None, ..Environment::read(project) };
         let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
         for (example, counts) in checked.counts {
             if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
@@ -92,18 +98,13 @@ impl Machine {
                 here.proofs.insert(proof, run);
             }
         }
-        let mut environment = None;
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
-                // The load when `cargo bench` began is not on record.
-                let environment = environment.get_or_insert_with(|| Environment {
-                    load_before: None,
-                    ..Environment::read(project)
-                });
-                here.recordings.insert(bench, one_round(run, date, environment.clone()));
+                here.recordings.insert(bench, one_round(run, date, now.clone()));
             }
         }
+        here.now = Some(now);
         Ok(here)
     }
 
@@ -148,6 +149,14 @@ impl Machine {
         self.recordings.get(self.bench_of(id)?)
     }
 
+    /// Returns the environment that a bench, a benchmark or the example of a bench was measured in,
+    /// or else any that is known of this machine.
+    pub fn environment(&self, id: &str) -> Option<&Environment> {
+        let any = || self.recordings.values().next();
+        let own = self.recording(id).map(|recording| &recording.environment);
+        own.or(self.now.as_ref()).or_else(|| any().map(|recording| &recording.environment))
+    }
+
     /// Returns one benchmark by its full id.
     pub fn benchmark(&self, id: &str) -> Known<&Benchmark> {
         let Some(recording) = self.recording(id) else {
@@ -162,7 +171,7 @@ impl Machine {
     }
 
     /// Returns the benchmarks of a group with their ids: functions in the order in which they ran,
-    /// and each function's parameters by size.
+    /// and each function's parameters by size. Null controls are left out.
     pub fn group(&self, group: &str) -> Vec<(&str, &Benchmark)> {
         let Some(recording) = self.recording(group) else {
             return Vec::new();
@@ -170,7 +179,7 @@ impl Machine {
         let mut members: Vec<(&str, &Benchmark)> = recording
             .benchmarks
             .iter()
-            .filter(|(_, benchmark)| benchmark.group == group)
+            .filter(|(_, benchmark)| benchmark.group == group && !benchmark.is_again())
             .map(|(id, benchmark)| (id.as_str(), benchmark))
             .collect();
         let mut functions: Vec<&Option<String>> = Vec::new();
@@ -217,6 +226,46 @@ impl Machine {
                 statistics::quotient(a.time()?, b.time()?)
             }
         })
+    }
+
+    /// Returns the time of `a` less the time of `b`, taken within each round. Both must be of one
+    /// recording.
+    pub fn difference(&self, a: &str, b: &str) -> Known<Estimate> {
+        self.together(&[a, b])
+            .and_then(|found| statistics::difference(&found[0].rounds, &found[1].rounds))
+    }
+
+    /// Returns `over` / `under`, where the ratio of any two times may be off by `factor`. It is
+    /// taken within each round, except that of two benchmarks of different recordings.
+    pub fn quotient(&self, over: &Times, under: &Times, factor: f64) -> Known<Quotient> {
+        if let (Times::Of(a), Times::Of(b)) = (over, under) {
+            return self.ratio(a, b).and_then(|ratio| {
+                let (low, high) = (ratio.low / factor, ratio.high * factor);
+                Some(Quotient::Of(Estimate { low, high, ..ratio }))
+            });
+        }
+        let ids: Vec<&str> = over.ids().chain(under.ids()).map(String::as_str).collect();
+        self.together(&ids).and_then(|found| {
+            let (over, under) = found.split_at(over.ids().count());
+            statistics::within_rounds(series(over)?, series(under)?, factor)
+        })
+    }
+
+    /// Returns benchmarks of one recording.
+    fn together(&self, ids: &[&str]) -> Known<Vec<&Benchmark>> {
+        let mut found = Vec::new();
+        for id in ids {
+            match self.benchmark(id) {
+                Known::Measured(benchmark) => found.push(benchmark),
+                Known::NotPossible(reason) => return Known::NotPossible(reason),
+                Known::NotMeasured => return Known::NotMeasured,
+            }
+        }
+        let benches: Vec<Option<&str>> = ids.iter().map(|id| self.bench_of(id)).collect();
+        match benches.windows(2).all(|two| two[0] == two[1]) {
+            true => Known::Measured(found),
+            false => Known::NotPossible("they were not measured by one bench".to_owned()),
+        }
     }
 
     /// Returns throughput(`a`) / throughput(`b`), or `NotMeasured` if one counts bytes and the
@@ -280,34 +329,6 @@ impl Machine {
         if compared == 0 { Known::NotMeasured } else { Known::Measured(found) }
     }
 
-    /// Returns the ratio of the functions `first` and `second` in the group `NAME_aa`, which run
-    /// the same code. Among several parameters, it is the ratio whose interval reaches furthest
-    /// from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
-    pub fn noise(&self, name: &str) -> Known<Estimate> {
-        let group = format!("{name}_aa");
-        let reach = |ratio: &Estimate| ratio.low.ln().abs().max(ratio.high.ln().abs());
-        let mut widest = Known::NotMeasured;
-        for (id, benchmark) in self.group(&group) {
-            if benchmark.function.as_deref() != Some("first") {
-                continue;
-            }
-            let second = match &benchmark.parameter {
-                Some(parameter) => format!("{group}/second/{parameter}"),
-                None => format!("{group}/second"),
-            };
-            if let Known::Measured(ratio) = self.ratio(id, &second) {
-                match &widest {
-                    Known::Measured(old) if reach(old) >= reach(&ratio) => {}
-                    _ => widest = Known::Measured(ratio),
-                }
-            }
-        }
-        match (&widest, self.recording(&group).and_then(|recording| recording.why_not(&group))) {
-            (Known::NotMeasured, Some(reason)) => Known::NotPossible(reason.to_string()),
-            _ => widest,
-        }
-    }
-
     /// Returns one count of an example.
     pub fn count(&self, example: &str, key: &str) -> Known<f64> {
         let values = self.counts.get(example).map(|counts| &counts.values);
@@ -319,6 +340,12 @@ impl Machine {
             _ => Known::NotMeasured,
         }
     }
+}
+
+/// Returns the rounds of one benchmark, or of two.
+fn series<'a>(of: &[&'a Benchmark]) -> Option<Series<'a>> {
+    let (time, less) = of.split_first()?;
+    Some(Series { time: &time.rounds, less: less.first().map(|less| less.rounds.as_slice()) })
 }
 
 /// Returns the paths in `folder`, sorted; a folder that does not exist has none.

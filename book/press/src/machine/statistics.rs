@@ -92,6 +92,96 @@ pub fn quotient(a: Estimate, b: Estimate) -> Option<Estimate> {
     spread(a.value / b.value, a.low / b.high, a.high / b.low, a.rounds.min(b.rounds))
 }
 
+/// The rounds of a time, or of two whose difference counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    /// The rounds of the time, or of the one that is reduced.
+    pub time: &'a [Round],
+    /// The rounds of the time that is taken off.
+    pub less: Option<&'a [Round]>,
+}
+
+/// The quotient of two series, taken within each round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quotient {
+    /// Its median with the interval.
+    Of(Estimate),
+    /// The divisor, a difference, is not above zero in so many rounds: there is no quotient.
+    NotAbove(usize),
+}
+
+impl Series<'_> {
+    /// Returns the number of rounds; `None` if the two times differ in it.
+    fn rounds(&self) -> Option<usize> {
+        let n = self.time.len();
+        self.less.is_none_or(|less| less.len() == n).then_some(n)
+    }
+
+    /// Returns `true` if every round is a time.
+    fn is_usable(&self) -> bool {
+        self.time
+            .iter()
+            .chain(self.less.into_iter().flatten())
+            .all(|round| [round.median, round.low, round.high].into_iter().all(usable))
+    }
+
+    /// Returns the value in one round between the least and the largest that it may be, if each
+    /// time may be off by `factor`. A single round adds criterion's own intervals.
+    fn at(&self, round: usize, factor: f64) -> [f64; 3] {
+        let alone = self.time.len() == 1;
+        let ends = |of: &Round| {
+            let (low, high) = if alone { (of.low, of.high) } else { (of.median, of.median) };
+            [low.min(of.median) / factor, of.median, high.max(of.median) * factor]
+        };
+        let [low, value, high] = ends(&self.time[round]);
+        let Some(less) = self.less else { return [low, value, high] };
+        let [least, off, most] = ends(&less[round]);
+        [low - most, value - off, high - least]
+    }
+}
+
+/// Returns the time of `a` less the time of `b`, taken within each round. A single round has an
+/// interval as wide as criterion's allow.
+pub fn difference(a: &[Round], b: &[Round]) -> Option<Estimate> {
+    let series = Series { time: a, less: Some(b) };
+    let rounds = series.rounds().filter(|_| series.is_usable())?;
+    let values: Vec<[f64; 3]> = (0..rounds).map(|round| series.at(round, 1.0)).collect();
+    widest(&values)
+}
+
+/// Returns `over` / `under`, taken within each round, where the ratio of any two times may be off
+/// by `factor`. Returns `None` if there are no rounds, not the same number of each, or times that
+/// are not numbers above zero.
+pub fn within_rounds(over: Series<'_>, under: Series<'_>, factor: f64) -> Option<Quotient> {
+    let rounds = over.rounds().filter(|&n| under.rounds() == Some(n))?;
+    if !over.is_usable() || !under.is_usable() {
+        return None;
+    }
+    // The error of a ratio is shared by its two times.
+    let each = factor.sqrt();
+    let values: Vec<([f64; 3], [f64; 3])> =
+        (0..rounds).map(|round| (over.at(round, each), under.at(round, each))).collect();
+    let not_above = values.iter().filter(|(_, [low, ..])| *low <= 0.0).count();
+    if not_above > 0 {
+        return Some(Quotient::NotAbove(not_above));
+    }
+    let quotient = |([a, b, c], [low, value, high]): ([f64; 3], [f64; 3])| {
+        let least = if a < 0.0 { a / low } else { a / high };
+        let most = if c < 0.0 { c / high } else { c / low };
+        [least, b / value, most]
+    };
+    widest(&values.into_iter().map(quotient).collect::<Vec<_>>()).map(Quotient::Of)
+}
+
+/// Returns the median of the values, each between its least and its largest, with an interval that
+/// reaches from the interval of the least to that of the largest.
+fn widest(values: &[[f64; 3]]) -> Option<Estimate> {
+    let column = |i: usize| values.iter().map(|value| value[i]).collect::<Vec<f64>>();
+    let (low, _) = interval(&column(0))?;
+    let (_, high) = interval(&column(2))?;
+    Some(Estimate { value: median(&column(1))?, low, high, rounds: values.len() })
+}
+
 /// Returns an estimate whose interval contains its value.
 fn spread(value: f64, low: f64, high: f64, rounds: usize) -> Option<Estimate> {
     [value, low, high].into_iter().all(usable).then(|| Estimate {
@@ -143,6 +233,65 @@ mod tests {
         fn exponential(&mut self) -> f64 {
             -(1.0 - self.uniform()).ln()
         }
+    }
+
+    fn series<'a>(time: &'a [Round], less: Option<&'a [Round]>) -> Series<'a> {
+        Series { time, less }
+    }
+
+    #[test]
+    fn a_difference_is_taken_within_each_round() {
+        // The machine slows down by half in every other round, the difference with it.
+        let (a, b) = (rounds(&[30.0, 45.0, 30.0, 45.0]), rounds(&[10.0, 15.0, 10.0, 15.0]));
+        let found = difference(&a, &b).unwrap();
+        assert_eq!((found.value, found.low, found.high, found.rounds), (25.0, 20.0, 30.0, 4));
+        let share = within_rounds(series(&a, Some(&b)), series(&b, None), 1.0);
+        let always = Estimate { value: 2.0, low: 2.0, high: 2.0, rounds: 4 };
+        assert_eq!(share, Some(Quotient::Of(always)), "slowness of both is no difference");
+        assert_eq!(difference(&b, &a).unwrap().value, -25.0, "what costs less has a sign");
+        assert_eq!(difference(&a, &b[..3]), None, "rounds that do not belong together");
+        assert_eq!(difference(&[], &[]), None);
+        assert_eq!(difference(&rounds(&[0.0, 1.0]), &rounds(&[1.0, 1.0])), None, "no time");
+    }
+
+    #[test]
+    fn a_single_round_differs_by_what_its_intervals_allow() {
+        let (a, b) = (rounds(&[30.0]), rounds(&[10.0]));
+        let found = difference(&a, &b).unwrap();
+        assert_eq!((found.value, found.low, found.high), (20.0, 27.0 - 11.0, 33.0 - 9.0));
+        let Some(Quotient::Of(share)) = within_rounds(series(&a, Some(&b)), series(&b, None), 1.0)
+        else {
+            panic!("no quotient")
+        };
+        assert_eq!((share.value, share.low, share.high), (2.0, 16.0 / 11.0, 24.0 / 9.0));
+    }
+
+    #[test]
+    fn a_divisor_that_is_not_above_zero_has_no_quotient() {
+        let (a, b) = (rounds(&[30.0; 3]), rounds(&[10.0, 10.0, 31.0]));
+        let found = within_rounds(series(&b, None), series(&a, Some(&b)), 1.0);
+        assert_eq!(found, Some(Quotient::NotAbove(1)));
+        let found = within_rounds(series(&b, None), series(&a, Some(&a)), 1.0);
+        assert_eq!(found, Some(Quotient::NotAbove(3)), "zero is not above zero");
+        assert_eq!(within_rounds(series(&a, None), series(&b[..2], None), 1.0), None);
+    }
+
+    #[test]
+    fn a_factor_of_doubt_widens_a_quotient() {
+        let (a, b) = (rounds(&[30.0; 3]), rounds(&[10.0; 3]));
+        let Some(Quotient::Of(found)) = within_rounds(series(&a, None), series(&b, None), 1.21)
+        else {
+            panic!("no quotient")
+        };
+        assert_eq!(found.value, 3.0);
+        assert!((found.low - 3.0 / 1.21).abs() < 1e-9 && (found.high - 3.0 * 1.21).abs() < 1e-9);
+        // A small difference of two large times drowns in a small doubt about each.
+        let near = rounds(&[29.0; 3]);
+        let part = within_rounds(series(&a, Some(&near)), series(&b, None), 1.21);
+        let Some(Quotient::Of(part)) = part else { panic!("no quotient") };
+        assert!(part.low < 0.0 && part.high > 0.5, "{part:?}");
+        let whole = within_rounds(series(&b, None), series(&a, Some(&near)), 1.21);
+        assert_eq!(whole, Some(Quotient::NotAbove(3)));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use super::html::{CLAIMS, card_address, day, machine_page, sentence, verdict};
 use crate::book::{Book, Judged};
 use crate::machine::{Environment, Known, Machine, Recording};
-use crate::model::Verdict;
+use crate::model::{Proof, Verdict};
+use crate::prove::family;
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
 use std::fmt::Write;
@@ -43,6 +44,10 @@ fn claims(claims: &[Judged<'_>]) -> Generated {
         tally(claims.iter().map(|claim| &claim.reference.verdict)),
         tally(claims.iter().map(|claim| &claim.here.verdict)),
     );
+    let clocked = claims.iter().filter(|claim| matches!(claim.claim.proof, Proof::Clocked(_)));
+    if let Some(error) = family::error(clocked.map(|claim| &claim.reference)) {
+        let _ = writeln!(markdown, "\nOn the reference machine, {error}");
+    }
     for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
         let title = &chapter[0].page.title;
         let columns = ["Claim", "Proof", "Reference", "Your machine"];

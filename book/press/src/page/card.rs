@@ -2,8 +2,8 @@
 
 use super::html::{CLAIMS, class, machine_page, number, rounds, sentence, up, verdict};
 use crate::book::{Book, Judged};
-use crate::ids::group_of;
 use crate::machine::Machine;
+use crate::machine::statistics::Quotient;
 use crate::model::{Judgement, Proof, Verdict};
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
@@ -24,16 +24,31 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> Markup {
             dl {
                 (row("Reference", &judged.reference, note(judged, &book.reference, &up)))
                 (row("Your machine", &judged.here, note(judged, &book.here, &up)))
-                div class="prove" { dt { "Prove it" } dd { code { (claim.command()) } } }
+                @if let Some(condition) = &claim.condition {
+                    div { dt { "Where" } dd { code { (condition) } } }
+                }
+                @if let Some(loose) = &claim.loose {
+                    div { dt { "Loose bound" } dd { (sentence(loose)) } }
+                }
+                div class="prove" { dt { (prove(&claim.proof)) } dd { code { (claim.command()) } } }
             }
         }
+    }
+}
+
+/// Returns the label of the command: nothing proves what was merely observed.
+fn prove(proof: &Proof) -> &'static str {
+    match proof {
+        Proof::Observed(_) => "See it",
+        _ => "Prove it",
     }
 }
 
 /// Renders one machine's line on a card.
 fn row(machine: &str, judgement: &Judgement, note: Option<Markup>) -> Markup {
     // Without a measurement, the verdict says it all.
-    let measured = !matches!(judgement.verdict, Verdict::NotPossible(_) | Verdict::NotMeasured);
+    let measured =
+        judgement.verdict != Verdict::NotMeasured && judgement.verdict.reason().is_none();
     let ratio = judgement.value.filter(|value| value.low != value.high);
     html! {
         div {
@@ -43,6 +58,9 @@ fn row(machine: &str, judgement: &Judgement, note: Option<Markup>) -> Markup {
                 @if measured {
                     @if let Some(ratio) = ratio {
                         " " (number(ratio, Quantity::Ratio))
+                        @if let Some(reason) = &judgement.reason {
+                            ": " span class="found" { (sentence(reason)) }
+                        }
                     } @else if judgement.value.is_some() || !judgement.found.is_empty() {
                         " " span class="found" { (sentence(&judgement.found)) }
                     }
@@ -61,11 +79,11 @@ fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> Option<Markup> {
     let Proof::Clocked(clocked) = &judged.claim.proof else {
         return None;
     };
-    let ratio = machine.ratio(&clocked.than, &clocked.subject).measured()?;
-    // A group with a clock of its own has its own noise floor.
-    let group = group_of(&clocked.subject);
-    let of_bench = || machine.noise(machine.bench_of(group)?).measured();
-    let noise = machine.noise(group).measured().or_else(of_bench);
+    let Quotient::Of(ratio) = machine.quotient(&clocked.over, &clocked.under, 1.0).measured()?
+    else {
+        return None;
+    };
+    let noise = machine.null_control(clocked.ids().map(String::as_str));
     Some(html! {
         (rounds(ratio.rounds))
         @if let Some(noise) = noise {

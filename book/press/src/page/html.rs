@@ -30,7 +30,7 @@ pub fn sentence(text: &str) -> Markup {
 pub fn verdict(verdict: &Verdict) -> Markup {
     html! {
         span class={ "verdict " (class(verdict)) } { (symbol(verdict)) " " (verdict.words()) }
-        @if let Verdict::NotPossible(reason) = verdict { ": " (sentence(reason)) }
+        @if let Some(reason) = verdict.reason() { ": " (sentence(reason)) }
     }
 }
 
@@ -42,6 +42,8 @@ pub fn symbol(verdict: &Verdict) -> Markup {
         Verdict::Undecided => "≈",
         Verdict::NotMeasured => "–",
         Verdict::NotPossible(_) => "⊘",
+        Verdict::DoesNotApply(_) => "⊄",
+        Verdict::NotSeen => "○",
     };
     html! { span aria-hidden="true" { (symbol) } }
 }
@@ -53,7 +55,8 @@ pub fn class(verdict: &Verdict) -> &'static str {
         Verdict::Fails => "fails",
         Verdict::Undecided => "undecided",
         Verdict::NotMeasured => "unmeasured",
-        Verdict::NotPossible(_) => "impossible",
+        Verdict::NotPossible(_) | Verdict::DoesNotApply(_) => "impossible",
+        Verdict::NotSeen => "unseen",
     }
 }
 
@@ -120,13 +123,21 @@ mod tests {
 
     #[test]
     fn a_verdict_is_a_word_and_not_only_a_color() {
-        let all = [Verdict::Holds, Verdict::Fails, Verdict::Undecided, Verdict::NotMeasured];
+        let all = [
+            Verdict::Holds,
+            Verdict::Fails,
+            Verdict::Undecided,
+            Verdict::NotSeen,
+            Verdict::NotMeasured,
+        ];
         for one in all {
             let html = verdict(&one).into_string();
             assert!(html.contains(&format!("</span> {}</span>", one.words())), "{html}");
         }
         let html = verdict(&Verdict::NotPossible("no `io_uring`".to_owned())).into_string();
         assert!(html.ends_with("not possible here</span>: no <code>io_uring</code>"), "{html}");
+        let html = verdict(&Verdict::DoesNotApply("L2 is 512 KiB".to_owned())).into_string();
+        assert!(html.ends_with("does not apply here</span>: L2 is 512 KiB"), "{html}");
     }
 
     #[test]

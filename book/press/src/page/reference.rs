@@ -3,6 +3,7 @@
 use super::html::{card_address, class, number, sentence, symbol};
 use crate::book::{Book, Judged};
 use crate::machine::Known;
+use crate::machine::statistics::Quotient;
 use crate::model::{Estimate, Inline, Judgement, Verdict};
 use crate::units::{Quantity, spaced};
 use maud::{Markup, html};
@@ -22,6 +23,15 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
             number(Estimate { value: n, low: n, high: n, rounds: 1 }, Quantity::Count)
         }),
         Inline::Ratio { a, b } => estimate(machine.ratio(a, b), Quantity::Ratio),
+        Inline::Difference { a, b } => estimate(machine.difference(a, b), Quantity::Time),
+        Inline::Share { part, whole } => {
+            show(machine.quotient(part, whole, 1.0), |quotient| match quotient {
+                Quotient::Of(share) => number(share, Quantity::Percent),
+                Quotient::NotAbove(_) => html! {
+                    span class="measured missing" { "no share: the whole is not above zero" }
+                },
+            })
+        }
         Inline::Percent { a, b } => estimate(machine.percent(a, b), Quantity::Percent),
         Inline::Noise { bench } => estimate(machine.noise(bench), Quantity::Ratio),
         Inline::Crossover { group, a, b } => show(machine.crossover(group, a, b), |crossover| {

@@ -1,21 +1,50 @@
 //! Judges claims by the results of one machine.
 
+use super::clocked;
+use crate::condition::Answer;
 use crate::ids::slashed;
-use crate::machine::{Known, Machine, ProofRun, statistics};
-use crate::model::{
-    Claim, Clocked, Count, CountBound, Estimate, Judgement, Proof, RatioBound, Verdict,
-};
-use crate::units::{Quantity, number, text};
+use crate::machine::{Known, Machine, ProofRun};
+use crate::model::{Claim, Count, CountBound, Estimate, Judgement, Proof, Verdict};
+use crate::units::{Quantity, number};
 use std::path::Path;
 
 /// Judges `claim` by the results of `machine`. A claim never holds by a number that is missing or
-/// not finite, or by a time that is not above zero.
+/// not finite, by a time that is not above zero, or on a machine that it is not about.
 pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
-    match &claim.proof {
+    match answer(claim, machine) {
+        Answer::Applies => {}
+        Answer::DoesNot(reason) => {
+            return without(Verdict::DoesNotApply(reason.clone()), reason);
+        }
+        Answer::NotKnown(reason) => {
+            let judged = proof(&claim.proof, machine);
+            return match judged.verdict {
+                Verdict::NotMeasured | Verdict::NotPossible(_) => judged,
+                _ => judged.undecided(reason),
+            };
+        }
+    }
+    proof(&claim.proof, machine)
+}
+
+/// Answers a claim's condition by the environment of what it rests on.
+fn answer(claim: &Claim, machine: &Machine) -> Answer {
+    let Some(condition) = &claim.condition else { return Answer::Applies };
+    let id = match &claim.proof {
+        Proof::Clocked(clocked) => clocked.subject(),
+        proof => proof.examples().next().unwrap_or_default(),
+    };
+    let environment = machine.environment(id);
+    condition.answer(|name| environment?.fact(name))
+}
+
+fn proof(proof: &Proof, machine: &Machine) -> Judgement {
+    match proof {
         Proof::Compiled { file, anchor } => ran(machine.proofs.get(&compiled_key(file, anchor))),
         Proof::Explored { model } => ran(machine.proofs.get(&explored_key(model))),
-        Proof::Counted(counts) => counted(counts, machine),
-        Proof::Clocked(clocked) => judge_ratio(clocked.bound, ratio(clocked, machine)),
+        Proof::Counted(counts) => counted(counts, machine, judge_count),
+        Proof::Observed(counts) => counted(counts, machine, observe),
+        Proof::Clocked(clocked) => clocked::judge(clocked, machine),
     }
 }
 
@@ -30,47 +59,6 @@ pub fn explored_key(model: &str) -> String {
     format!("explored:{model}")
 }
 
-/// Judges a ratio by its whole interval. The claim holds if the interval lies within the bound, and
-/// fails if it lies outside; an interval across the bound leaves it undecided.
-pub fn judge_ratio(bound: RatioBound, ratio: Known<Estimate>) -> Judgement {
-    let ratio = match ratio {
-        Known::Measured(ratio) => ratio,
-        Known::NotPossible(reason) => return without(Verdict::NotPossible(reason.clone()), reason),
-        Known::NotMeasured => return not_measured("no times for both sides"),
-    };
-    let Estimate { value, low, high, .. } = ratio;
-    let is_ratio = [value, low, high].iter().all(|n| n.is_finite() && *n > 0.0);
-    if !is_ratio || low > high {
-        return not_measured("the recorded times are not numbers above zero");
-    }
-    let (inside, outside) = match bound {
-        RatioBound::Faster(by) => (low >= by, high < by),
-        RatioBound::Within(by) => (low >= 1.0 / by && high <= by, high < 1.0 / by || low > by),
-    };
-    let verdict = match (inside, outside) {
-        (true, _) => Verdict::Holds,
-        (_, true) => Verdict::Fails,
-        _ => Verdict::Undecided,
-    };
-    let shown = text(ratio, Quantity::Ratio);
-    let found = format!("{} ({}; {})", shown.value, shown.interval, rounds(ratio.rounds));
-    Judgement { verdict, value: Some(ratio), found }
-}
-
-/// Describes in words how far an interval over `rounds` rounds can be trusted.
-pub fn rounds(rounds: usize) -> String {
-    match rounds {
-        1 => "one round, sampling noise only".to_string(),
-        // The interval reaches from the smallest to the largest value and covers less than usual.
-        2..=5 => format!("{rounds} rounds, {:.0} % coverage", statistics::coverage(rounds) * 100.0),
-        _ => format!("{rounds} rounds"),
-    }
-}
-
-fn ratio(clocked: &Clocked, machine: &Machine) -> Known<Estimate> {
-    machine.ratio(&clocked.than, &clocked.subject)
-}
-
 fn ran(run: Option<&ProofRun>) -> Judgement {
     match run {
         None => not_measured("not run"),
@@ -81,9 +69,13 @@ fn ran(run: Option<&ProofRun>) -> Judgement {
     }
 }
 
-fn counted(counts: &[Count], machine: &Machine) -> Judgement {
-    let mut judged: Vec<Judgement> =
-        counts.iter().map(|count| judge_count(count, machine)).collect();
+/// Judges several counts, each by `judge`.
+fn counted(
+    counts: &[Count],
+    machine: &Machine,
+    judge: fn(&Count, &Machine) -> Judgement,
+) -> Judgement {
+    let mut judged: Vec<Judgement> = counts.iter().map(|count| judge(count, machine)).collect();
     if judged.len() == 1
         && let Some(only) = judged.pop()
     {
@@ -93,10 +85,11 @@ fn counted(counts: &[Count], machine: &Machine) -> Judgement {
     // every count does.
     let worst = |j: &Judgement| match j.verdict {
         Verdict::Fails => 0,
-        Verdict::NotMeasured => 1,
-        Verdict::NotPossible(_) => 2,
-        Verdict::Undecided => 3,
-        Verdict::Holds => 4,
+        Verdict::NotSeen => 1,
+        Verdict::NotMeasured => 2,
+        Verdict::NotPossible(_) | Verdict::DoesNotApply(_) => 3,
+        Verdict::Undecided => 4,
+        Verdict::Holds => 5,
     };
     let found = judged.iter().map(|j| j.found.as_str()).collect::<Vec<_>>().join("; ");
     match judged.into_iter().min_by_key(worst) {
@@ -138,64 +131,51 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
     let holds = holds && value.is_finite() && value >= 0.0;
     let value =
         shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
-    Judgement { verdict: if holds { Verdict::Holds } else { Verdict::Fails }, value, found }
+    let verdict = if holds { Verdict::Holds } else { Verdict::Fails };
+    Judgement { verdict, value, found, reason: None }
 }
 
-fn without(verdict: Verdict, found: String) -> Judgement {
-    Judgement { verdict, value: None, found }
+/// Judges an observation. What should have happened and did not was not seen, which refutes
+/// nothing; what should never happen and did fails.
+fn observe(count: &Count, machine: &Machine) -> Judgement {
+    let mut judged = judge_count(count, machine);
+    let never = matches!(count.bound, CountBound::AtMost(_) | CountBound::Equals(0.0));
+    let is_count = judged.value.is_some_and(|value| value.value >= 0.0);
+    if judged.verdict == Verdict::Fails && !never && is_count {
+        judged.verdict = Verdict::NotSeen;
+    }
+    judged
 }
 
-fn not_measured(why: &str) -> Judgement {
+pub(super) fn without(verdict: Verdict, found: String) -> Judgement {
+    Judgement { verdict, value: None, found, reason: None }
+}
+
+pub(super) fn not_measured(why: &str) -> Judgement {
     without(Verdict::NotMeasured, why.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Benchmark, Counts, Environment, Recording, Round};
+    use crate::condition::Condition;
+    use crate::machine::{Counts, Environment};
     use crate::model::Place;
     use indexmap::IndexMap;
     use serde_json::{Value, json};
-    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     fn claim(proof: Proof) -> Claim {
         let place = Place { page: PathBuf::from("a.md"), line: 1 };
-        Claim { id: "a".into(), says: "S".into(), proof, command: None, place }
-    }
-
-    fn clocked(bound: RatioBound) -> Claim {
-        claim(Proof::Clocked(Clocked { subject: "g/new".into(), than: "g/old".into(), bound }))
-    }
-
-    fn benchmark(function: &str, medians: &[f64]) -> (String, Benchmark) {
-        let rounds =
-            medians.iter().map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01 }).collect();
-        let benchmark = Benchmark {
-            group: "g".into(),
-            function: Some(function.into()),
-            parameter: None,
-            throughput_bytes: None,
-            throughput_elements: None,
-            rounds,
-        };
-        (format!("g/{function}"), benchmark)
-    }
-
-    fn clocks(new: &[f64], old: &[f64]) -> Machine {
-        let mut machine = Machine::new("m");
-        let recording = Recording {
-            date: "2026-01-01T00:00:00Z".into(),
-            commit: None,
-            modified: None,
-            rounds: new.len(),
-            planned: None,
-            environment: Environment::default(),
-            benchmarks: [benchmark("new", new), benchmark("old", old)].into_iter().collect(),
-            not_possible: BTreeMap::new(),
-        };
-        machine.recordings.insert("g".into(), recording);
-        machine
+        Claim {
+            id: "a".into(),
+            says: "S".into(),
+            proof,
+            condition: None,
+            loose: None,
+            command: None,
+            place,
+        }
     }
 
     fn counts(values: Value) -> Machine {
@@ -208,105 +188,6 @@ mod tests {
 
     fn count(key: &str, bound: CountBound) -> Count {
         Count { example: "e".into(), key: key.into(), bound }
-    }
-
-    #[test]
-    fn a_ratio_is_judged_by_its_whole_interval() {
-        let verdict = |bound, low, high| {
-            let ratio = Estimate { value: (low + high) / 2.0, low, high, rounds: 9 };
-            judge_ratio(bound, Known::Measured(ratio)).verdict
-        };
-        let faster = RatioBound::Faster(1.5);
-        assert_eq!(verdict(faster, 1.5, 1.7), Verdict::Holds);
-        assert_eq!(verdict(faster, 1.49, 1.7), Verdict::Undecided);
-        assert_eq!(verdict(faster, 1.2, 1.5), Verdict::Undecided);
-        assert_eq!(verdict(faster, 1.2, 1.49), Verdict::Fails);
-        let within = RatioBound::Within(1.25);
-        assert_eq!(verdict(within, 0.8, 1.25), Verdict::Holds);
-        assert_eq!(verdict(within, 0.79, 1.0), Verdict::Undecided);
-        assert_eq!(verdict(within, 1.2, 1.3), Verdict::Undecided);
-        assert_eq!(verdict(within, 1.26, 1.3), Verdict::Fails);
-        assert_eq!(verdict(within, 0.5, 0.79), Verdict::Fails);
-        assert_eq!(
-            verdict(within, 0.5, 2.0),
-            Verdict::Undecided,
-            "wider than the bounds on both sides"
-        );
-        // Bounds that binary fractions hit exactly: an interval that ends on one touches it.
-        let within = RatioBound::Within(2.0);
-        assert_eq!(verdict(within, 0.5, 2.0), Verdict::Holds);
-        assert_eq!(verdict(within, 0.25, 0.5), Verdict::Undecided, "the upper end is inside");
-        assert_eq!(verdict(within, 2.0, 4.0), Verdict::Undecided, "the lower end is inside");
-        assert_eq!(verdict(within, 0.25, 0.75), Verdict::Undecided, "below 1, not below 1/2");
-        assert_eq!(verdict(within, 0.25, 0.49), Verdict::Fails);
-        assert_eq!(verdict(within, 2.01, 4.0), Verdict::Fails);
-    }
-
-    #[test]
-    fn a_ratio_that_is_not_a_number_has_no_verdict() {
-        for bound in [RatioBound::Faster(1.5), RatioBound::Within(1.25)] {
-            for (value, low, high) in [
-                (f64::NAN, f64::NAN, f64::NAN),
-                (f64::INFINITY, f64::INFINITY, f64::INFINITY),
-                (1.0, f64::NAN, 1.0),
-                (0.0, 0.0, 0.0),
-                (-2.0, -2.0, -2.0),
-                (2.0, 3.0, 1.0),
-            ] {
-                let ratio = Known::Measured(Estimate { value, low, high, rounds: 9 });
-                assert_eq!(
-                    judge_ratio(bound, ratio).verdict,
-                    Verdict::NotMeasured,
-                    "{value} {low} {high}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn times_in_a_machine_give_the_ratio_of_the_slower_to_the_faster() {
-        let new = [100.0, 110.0, 120.0, 100.0, 105.0, 100.0, 100.0, 100.0, 101.0];
-        let old: Vec<f64> = new.iter().map(|t| t * 2.0).collect();
-        let judgement = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&new, &old));
-        assert_eq!(judgement.verdict, Verdict::Holds);
-        assert_eq!(judgement.value.unwrap().value, 2.0);
-        assert_eq!(judgement.found, "2.00× (2.00 to 2.00×; 9 rounds)");
-        let swapped = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&old, &new));
-        assert_eq!(swapped.verdict, Verdict::Fails, "the slower technique must be noticed");
-        let one = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&[100.0], &[200.0]));
-        assert!(one.found.contains("one round"), "{}", one.found);
-        let three = judge(&clocked(RatioBound::Faster(1.5)), &clocks(&new[..3], &old[..3]));
-        assert!(three.found.contains("3 rounds, 75 % coverage"), "{}", three.found);
-    }
-
-    #[test]
-    fn missing_and_invalid_times_never_hold() {
-        let claim = clocked(RatioBound::Faster(1.5));
-        assert_eq!(judge(&claim, &Machine::new("m")).verdict, Verdict::NotMeasured);
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(
-                judge(&claim, &clocks(&[bad], &[200.0])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
-            assert_eq!(
-                judge(&claim, &clocks(&[1.0, bad], &[2.0, 2.0])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
-            assert_eq!(
-                judge(&claim, &clocks(&[1.0], &[bad])).verdict,
-                Verdict::NotMeasured,
-                "{bad}"
-            );
-        }
-        assert_eq!(judge(&claim, &clocks(&[], &[])).verdict, Verdict::NotMeasured);
-        let mut half = clocks(&[1.0], &[2.0]);
-        let recording = half.recordings.get_mut("g").unwrap();
-        recording.benchmarks.shift_remove("g/old");
-        assert_eq!(judge(&claim, &half).verdict, Verdict::NotMeasured);
-        half.recordings.get_mut("g").unwrap().not_possible.insert("g".into(), "forbidden".into());
-        assert_eq!(judge(&claim, &half).verdict, Verdict::NotPossible("forbidden".into()));
     }
 
     #[test]
@@ -361,6 +242,50 @@ mod tests {
         );
         assert_eq!(verdict(&[("a.n", 2.0), ("no.n", 3.0)]), Verdict::Fails);
         assert_eq!(verdict(&[]), Verdict::NotMeasured);
+    }
+
+    #[test]
+    fn an_observation_was_seen_or_not_and_fails_only_by_what_should_never_happen() {
+        let machine = counts(json!({ "lost.n": 7, "zero.n": 0, "no.n": "forbidden", "neg.n": -1 }));
+        let verdict = |bounds: &[(&str, CountBound)]| {
+            let counts = bounds.iter().map(|(key, bound)| count(key, bound.clone())).collect();
+            judge(&claim(Proof::Observed(counts)), &machine).verdict
+        };
+        let (once, never) = (CountBound::AtLeast(1.0), CountBound::Equals(0.0));
+        assert_eq!(verdict(&[("lost.n", once.clone())]), Verdict::Holds);
+        assert_eq!(verdict(&[("zero.n", once.clone())]), Verdict::NotSeen);
+        assert_eq!(verdict(&[("zero.n", CountBound::Equals(3.0))]), Verdict::NotSeen);
+        assert_eq!(verdict(&[("zero.n", never.clone())]), Verdict::Holds);
+        assert_eq!(verdict(&[("lost.n", never.clone())]), Verdict::Fails, "it happened");
+        assert_eq!(verdict(&[("lost.n", CountBound::AtMost(0.0))]), Verdict::Fails);
+        assert_eq!(verdict(&[("neg.n", once.clone())]), Verdict::Fails, "a bug in the counter");
+        assert_eq!(verdict(&[("none.n", once.clone())]), Verdict::NotMeasured);
+        assert_eq!(verdict(&[("no.n", once.clone())]), Verdict::NotPossible("forbidden".into()));
+        let both = [("zero.n", once.clone()), ("zero.n", never.clone())];
+        assert_eq!(verdict(&both), Verdict::NotSeen);
+        assert_eq!(verdict(&[("zero.n", once), ("lost.n", never)]), Verdict::Fails);
+    }
+
+    #[test]
+    fn a_claim_about_other_machines_does_not_apply() {
+        let mut machine = counts(json!({ "a.n": 1 }));
+        let on = |condition: &str, bound: f64, machine: &Machine| {
+            let condition = Some(Condition::parse(condition).unwrap());
+            let proof = Proof::Counted(vec![count("a.n", CountBound::Equals(bound))]);
+            judge(&Claim { condition, ..claim(proof) }, machine)
+        };
+        let unknown = on("l2 >= 1MiB", 1.0, &machine);
+        assert_eq!(unknown.verdict, Verdict::Undecided);
+        assert_eq!(unknown.found, "a.n = 1; not known whether l2 >= 1MiB");
+        assert_eq!(unknown.reason.as_deref(), Some("not known whether l2 >= 1MiB"));
+        assert_eq!(on("l2 >= 1MiB", 1.0, &Machine::new("m")).verdict, Verdict::NotMeasured);
+        machine.now =
+            Some(Environment { caches: Some("L2 512 KiB".into()), ..Environment::default() });
+        let small = Verdict::DoesNotApply("L2 is 512 KiB".into());
+        assert_eq!(on("l2 >= 1MiB", 1.0, &machine).verdict, small);
+        assert_eq!(on("l2 >= 1MiB", 2.0, &machine).verdict, small, "whatever was counted");
+        assert_eq!(on("l2 < 1MiB", 1.0, &machine).verdict, Verdict::Holds);
+        assert_eq!(on("l2 < 1MiB", 2.0, &machine).verdict, Verdict::Fails);
     }
 
     #[test]

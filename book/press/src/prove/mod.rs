@@ -1,5 +1,8 @@
 //! Runs the examples, builds and models that claims rest on, and judges the outcomes.
 
+mod clocked;
 pub mod examples;
+pub mod family;
 pub mod judge;
+pub mod loose;
 pub mod proofs;

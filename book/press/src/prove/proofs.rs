@@ -39,7 +39,7 @@ pub fn run(project: &Project, claims: &[&Claim]) -> Result<BTreeMap<String, Proo
                 eprintln!("exploring {model}");
                 (judge::explored_key(model), explored(project, model)?)
             }
-            Proof::Counted(_) | Proof::Clocked(_) => continue,
+            Proof::Counted(_) | Proof::Observed(_) | Proof::Clocked(_) => continue,
         };
         outcomes.insert(key, ProofRun { date: date::now(), commit: commit.clone(), holds, found });
     }

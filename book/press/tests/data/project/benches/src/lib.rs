@@ -7,7 +7,19 @@ use std::time::Instant;
 use std::{env, fs};
 
 /// Times `work` ten times and writes the median with the quartiles.
-pub fn bench(group: &str, function: &str, parameter: &str, mut work: impl FnMut()) {
+pub fn bench(group: &str, function: &str, parameter: &str, work: impl FnMut()) {
+    write(group, function, parameter, times(work));
+}
+
+/// Times `work` and writes that twice, as a null control that agrees however busy the machine is.
+pub fn null_control(group: &str, parameter: &str, work: impl FnMut()) {
+    let times = times(work);
+    write(group, "first", parameter, times);
+    write(group, "second", parameter, times);
+}
+
+/// Returns the median of ten times, with the quartiles.
+fn times(mut work: impl FnMut()) -> (f64, f64, f64) {
     let mut times: Vec<f64> = (0..10)
         .map(|_| {
             let started = Instant::now();
@@ -16,7 +28,10 @@ pub fn bench(group: &str, function: &str, parameter: &str, mut work: impl FnMut(
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    let (median, low, high) = ((times[4] + times[5]) / 2.0, times[2], times[7]);
+    ((times[4] + times[5]) / 2.0, times[2], times[7])
+}
+
+fn write(group: &str, function: &str, parameter: &str, (median, low, high): (f64, f64, f64)) {
     let folder = home().join(group).join(function).join(parameter).join("new");
     fs::create_dir_all(&folder).unwrap();
     let id = format!(

@@ -1,0 +1,90 @@
+//! Null controls: the same code, measured twice.
+
+use super::benchmark::Benchmark;
+use super::known::Known;
+use super::recordings::Machine;
+use crate::ids::{AGAIN, bench_of, group_of};
+use crate::model::Estimate;
+
+impl Machine {
+    /// Returns the null control of a comparison of these benchmarks: of each one's group, the ratio
+    /// of the functions `NAME` and `NAME_again`, at the same parameter if that was measured. For a
+    /// group without one, it is the [`Machine::noise`] of the group, or else of its bench. Among
+    /// several, it is the ratio whose interval reaches furthest from 1.
+    pub fn null_control<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<Estimate> {
+        ids.filter_map(|id| self.of_group(id)).max_by(|a, b| reach(a).total_cmp(&reach(b)))
+    }
+
+    /// Returns the ratio of the functions `first` and `second` in the group `NAME_aa`, which run
+    /// the same code. Among several parameters, it is the ratio whose interval reaches furthest
+    /// from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
+    pub fn noise(&self, name: &str) -> Known<Estimate> {
+        let group = format!("{name}_aa");
+        let mut widest = Known::NotMeasured;
+        for (id, benchmark) in self.group(&group) {
+            if benchmark.function.as_deref() != Some("first") {
+                continue;
+            }
+            let second = match &benchmark.parameter {
+                Some(parameter) => format!("{group}/second/{parameter}"),
+                None => format!("{group}/second"),
+            };
+            if let Known::Measured(ratio) = self.ratio(id, &second) {
+                match &widest {
+                    Known::Measured(old) if reach(old) >= reach(&ratio) => {}
+                    _ => widest = Known::Measured(ratio),
+                }
+            }
+        }
+        match (&widest, self.recording(&group).and_then(|recording| recording.why_not(&group))) {
+            (Known::NotMeasured, Some(reason)) => Known::NotPossible(reason.to_string()),
+            _ => widest,
+        }
+    }
+
+    /// Returns the null control of one benchmark.
+    fn of_group(&self, id: &str) -> Option<Estimate> {
+        let group = group_of(id);
+        let parameter = self.benchmark(id).measured()?.parameter.as_ref();
+        let pairs = self.pairs(group);
+        let same: Vec<Estimate> = pairs
+            .iter()
+            .filter(|(benchmark, _)| benchmark.parameter.as_ref() == parameter)
+            .map(|(_, ratio)| *ratio)
+            .collect();
+        let any = || pairs.iter().map(|(_, ratio)| *ratio).collect();
+        let among: Vec<Estimate> = if same.is_empty() { any() } else { same };
+        let of_bench = || {
+            let bench = self.bench_of(id).unwrap_or_else(|| bench_of(id));
+            self.noise(bench).measured()
+        };
+        among
+            .into_iter()
+            .max_by(|a, b| reach(a).total_cmp(&reach(b)))
+            .or_else(|| self.noise(group).measured())
+            .or_else(of_bench)
+    }
+
+    /// Returns the null controls inside a group: each `NAME_again` with the ratio of `NAME` to it.
+    fn pairs(&self, group: &str) -> Vec<(&Benchmark, Estimate)> {
+        let Some(recording) = self.recording(group) else {
+            return Vec::new();
+        };
+        recording
+            .benchmarks
+            .iter()
+            .filter(|(_, benchmark)| benchmark.group == group && benchmark.is_again())
+            .filter_map(|(id, benchmark)| {
+                let function = benchmark.function.as_ref()?.strip_suffix(AGAIN)?;
+                let parts = [Some(group), Some(function), benchmark.parameter.as_deref()];
+                let first = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
+                Some((benchmark, self.ratio(&first, id).measured()?))
+            })
+            .collect()
+    }
+}
+
+/// Returns how far an interval reaches from 1, either way.
+fn reach(ratio: &Estimate) -> f64 {
+    ratio.low.ln().abs().max(ratio.high.ln().abs())
+}

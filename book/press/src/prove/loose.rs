@@ -1,0 +1,240 @@
+//! Finds clocked claims whose bounds say less than the machines have shown, or more than a reader
+//! would take them to say.
+
+use super::judge;
+use crate::chapter::SAME;
+use crate::machine::Machine;
+use crate::model::{Claim, Clocked, Estimate, Problem, Proof, RatioBound, Verdict};
+use crate::units::{Quantity, number, text};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// How many times beyond the weakest machine's interval a bound may be without a reason.
+const ROOM: f64 = 1.5;
+
+/// The room that a bound should leave to the weakest machine.
+const MARGIN: f64 = 1.2;
+
+/// Lists the clocked claims among `claims` whose bounds do not fit what `machines` have measured:
+/// loose ones without a reason, reasons for bounds that are not loose, and claims of no difference
+/// where there is one.
+pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for claim in claims {
+        let Proof::Clocked(clocked) = &claim.proof else { continue };
+        let measured: Vec<(&str, Estimate)> = machines
+            .iter()
+            .filter_map(|machine| {
+                let judged = judge::judge(claim, machine);
+                let applies = !matches!(judged.verdict, Verdict::DoesNotApply(_));
+                Some((machine.name.as_str(), judged.value.filter(|_| applies)?))
+            })
+            .collect();
+        let found = [room(claim, clocked, &measured), no_difference(claim, clocked, &measured)];
+        problems.extend(found.into_iter().flatten().map(|what| Problem {
+            place: claim.place.clone(),
+            message: format!("`{}` {what}", claim.id),
+        }));
+    }
+    problems
+}
+
+/// Returns what is wrong with the room between the bound and the weakest machine's interval.
+fn room(claim: &Claim, clocked: &Clocked, measured: &[(&str, Estimate)]) -> Option<String> {
+    // What the weakest machine shows, and how often the bound fits in.
+    let weakest = |of: fn(&Estimate) -> f64| {
+        let ends = measured.iter().map(|(name, estimate)| (*name, of(estimate)));
+        ends.min_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let (bound, (name, end), room) = match clocked.bound {
+        RatioBound::Faster(by) | RatioBound::AtLeast(by) => {
+            let (name, end) = weakest(|estimate| estimate.low)?;
+            (by, (name, end), end / by)
+        }
+        RatioBound::AtMost(by) => {
+            let (name, end) = weakest(|estimate| -estimate.high)?;
+            (by, (name, -end), if end < 0.0 { by / -end } else { f64::INFINITY })
+        }
+        RatioBound::Within(by) => {
+            let (name, end) = weakest(|estimate| -reach(estimate))?;
+            (by, (name, -end), by / -end)
+        }
+    };
+    let is_loose = room > ROOM;
+    if is_loose == claim.loose.is_some() {
+        return None;
+    }
+    if !is_loose {
+        return Some("has a bound that is not loose: take its `loose` out".to_owned());
+    }
+    let ratio = |value| number(value, Quantity::Ratio, 2);
+    let take = match clocked.bound {
+        RatioBound::Faster(_) | RatioBound::AtLeast(_) => rounded(end / MARGIN, f64::floor),
+        RatioBound::AtMost(_) | RatioBound::Within(_) => rounded(end * MARGIN, f64::ceil),
+    };
+    Some(format!(
+        "has a loose bound, {bound}, where the weakest machine, {name}, shows {}: take {take}, or \
+         give the reason in `loose`",
+        ratio(end)
+    ))
+}
+
+/// Returns what is wrong with a claim of no difference.
+fn no_difference(
+    claim: &Claim,
+    clocked: &Clocked,
+    measured: &[(&str, Estimate)],
+) -> Option<String> {
+    static SAYS_SAME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:same|no difference|a draw|alike|equal(?:ly)?)\b").expect("a constant")
+    });
+    let RatioBound::Within(within) = clocked.bound else { return None };
+    let says_same = SAYS_SAME.is_match(&claim.says);
+    if says_same && within > SAME {
+        return Some(format!("says that there is no difference within {within}, above {SAME}"));
+    }
+    if !says_same && within > SAME {
+        return None;
+    }
+    let (name, other) =
+        measured.iter().find(|(_, estimate)| estimate.low > 1.0 || estimate.high < 1.0)?;
+    let shown = text(*other, Quantity::Ratio).interval;
+    Some(format!("says that there is no difference, where {name} shows one of {shown}"))
+}
+
+/// Returns how far an interval reaches from 1, as a factor.
+fn reach(estimate: &Estimate) -> f64 {
+    estimate.high.max(1.0 / estimate.low)
+}
+
+/// Rounds a bound to two digits.
+fn rounded(value: f64, round: fn(f64) -> f64) -> f64 {
+    if value <= 0.0 || !value.is_finite() {
+        return value;
+    }
+    let step = 10f64.powi(value.log10().floor() as i32 - 1);
+    // Dividing by a power of ten gives the nearest number that prints with two digits.
+    if step < 1.0 { round(value / step) / (1.0 / step).round() } else { round(value / step) * step }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Benchmark, Environment, Recording, Round};
+    use crate::model::{Place, Times};
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    /// A machine on which the old way takes `ratio` times as long as the new one.
+    fn machine(name: &str, ratio: f64) -> Machine {
+        let benchmark = |function: &str, time: f64| {
+            let round = Round { median: time, low: time, high: time };
+            let benchmark = Benchmark {
+                group: "g".into(),
+                function: Some(function.into()),
+                parameter: None,
+                throughput_bytes: None,
+                throughput_elements: None,
+                rounds: vec![round; 9],
+            };
+            (format!("g/{function}"), benchmark)
+        };
+        let mut machine = Machine::new(name);
+        let recording = Recording {
+            date: "2026-01-01T00:00:00Z".into(),
+            commit: None,
+            modified: None,
+            rounds: 9,
+            planned: None,
+            environment: Environment { cores: Some(2), ..Environment::default() },
+            benchmarks: [benchmark("new", 64.0), benchmark("old", 64.0 * ratio)].into(),
+            not_possible: BTreeMap::new(),
+        };
+        machine.recordings.insert("g".into(), recording);
+        machine
+    }
+
+    fn claim(says: &str, bound: RatioBound) -> Claim {
+        let over = match bound {
+            RatioBound::Faster(_) | RatioBound::Within(_) => Times::Of("g/old".into()),
+            _ => Times::Difference("g/old".into(), "g/new".into()),
+        };
+        Claim {
+            id: "a".into(),
+            says: says.into(),
+            proof: Proof::Clocked(Clocked { over, under: Times::Of("g/new".into()), bound }),
+            condition: None,
+            loose: None,
+            command: None,
+            place: Place { page: PathBuf::from("a.md"), line: 3 },
+        }
+    }
+
+    fn said(claim: &Claim, machines: &[Machine]) -> Vec<String> {
+        problems(&[claim], machines).iter().map(Problem::to_string).collect()
+    }
+
+    #[test]
+    fn a_bound_far_from_the_weakest_machine_is_loose_without_a_reason() {
+        let machines = [machine("strong", 9.0), machine("weak", 3.0)];
+        let loose = claim("S", RatioBound::Faster(1.5));
+        assert_eq!(
+            said(&loose, &machines),
+            ["a.md:3: `a` has a loose bound, 1.5, where the weakest machine, weak, shows 3.0×: \
+              take 2.5, or give the reason in `loose`"]
+        );
+        assert_eq!(said(&claim("S", RatioBound::Faster(2.0)), &machines), [""; 0]);
+        let reason = Some("R.".to_string());
+        assert_eq!(said(&Claim { loose: reason.clone(), ..loose }, &machines), [""; 0]);
+        let stale = Claim { loose: reason, ..claim("S", RatioBound::Faster(2.0)) };
+        assert!(said(&stale, &machines)[0].ends_with("not loose: take its `loose` out"));
+        assert_eq!(said(&claim("S", RatioBound::Faster(1.5)), &[]), [""; 0], "nothing measured");
+    }
+
+    #[test]
+    fn every_kind_of_bound_can_be_loose() {
+        let machines = [machine("strong", 2.0), machine("weak", 1.5)];
+        let is_loose = |bound| {
+            let said = said(&claim("S to within a factor", bound), &machines);
+            said.iter().any(|said| said.contains("has a loose bound"))
+        };
+        // The old way takes 0.5 to 1 times the new one's time on top of it.
+        assert!(is_loose(RatioBound::AtLeast(0.3)) && !is_loose(RatioBound::AtLeast(0.4)));
+        assert!(is_loose(RatioBound::AtMost(1.6)) && !is_loose(RatioBound::AtMost(1.4)));
+        assert!(is_loose(RatioBound::Within(3.1)) && !is_loose(RatioBound::Within(2.9)));
+        assert!(!is_loose(RatioBound::AtLeast(20.0)), "that fails, which is another matter");
+        let quick = [machine("quick", 0.5)];
+        let below = said(&claim("S", RatioBound::AtMost(0.1)), &quick);
+        assert!(below[0].contains("has a loose bound"), "less than nothing: {below:?}");
+    }
+
+    #[test]
+    fn a_machine_that_a_claim_is_not_about_does_not_count() {
+        let mut claim = claim("S", RatioBound::Faster(1.5));
+        claim.condition = Some(crate::condition::Condition::parse("cores >= 4").unwrap());
+        assert_eq!(said(&claim, &[machine("two-cores", 9.0)]), [""; 0]);
+    }
+
+    #[test]
+    fn no_difference_means_a_small_bound_and_an_interval_around_1() {
+        let within = |says: &str, bound, ratio| {
+            let claim = claim(says, RatioBound::Within(bound));
+            said(&claim, &[machine("one", 1.0), machine("other", ratio)]).join("\n")
+        };
+        assert_eq!(within("They take the same.", 1.25, 1.0), "");
+        let told = within("They take the same.", 1.25, 1.125);
+        assert!(told.ends_with("no difference, where other shows one of 1.12 to 1.13×"), "{told}");
+        assert!(within("At most 1.25 times.", 1.25, 1.125).contains("where other shows one"));
+        let told = within("The same to within a factor of 1.5.", 1.5, 1.125);
+        assert!(told.contains("says that there is no difference within 1.5, above 1.25"), "{told}");
+        assert_eq!(within("At most 1.5 times as long.", 1.5, 1.125), "");
+    }
+
+    #[test]
+    fn the_bound_to_take_has_two_digits() {
+        for (value, down) in [(2.5694, 2.5), (0.5694, 0.56), (1234.0, 1200.0), (0.0456, 0.045)] {
+            assert_eq!(rounded(value, f64::floor), down, "{value}");
+        }
+        assert_eq!(rounded(1.101, f64::ceil), 1.2);
+    }
+}
