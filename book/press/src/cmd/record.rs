@@ -88,15 +88,18 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     refuse_to_replace(&recorded, &benches, options)?;
     files::try_to_write(&folder)?;
 
+    let schedule = Schedule::new(options);
     let mut keeper = Keeper::new(project, options, folder);
     let mut programs = if benches.is_empty() { Vec::new() } else { build(project, &benches)? };
     if options.minutes.is_some() {
         let claims = clocked_claims(project)?;
         programs.sort_by_key(|(bench, _)| Reverse(claims.get(bench).copied().unwrap_or(0)));
     }
-    let mut troubles = keeper.describe(options.about.as_ref()).err().into_iter().collect();
-    measure(project, &programs, Schedule::new(options), &mut keeper, &mut troubles);
+    let mut troubles: Vec<Error> =
+        keeper.describe(options.about.as_ref()).err().into_iter().collect();
+    // First, because they take seconds, and rounds can be interrupted.
     troubles.extend(count(project, &recorded, &keeper.folder, options));
+    measure(project, &programs, schedule, &mut keeper, &mut troubles);
     // An archive has neither the compiler nor the models, and their outcome is the same everywhere.
     if options.benches.is_empty() && project.packed().is_none() {
         troubles.extend(prove(project, &keeper.folder).err());
