@@ -118,7 +118,7 @@ fn the_deeper_checks_name_tests_that_exist() {
     let (_, words) = race.split_once("--test-threads=1 ").expect("the stress tests");
     lists.push(("ring_buffer".to_owned(), words.lines().next().unwrap_or_default().to_owned()));
     for (target, words) in lists {
-        let text = read(format!("tests/{target}.rs"));
+        let text = house::test_source(&root(), &target);
         let names: Vec<&str> = text
             .lines()
             .filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next())
@@ -182,7 +182,7 @@ fn a_missing_bench_test_example_or_chapter_is_noticed() {
     assert!(
         without("benches/sendfile.rs").contains("examples/sendfile.rs has no benches/sendfile.rs")
     );
-    assert!(without("tests/sendfile.rs").contains("examples/sendfile.rs has no tests/sendfile.rs"));
+    assert!(without("tests/splice.rs").contains("examples/splice.rs has no tests/splice.rs"));
     assert!(
         without("examples/sendfile.rs")
             .contains("zero-copy/sendfile.md has no examples/sendfile.rs")
@@ -206,6 +206,11 @@ fn a_renamed_module_is_noticed() {
 fn what_cargo_is_not_told_of_is_noticed() {
     let said = after(|root| fs::write(root.join("tests/forgotten.rs"), "").unwrap());
     assert!(said.contains("tests/forgotten.rs is not listed in tests/Cargo.toml"), "{said}");
+    let said = after(|root| {
+        fs::create_dir(root.join("tests/forgotten")).unwrap();
+        fs::write(root.join("tests/forgotten/main.rs"), "").unwrap();
+    });
+    assert!(said.contains("tests/forgotten/main.rs is not listed in tests/Cargo.toml"), "{said}");
     let said = after(|root| fs::write(root.join("benches/forgotten.rs"), "").unwrap());
     assert!(said.contains("benches/forgotten.rs is not listed in benches/Cargo.toml"), "{said}");
 }

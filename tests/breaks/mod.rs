@@ -32,6 +32,7 @@ mod checkout;
 mod rounds;
 pub mod trial;
 
+use crate::house;
 use press::chapter;
 use press::model::{Claim, Proof};
 use press::project::Project;
@@ -166,10 +167,14 @@ impl Break {
                 found.push(format!("`{name}` is not TARGET::PATH"));
                 continue;
             };
-            let folder = if is_model { "tests/loom" } else { "tests" };
-            let file = format!("{folder}/{target}.rs");
             let function = path.rsplit("::").next().unwrap_or(path);
-            let text = fs::read_to_string(root.join(&file)).unwrap_or_default();
+            let (file, text) = match is_model {
+                true => {
+                    let file = format!("tests/loom/{target}.rs");
+                    (file.clone(), fs::read_to_string(root.join(file)).unwrap_or_default())
+                }
+                false => (format!("tests/{target}.rs"), house::test_source(root, target)),
+            };
             if !text.contains(&format!("fn {function}(")) {
                 found.push(format!("{file} has no test `{function}`"));
             }

@@ -43,11 +43,15 @@ pub fn problems(root: &Path) -> Vec<String> {
 
     for (folder, key) in [("benches", "[[bench]]"), ("tests", "[[test]]")] {
         let manifest = read(&format!("{folder}/Cargo.toml"));
-        for name in stems(&root.join(folder), "rs").into_iter().filter(|name| name != "lib") {
+        let files = source::files(root, folder);
+        let targets = files.iter().filter_map(|file| {
+            let name = file[folder.len() + 1..].trim_end_matches(".rs").trim_end_matches("/main");
+            (name != "lib" && !name.contains('/')).then_some((file, name))
+        });
+        for (file, name) in targets {
             if !manifest.contains(&format!("{key}\nname = \"{name}\"\n")) {
-                found.push(format!(
-                    "{folder}/{name}.rs is not listed in {folder}/Cargo.toml, so it never runs"
-                ));
+                found
+                    .push(format!("{file} is not listed in {folder}/Cargo.toml, so it never runs"));
             }
         }
     }
@@ -90,10 +94,11 @@ pub fn problems(root: &Path) -> Vec<String> {
     }
 
     for name in &techniques {
-        for needed in [format!("benches/{name}.rs"), format!("tests/{name}.rs")] {
-            if !root.join(&needed).is_file() {
-                found.push(format!("examples/{name}.rs has no {needed}"));
-            }
+        if !root.join(format!("benches/{name}.rs")).is_file() {
+            found.push(format!("examples/{name}.rs has no benches/{name}.rs"));
+        }
+        if test_files(root, name).is_empty() {
+            found.push(format!("examples/{name}.rs has no tests/{name}.rs"));
         }
         let file = format!("{}.md", name.replace('_', "-"));
         let Some(page) =
@@ -212,6 +217,22 @@ pub fn wide_pieces(root: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the source of the test target `name`: `tests/NAME.rs`, or all of a folder
+/// `tests/NAME/` with a `main.rs`.
+pub fn test_source(root: &Path, name: &str) -> String {
+    let files = test_files(root, name).into_iter();
+    files.map(|file| fs::read_to_string(root.join(file)).unwrap_or_default()).collect()
+}
+
+fn test_files(root: &Path, name: &str) -> Vec<String> {
+    let (file, folder) = (format!("tests/{name}.rs"), format!("tests/{name}"));
+    match root.join(&folder).join("main.rs").is_file() {
+        true => source::files(root, &folder),
+        false if root.join(&file).is_file() => vec![file],
+        false => vec![],
+    }
 }
 
 /// Lists the pages of the book, as paths below book/src.
