@@ -559,7 +559,7 @@ fn clocked_claims(project: &Project) -> Result<BTreeMap<String, usize>, Error> {
     for page in chapter::pages(project)? {
         for claim in page.claims() {
             if let Proof::Clocked(clocked) = &claim.proof
-                && let Some(bench) = owner(&clocked.subject, benches.iter().map(String::as_str))
+                && let Some(bench) = owner(clocked.subject(), benches.iter().map(String::as_str))
             {
                 *counts.entry(bench.to_string()).or_insert(0) += 1;
             }
