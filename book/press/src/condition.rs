@@ -2,7 +2,7 @@
 //! name, how they are read, and whether a machine meets them.
 
 use crate::ids::identifier;
-use crate::units::parameter;
+use crate::units::{binary, parameter};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -232,8 +232,7 @@ impl Term {
 /// Returns a machine's fact in words: `L2 is 512 KiB`.
 fn described(name: Name, fact: &Fact) -> String {
     let value = match fact {
-        Fact::Size(bytes) if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
-        Fact::Size(bytes) => format!("{} KiB", bytes >> 10),
+        Fact::Size(bytes) => binary(*bytes),
         Fact::Number(number) => number.to_string(),
         Fact::Version(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join("."),
         Fact::Word(word) => word.clone(),

@@ -11,6 +11,11 @@ pub fn rfc3339(time: SystemTime) -> String {
     format!("{:.0}", Timestamp::try_from(time).unwrap_or(limit))
 }
 
+/// Returns the day of such a date.
+pub fn day(date: &str) -> &str {
+    date.split('T').next().unwrap_or(date)
+}
+
 /// Formats the current time.
 pub fn now() -> String {
     rfc3339(SystemTime::now())

@@ -21,8 +21,9 @@ Commands:
               exit with 1 if one fails
                 --claim ID              check only this claim; may be repeated
                 --json                  print a JSON array
-                --recorded              run nothing, judge the reference machine's recordings;
-                                        exit with 1 unless every clocked and counted claim holds
+                --recorded              run nothing, judge the recordings: exit with 1 unless
+                                        every clocked and counted claim holds on one machine
+                                        and fails on none
                 --strict                with --recorded: exit with 1 if a bound is loose
   record      measure in rounds, into book/machines/NAME/
                 --bench NAME            measure only this bench; may be repeated

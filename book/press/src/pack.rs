@@ -14,6 +14,7 @@
 
 use crate::model::Error;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -32,6 +33,12 @@ pub struct Pack {
     pub rustc: Option<String>,
     /// The profile and `RUSTFLAGS`.
     pub flags: Option<String>,
+    /// The linker and its version.
+    #[serde(default)]
+    pub linker: Option<String>,
+    /// The versions of the allocators and peers that the benches compare with, by crate.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
 }
 
 impl Pack {

@@ -81,6 +81,21 @@ impl Project {
         self.book().join("machines")
     }
 
+    /// Returns the name of the machine whose numbers the prose quotes, as `book.toml` has it:
+    ///
+    /// ```toml
+    /// [preprocessor.press]
+    /// reference = "NAME"
+    /// ```
+    ///
+    /// Without it, or without a recording of that machine, it is the first by name.
+    pub fn reference(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.book().join("book.toml")).ok()?;
+        let config: toml::Table = text.parse().ok()?;
+        let reference = config.get("preprocessor")?.get("press")?.get("reference")?;
+        reference.as_str().map(str::to_string)
+    }
+
     /// Returns `book/machines/NAME/`.
     pub fn machine(&self, name: &str) -> PathBuf {
         self.machines().join(name)

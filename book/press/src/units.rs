@@ -73,6 +73,15 @@ pub fn parameter(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
+/// Formats a size in bytes in the largest binary unit that divides it: `48 KiB`, `300 MiB`.
+pub fn binary(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// Puts a space between a parameter's number and unit: `64KiB` becomes `64 KiB`. Words stay as they
 /// are.
 #[must_use]

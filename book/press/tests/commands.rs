@@ -183,10 +183,10 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let text = fs::read_to_string(&page).unwrap();
     let (before, after) = text.split_once("```claim\nid = \"copy-ring\"").unwrap();
     fs::write(&page, format!("{before}{}", after.split_once("```\n").unwrap().1)).unwrap();
-    miniature.press("check --recorded").exits(0, "5 claims on the reference machine: 5 holds");
+    miniature.press("check --recorded").exits(0, "5 claims on reference: 5 holds");
     miniature
         .press("check --recorded --claim copy-faster")
-        .exits(0, "1 claim on the reference machine: 1 holds");
+        .exits(0, "1 claim on reference: 1 holds");
     miniature.press("check --claim copy-sad").exits(2, "no chapter makes a claim `copy-sad`");
     miniature
         .with("book/src/part/copy.md", "by = 1.5", "by = 1e6", "check --recorded")
@@ -246,6 +246,91 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     miniature
         .with("benches/other.rs", "fn main() {", "fn main() { !", "record --bench other")
         .exits(1, "the benches do not build");
+}
+
+#[test]
+fn every_recorded_machine_has_a_say() {
+    let miniature = Miniature::new();
+    let recording = |bytes: u32| {
+        let benchmark = |group: &str, function: &str, time: u32| {
+            format!(
+                r#""{group}/{function}/1MiB": {{ "group": "{group}", "function": "{function}",
+                   "parameter": "1MiB", "throughput_bytes": 1048576, "median": [{time}, {time}],
+                   "low": [{time}, {time}], "high": [{time}, {time}] }}"#
+            )
+        };
+        format!(
+            r#"{{ "format": 2, "recording": {{ "date": "2026-01-01T00:00:00Z", "commit": null,
+               "modified": null, "rounds": 2, "environment": {{}}, "benchmarks": {{ {}, {}, {}, {} }} }},
+               "counts": {{ "date": "2026-01-01T00:00:00Z", "commit": null,
+               "values": {{ "whole.calls": 1, "bytes.calls": 1048576 }} }} }}"#,
+            benchmark("copy", "whole", 100),
+            benchmark("copy", "bytes", bytes),
+            benchmark("copy_aa", "first", 100),
+            benchmark("copy_aa", "second", 100),
+        )
+    };
+    let record = |machine: &str, text: &str| {
+        let folder = miniature.path("book/machines").join(machine);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("copy.json"), text).unwrap();
+    };
+    let verdicts = || {
+        let said = miniature.press("check --recorded --json --claim copy-faster");
+        let array: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+        (said.code, array[0].clone())
+    };
+    let faster = "check --recorded --claim copy-faster";
+    let benchmarks = |text: &str| text.replace("copy/bytes", "copy/other");
+
+    // Measured on the second machine only, and it holds there.
+    record("reference", &benchmarks(&recording(300)));
+    record("laptop", &recording(300));
+    miniature.press(faster).exits(0, "1 claim on reference: 1 not measured");
+    miniature.press(faster).exits(0, "1 claim on laptop: 1 holds");
+    miniature.press(faster).exits(0, "not measured on reference: copy-faster");
+    let (code, claim) = verdicts();
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        (&claim["reference"], &claim["measured"]),
+        (&"not measured".into(), &"laptop".into())
+    );
+    let machines = serde_json::json!({ "reference": "not measured", "laptop": "holds" });
+    assert_eq!(claim["machines"], machines);
+
+    // Holds on the first, and fails on the second alone.
+    record("reference", &recording(300));
+    record("laptop", &recording(120));
+    miniature
+        .press(faster)
+        .exits(1, "fails               A whole copy is at least 1.5 times as fast.");
+    miniature.press(faster).exits(1, "1 claim on reference: 1 holds");
+    miniature.press(faster).exits(1, "prove it: cargo bench --bench copy");
+    assert_eq!(
+        verdicts().1["machines"],
+        serde_json::json!({ "reference": "holds", "laptop": "fails" })
+    );
+
+    // Undecided on the second: no failure, and listed.
+    record("laptop", &recording(300).replacen("[300, 300]", "[120, 300]", 1));
+    miniature.press(faster).exits(0, "undecided on laptop: copy-faster");
+    // Undecided on both: no machine carries the claim.
+    record("reference", &recording(300).replacen("[300, 300]", "[120, 300]", 1));
+    miniature.press(faster).exits(1, "undecided on reference: copy-faster");
+
+    // A figure that names a variant in vain.
+    record("reference", &recording(300));
+    let page = "book/src/part/copy.md";
+    let said = miniature.with(
+        page,
+        "y = \"throughput\"",
+        "y = \"time\"\nseries = [\"gone\"]",
+        "check --recorded",
+    );
+    said.exits(
+        1,
+        "unknown: no recording has `copy/gone` (reference, 2026-01-01; laptop, 2026-01-01)",
+    );
 }
 
 #[test]

@@ -77,7 +77,10 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
         ("wake-alike", "holds", "not measured"),
     ] {
         let card = card(&page, id);
-        for (machine, verdict) in [("Reference", reference), ("Your machine", here)] {
+        for (machine, verdict) in [
+            ("<a href=\"../machines/reference.html\">reference</a>", reference),
+            ("Your machine", here),
+        ] {
             let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>")).unwrap();
             let (found, _) = rest.split_once("</dd>").unwrap();
             assert!(
@@ -118,14 +121,14 @@ fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
 }
 
 #[test]
-fn figures_show_both_machines_or_say_which_has_no_measurement() {
+fn figures_show_every_machine_or_say_which_has_no_measurement() {
     let site = Site::new("figures");
     site.print().unwrap();
     let page = site.page("part/blocks.html");
     let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
     assert_eq!(figures.len(), 5);
     assert!(
-        figures[0].contains("panels two")
+        figures[0].contains("panels several")
             && figures[0].contains("Your machine</a>: one round only")
     );
     assert!(
@@ -142,6 +145,77 @@ fn figures_show_both_machines_or_say_which_has_no_measurement() {
     assert!(figures[4].contains("Bar chart"));
 }
 
+/// Adds a second recorded machine with other numbers: only limits, in which a system call takes
+/// three times as long, and waking by an eventfd twice as long as by a pipe.
+fn with_laptop(name: &str) -> Site {
+    let site = Site::new(name);
+    let machines = site.root.join("book/machines");
+    fs::create_dir(machines.join("laptop")).unwrap();
+    let text = fs::read_to_string(machines.join("reference/limits.json")).unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let benchmarks = file["recording"]["benchmarks"].as_object_mut().unwrap();
+    let mut extra = benchmarks["limits/syscall"].clone();
+    extra["function"] = "laptops_own".into();
+    benchmarks.insert("limits/laptops_own".to_owned(), extra);
+    let mut scale = |id: &str, factor: f64| {
+        for column in ["median", "low", "high"] {
+            for value in benchmarks[id][column].as_array_mut().unwrap() {
+                *value = (value.as_f64().unwrap() * factor).into();
+            }
+        }
+    };
+    scale("limits/syscall", 3.0);
+    scale("limits_wake/eventfd", 2.5);
+    fs::write(machines.join("laptop/limits.json"), file.to_string()).unwrap();
+    site
+}
+
+#[test]
+fn every_recorded_machine_has_its_line_its_panel_and_its_page() {
+    let site = with_laptop("laptop");
+    site.edit(
+        "book/src/part/below.md",
+        "No number at all",
+        "Its own is {{measured limits/laptops_own}}, the call {{measured limits/syscall}}; no number",
+    );
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let alike = card(&page, "wake-alike");
+    let line = |machine: &str| {
+        let link = format!("<dt><a href=\"../machines/{machine}.html\">{machine}</a></dt>");
+        let (_, rest) = alike.split_once(&link).unwrap_or_else(|| panic!("{machine}: {alike}"));
+        rest.split_once("</div>").unwrap().0
+    };
+    assert!(line("reference").contains("</span> holds</span>"), "{alike}");
+    assert!(line("laptop").contains("</span> fails</span>"), "{alike}");
+    assert!(page.contains("<article class=\"claim fails\" id=\"claim-wake-alike\">"), "the worst");
+    let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
+    assert!(figures[3].contains("panels several"));
+    for machine in ["reference", "laptop"] {
+        assert!(figures[3].contains(&format!("<p class=\"machine\">{machine}</p>")), "{machine}");
+        assert!(figures[3].contains(&format!("Time (lower is better), {machine}: value")));
+    }
+
+    let prose = site.page("part/below.html");
+    let on = "<span class=\"on\">on <a href=\"../machines/laptop.html\">laptop</a></span>";
+    let (before, _) = prose.split_once(", the call ").unwrap();
+    assert!(before.ends_with(on), "the page names the machine that is not the reference");
+    assert_eq!(prose.matches(on).count(), 1, "the reference's numbers stand alone");
+    assert!(prose.contains("laptop: <span class=\"measured\">"), "both in the cell of a claim");
+
+    let claims = site.page("claims.html");
+    let (_, row) = claims.split_once("#claim-wake-alike").unwrap();
+    let row = row.split_once("</tr>").unwrap().0;
+    let (_, on_laptop) = row.split_once("<td data-machine=\"laptop\">").unwrap();
+    assert!(on_laptop.contains("</span> fails</span> <span class=\"measured\">0."), "{row}");
+    let machines = site.page("machines.html");
+    assert!(machines.contains("<a href=\"machines/laptop.html\">laptop</a>"));
+    assert!(machines.contains("is from the reference machine, <strong>reference</strong>"));
+    assert_eq!(machines.matches("<td>L1d 32 KiB, L2 1 MiB").count(), 3, "yours, too");
+    assert!(site.page("machines/laptop.html").contains("Example CPU 3000"));
+    assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+}
+
 #[test]
 fn without_any_measurement_the_pages_still_print() {
     let site = Site::new("empty");
@@ -151,7 +225,8 @@ fn without_any_measurement_the_pages_still_print() {
     assert!(page.contains("<p class=\"placeholder\">not measured</p>"));
     assert!(page.contains("<span class=\"measured missing\">not measured</span>"));
     assert!(!page.contains("</span> holds</span>"));
-    assert!(site.page("machines/reference.html").contains("Nothing was clocked on this machine."));
+    assert!(site.page("machines.html").contains("No machine has been recorded yet."));
+    assert!(!site.root.join("book/book/machines").exists());
     assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
 }
 

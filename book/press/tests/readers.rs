@@ -444,10 +444,10 @@ fn the_miniature_is_a_good_book_with_and_without_measurements() {
     let (_folder, project) = miniature();
     assert_eq!(problems(&project), Vec::<String>::new());
     let book = book::load(&project).unwrap();
-    assert!(book.reference.is_empty() && book.here.is_empty() && book.machines.is_empty());
+    assert!(book.here.is_empty() && book.machines.is_empty() && book.unrecorded.is_empty());
     let titles: Vec<&str> = book.pages.iter().map(|page| page.title.as_str()).collect();
     assert_eq!(titles, ["Introduction", "Copying"]);
-    assert!(book.claims().iter().all(|judged| judged.reference.verdict.words() == "not measured"));
+    assert!(book.claims().iter().all(|judged| judged.worst().words() == "not measured"));
 
     record(&project, "reference", "copy");
     record(&project, "laptop", "copy");
@@ -456,7 +456,7 @@ fn the_miniature_is_a_good_book_with_and_without_measurements() {
     let names: Vec<&str> = book.machines.iter().map(|machine| machine.name.as_str()).collect();
     assert_eq!(names, ["reference", "laptop"]);
     let verdicts: Vec<&str> =
-        book.claims().iter().map(|judged| judged.reference.verdict.words()).collect();
+        book.claims().iter().map(|judged| judged.reference().words()).collect();
     assert_eq!(
         verdicts,
         ["not measured", "holds", "holds", "not measured", "holds", "not possible here"]
@@ -481,40 +481,29 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
     for (text, expected) in [
         (
             "{{measured copy/hole/1MiB}}",
-            "unknown: the reference recording of 2026-01-01T00:00:00Z has no `copy/hole/1MiB`",
+            "unknown: no recording has `copy/hole/1MiB` (reference, 2026-01-01)",
         ),
         (
             "{{measured paste/whole/1MiB}}",
             "unknown: no bench in benches/ has the group of `paste/whole/1MiB`",
         ),
-        ("{{ratio copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
-        ("{{percent copy/whole/1MiB copy/whole/2MiB}}", "unknown: the reference recording"),
+        (
+            "{{ratio copy/whole/1MiB copy/whole/2MiB}}",
+            "unknown: no recording has `copy/whole/2MiB`",
+        ),
+        (
+            "{{percent copy/whole/1MiB copy/whole/2MiB}}",
+            "unknown: no recording has `copy/whole/2MiB`",
+        ),
         ("{{counted copy/whole.cells}}", "unknown: the example `copy` had no `whole.cells`"),
         ("{{counted paste/whole.calls}}", "unknown: examples/paste.rs does not exist"),
         (
             "{{crossover copy whole part}}",
-            "unknown: the reference recording of 2026-01-01T00:00:00Z has no `copy/part`",
+            "unknown: no recording has `copy/part` (reference, 2026-01-01)",
         ),
         ("{{claim copied-twice}}", "unknown: no page claims `copied-twice`"),
         ("{{noise paste}}", "unknown: no bench"),
         ("```figure\ngroup = \"paste\"\ny = \"time\"\n```", "unknown: no bench"),
-        ("```figure\ngroup = \"copy_cpu\"\ny = \"time\"\n```", "unknown: the reference recording"),
-        (
-            "```figure\ngroup = \"copy\"\ny = \"time\"\nseries = [\"part\"]\n```",
-            "unknown: the reference recording",
-        ),
-        (
-            &claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 2"),
-            "unknown: the reference recording",
-        ),
-        (
-            &claim("counted = \"copy/whole.cells\"\nequals = 1"),
-            "unknown: the example `copy` had no",
-        ),
-        (
-            &claim("counted = \"copy/whole.calls\"\nthan = \"copy/old.calls\"\nby = 2"),
-            "unknown: the example `copy` had no",
-        ),
         (
             &claim("compiled = \"src/copy.rs#sizes\""),
             "src/copy.rs has no anchor `sizes` with its end",
@@ -552,6 +541,85 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
         twice,
         ["book/src/part/copy.md:7: the id `copy-size` is taken: book/src/intro.md:3"]
     );
+}
+
+#[test]
+fn what_claims_and_figures_name_in_vain_is_listed_and_stops_nothing() {
+    let (_folder, project) = miniature();
+    record(&project, "reference", "copy");
+    let page = project.pages().join("intro.md");
+    let unrecorded = |text: &str| {
+        fs::write(&page, format!("# Introduction\n\n{text}\n")).unwrap();
+        let book = book::load(&project).unwrap_or_else(|e| panic!("{text}: {e}"));
+        book.unrecorded.iter().map(|problem| problem.to_string()).collect::<Vec<_>>()
+    };
+    let claim = |body: &str| format!("```claim\nid = \"x\"\nsays = \"S\"\n{body}\n```");
+    for (text, expected) in [
+        (
+            "```figure\ngroup = \"copy_cpu\"\ny = \"time\"\n```",
+            "no recording has `copy_cpu` (reference, 2026-01-01)",
+        ),
+        (
+            "```figure\ngroup = \"copy\"\ny = \"time\"\nseries = [\"part\"]\n```",
+            "no recording has `copy/part`",
+        ),
+        (
+            &claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 2"),
+            "no recording has `copy/old/1MiB`",
+        ),
+        (
+            &claim("counted = \"copy/whole.cells\"\nequals = 1"),
+            "the example `copy` had no `whole.cells` when it was recorded",
+        ),
+        (
+            &claim("counted = \"copy/whole.calls\"\nthan = \"copy/old.calls\"\nby = 2"),
+            "the example `copy` had no `old.calls`",
+        ),
+    ] {
+        let found = unrecorded(text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        let expected = format!("book/src/intro.md:3: unknown: {expected}");
+        assert!(found[0].starts_with(&expected), "{text}\n  gave {}", found[0]);
+    }
+    // Another machine's recording has the benchmark.
+    let path = record(&project, "laptop", "copy");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("copy/bytes/1MiB", "copy/old/1MiB")).unwrap();
+    let text = claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 1.5");
+    assert_eq!(unrecorded(&text), Vec::<String>::new());
+    let book = book::load(&project).unwrap();
+    let judged = book.claims().swap_remove(0);
+    assert_eq!((judged.reference().words(), judged.worst().words()), ("not measured", "holds"));
+    assert!(judged.stands());
+}
+
+#[test]
+fn prose_takes_its_numbers_from_the_first_machine_that_has_them() {
+    let (_folder, project) = miniature();
+    record(&project, "reference", "copy");
+    let path = record(&project, "laptop", "copy");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("copy/bytes/1MiB", "copy/old/1MiB")).unwrap();
+    let book = book::load(&project).unwrap();
+    let from = |id: &str| {
+        let (machine, known) = book.first(|machine| machine.time(id));
+        (machine.map(|machine| machine.name.clone()), known.measured().is_some())
+    };
+    assert_eq!(from("copy/whole/1MiB"), (Some("reference".to_string()), true));
+    assert_eq!(from("copy/old/1MiB"), (Some("laptop".to_string()), true));
+    assert_eq!(from("copy/ring"), (Some("reference".to_string()), false), "the reason why not");
+    assert_eq!(from("copy/none/1MiB"), (None, false));
+    assert!(book.is_reference(&book.machines[0]) && !book.is_reference(&book.machines[1]));
+
+    // Which machine is the reference is a matter of the book's settings alone.
+    let names = |config: &str| {
+        fs::write(project.book().join("book.toml"), config).unwrap();
+        let machines = Machine::all(&project).unwrap();
+        machines.into_iter().map(|machine| machine.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("[preprocessor.press]\nreference = \"reference\""), ["reference", "laptop"]);
+    assert_eq!(names("[book]"), ["laptop", "reference"]);
+    assert_eq!(names("[preprocessor.press]\nreference = \"gone\""), ["laptop", "reference"]);
 }
 
 #[test]

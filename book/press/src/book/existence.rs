@@ -2,6 +2,7 @@
 
 use crate::chapter::Page;
 use crate::chapter::anchor::anchored;
+use crate::date::day;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
 use crate::model::{Block, CountBound, Figure, Inline, Place, Problem, Proof, Times, YAxis};
@@ -10,103 +11,119 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Looks for everything that pages refer to: always among the files, and in the reference
-/// recordings as far as there are any. A bench without a recording is no fault; its numbers are
-/// printed as not measured.
+/// Looks for everything that pages refer to: always among the files, and in the recordings as far
+/// as there are any. A bench without a recording is no fault; its numbers are printed as not
+/// measured.
 pub(super) struct References<'a> {
     project: &'a Project,
-    reference: &'a Machine,
+    machines: &'a [Machine],
     benches: Vec<String>,
     examples: BTreeSet<String>,
     claims: BTreeSet<String>,
 }
 
+/// The faults of all pages.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// Faults that keep the book from being printed.
+    pub wrong: Vec<Problem>,
+    /// Names in claims and figures that no recording has.
+    pub unrecorded: Vec<Problem>,
+}
+
+/// The faults of one block or reference.
+#[derive(Default)]
+struct Faults {
+    wrong: Vec<String>,
+    unrecorded: Vec<String>,
+}
+
 impl<'a> References<'a> {
     pub(super) fn new(
         project: &'a Project,
-        reference: &'a Machine,
+        machines: &'a [Machine],
         pages: &[Page],
     ) -> References<'a> {
         let examples = project.examples().into_iter().collect();
         let claims = pages.iter().flat_map(Page::claims).map(|claim| claim.id.clone()).collect();
-        References { project, reference, benches: project.benches(), examples, claims }
+        References { project, machines, benches: project.benches(), examples, claims }
     }
 
-    /// Returns a problem for each thing that `pages` refer to and that does not exist.
-    pub(super) fn check(&self, pages: &[Page]) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    /// Returns a problem for each thing that `pages` refer to and that does not exist. Prose cannot
+    /// do without its numbers; claims and figures say that something is not measured.
+    pub(super) fn check(&self, pages: &[Page]) -> Findings {
+        let mut found = Findings::default();
         let mut ids: BTreeMap<&str, &Place> = BTreeMap::new();
         for page in pages {
             for block in &page.blocks {
-                let (place, wrong) = match &block.item {
+                let (place, faults) = match &block.item {
                     Block::Claim(claim) => {
-                        let mut wrong = self.proof(&claim.proof);
+                        let mut faults = self.proof(&claim.proof);
                         if let Some(first) = ids.insert(&claim.id, &claim.place) {
-                            wrong.push(format!("the id `{}` is taken: {first}", claim.id));
+                            let taken = format!("the id `{}` is taken: {first}", claim.id);
+                            faults.wrong.push(taken);
                         }
-                        (&claim.place, wrong)
+                        (&claim.place, faults)
                     }
                     Block::Figure(figure) => (&figure.place, self.figure(figure)),
                 };
-                problems.extend(
-                    wrong.into_iter().map(|message| Problem { place: place.clone(), message }),
-                );
+                found.wrong.extend(problems(place, faults.wrong));
+                found.unrecorded.extend(problems(place, faults.unrecorded));
             }
             for inline in &page.inlines {
                 let line = page.markdown[..inline.range.start].matches('\n').count() + 1;
                 let place = Place { page: Path::new("book/src").join(&page.path), line };
-                let wrong = self.inline(&inline.item);
-                problems.extend(
-                    wrong.into_iter().map(|message| Problem { place: place.clone(), message }),
-                );
+                let faults = self.inline(&inline.item);
+                found.wrong.extend(problems(&place, faults.wrong));
+                found.wrong.extend(problems(&place, faults.unrecorded));
             }
         }
-        problems.sort();
-        problems
+        found.wrong.sort();
+        found.unrecorded.sort();
+        found
     }
 
     /// Checks what a claim's proof refers to.
-    fn proof(&self, proof: &Proof) -> Vec<String> {
+    fn proof(&self, proof: &Proof) -> Faults {
+        let mut faults = Faults::default();
         match proof {
             Proof::Compiled { file, anchor } => {
-                self.anchor(file, anchor).err().into_iter().collect()
+                faults.wrong.extend(self.anchor(file, anchor).err());
             }
             // Only running a model tells if it exists: `check` takes a missing one for a failure.
-            Proof::Explored { .. } => Vec::new(),
+            Proof::Explored { .. } => {}
             Proof::Clocked(clocked) => {
-                let mut wrong = self.all_ids(&clocked.ids().collect::<Vec<_>>());
-                wrong.extend(self.one_bench(&clocked.over, &clocked.under).err());
-                wrong
+                self.benchmarks(clocked.ids(), &mut faults);
+                faults.wrong.extend(self.one_bench(&clocked.over, &clocked.under).err());
             }
-            Proof::Counted(counts) | Proof::Observed(counts) => counts
-                .iter()
-                .flat_map(|count| {
-                    let other = match &count.bound {
-                        CountBound::FewerThan { example, key, .. } => Some((example, key)),
-                        _ => None,
-                    };
-                    [Some((&count.example, &count.key)), other]
-                })
-                .flatten()
-                .filter_map(|(example, key)| self.count(example, key).err())
-                .collect(),
+            Proof::Counted(counts) | Proof::Observed(counts) => {
+                for count in counts {
+                    self.count(&count.example, &count.key, &mut faults);
+                    if let CountBound::FewerThan { example, key, .. } = &count.bound {
+                        self.count(example, key, &mut faults);
+                    }
+                }
+            }
         }
+        faults
     }
 
     /// Checks what a figure refers to.
-    fn figure(&self, figure: &Figure) -> Vec<String> {
+    fn figure(&self, figure: &Figure) -> Faults {
+        let mut faults = Faults::default();
         let group = &figure.group;
         if let Err(wrong) = self.bench(group) {
-            return vec![wrong];
+            faults.wrong.push(wrong);
+            return faults;
         }
-        let mut wrong = Vec::new();
-        let members = self.reference.group(group);
+        let members: Vec<_> =
+            self.machines.iter().flat_map(|machine| machine.group(group)).collect();
         if members.is_empty() {
-            wrong.extend(self.missing(group));
-            return wrong;
+            faults.unrecorded.extend(self.missing(group));
+            return faults;
         }
         for function in figure.series.iter().chain(&figure.baseline) {
-            wrong.extend(self.function(group, function).err());
+            faults.unrecorded.extend(self.missing_function(group, function));
         }
         if figure.y == YAxis::Throughput
             && let Some((id, _)) = members.iter().find(|(_, member)| {
@@ -116,63 +133,61 @@ impl<'a> References<'a> {
                     && member.throughput_bytes.or(member.throughput_elements).is_none()
             })
         {
-            wrong.push(format!("`{id}` was recorded without a throughput"));
+            faults.wrong.push(format!("`{id}` was recorded without a throughput"));
         }
-        wrong
+        faults
     }
 
     /// Checks what a reference in prose refers to.
-    fn inline(&self, inline: &Inline) -> Vec<String> {
+    fn inline(&self, inline: &Inline) -> Faults {
+        let mut faults = Faults::default();
         match inline {
             Inline::Measured { id, throughput } => {
-                let mut wrong = self.all_ids(&[id]);
-                if *throughput && wrong.is_empty() {
-                    wrong.extend(self.has_throughput(id).err());
+                self.benchmarks([id], &mut faults);
+                if *throughput {
+                    faults.wrong.extend(self.without_throughput(id));
                 }
-                wrong
             }
-            Inline::Counted { example, key } => {
-                self.count(example, key).err().into_iter().collect()
-            }
-            Inline::Ratio { a, b } => self.all_ids(&[a, b]),
+            Inline::Counted { example, key } => self.count(example, key, &mut faults),
+            Inline::Ratio { a, b } => self.benchmarks([a, b], &mut faults),
             Inline::Difference { a, b } => {
                 let times = Times::Difference(a.clone(), b.clone());
-                let mut wrong = self.all_ids(&[a, b]);
-                wrong.extend(self.one_bench(&times, &times).err());
-                wrong
+                self.benchmarks([a, b], &mut faults);
+                faults.wrong.extend(self.one_bench(&times, &times).err());
             }
             Inline::Share { part, whole } => {
-                let mut wrong = self.all_ids(&part.ids().chain(whole.ids()).collect::<Vec<_>>());
-                wrong.extend(self.one_bench(part, whole).err());
-                wrong
+                self.benchmarks(part.ids().chain(whole.ids()), &mut faults);
+                faults.wrong.extend(self.one_bench(part, whole).err());
             }
             Inline::Percent { a, b } => {
-                let mut wrong = self.all_ids(&[a, b]);
-                if wrong.is_empty() {
-                    wrong.extend([a, b].iter().filter_map(|id| self.has_throughput(id).err()));
-                }
-                wrong
+                self.benchmarks([a, b], &mut faults);
+                faults.wrong.extend([a, b].iter().filter_map(|id| self.without_throughput(id)));
             }
             Inline::Crossover { group, a, b } => match self.bench(group) {
-                Err(wrong) => vec![wrong],
-                Ok(()) => [a, b].iter().filter_map(|f| self.function(group, f).err()).collect(),
+                Err(wrong) => faults.wrong.push(wrong),
+                Ok(()) => faults
+                    .unrecorded
+                    .extend([a, b].iter().filter_map(|f| self.missing_function(group, f))),
             },
-            Inline::Claim { id } => match self.claims.contains(id) {
-                true => Vec::new(),
-                false => vec![format!("unknown: no page claims `{id}`")],
-            },
+            Inline::Claim { id } => {
+                if !self.claims.contains(id) {
+                    faults.wrong.push(format!("unknown: no page claims `{id}`"));
+                }
+            }
             Inline::Noise { bench } => {
                 let group = format!("{bench}_aa");
                 match self.bench(bench) {
-                    Err(wrong) => vec![wrong],
-                    Ok(()) => ["first", "second"]
-                        .iter()
-                        .filter_map(|function| self.function(&group, function).err())
-                        .collect(),
+                    Err(wrong) => faults.wrong.push(wrong),
+                    Ok(()) => faults.unrecorded.extend(
+                        ["first", "second"]
+                            .iter()
+                            .filter_map(|function| self.missing_function(&group, function)),
+                    ),
                 }
             }
-            Inline::Quoted { .. } => Vec::new(),
+            Inline::Quoted { .. } => {}
         }
+        faults
     }
 
     /// Checks that the group of `id` has a bench.
@@ -200,60 +215,75 @@ impl<'a> References<'a> {
     }
 
     /// Checks that each of `ids` has a bench, and a benchmark if its bench was recorded.
-    fn all_ids(&self, ids: &[&String]) -> Vec<String> {
-        ids.iter()
-            .filter_map(|id| match self.bench(id) {
-                Err(wrong) => Some(wrong),
-                Ok(()) => match self.reference.benchmark(id) {
-                    Known::NotMeasured => self.missing(id),
-                    Known::Measured(_) | Known::NotPossible(_) => None,
-                },
-            })
-            .collect()
-    }
-
-    /// Returns the problem with an `id` that the reference machine's recording of its bench lacks.
-    /// There is none without a recording, or if the machine has a reason.
-    fn missing(&self, id: &str) -> Option<String> {
-        let recording = self.reference.recording(id)?;
-        match recording.why_not(id) {
-            Some(_) => None,
-            None => Some(format!(
-                "unknown: the reference recording of {} has no `{id}`",
-                recording.date
-            )),
-        }
-    }
-
-    /// Checks that a recorded group has the function.
-    fn function(&self, group: &str, function: &str) -> Result<(), String> {
-        let members = self.reference.group(group);
-        if members.iter().any(|(_, member)| member.function.as_deref() == Some(function)) {
-            return Ok(());
-        }
-        self.missing(&format!("{group}/{function}")).map_or(Ok(()), Err)
-    }
-
-    /// Checks that a recorded benchmark has a throughput.
-    fn has_throughput(&self, id: &str) -> Result<(), String> {
-        match self.reference.benchmark(id) {
-            Known::Measured(b) if b.throughput_bytes.or(b.throughput_elements).is_none() => {
-                Err(format!("`{id}` was recorded without a throughput"))
+    fn benchmarks<'b>(&self, ids: impl IntoIterator<Item = &'b String>, faults: &mut Faults) {
+        for id in ids {
+            match self.bench(id) {
+                Err(wrong) => faults.wrong.push(wrong),
+                Ok(()) => faults.unrecorded.extend(self.missing(id)),
             }
-            _ => Ok(()),
         }
+    }
+
+    /// Returns the problem with a benchmark or group that every recording of its bench lacks. There
+    /// is none without a recording, or if a machine has a reason.
+    fn missing(&self, id: &str) -> Option<String> {
+        let recordings: Vec<_> = self
+            .machines
+            .iter()
+            .filter_map(|machine| Some((machine, machine.recording(id)?)))
+            .collect();
+        let known = recordings.iter().any(|(machine, recording)| {
+            !matches!(machine.benchmark(id), Known::NotMeasured)
+                || !machine.group(id).is_empty()
+                || recording.why_not(id).is_some()
+        });
+        if known || recordings.is_empty() {
+            return None;
+        }
+        let dates: Vec<String> = recordings
+            .iter()
+            .map(|(machine, recording)| format!("{}, {}", machine.name, day(&recording.date)))
+            .collect();
+        Some(format!("unknown: no recording has `{id}` ({})", dates.join("; ")))
+    }
+
+    /// Returns the problem with a function of a group that was recorded without it.
+    fn missing_function(&self, group: &str, function: &str) -> Option<String> {
+        let has = |machine: &Machine| {
+            machine
+                .group(group)
+                .iter()
+                .any(|(_, member)| member.function.as_deref() == Some(function))
+        };
+        if self.machines.iter().any(has) {
+            return None;
+        }
+        self.missing(&format!("{group}/{function}"))
+    }
+
+    /// Returns the problem with a benchmark that was recorded without a throughput.
+    fn without_throughput(&self, id: &str) -> Option<String> {
+        let lacks = self.machines.iter().any(|machine| match machine.benchmark(id) {
+            Known::Measured(b) => b.throughput_bytes.or(b.throughput_elements).is_none(),
+            Known::NotPossible(_) | Known::NotMeasured => false,
+        });
+        lacks.then(|| format!("`{id}` was recorded without a throughput"))
     }
 
     /// Checks that the example exists, and has the key if it was recorded.
-    fn count(&self, example: &str, key: &str) -> Result<(), String> {
+    fn count(&self, example: &str, key: &str, faults: &mut Faults) {
         if !self.examples.contains(example) {
-            return Err(format!("unknown: examples/{example}.rs does not exist"));
+            faults.wrong.push(format!("unknown: examples/{example}.rs does not exist"));
+            return;
         }
-        match self.reference.counts.get(example) {
-            Some(counts) if !counts.values.contains_key(key) => Err(format!(
-                "unknown: the example `{example}` had no `{key}` in the reference recording"
-            )),
-            _ => Ok(()),
+        let mut counted =
+            self.machines.iter().filter(|m| m.counts.contains_key(example)).peekable();
+        if counted.peek().is_some()
+            && counted.all(|machine| machine.count(example, key) == Known::NotMeasured)
+        {
+            let unknown =
+                format!("unknown: the example `{example}` had no `{key}` when it was recorded");
+            faults.unrecorded.push(unknown);
         }
     }
 
@@ -269,6 +299,11 @@ impl<'a> References<'a> {
         }
         Err(format!("the anchor `{anchor}` of {} asserts nothing at compile time", file.display()))
     }
+}
+
+/// Returns messages as problems at one place.
+fn problems(place: &Place, messages: Vec<String>) -> impl Iterator<Item = Problem> {
+    messages.into_iter().map(|message| Problem { place: place.clone(), message })
 }
 
 /// Returns `true` if any of `lines` is an assertion that the compiler checks.

@@ -4,8 +4,8 @@ mod existence;
 
 use crate::chapter::{Page, pages};
 use crate::ids::owner;
-use crate::machine::Machine;
-use crate::model::{Block, Claim, Error, Judgement, Proof};
+use crate::machine::{Known, Machine};
+use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
 use existence::References;
@@ -15,12 +15,13 @@ use existence::References;
 pub struct Book {
     /// In the order of SUMMARY.md.
     pub pages: Vec<Page>,
-    /// The machine that the book's own numbers are from; empty if it has no recording.
-    pub reference: Machine,
-    /// The reader's machine; empty if nothing was measured.
-    pub here: Machine,
     /// Every recorded machine except the reader's, the reference first.
     pub machines: Vec<Machine>,
+    /// The reader's machine; empty if nothing was measured.
+    pub here: Machine,
+    /// Benchmarks and counts that claims and figures name and no recording has: a measurement that
+    /// is still to be made, or a name that is wrong.
+    pub unrecorded: Vec<Problem>,
 }
 
 /// A claim with its page and its verdicts.
@@ -30,10 +31,19 @@ pub struct Judged<'a> {
     pub page: &'a Page,
     /// The claim.
     pub claim: &'a Claim,
-    /// The judgement on the reference machine.
-    pub reference: Judgement,
+    /// The judgements on the recorded machines, in the order of [`Book::machines`].
+    pub recorded: Vec<OnMachine<'a>>,
     /// The judgement on the reader's machine.
     pub here: Judgement,
+}
+
+/// A judgement with the recorded machine that it is about.
+#[derive(Clone, Debug)]
+pub struct OnMachine<'a> {
+    /// The machine.
+    pub machine: &'a Machine,
+    /// The judgement.
+    pub judgement: Judgement,
 }
 
 /// Reads the whole book and checks every reference in it.
@@ -44,15 +54,12 @@ pub struct Judged<'a> {
 pub fn load(project: &Project) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
-    let book = Book {
-        pages,
-        here: Machine::here(project)?,
-        machines: Machine::all(project)?,
-        reference: Machine::load(&project.machine("reference"))?
-            .unwrap_or_else(|| Machine::new("reference")),
-    };
-    let problems = References::new(project, &book.reference, &book.pages).check(&book.pages);
-    if problems.is_empty() { Ok(book) } else { Err(Error::Book(problems)) }
+    let machines = Machine::all(project)?;
+    let found = References::new(project, &machines, &pages).check(&pages);
+    if !found.wrong.is_empty() {
+        return Err(Error::Book(found.wrong));
+    }
+    Ok(Book { pages, machines, here: Machine::here(project)?, unrecorded: found.unrecorded })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -77,9 +84,73 @@ impl Book {
             .map(|(page, claim)| Judged {
                 page,
                 claim,
-                reference: judge::judge(claim, &self.reference),
+                recorded: self
+                    .machines
+                    .iter()
+                    .map(|machine| OnMachine { machine, judgement: judge::judge(claim, machine) })
+                    .collect(),
                 here: judge::judge(claim, &self.here),
             })
             .collect()
+    }
+
+    /// Answers a question by the first recorded machine that measured it. If none did, the answer
+    /// is the first reason why not. The machine is `None` if it is not known to any.
+    pub fn first<'a, T>(
+        &'a self,
+        question: impl Fn(&'a Machine) -> Known<T>,
+    ) -> (Option<&'a Machine>, Known<T>) {
+        let mut answer = (None, Known::NotMeasured);
+        for machine in &self.machines {
+            match question(machine) {
+                Known::Measured(value) => return (Some(machine), Known::Measured(value)),
+                Known::NotPossible(why) if answer.0.is_none() => {
+                    answer = (Some(machine), Known::NotPossible(why));
+                }
+                Known::NotPossible(_) | Known::NotMeasured => {}
+            }
+        }
+        answer
+    }
+
+    /// Returns `true` if `machine` is the one whose numbers the prose quotes without naming it.
+    pub fn is_reference(&self, machine: &Machine) -> bool {
+        self.machines.first().is_some_and(|reference| reference.name == machine.name)
+    }
+}
+
+impl Judged<'_> {
+    /// Returns the verdict on the reference machine.
+    pub fn reference(&self) -> &Verdict {
+        self.recorded.first().map_or(&Verdict::NotMeasured, |on| &on.judgement.verdict)
+    }
+
+    /// Returns the worst verdict of all recorded machines: a failure, otherwise a doubt, otherwise
+    /// a success. Machines that have no result do not count unless all are like that.
+    pub fn worst(&self) -> &Verdict {
+        let verdicts = self.recorded.iter().map(|on| &on.judgement.verdict);
+        verdicts.min_by_key(|verdict| rank(verdict)).unwrap_or(&Verdict::NotMeasured)
+    }
+
+    /// Returns `true` if the claim holds on a recorded machine and fails on none. If it holds on
+    /// none, a doubt with a reason is no fault of the claim: the reason is in the recording.
+    pub fn stands(&self) -> bool {
+        let mut found = self.recorded.iter().map(|on| &on.judgement);
+        let fails = found.clone().any(|judgement| judgement.verdict == Verdict::Fails);
+        let excused = |j: &Judgement| j.verdict == Verdict::Holds || j.reason.is_some();
+        !fails && found.any(excused)
+    }
+}
+
+/// Returns a verdict's place among those of several machines, the worst first.
+fn rank(verdict: &Verdict) -> usize {
+    match verdict {
+        Verdict::Fails => 0,
+        Verdict::Undecided => 1,
+        Verdict::Holds => 2,
+        Verdict::NotSeen => 3,
+        Verdict::DoesNotApply(_) => 4,
+        Verdict::NotPossible(_) => 5,
+        Verdict::NotMeasured => 6,
     }
 }

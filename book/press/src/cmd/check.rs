@@ -2,11 +2,12 @@
 
 use crate::book::{self, Judged};
 use crate::ids::slashed;
+use crate::machine::HERE;
 use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::{examples, family, loose, proofs};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -17,7 +18,7 @@ pub struct Options {
     pub claims: Vec<String>,
     /// Print a JSON array instead of a list.
     pub json: bool,
-    /// Run nothing: judge only what the reference machine recorded.
+    /// Run nothing: judge only what the recorded machines found.
     pub recorded: bool,
     /// With `recorded`: a loose bound fails the check.
     pub strict: bool,
@@ -25,7 +26,8 @@ pub struct Options {
 
 /// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails
 /// here, and every example and model ran. With `recorded`, every clocked and counted claim must
-/// hold on the reference machine instead.
+/// hold on a recorded machine and fail on none instead, and recordings must have all that claims
+/// and figures name.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
     let mut wanted: Vec<Claim> =
@@ -55,6 +57,12 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
         eprintln!("{trouble}");
     }
     let mut bad = claims.iter().any(|claim| against(claim, options.recorded));
+    if options.recorded && options.claims.is_empty() {
+        for problem in &book.unrecorded {
+            eprintln!("{problem}");
+            bad = true;
+        }
+    }
     if options.recorded {
         let claims: Vec<&Claim> = claims.iter().map(|judged| judged.claim).collect();
         let loose = loose::problems(&claims, &book.machines);
@@ -69,19 +77,12 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     Ok(!bad && troubles.is_empty())
 }
 
-/// Returns `true` if a claim's verdict is a reason to exit with 1.
+/// Returns `true` if a claim's verdicts are a reason to exit with 1.
 fn against(judged: &Judged<'_>, recorded: bool) -> bool {
     match judged.claim.proof {
         _ if !recorded => judged.here.verdict == Verdict::Fails,
-        Proof::Clocked(_) | Proof::Counted(_) | Proof::Observed(_) => {
-            // A reason is in the recording, or in what it lacks, and not in the claim.
-            let has_reason = judged.reference.reason.is_some()
-                || matches!(judged.reference.verdict, Verdict::DoesNotApply(_));
-            judged.reference.verdict != Verdict::Holds && !has_reason
-        }
-        Proof::Compiled { .. } | Proof::Explored { .. } => {
-            judged.reference.verdict == Verdict::Fails
-        }
+        Proof::Clocked(_) | Proof::Counted(_) | Proof::Observed(_) => !judged.stands(),
+        Proof::Compiled { .. } | Proof::Explored { .. } => *judged.worst() == Verdict::Fails,
     }
 }
 
@@ -113,21 +114,27 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (CheckFile, Vec<Erro
     (proved, troubles)
 }
 
-/// Formats the claims as a JSON array with an object for each. `value` and `interval` are this
-/// machine's, or the reference's if this one has none; `measured` says which.
+/// Formats the claims as a JSON array with an object for each. `reference` is the verdict on the
+/// reference machine. `value` and `interval` are this machine's, or those of the first recorded
+/// machine that has them; `measured` says which.
 fn print_json(claims: &[Judged<'_>]) -> String {
     let objects: Vec<Value> = claims
         .iter()
         .map(|judged| {
-            let (measured, estimate) = match (judged.here.value, judged.reference.value) {
-                (Some(value), _) => (Some("here"), Some(value)),
-                (None, Some(value)) => (Some("reference"), Some(value)),
-                (None, None) => (None, None),
-            };
-            let reason = |judgement: &Judgement| {
-                let reason = judgement.verdict.reason().or(judgement.reason.as_deref());
-                reason.map(str::to_owned)
-            };
+            let recorded = judged.recorded.iter();
+            let all: Vec<(&str, &Judgement)> = [(HERE, &judged.here)]
+                .into_iter()
+                .chain(recorded.map(|on| (on.machine.name.as_str(), &on.judgement)))
+                .collect();
+            let measured = all.iter().find_map(|(name, found)| Some((*name, found.value?)));
+            let estimate = measured.map(|(_, estimate)| estimate);
+            let reason = all.iter().find_map(|(_, judgement)| {
+                judgement.verdict.reason().or(judgement.reason.as_deref())
+            });
+            let machines: Map<String, Value> = all[1..]
+                .iter()
+                .map(|(name, judgement)| (name.to_string(), judgement.verdict.words().into()))
+                .collect();
             json!({
                 "id": judged.claim.id,
                 "chapter": slashed(&judged.page.path),
@@ -137,20 +144,16 @@ fn print_json(claims: &[Judged<'_>]) -> String {
                 "value": estimate.map(|e| e.value),
                 "interval": estimate.map(|e| [e.low, e.high]),
                 "rounds": estimate.map(|e| e.rounds),
-                "measured": measured,
-                "reference": judged.reference.verdict.words(),
+                "measured": measured.map(|(name, _)| name),
+                "reference": judged.reference().words(),
+                "machines": machines,
                 "here": judged.here.verdict.words(),
                 "found": judged.here.found,
-                "reason": reason(&judged.here).or_else(|| reason(&judged.reference)),
+                "reason": reason,
             })
         })
         .collect();
     format!("{:#}", Value::Array(objects))
-}
-
-/// Returns the judgement to list: the reference machine's if `recorded`, otherwise this machine's.
-fn shown<'a>(judged: &'a Judged<'_>, recorded: bool) -> &'a Judgement {
-    if recorded { &judged.reference } else { &judged.here }
 }
 
 /// Formats the claims as a list by chapter, with the totals below.
@@ -158,35 +161,86 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     let mut text = String::new();
     for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
         text += &format!("{}\n", slashed(&chapter[0].page.path));
-        for claim in chapter {
-            let Judgement { verdict, found, .. } = shown(claim, recorded);
-            let (kind, words) = (claim.claim.kind(), verdict.words());
-            text += &format!("  {words:<19} {} ({})\n", claim.claim.says, claim.claim.id);
-            text += &format!("  {:<19} {kind}: {found}", "");
-            if !recorded {
-                text += &format!("; reference: {}", claim.reference.verdict.words());
+        for judged in chapter {
+            let words = if recorded { judged.worst() } else { &judged.here.verdict }.words();
+            text += &format!("  {words:<19} {} ({})\n", judged.claim.says, judged.claim.id);
+            let found = if recorded { String::new() } else { format!(": {}", judged.here.found) };
+            text += &format!("  {:<19} {}{found}", "", judged.claim.kind());
+            for on in &judged.recorded {
+                let (name, verdict) = (&on.machine.name, on.judgement.verdict.words());
+                text += &match recorded {
+                    true => format!("; {name}: {verdict}, {}", on.judgement.found),
+                    false => format!("; {name}: {verdict}"),
+                };
             }
-            if against(claim, recorded) {
-                let label = match claim.claim.proof {
+            if against(judged, recorded) {
+                let label = match judged.claim.proof {
                     Proof::Observed(_) => "see it",
                     _ => "prove it",
                 };
-                text += &format!("\n  {:<19} {label}: {}", "", claim.claim.command());
+                text += &format!("\n  {:<19} {label}: {}", "", judged.claim.command());
             }
             text += "\n";
         }
         text += "\n";
     }
-    let totals = Verdict::tally(claims.iter().map(|claim| &shown(claim, recorded).verdict));
-    let totals: Vec<String> = totals.iter().map(|(words, n)| format!("{n} {words}")).collect();
-    let machine = if recorded { "on the reference machine" } else { "here" };
-    text += &match claims.len() {
+    text + &if recorded { recorded_totals(claims) } else { here_totals(claims) }
+}
+
+/// Formats the number of claims with each verdict here.
+fn here_totals(claims: &[Judged<'_>]) -> String {
+    totals("here", claims, |judged| &judged.here)
+}
+
+/// Formats the number of claims with each verdict on each recorded machine, and the ids of those
+/// that no machine decides.
+fn recorded_totals(claims: &[Judged<'_>]) -> String {
+    let machines = claims.first().map_or(0, |judged| judged.recorded.len());
+    let mut lines: Vec<String> = (0..machines)
+        .map(|i| {
+            let machine = format!("on {}", claims[0].recorded[i].machine.name);
+            totals(&machine, claims, |judged| &judged.recorded[i].judgement)
+        })
+        .collect();
+    if machines == 0 {
+        lines.push("no machine is recorded".to_string());
+    }
+    let open = claims.iter().flat_map(|judged| {
+        judged.recorded.iter().map(move |on| (&on.judgement.verdict, &on.machine.name, judged))
+    });
+    let mut by_words: Vec<(String, Vec<&str>)> = Vec::new();
+    for (verdict, machine, judged) in open {
+        if !matches!(verdict, Verdict::Undecided | Verdict::NotMeasured) {
+            continue;
+        }
+        let heading = format!("{} on {machine}", verdict.words());
+        match by_words.iter_mut().find(|(known, _)| *known == heading) {
+            Some((_, ids)) => ids.push(&judged.claim.id),
+            None => by_words.push((heading, vec![&judged.claim.id])),
+        }
+    }
+    lines.extend(by_words.iter().map(|(heading, ids)| format!("{heading}: {}", ids.join(", "))));
+    lines.join("\n")
+}
+
+/// Formats the number of claims with each verdict on one machine, and the error of all clocked ones
+/// together.
+fn totals<'a>(
+    machine: &str,
+    claims: &'a [Judged<'_>],
+    of: impl Fn(&'a Judged<'_>) -> &'a Judgement,
+) -> String {
+    let parts: Vec<String> = Verdict::tally(claims.iter().map(|judged| &of(judged).verdict))
+        .iter()
+        .map(|(words, n)| format!("{n} {words}"))
+        .collect();
+    let mut text = match claims.len() {
         0 => "no claims".to_string(),
-        1 => format!("1 claim {machine}: {}", totals.join(", ")),
-        n => format!("{n} claims {machine}: {}", totals.join(", ")),
+        1 => format!("1 claim {machine}: {}", parts.join(", ")),
+        n => format!("{n} claims {machine}: {}", parts.join(", ")),
     };
-    let clocked = claims.iter().filter(|claim| matches!(claim.claim.proof, Proof::Clocked(_)));
-    if let Some(error) = family::error(clocked.map(|claim| shown(claim, recorded))) {
+    let clocked = claims.iter().filter(|judged| matches!(judged.claim.proof, Proof::Clocked(_)));
+    if let Some(error) = family::error(clocked.map(of)) {
         text += &format!("\n{error}");
     }
     text

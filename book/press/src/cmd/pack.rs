@@ -67,9 +67,9 @@ pub fn run(project: &Project) -> Result<PathBuf, Error> {
             copy(&from, &folder.join(source))?;
         }
     }
-    let environment = Environment::read(project);
     let (commit, modified) = environment::commit(project);
-    let manifest = Pack { commit, modified, rustc: environment.rustc, flags: environment.flags };
+    let Environment { rustc, flags, linker, versions, .. } = Environment::read(project);
+    let manifest = Pack { commit, modified, rustc, flags, linker, versions };
     let manifest = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
     write(&folder.join(MANIFEST), &manifest)?;
     write(&folder.join("measure"), MEASURE)?;

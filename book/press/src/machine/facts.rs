@@ -1,33 +1,35 @@
 //! The facts of an environment that conditions of claims may name.
 
 use super::environment::Environment;
-use crate::condition::{Fact, Name, size, version};
+use crate::condition::{Fact, Name, version};
 
 impl Environment {
     /// Returns one fact of this environment, or `None` if it was not recorded. The distance of the
     /// two cores belongs to a measurement and not to the environment.
     pub fn fact(&self, name: Name) -> Option<Fact> {
-        let cache = |level: &str| {
-            self.caches.as_ref()?.split(", ").find_map(|cache| {
-                size(cache.strip_prefix(level)?.strip_prefix(' ')?).map(Fact::Size)
-            })
-        };
+        let sizes = self.sizes();
+        let word = |text: &Option<String>| text.clone().map(Fact::Word);
         match name {
-            Name::L1d => cache("L1d"),
-            Name::L2 => cache("L2"),
-            Name::L3 => cache("L3"),
+            Name::L1d => sizes.l1d.map(Fact::Size),
+            Name::L2 => sizes.l2.map(Fact::Size),
+            Name::L3 => sizes.l3.map(Fact::Size),
             Name::Cores => self.cores.map(|cores| Fact::Number(cores as u64)),
             Name::Kernel => {
                 let release = self.kernel.as_ref()?.strip_prefix("Linux ")?;
                 version(release).map(Fact::Version)
             }
-            Name::Libc | Name::Arch | Name::Thp | Name::Cpu | Name::Lines => None,
+            Name::Libc => self.libc.as_ref()?.split(' ').next().map(|w| Fact::Word(w.to_owned())),
+            Name::Arch => word(&self.arch),
+            Name::Thp => word(&self.huge_pages),
+            Name::Cpu => self.processor.as_ref()?.word().map(Fact::Word),
+            Name::Lines => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::environment::{CacheSizes, Processor};
     use super::*;
 
     #[test]
@@ -44,6 +46,21 @@ mod tests {
         assert_eq!(environment.fact(Name::Cores), Some(Fact::Number(2)));
         assert_eq!(environment.fact(Name::Kernel), Some(Fact::Version(vec![6, 12, 3])));
         assert_eq!(environment.fact(Name::Libc), None);
+        let newer = Environment {
+            libc: Some("glibc 2.36".into()),
+            arch: Some("x86_64".into()),
+            huge_pages: Some("madvise".into()),
+            cache_bytes: Some(CacheSizes { l2: Some(2 << 20), ..CacheSizes::default() }),
+            processor: Some(Processor { design: Some("Zen 5".into()), ..Processor::default() }),
+            ..environment
+        };
+        let word = |text: &str| Some(Fact::Word(text.into()));
+        assert_eq!(newer.fact(Name::Libc), word("glibc"));
+        assert_eq!(newer.fact(Name::Arch), word("x86_64"));
+        assert_eq!(newer.fact(Name::Thp), word("madvise"));
+        assert_eq!(newer.fact(Name::Cpu), word("zen5"));
+        assert_eq!(newer.fact(Name::L2), Some(Fact::Size(2 << 20)), "the number, not the text");
+        assert_eq!(newer.fact(Name::L3), Some(Fact::Size(32 << 20)), "only the text has it");
         let nothing = Environment::default();
         assert_eq!((nothing.fact(Name::L2), nothing.fact(Name::Kernel)), (None, None));
     }

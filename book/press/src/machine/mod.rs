@@ -16,4 +16,4 @@ pub use benchmark::Benchmark;
 pub use environment::Environment;
 pub use known::Known;
 pub use recording::{ALL, Counts, ProofRun, Recording};
-pub use recordings::Machine;
+pub use recordings::{HERE, Machine};

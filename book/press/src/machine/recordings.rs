@@ -18,6 +18,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The name of the reader's own machine, whose folder is not part of the book.
+pub const HERE: &str = "here";
+
 /// Everything measured on one machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -83,8 +86,7 @@ impl Machine {
     ///
     /// As [`Machine::load`], or if criterion's results are damaged.
     pub fn here(project: &Project) -> Result<Machine, Error> {
-        let mut here =
-            Machine::load(&project.machine("here"))?.unwrap_or_else(|| Machine::new("here"));
+        let mut here = Machine::load(&project.machine(HERE))?.unwrap_or_else(|| Machine::new(HERE));
         // The load when `cargo bench` began is not on record.
         let now = Environment { load_before: None, ..Environment::read(project) };
         let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
@@ -108,8 +110,7 @@ impl Machine {
         Ok(here)
     }
 
-    /// Returns all machines in `book/machines` except `here`: the reference machine first, then by
-    /// name.
+    /// Returns all machines in `book/machines` except `here`: the reference first, then by name.
     ///
     /// # Errors
     ///
@@ -126,11 +127,14 @@ impl Machine {
         }
         let mut machines = Vec::new();
         for folder in entries(&project.machines())? {
-            if folder.is_dir() && !folder.ends_with("here") {
+            if folder.is_dir() && !folder.ends_with(HERE) {
                 machines.extend(Machine::load(&folder)?);
             }
         }
-        machines.sort_by_key(|machine| (machine.name != "reference", machine.name.clone()));
+        let reference = project.reference();
+        machines.sort_by_key(|machine: &Machine| {
+            (reference.as_ref() != Some(&machine.name), machine.name.clone())
+        });
         Ok(machines)
     }
 

@@ -1,6 +1,8 @@
 //! The card of a claim: its sentence, its verdicts, and the command that proves it.
 
-use super::html::{CLAIMS, class, machine_page, number, rounds, sentence, up, verdict};
+use super::html::{
+    CLAIMS, YOURS, class, machine_link, machine_page, number, rounds, sentence, up, verdict,
+};
 use crate::book::{Book, Judged};
 use crate::machine::Machine;
 use crate::machine::statistics::Quotient;
@@ -15,15 +17,18 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> Markup {
     let up = up(&judged.page.path);
     let anchor = format!("claim-{}", claim.id);
     html! {
-        article class={ "claim " (class(&judged.reference.verdict)) } id=(anchor) {
+        article class={ "claim " (class(judged.worst())) } id=(anchor) {
             p class="kind" {
                 a href={ (up) (CLAIMS) ".html" } { (claim.kind()) }
                 " " a class="self" href={ "#" (anchor) } { (claim.id) }
             }
             p class="says" { (sentence(&claim.says)) }
             dl {
-                (row("Reference", &judged.reference, note(judged, &book.reference, &up)))
-                (row("Your machine", &judged.here, note(judged, &book.here, &up)))
+                @for on in &judged.recorded {
+                    @let note = note(judged, on.machine, &up);
+                    (row(&machine_link(on.machine, &up), &on.judgement, note))
+                }
+                (row(&html! { (YOURS) }, &judged.here, note(judged, &book.here, &up)))
                 @if let Some(condition) = &claim.condition {
                     div { dt { "Where" } dd { code { (condition) } } }
                 }
@@ -45,7 +50,7 @@ fn prove(proof: &Proof) -> &'static str {
 }
 
 /// Renders one machine's line on a card.
-fn row(machine: &str, judgement: &Judgement, note: Option<Markup>) -> Markup {
+fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup {
     // Without a measurement, the verdict says it all.
     let measured =
         judgement.verdict != Verdict::NotMeasured && judgement.verdict.reason().is_none();

@@ -1,10 +1,11 @@
 //! A group of benchmarks as a chart and a table.
 
 use super::chart::{Chart, Panel, Point, Series};
-use super::html::{day, machine_page, rounds, sentence, up};
+use super::html::{YOURS, machine_label, machine_link, rounds, sentence, up};
 use crate::book::Book;
+use crate::date::day;
 use crate::ids::{bench_of, group_of, owner};
-use crate::machine::{Known, Machine, Recording};
+use crate::machine::{HERE, Known, Machine, Recording};
 use crate::model::{Figure, YAxis};
 use crate::units::Quantity;
 use maud::{Markup, html};
@@ -15,27 +16,27 @@ use std::path::Path;
 pub fn figure(figure: &Figure, book: &Book, page: &Path) -> Markup {
     let title = figure.title.clone().unwrap_or_else(|| figure.group.clone());
     let bench = bench(&figure.group, book);
-    let machines: Vec<(&str, &Machine)> =
-        [("Reference machine", &book.reference), ("Your machine", &book.here)]
-            .into_iter()
-            .filter(|(_, machine)| knows(machine, &figure.group))
-            .collect();
-    let here = machines.iter().any(|(name, _)| *name == "Your machine");
+    let machines: Vec<&Machine> = book
+        .machines
+        .iter()
+        .chain([&book.here])
+        .filter(|machine| knows(machine, &figure.group))
+        .collect();
+    let here = machines.iter().any(|machine| machine.name == HERE);
     html! {
         figure class="measurement" {
             figcaption {
                 strong { (sentence(&title)) }
-                @for (name, machine) in &machines {
+                @for machine in &machines {
                     @if let Some(recording) = machine.recording(&figure.group) {
                         " " span class="origin" {
-                            a href={ (up(page)) (machine_page(&machine.name)) } { (name) }
-                            ": " (origin(recording))
+                            (machine_link(machine, &up(page))) ": " (origin(recording))
                         }
                     }
                 }
                 @if !here {
                     " " span class="origin" {
-                        "Your machine: not measured (" code { "cargo bench --bench " (bench) } ")"
+                        (YOURS) ": not measured (" code { "cargo bench --bench " (bench) } ")"
                     }
                 }
             }
@@ -65,7 +66,7 @@ fn knows(machine: &Machine, group: &str) -> bool {
 }
 
 /// Collects the values of a figure.
-fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)]) -> Chart {
+fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Chart {
     let group = figure.group.as_str();
     let names = functions(figure, machines);
     let mut quantity = match figure.y {
@@ -75,7 +76,7 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
     };
     let styles = styles(group, bench, machines);
     let mut panels = Vec::new();
-    for (machine_name, machine) in machines {
+    for machine in machines {
         let mut all = Vec::new();
         for name in &names {
             let mut points = Vec::new();
@@ -110,7 +111,7 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
                 points,
             });
         }
-        panels.push(Panel { machine: (*machine_name).to_owned(), series: all });
+        panels.push(Panel { machine: machine_label(machine).to_owned(), series: all });
     }
     let (what, better) = match figure.y {
         YAxis::Time => ("Time".to_owned(), "lower is better"),
@@ -131,15 +132,15 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[(&str, &Machine)
 
 /// Returns the bench that a group belongs to, judging by the recordings.
 fn bench(group: &str, book: &Book) -> String {
-    let recorded = [&book.reference, &book.here].into_iter().flat_map(|m| m.recordings.keys());
+    let recorded = book.machines.iter().chain([&book.here]).flat_map(|m| m.recordings.keys());
     owner(group, recorded.map(String::as_str)).unwrap_or_else(|| bench_of(group)).to_owned()
 }
 
 /// Returns the functions of a whole bench in one order, the bench's namesake first. With it, a
 /// function looks the same in every figure, whichever others the figure shows.
-fn styles(group: &str, bench: &str, machines: &[(&str, &Machine)]) -> Vec<String> {
+fn styles(group: &str, bench: &str, machines: &[&Machine]) -> Vec<String> {
     let mut all = vec![bench.to_owned()];
-    for recording in machines.iter().filter_map(|(_, machine)| machine.recording(group)) {
+    for recording in machines.iter().filter_map(|machine| machine.recording(group)) {
         for benchmark in recording.benchmarks.values().filter(|b| !b.group.ends_with("_aa")) {
             let name = benchmark.function.as_ref().unwrap_or(&benchmark.group);
             if !all.contains(name) {
@@ -165,12 +166,12 @@ fn id(group: &str, function: &str, parameter: Option<&str>) -> String {
 
 /// Returns the functions to show: those that the figure names, otherwise all that any machine has
 /// measured or has a reason not to.
-fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
+fn functions(figure: &Figure, machines: &[&Machine]) -> Vec<String> {
     if !figure.series.is_empty() {
         return figure.series.clone();
     }
     let mut all: Vec<String> = Vec::new();
-    for (_, machine) in machines {
+    for machine in machines {
         let measured = machine
             .group(&figure.group)
             .into_iter()
@@ -190,9 +191,9 @@ fn functions(figure: &Figure, machines: &[(&str, &Machine)]) -> Vec<String> {
 
 /// Returns the parameters at which any machine has measured a function, in the machines' order.
 /// A function without measurements gets those of the whole group.
-fn parameters(group: &str, function: &str, machines: &[(&str, &Machine)]) -> Vec<Option<String>> {
+fn parameters(group: &str, function: &str, machines: &[&Machine]) -> Vec<Option<String>> {
     let (mut own, mut all) = (Vec::new(), Vec::new());
-    for (_, benchmark) in machines.iter().flat_map(|(_, machine)| machine.group(group)) {
+    for (_, benchmark) in machines.iter().flat_map(|machine| machine.group(group)) {
         if !all.contains(&benchmark.parameter) {
             all.push(benchmark.parameter.clone());
         }

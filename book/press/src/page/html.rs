@@ -2,7 +2,7 @@
 
 use crate::book::Judged;
 use crate::ids::slashed;
-use crate::machine::statistics;
+use crate::machine::{HERE, Machine, statistics};
 use crate::model::{Estimate, Verdict};
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
@@ -10,6 +10,12 @@ use std::path::Path;
 
 /// The page of all claims, from the book's root, without its extension.
 pub const CLAIMS: &str = "claims";
+
+/// The page of all machines, from the book's root, without its extension.
+pub const MACHINES: &str = "machines";
+
+/// The label of the reader's machine.
+pub const YOURS: &str = "Your machine";
 
 /// Renders a sentence with its code spans; everything else in it is text.
 #[must_use]
@@ -86,11 +92,6 @@ pub fn rounds(n: usize) -> String {
     }
 }
 
-/// Returns the day of a date in RFC 3339.
-pub fn day(date: &str) -> &str {
-    date.split('T').next().unwrap_or(date)
-}
-
 /// Returns the path from `page` up to the book's root, such as `../`.
 #[must_use]
 pub fn up(page: &Path) -> String {
@@ -107,6 +108,16 @@ pub fn card_address(claim: &Judged<'_>, page: &Path) -> String {
 #[must_use]
 pub fn machine_page(name: &str) -> String {
     format!("machines/{name}.html")
+}
+
+/// Returns a machine as readers know it: by the name of its folder, or as theirs.
+pub fn machine_label(machine: &Machine) -> &str {
+    if machine.name == HERE { YOURS } else { &machine.name }
+}
+
+/// Renders a machine's label as a link to its page.
+pub fn machine_link(machine: &Machine, up: &str) -> Markup {
+    html! { a href={ (up) (machine_page(&machine.name)) } { (machine_label(machine)) } }
 }
 
 #[cfg(test)]

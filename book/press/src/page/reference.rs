@@ -1,53 +1,49 @@
 //! References in running prose as HTML.
 
-use super::html::{card_address, class, number, sentence, symbol};
+use super::html::{card_address, class, machine_label, machine_link, number, sentence, symbol, up};
 use crate::book::{Book, Judged};
-use crate::machine::Known;
 use crate::machine::statistics::Quotient;
-use crate::model::{Estimate, Inline, Judgement, Verdict};
+use crate::machine::{Known, Machine};
+use crate::model::{Crossover, Estimate, Inline, Judgement, Verdict};
 use crate::units::{Quantity, spaced};
 use maud::{Markup, html};
 use std::path::Path;
 
-/// Renders a reference in running prose as its number.
+/// Renders a reference in running prose as its number, from the first recorded machine that has it.
 #[must_use]
 pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
-    let machine = &book.reference;
-    let estimate = |known: Known<Estimate>, quantity| show(known, |e| number(e, quantity));
+    let prose = Prose { book, up: up(page) };
     match reference {
-        Inline::Measured { id, throughput: false } => estimate(machine.time(id), Quantity::Time),
-        Inline::Measured { id, throughput: true } => {
-            show(machine.throughput(id), |(estimate, quantity)| number(estimate, quantity))
+        Inline::Measured { id, throughput: false } => {
+            prose.estimate(|machine| machine.time(id), Quantity::Time)
         }
-        Inline::Counted { example, key } => show(machine.count(example, key), |n| {
-            number(Estimate { value: n, low: n, high: n, rounds: 1 }, Quantity::Count)
-        }),
-        Inline::Ratio { a, b } => estimate(machine.ratio(a, b), Quantity::Ratio),
-        Inline::Difference { a, b } => estimate(machine.difference(a, b), Quantity::Time),
-        Inline::Share { part, whole } => {
-            show(machine.quotient(part, whole, 1.0), |quotient| match quotient {
+        Inline::Measured { id, throughput: true } => {
+            prose.show(|machine| machine.throughput(id), |(estimate, unit)| number(estimate, unit))
+        }
+        Inline::Counted { example, key } => prose.show(
+            |machine| machine.count(example, key),
+            |n| number(Estimate { value: n, low: n, high: n, rounds: 1 }, Quantity::Count),
+        ),
+        Inline::Ratio { a, b } => prose.estimate(|machine| machine.ratio(a, b), Quantity::Ratio),
+        Inline::Difference { a, b } => {
+            prose.estimate(|machine| machine.difference(a, b), Quantity::Time)
+        }
+        Inline::Share { part, whole } => prose.show(
+            |machine| machine.quotient(part, whole, 1.0),
+            |quotient| match quotient {
                 Quotient::Of(share) => number(share, Quantity::Percent),
                 Quotient::NotAbove(_) => html! {
                     span class="measured missing" { "no share: the whole is not above zero" }
                 },
-            })
+            },
+        ),
+        Inline::Percent { a, b } => {
+            prose.estimate(|machine| machine.percent(a, b), Quantity::Percent)
         }
-        Inline::Percent { a, b } => estimate(machine.percent(a, b), Quantity::Percent),
-        Inline::Noise { bench } => estimate(machine.noise(bench), Quantity::Ratio),
-        Inline::Crossover { group, a, b } => show(machine.crossover(group, a, b), |crossover| {
-            let Some(crossover) = crossover else {
-                return html! { span class="measured" { "at no size measured" } };
-            };
-            let (from, earliest) = (spaced(&crossover.from), spaced(&crossover.earliest));
-            html! {
-                span class="measured" {
-                    (from)
-                    @if from != earliest {
-                        " " small class="interval" { "(" (earliest) " to " (from) ")" }
-                    }
-                }
-            }
-        }),
+        Inline::Noise { bench } => prose.estimate(|machine| machine.noise(bench), Quantity::Ratio),
+        Inline::Crossover { group, a, b } => {
+            prose.show(|machine| machine.crossover(group, a, b), |c| crossover(c.as_ref()))
+        }
         Inline::Claim { id } => claims
             .iter()
             .find(|judged| judged.claim.id == *id)
@@ -58,8 +54,65 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
     }
 }
 
-/// Renders a claim in a word: the reference machine's number and verdict, linked to the card, and
-/// the reader's if there is one.
+/// The numbers of one page's prose.
+struct Prose<'a> {
+    book: &'a Book,
+    /// The path up to the book's root.
+    up: String,
+}
+
+impl Prose<'_> {
+    fn estimate<'a>(
+        &'a self,
+        question: impl Fn(&'a Machine) -> Known<Estimate>,
+        quantity: Quantity,
+    ) -> Markup {
+        self.show(question, |estimate| number(estimate, quantity))
+    }
+
+    /// Renders the answer of the first machine that has one, and names the machine unless it is the
+    /// reference machine. Without an answer, renders the reason.
+    fn show<'a, T>(
+        &'a self,
+        question: impl Fn(&'a Machine) -> Known<T>,
+        measured: impl FnOnce(T) -> Markup,
+    ) -> Markup {
+        match self.book.first(question) {
+            (Some(machine), Known::Measured(value)) => html! {
+                (measured(value))
+                @if !self.book.is_reference(machine) {
+                    " " span class="on" { "on " (machine_link(machine, &self.up)) }
+                }
+            },
+            (Some(machine), Known::NotPossible(why)) => html! {
+                span class="measured missing" {
+                    "not possible on " (machine_label(machine)) ": " (sentence(&why))
+                }
+            },
+            _ => missing(),
+        }
+    }
+}
+
+/// Renders the parameter from which one variant wins.
+fn crossover(crossover: Option<&Crossover>) -> Markup {
+    let Some(crossover) = crossover else {
+        return html! { span class="measured" { "at no size measured" } };
+    };
+    let (from, earliest) = (spaced(&crossover.from), spaced(&crossover.earliest));
+    html! {
+        span class="measured" {
+            (from)
+            @if from != earliest {
+                " " small class="interval" { "(" (earliest) " to " (from) ")" }
+            }
+        }
+    }
+}
+
+/// Renders a claim in a word: each recorded machine's number and verdict, linked to the card, and
+/// the reader's if there is one. Machines that have no result are left out unless all are like
+/// that; the reference stands first, and the others by name.
 fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
     let card = card_address(judged, page);
     let one = |judgement: &Judgement| {
@@ -73,26 +126,26 @@ fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
             }
         }
     };
+    let found = |judgement: &Judgement| judgement.verdict != Verdict::NotMeasured;
+    let several = judged.recorded.len() > 1;
+    let mut recorded: Vec<_> = judged.recorded.iter().filter(|on| found(&on.judgement)).collect();
+    if recorded.is_empty() {
+        recorded.extend(judged.recorded.first());
+    }
     html! {
         span class="cell" {
-            (one(&judged.reference))
-            @if judged.here.verdict != Verdict::NotMeasured {
-                " " span class="here" { "yours: " (one(&judged.here)) }
+            @if recorded.is_empty() { (missing()) }
+            @for on in recorded {
+                span class="on" {
+                    @if several { (machine_label(on.machine)) ": " }
+                    (one(&on.judgement))
+                }
+                " "
+            }
+            @if found(&judged.here) {
+                span class="here" { "yours: " (one(&judged.here)) }
             }
         }
-    }
-}
-
-/// Renders a number by `measured`, or the reason why there is none.
-fn show<T>(known: Known<T>, measured: impl FnOnce(T) -> Markup) -> Markup {
-    match known {
-        Known::Measured(value) => measured(value),
-        Known::NotPossible(why) => html! {
-            span class="measured missing" {
-                "not possible on the reference machine: " (sentence(&why))
-            }
-        },
-        Known::NotMeasured => missing(),
     }
 }
 

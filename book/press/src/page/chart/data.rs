@@ -21,7 +21,7 @@ pub struct Chart {
 /// One machine's measurements.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// The machine, as a heading: "Reference machine".
+    /// The machine, as a heading.
     pub machine: String,
     /// The variants in the text's order; the same names in every panel.
     pub series: Vec<Series>,

@@ -1,8 +1,9 @@
 //! Charts as SVG, and the same numbers as tables.
 //!
-//! A figure shows one or two machines as panels that share their scales. A parameter sweep is drawn
-//! as lines over two logarithmic axes; named cases are drawn as bars from zero, or as points on a
-//! logarithmic axis where the values lie too far apart for bars. Every point carries its interval.
+//! A figure shows each machine as a panel; all panels share their scales. A parameter sweep is
+//! drawn as lines over two logarithmic axes; named cases are drawn as bars from zero, or as points
+//! on a logarithmic axis where the values lie too far apart for bars. Every point carries its
+//! interval.
 //!
 //! Colors come from the theme by class (`s0` … `s7`), and series differ in marker and dash as well.
 //! The SVG holds no ids, because the page that prints the whole book at once renames duplicates
@@ -27,25 +28,25 @@ impl Chart {
     /// A machine without a single value gets a note in place of a drawing.
     #[must_use]
     pub fn html(&self) -> Markup {
-        let both = self.panels.len() > 1;
+        let several = self.panels.len() > 1;
         html! {
-            @if self.is_sweep() { (self.legend(if both { "always" } else { "narrow" })) }
-            div class={ "panels" @if both { " two" } } {
-                @for panel in &self.panels { (self.panel(panel, both)) }
+            @if self.is_sweep() { (self.legend(if several { "always" } else { "narrow" })) }
+            div class={ "panels" @if several { " several" } } {
+                @for panel in &self.panels { (self.panel(panel, several)) }
             }
             (table::html(self))
         }
     }
 
-    /// Renders one machine's panel; `both` if it is one of two.
-    fn panel(&self, panel: &Panel, both: bool) -> Markup {
+    /// Renders one machine's panel, which is one of `several` or alone.
+    fn panel(&self, panel: &Panel, several: bool) -> Markup {
         html! {
             div class="panel" {
-                @if both { p class="machine" { (panel.machine) } }
+                @if several { p class="machine" { (panel.machine) } }
                 @if panel.values().next().is_none() {
                     p class="placeholder" { (panel.why_empty()) }
                 } @else {
-                    @if !both { (self.draw(panel, Room::Wide)) }
+                    @if !several { (self.draw(panel, Room::Wide)) }
                     (self.draw(panel, Room::Narrow))
                 }
                 (panel.not_drawn())

@@ -25,7 +25,7 @@ fn chart(series: Vec<Series>) -> Chart {
         y_label: "Time (lower is better)".to_owned(),
         x_label: "File size".to_owned(),
         title: "Sending \"a\" <file>".to_owned(),
-        panels: vec![Panel { machine: "Reference machine".to_owned(), series }],
+        panels: vec![Panel { machine: "zen5".to_owned(), series }],
     }
 }
 
@@ -82,9 +82,7 @@ fn a_line_does_not_cross_a_size_without_a_measurement() {
 #[test]
 fn the_table_has_every_value_by_size_with_headers() {
     let html = sweep().html().into_string();
-    assert!(html.contains(
-        "<caption>Time (lower is better), Reference machine: value and interval</caption>"
-    ));
+    assert!(html.contains("<caption>Time (lower is better), zen5: value and interval</caption>"));
     let rows: Vec<usize> = ["4\u{a0}KiB</th>", "64\u{a0}KiB</th>", "1\u{a0}MiB</th>"]
         .iter()
         .map(|row| html.find(&format!("<th scope=\"row\">{row}")).unwrap())

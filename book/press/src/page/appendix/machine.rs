@@ -1,104 +1,25 @@
-//! The appendix, generated from claims and measurements: a page of all claims, and a page for each
-//! machine.
+//! The page of one machine: its environments, and everything that it counted and proved.
 
-use super::html::{CLAIMS, card_address, day, machine_page, sentence, verdict};
-use crate::book::{Book, Judged};
-use crate::machine::{Environment, Known, Machine, Recording};
-use crate::model::{Proof, Verdict};
-use crate::prove::family;
+use super::pieces::{Generated, heading, paragraph, table};
+use crate::book::Book;
+use crate::date::day;
+use crate::machine::{Environment, HERE, Known, Machine, Recording};
+use crate::page::html::{YOURS, machine_page};
 use crate::units::{self, Quantity};
-use maud::{Markup, html};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-
-/// A page without a source file.
-#[derive(Clone, Debug)]
-pub struct Generated {
-    /// Its title.
-    pub title: String,
-    /// The path of its source below `book/src`, had it one.
-    pub path: PathBuf,
-    /// Markdown.
-    pub markdown: String,
-}
-
-/// Returns the appendix's pages in order.
-#[must_use]
-pub fn appendix(book: &Book, all: &[Judged<'_>]) -> Vec<Generated> {
-    // Chapters link to the reference machine's page, so it exists even without any recording.
-    let mut pages = vec![claims(all), machine(&book.reference)];
-    let others = book.machines.iter().filter(|m| m.name != book.reference.name);
-    pages.extend(others.map(machine));
-    if !book.here.is_empty() {
-        pages.push(machine(&book.here));
-    }
-    pages
-}
-
-/// Lists every claim of the book by chapter, with its verdicts and its command.
-fn claims(claims: &[Judged<'_>]) -> Generated {
-    let path = PathBuf::from(format!("{CLAIMS}.md"));
-    let mut markdown = format!(
-        "# Every claim\n\nThe book's claims, each with its proof. The verdicts were computed when \
-         the book was printed: on the reference machine ({}), and on yours ({}).\n",
-        tally(claims.iter().map(|claim| &claim.reference.verdict)),
-        tally(claims.iter().map(|claim| &claim.here.verdict)),
-    );
-    let clocked = claims.iter().filter(|claim| matches!(claim.claim.proof, Proof::Clocked(_)));
-    if let Some(error) = family::error(clocked.map(|claim| &claim.reference)) {
-        let _ = writeln!(markdown, "\nOn the reference machine, {error}");
-    }
-    for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
-        let title = &chapter[0].page.title;
-        let columns = ["Claim", "Proof", "Reference", "Your machine"];
-        let table = html! {
-            (scrolling(&format!("Claims of {title}"), html! {
-                table class="claims" {
-                    (head(&columns))
-                    tbody { @for claim in chapter { (row(claim, &path)) } }
-                }
-            }))
-        };
-        markdown += &format!("\n## {}\n\n{}\n", heading(title), table.into_string());
-    }
-    Generated { title: "Every claim".to_owned(), path, markdown }
-}
-
-/// Renders a claim's row on the page at `path`.
-fn row(judged: &Judged<'_>, path: &Path) -> Markup {
-    let claim = judged.claim;
-    html! {
-        tr {
-            td {
-                a href=(card_address(judged, path)) { (sentence(&claim.says)) }
-                br;
-                code class="command" { (claim.command()) }
-            }
-            td { (claim.kind()) }
-            td { (verdict(&judged.reference.verdict)) }
-            td { (verdict(&judged.here.verdict)) }
-        }
-    }
-}
-
-/// Formats the number of claims with each verdict: `holds: 3, undecided: 1`.
-fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
-    let counts = Verdict::tally(verdicts);
-    if counts.is_empty() {
-        return "no claims yet".to_owned();
-    }
-    let parts: Vec<String> = counts.iter().map(|(words, n)| format!("{words}: {n}")).collect();
-    parts.join(", ")
-}
+use std::path::PathBuf;
 
 /// Describes everything known of one machine except the figures, which the chapters show.
-fn machine(machine: &Machine) -> Generated {
+pub(super) fn machine(machine: &Machine, book: &Book) -> Generated {
     let title = match machine.name.as_str() {
-        "reference" => "The reference machine".to_owned(),
-        "here" => "Your machine".to_owned(),
+        HERE => YOURS.to_owned(),
         name => format!("Machine: {name}"),
     };
     let mut out = format!("# {}\n\n", heading(&title));
+    if book.is_reference(machine) {
+        out += "The reference machine: numbers in the prose are from it, unless they name another \
+                one.\n\n";
+    }
     if let Some(about) = &machine.about {
         let _ = writeln!(out, "{}\n", paragraph(about));
     }
@@ -188,7 +109,7 @@ fn recorded(machine: &Machine) -> String {
 }
 
 /// Returns the distinct environments, each with the benches that were measured in it.
-fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
+pub(super) fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
     let mut all: Vec<(Vec<&str>, Environment)> = Vec::new();
     for (bench, recording) in &machine.recordings {
         match all.iter_mut().find(|(_, environment)| environment.is_like(&recording.environment)) {
@@ -201,7 +122,7 @@ fn environments(machine: &Machine) -> Vec<(Vec<&str>, Environment)> {
 
 /// Returns the rows of an environment that stay the same from run to run. The others stand with the
 /// recordings.
-fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
+pub(super) fn lasting(environment: &Environment) -> Vec<(&'static str, String)> {
     let passing =
         Environment { stolen_share: Some(0.5), load_before: Some(0.5), ..Environment::default() };
     let changes: Vec<bool> =
@@ -249,48 +170,4 @@ fn commit(recording: &Recording) -> String {
 /// Returns a commit's first ten digits.
 fn short(commit: &str) -> String {
     commit.chars().take(10).collect()
-}
-
-/// Renders a table whose first column names the row, as a block of its own in Markdown.
-fn table(label: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let table = scrolling(
-        label,
-        html! {
-            table {
-                (head(columns))
-                tbody {
-                    @for row in rows {
-                        tr {
-                            @for (i, cell) in row.iter().enumerate() {
-                                // A blank line inside would end the HTML block.
-                                @let cell = sentence(&cell.replace('\n', " "));
-                                @if i == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
-                            }
-                        }
-                    }
-                }
-            }
-        },
-    );
-    table.into_string() + "\n\n"
-}
-
-/// Renders a table's head.
-fn head(columns: &[&str]) -> Markup {
-    html! { thead { tr { @for name in columns { th scope="col" { (name) } } } } }
-}
-
-/// Puts a table into a region that scrolls sideways on a narrow screen.
-fn scrolling(label: &str, table: Markup) -> Markup {
-    html! { div class="scroll" role="region" tabindex="0" aria-label=(label) { (table) } }
-}
-
-/// Renders text as a paragraph of its own in which Markdown finds no markup.
-fn paragraph(text: &str) -> String {
-    html! { p { (sentence(&text.replace('\n', " "))) } }.into_string()
-}
-
-/// Escapes what Markdown would take for markup in a heading; code spans stay.
-fn heading(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('*', "\\*").replace('_', "\\_").replace('<', "&lt;")
 }
