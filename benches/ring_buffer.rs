@@ -10,7 +10,7 @@
 //! `ring_buffer_trips` is one item there and back; its `line` is a bare word that the two threads
 //! write alternately. The items that arrive are summed up, and the sum is checked.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;
 use std::io;
 
@@ -19,8 +19,7 @@ fn main() -> io::Result<()> {
 }
 
 mod bench {
-    use criterion::measurement::WallTime;
-    use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
+    use criterion::Throughput;
     use crossbeam_queue::ArrayQueue;
     use perf_proved::concurrency::ring_buffer::mpmc::BackOff;
     use perf_proved::concurrency::ring_buffer::shared::{Padded, Unpadded};
@@ -29,6 +28,7 @@ mod bench {
     use perf_proved::measuring::limits::lines;
     use perf_proved::memory::cache_lines::CachePadded;
     use perf_proved::sys::cores;
+    use perf_proved_benches::{Group, Plan};
     use std::hint::{black_box, spin_loop};
     use std::io;
     use std::sync::atomic::AtomicU64;
@@ -36,14 +36,13 @@ mod bench {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    pub const GROUPS: [&str; 7] = [
+    pub const GROUPS: [&str; 6] = [
         "ring_buffer",
         "ring_buffer_batches",
         "ring_buffer_peers",
         "ring_buffer_ends",
         "ring_buffer_both",
         "ring_buffer_trips",
-        "ring_buffer_aa",
     ];
     const CAPACITY: usize = 1024;
 
@@ -51,29 +50,27 @@ mod bench {
     type Item<const N: usize> = [u64; N];
 
     pub fn run(cores: [usize; 2]) -> io::Result<()> {
-        let mut criterion = Criterion::default().configure_from_args();
-        let mut bench = Bench { criterion: &mut criterion, cores };
+        let mut bench = Bench { plan: Plan::new(), cores };
         bench.steps();
         bench.batches();
         bench.peers();
         bench.ends();
         bench.both();
         bench.trips();
-        bench.same_twice();
-        criterion.final_summary();
-        Ok(())
+        bench.plan.run()
     }
 
-    struct Bench<'a> {
-        criterion: &'a mut Criterion,
+    struct Bench {
+        plan: Plan<'static>,
         cores: [usize; 2],
     }
 
-    impl Bench<'_> {
-        fn group(&mut self, name: &str) -> Group<'_> {
-            let mut group = self.criterion.benchmark_group(name);
-            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
-            Group { group, cores: self.cores }
+    impl Bench {
+        fn group(&mut self, name: &str) -> Pairs<'_> {
+            let group = self.plan.group(name);
+            group.flat().throughput(Throughput::Elements(1)).witnessed(self.cores);
+            group.at_least(20_000);
+            Pairs { group, cores: self.cores }
         }
 
         fn steps(&mut self) {
@@ -83,6 +80,7 @@ mod bench {
             group.stream("padded", None, EAGER, variants::shared::<Item<1>, Padded>);
             group.stream("cached", None, EAGER, variants::spsc::<Item<1>>);
             group.stream("patient", None, PATIENT, variants::spsc::<Item<1>>);
+            group.group.again("patient");
         }
 
         fn batches(&mut self) {
@@ -103,12 +101,14 @@ mod bench {
                     )
                 });
             }
+            group.group.again_at("spsc", 32);
         }
 
         fn peers(&mut self) {
             let mut group = self.group("ring_buffer_peers");
             group.peers::<1>("8B");
             group.peers::<8>("64B");
+            group.group.again("spsc");
         }
 
         fn ends(&mut self) {
@@ -117,6 +117,7 @@ mod bench {
             group.stream_together("spsc", variants::spsc::<Item<1>>);
             group.stream("rtrb", Some("apart"), PATIENT, rtrb_ring::<Item<1>>);
             group.stream_together("rtrb", rtrb_ring::<Item<1>>);
+            group.group.again_at("spsc", "apart");
         }
 
         fn both(&mut self) {
@@ -126,11 +127,13 @@ mod bench {
             group.both("array_queue", array_queue::<Item<1>>);
             group.both("blocking_mpmc", variants::blocking_mpmc::<Item<1>>);
             group.both("mutex_deque", variants::mutex_deque::<Item<1>>);
+            group.group.again("mpmc");
         }
 
         fn trips(&mut self) {
             let mut group = self.group("ring_buffer_trips");
-            group.bench("line", None, 200, lines::line_trips);
+            group.group.at_least(200);
+            group.bench("line", None, lines::line_trips);
             group.trips("seqcst", variants::seqcst::<Item<1>>);
             group.trips("spsc", variants::spsc::<Item<1>>);
             group.trips("rtrb", rtrb_ring::<Item<1>>);
@@ -138,18 +141,13 @@ mod bench {
             group.trips("blocking", variants::blocking::<Item<1>>);
             group.trips("blocking_mpmc", variants::blocking_mpmc::<Item<1>>);
             group.trips("sync_channel", variants::sync_channel::<Item<1>>);
-        }
-
-        fn same_twice(&mut self) {
-            let mut group = self.group("ring_buffer_aa");
-            for function in ["first", "second"] {
-                group.stream(function, None, PATIENT, variants::spsc::<Item<1>>);
-            }
+            group.group.again("spsc");
         }
     }
 
-    struct Group<'a> {
-        group: BenchmarkGroup<'a, WallTime>,
+    /// A group of benchmarks of two threads.
+    struct Pairs<'p> {
+        group: &'p mut Group<'static>,
         cores: [usize; 2],
     }
 
@@ -181,7 +179,7 @@ mod bench {
         }
     }
 
-    impl Group<'_> {
+    impl Pairs<'_> {
         fn peers<const N: usize>(&mut self, size: &str) {
             self.stream("spsc", Some(size), PATIENT, variants::spsc::<Item<N>>);
             self.stream("rtrb", Some(size), PATIENT, rtrb_ring::<Item<N>>);
@@ -193,27 +191,17 @@ mod bench {
             self.stream("mutex_deque", Some(size), PATIENT, variants::mutex_deque::<Item<N>>);
         }
 
-        /// Runs `time` for at least `least` units, whatever criterion asks for: a few units would
-        /// measure how the threads start.
         fn bench(
             &mut self,
             function: &str,
             parameter: Option<&str>,
-            least: u64,
-            time: impl Fn([usize; 2], u64) -> io::Result<Duration>,
+            time: impl Fn([usize; 2], u64) -> io::Result<Duration> + 'static,
         ) {
             let cores = self.cores;
-            let routine = |bencher: &mut Bencher<'_>| {
-                bencher.iter_custom(|times| {
-                    let done = times.max(least);
-                    time(cores, done).unwrap().mul_f64(times as f64 / done as f64)
-                });
-            };
+            let batch = move |times| time(cores, times);
             match parameter {
-                Some(parameter) => {
-                    self.group.bench_function(BenchmarkId::new(function, parameter), routine)
-                }
-                None => self.group.bench_function(function, routine),
+                Some(parameter) => self.group.bench((function, parameter), batch),
+                None => self.group.bench(function, batch),
             };
         }
 
@@ -223,9 +211,9 @@ mod bench {
             function: &str,
             parameter: Option<&str>,
             patience: Patience,
-            queue: impl Fn(usize) -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q) + 'static,
         ) {
-            self.bench(function, parameter, 20_000, |cores, items| {
+            self.bench(function, parameter, move |cores, items| {
                 let (producer, consumer) = queue(CAPACITY);
                 let (producer, consumer) =
                     (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
@@ -238,9 +226,9 @@ mod bench {
         fn stream_together<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
-            queue: impl Fn(usize) -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q) + 'static,
         ) {
-            self.bench(function, Some("together"), 20_000, |cores, items| {
+            self.bench(function, Some("together"), move |cores, items| {
                 let (producer, consumer) = queue(CAPACITY);
                 let CachePadded(SideBySide(producer, consumer)) =
                     &CachePadded(SideBySide(Mutex::new(producer), Mutex::new(consumer)));
@@ -249,12 +237,16 @@ mod bench {
         }
 
         /// Streams items in batches. `push` and `pop` return the number of items that they moved.
-        fn batches<P, Q>(&mut self, function: &str, batch: usize, queue: impl Fn(usize) -> (P, Q))
-        where
+        fn batches<P, Q>(
+            &mut self,
+            function: &str,
+            batch: usize,
+            queue: impl Fn(usize) -> (P, Q) + 'static,
+        ) where
             P: FnMut(&[u64]) -> usize + Send,
             Q: FnMut(&mut [u64]) -> usize + Send,
         {
-            self.bench(function, Some(&batch.to_string()), 20_000, |cores, items| {
+            self.bench(function, Some(&batch.to_string()), move |cores, items| {
                 let (producer, consumer) = queue(CAPACITY);
                 let (producer, consumer) =
                     (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
@@ -303,9 +295,9 @@ mod bench {
         fn both<P: Push<Item<1>> + Sync + Clone, Q: Pop<Item<1>> + Sync + Clone>(
             &mut self,
             function: &str,
-            queue: impl Fn(usize) -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q) + 'static,
         ) {
-            self.bench(function, None, 20_000, |cores, pairs| {
+            self.bench(function, None, move |cores, pairs| {
                 let (producer, consumer) = queue(CAPACITY);
                 let sum = AtomicU64::new(0);
                 let time = cores::together(&cores, |_| {
@@ -325,9 +317,9 @@ mod bench {
         fn trips<P: Push<Item<1>>, Q: Pop<Item<1>>>(
             &mut self,
             function: &str,
-            queue: impl Fn(usize) -> (P, Q),
+            queue: impl Fn(usize) -> (P, Q) + 'static,
         ) {
-            self.bench(function, None, 200, |cores, trips| {
+            self.bench(function, None, move |cores, trips| {
                 let ((there, arriving), (back, returning)) = (queue(CAPACITY), queue(CAPACITY));
                 let sides = [(there, returning), (back, arriving)]
                     .map(|side| CachePadded(Mutex::new(side)));

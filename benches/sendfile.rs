@@ -3,17 +3,16 @@
 //!
 //! All variants share one connection, with the sender on one core and the reader on another. The
 //! group `sendfile` measures the wall clock, from the first byte of a batch until the reader has
-//! confirmed the last. `sendfile_cpu` measures the CPU time of the sending thread, in the kernel
-//! too; on loopback that includes a part of receiving, which is the same for every variant.
-//! `sendfile_aa` measures CPU time as well.
+//! confirmed the last. `sendfile_cpu` is the CPU time of the sending thread over the same batches, in
+//! the kernel too; on loopback that includes a part of receiving, which is the same for every
+//! variant.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    let ids = ["sendfile", "sendfile_cpu", "sendfile_aa"];
-    with(two_cores(), &ids, bench::run)
+    with(two_cores(), &["sendfile", "sendfile_cpu"], bench::run)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -23,16 +22,14 @@ mod bench {
 
 #[cfg(target_os = "linux")]
 mod bench {
-    use criterion::Criterion;
-    use criterion::measurement::{Measurement, WallTime};
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::sendfile::variants::Variant;
-    use perf_proved_benches::{ThreadTime, bytes, sweep};
+    use perf_proved_benches::{Clock, Plan, Taken, bytes, size};
+    use std::cell::RefCell;
     use std::fs::File;
     use std::io;
-    use std::time::Duration;
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
@@ -51,22 +48,22 @@ mod bench {
         };
         bench.check()?;
 
-        let mut wall = Criterion::default().configure_from_args();
-        bench.sweep(&mut wall, "sendfile", &WallTime);
-        let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
-        bench.sweep(&mut cpu, "sendfile_cpu", &ThreadTime);
-
-        let mut same = cpu.benchmark_group("sendfile_aa");
-        same.throughput(bytes(MIB));
-        let sendfile = bench.variants.len() - 1;
-        for function in ["first", "second"] {
-            same.bench_function(function, |bencher| {
-                bencher.iter_custom(|bodies| bench.batch(&ThreadTime, sendfile, MIB, bodies));
-            });
+        let bench = RefCell::new(bench);
+        let shared = &bench;
+        let mut plan = Plan::new();
+        let group = plan.group("sendfile");
+        group.witnessed([sending, reading]).second_clock(Clock::Thread, "sendfile_cpu");
+        for length in SIZES {
+            group.throughput(bytes(length));
+            for (variant, name) in Variant::NAMES.into_iter().enumerate() {
+                group.bench((name, size(length)), move |bodies| {
+                    shared.borrow_mut().batch(variant, length, bodies)
+                });
+            }
         }
-        same.finish();
-        cpu.final_summary();
-        bench.line.close()
+        group.again("sendfile");
+        plan.run()?;
+        bench.into_inner().line.close()
     }
 
     struct Bench {
@@ -93,29 +90,17 @@ mod bench {
             Ok(())
         }
 
-        fn sweep<M>(&mut self, criterion: &mut Criterion<M>, group: &str, clock: &M)
-        where
-            M: Measurement<Value = Duration>,
-        {
-            sweep(criterion, group, &Variant::NAMES, &SIZES, |variant, size, bodies| {
-                self.batch(clock, variant, SIZES[size], bodies)
-            });
-        }
-
         /// Sends a number of bodies and waits for one confirmation of them all: one for each would
         /// cost more than a small body.
-        fn batch<M>(&mut self, clock: &M, variant: usize, length: usize, bodies: u64) -> Duration
-        where
-            M: Measurement<Value = Duration>,
-        {
+        fn batch(&mut self, variant: usize, length: usize, bodies: u64) -> Taken {
             let Self { line, file, variants } = self;
             let (variant, length) = (&mut variants[variant], length as u64);
-            let start = clock.start();
-            line.transfer(bodies * length, |socket| {
-                (0..bodies).try_for_each(|_| variant.send(socket, file, length))
+            Clock::Thread.taken(|| {
+                line.transfer(bodies * length, |socket| {
+                    (0..bodies).try_for_each(|_| variant.send(socket, file, length))
+                })
+                .expect("every body arrives, and the reader confirms its bytes");
             })
-            .expect("every body arrives, and the reader confirms its bytes");
-            clock.end(start)
         }
     }
 }

@@ -1,18 +1,46 @@
-//! Shared parts of the benches: clocks that measure CPU time, and reports of benchmarks that are
-//! not possible here.
+//! The library of the benches: registers their benchmarks, runs them in an order that varies, and
+//! writes what criterion does not.
 //!
-//! A bench has one criterion group per figure, with its functions in the order of the chapter, and
-//! the group `NAME_aa`, whose functions `first` and `second` run the same code: any difference
-//! between these two is noise.
+//! A bench has one [`Group`] per figure, with its functions in the order of the chapter:
+//!
+//! ```no_run
+//! use perf_proved_benches::{Plan, bytes, size};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let mut plan = Plan::new();
+//! let group = plan.group("copies");
+//! for length in [4 << 10, 1 << 20] {
+//!     let mut buffer = vec![0; length];
+//!     group.throughput(bytes(length)).iter(("fill", size(length)), move || buffer.fill(1));
+//! }
+//! group.again("fill");
+//! plan.run()
+//! # }
+//! ```
+//!
+//! [`Group::again`] measures the same code twice, which tells the noise. [`Group::second_clock`]
+//! measures CPU time and wall time over the same batches, [`Group::witnessed`] how far two cores
+//! are from each other, and [`Group::isolated`] each benchmark in a process of its own.
+
+mod arguments;
+mod clocks;
+mod group;
+mod order;
+mod output;
+mod plan;
+mod witness;
+
+pub use clocks::{Clock, Taken, Times};
+pub use group::{Group, Name};
+pub use output::not_possible;
+pub use plan::Plan;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use perf_proved::proof::cpu;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io;
 use std::time::Duration;
-use std::{env, fs, io};
 
 /// Implements criterion's `Measurement` for a clock that `$read` reads, in the units of wall time.
 macro_rules! measure_by {
@@ -58,20 +86,6 @@ measure_by!(ThreadTime, cpu::thread);
 pub struct ProcessTime;
 measure_by!(ProcessTime, cpu::process);
 
-/// Prints the reason why a benchmark, function or whole group (`id`) cannot run on this machine,
-/// and writes it next to criterion's results, where the book finds it.
-///
-/// # Errors
-///
-/// If the file cannot be written.
-pub fn not_possible(id: &str, reason: &str) -> io::Result<()> {
-    eprintln!("{id}: not possible here: {reason}");
-    let folder = criterion_output()?.join(id.replace('/', "_"));
-    fs::create_dir_all(&folder)?;
-    let json = serde_json::json!({ "id": id, "reason": reason }).to_string();
-    fs::write(folder.join("not_possible.json"), json)
-}
-
 /// Runs `bench` with the resource that it needs, usually two cores. If the resource is not
 /// available, reports the reason for each of `ids`.
 ///
@@ -94,27 +108,6 @@ pub fn with<T>(
 #[cfg(not(target_os = "linux"))]
 pub fn not_built(_cores: [usize; 2]) -> io::Result<()> {
     unreachable!("no two cores without pinning")
-}
-
-/// Returns the folder that criterion writes to, as criterion determines it: `CRITERION_HOME`, or
-/// `criterion` in cargo's target folder, which environment variables and configuration may move.
-fn criterion_output() -> io::Result<PathBuf> {
-    if let Some(home) = env::var_os("CRITERION_HOME") {
-        return Ok(home.into());
-    }
-    if let Some(target) = env::var_os("CARGO_TARGET_DIR") {
-        return Ok(Path::new(&target).join("criterion"));
-    }
-    let Some(cargo) = env::var_os("CARGO") else {
-        return Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/criterion"));
-    };
-    let output =
-        Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    match metadata["target_directory"].as_str() {
-        Some(target) => Ok(Path::new(target).join("criterion")),
-        None => Err(io::Error::other("`cargo metadata` names no target folder")),
-    }
 }
 
 /// Formats a parameter with its unit, as the figures print it: `64KiB`, `1MiB`.

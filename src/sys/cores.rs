@@ -83,6 +83,19 @@ pub fn pair() -> io::Result<Option<(usize, usize)>> {
     })
 }
 
+/// Returns the cores for an experiment that needs two at once, as [`pair`] chooses them.
+///
+/// # Errors
+///
+/// `Unsupported` if this process may use only one core, and outside Linux, where this book does not
+/// pin threads.
+pub fn two_cores() -> io::Result<[usize; 2]> {
+    match pair()? {
+        Some((first, second)) => Ok([first, second]),
+        None => Err(unsupported("needs two cores, and this process may use one only")),
+    }
+}
+
 /// Returns `true` if `a` and `b` are hardware threads of one physical core, which share its L1
 /// cache. In a virtual machine, the host decides what its guest sees.
 ///

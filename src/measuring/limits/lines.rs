@@ -1,6 +1,7 @@
 //! Two cores that write: the cache line travels between them.
 
 use super::threads::ping_pong;
+use crate::proof::usage::Usage;
 use crate::sys::cores::{self, joined};
 use crate::sys::trying;
 use std::hint::{black_box, spin_loop};
@@ -49,41 +50,92 @@ fn add(counter: &AtomicU64, additions: u64) -> Duration {
 /// the same cache line, 128 a different one. Unit: one `fetch_add` of the first core.
 ///
 /// The two cores never access the same variable, so `distance` only decides whether they share a
-/// line. The result includes how fairly the machine shares a line between them. It excludes moments
-/// in which one of the threads was descheduled: a slice of a thousand additions counts only if the
-/// other thread made at least a tenth and at most ten times as many meanwhile. Other slices are
-/// repeated.
+/// line. The result includes how fairly the machine shares a line between them, however unfair that
+/// is. It excludes slices of a thousand additions during which the kernel preempted one of the two
+/// threads (`getrusage(2)`), and only these: to leave out slices because they were fast or slow
+/// would leave out the effect itself. A hypervisor that takes a core away remains unnoticed.
 ///
 /// # Errors
 ///
-/// `Unsupported` outside Linux; the errors of `sched_setaffinity(2)`.
+/// `Unsupported` outside Linux; the errors of `sched_setaffinity(2)`, or of starting a thread.
 ///
 /// # Panics
 ///
 /// If `distance` is not a multiple of 8 from 8 to 504, or an addition was lost.
 pub fn add_beside(cores: [usize; 2], distance: usize, additions: u64) -> io::Result<Duration> {
-    let done = beside(cores, distance, additions, add)?;
-    assert_eq!(done.counter, done.times);
-    Ok(done.elapsed)
+    beside(cores, distance, additions, |counter, slice| {
+        let before = counter.load(Ordering::Relaxed);
+        let time = add(counter, slice);
+        assert_eq!(counter.load(Ordering::Relaxed), before + slice, "no addition is lost");
+        time
+    })
 }
 
-/// The findings of [`beside`].
-struct Done {
-    elapsed: Duration,
-    /// The number of units of work, including those of slices that do not count.
-    times: u64,
-    /// The final value of its counter.
-    counter: u64,
+/// A stretch of time.
+type Span = (Instant, Instant);
+
+/// Notes when the kernel preempts the calling thread.
+struct Watch {
+    /// The last time at which it looked, and the number of preemptions until then.
+    last: (Instant, u64),
+    preempted: Vec<Span>,
 }
 
-/// Runs `work` on one counter for `additions` units, while another core adds to a counter
-/// `distance` bytes away.
+impl Watch {
+    fn new() -> io::Result<Self> {
+        let before = Usage::of_thread()?.involuntary_switches;
+        Ok(Self { last: (Instant::now(), before), preempted: Vec::new() })
+    }
+
+    /// Notes the time since the last look if the thread was preempted meanwhile.
+    fn look(&mut self) {
+        let usage = Usage::of_thread().expect("it was read before");
+        let (now, switches) = (Instant::now(), usage.involuntary_switches);
+        if switches > self.last.1 {
+            self.preempted.push((self.last.0, now));
+        }
+        self.last = (now, switches);
+    }
+}
+
+/// A slice of the work: its start, its units and their time.
+type Slice = (Instant, u64, Duration);
+
+/// Returns the units and the time of the slices during which no thread was preempted.
+fn undisturbed(slices: &[Slice], preempted: &[Span]) -> (u64, Duration) {
+    let disturbed = |(start, _, time): &&Slice| {
+        preempted.iter().any(|(from, to)| *start < *to && *from < *start + *time)
+    };
+    let kept = slices.iter().filter(|slice| !disturbed(slice));
+    kept.fold((0, Duration::ZERO), |(units, sum), (_, slice, time)| (units + slice, sum + *time))
+}
+
+/// Runs `work` on one counter for `times` units, while another core adds to a counter `distance`
+/// bytes away, and returns their time. Slices during which a thread was preempted are taken to be
+/// as long as the others on average; if there are no others, all of it is repeated.
 fn beside(
+    cores: [usize; 2],
+    distance: usize,
+    times: u64,
+    work: impl Fn(&AtomicU64, u64) -> Duration + Sync,
+) -> io::Result<Duration> {
+    loop {
+        let (slices, preempted) = sliced(cores, distance, times, &work)?;
+        let (units, time) = undisturbed(&slices, &preempted);
+        if units > 0 || times == 0 {
+            return Ok(time.mul_f64(times as f64 / units.max(1) as f64));
+        }
+    }
+}
+
+/// Runs `work` in slices, and returns them with the spans in which one of the two threads was
+/// preempted.
+fn sliced(
     [here, there]: [usize; 2],
     distance: usize,
-    additions: u64,
+    times: u64,
     work: impl Fn(&AtomicU64, u64) -> Duration + Sync,
-) -> io::Result<Done> {
+) -> io::Result<(Vec<Slice>, Vec<Span>)> {
     const SLICE: u64 = 1000;
     assert!(
         distance.is_multiple_of(8) && (8..512).contains(&distance),
@@ -91,48 +143,48 @@ fn beside(
     );
     let counters = Counters::new();
     let (ours, theirs) = (&counters.0[0], &counters.0[distance / 8]);
-    // Relaxed, here and below: the flag only stops the threads, and their counts are read after
-    // they were joined.
-    let stop = Apart(AtomicBool::new(false));
-    let add_there = || {
-        let pinned = cores::pin(there);
-        stop.0.fetch_or(pinned.is_err(), Ordering::Relaxed);
-        let mut added = 0;
-        while !stop.0.load(Ordering::Relaxed) {
-            added += 64;
-            (0..64).for_each(|_| _ = theirs.fetch_add(1, Ordering::Relaxed));
-        }
-        pinned.map(|()| added)
-    };
+    // Relaxed, here and below: the flags only start and stop the threads, and what these noted is
+    // read after they were joined.
+    let (adding, stop) = (Apart(AtomicBool::new(false)), Apart(AtomicBool::new(false)));
     // ANCHOR: add_beside
+    let add_there = || {
+        let (mut watch, mut added) = (cores::pin(there).and_then(|()| Watch::new()), 0);
+        adding.0.store(true, Ordering::Relaxed);
+        while !stop.0.load(Ordering::Relaxed) {
+            added += SLICE;
+            (0..SLICE).for_each(|_| _ = theirs.fetch_add(1, Ordering::Relaxed));
+            watch.iter_mut().for_each(Watch::look);
+        }
+        watch.map(|watch| (added, watch.preempted))
+    };
     let add_here = || {
-        let pinned = cores::pin(here);
-        let (mut elapsed, mut counted, mut added) = (Duration::ZERO, 0, 0);
-        while counted < additions && !stop.0.load(Ordering::Relaxed) {
-            let slice = SLICE.min(additions - counted);
-            let before = theirs.load(Ordering::Relaxed);
-            let time = work(ours, slice);
-            let beside = theirs.load(Ordering::Relaxed) - before;
-            added += slice;
-            // Too few: the other thread was descheduled. Too many: this one was.
-            if slice < SLICE || (SLICE / 10..=SLICE * 10).contains(&beside) {
-                elapsed += time;
-                counted += slice;
-            }
+        let (mut watch, mut slices) = (cores::pin(here).and_then(|()| Watch::new()), vec![]);
+        while !adding.0.load(Ordering::Relaxed) {
+            spin_loop();
+        }
+        for done in (0..times).step_by(SLICE as usize) {
+            let (start, slice) = (Instant::now(), SLICE.min(times - done));
+            slices.push((start, slice, work(ours, slice)));
+            watch.iter_mut().for_each(Watch::look);
         }
         stop.0.store(true, Ordering::Relaxed);
-        pinned.map(|()| (elapsed, added))
+        watch.map(|watch| (slices, watch.preempted))
     };
     // ANCHOR_END: add_beside
-    let (ours_added, theirs_added) = thread::scope(|scope| {
-        let (here, there) = (scope.spawn(add_here), scope.spawn(add_there));
-        (joined(here), joined(there))
-    });
-    let what = format!("pinning to cores {here} and {there}");
-    let (theirs_added, (elapsed, ours_added)) =
-        (trying(&what, theirs_added)?, trying(&what, ours_added)?);
-    assert_eq!(theirs.load(Ordering::Relaxed), theirs_added);
-    Ok(Done { elapsed, times: ours_added, counter: ours.load(Ordering::Relaxed) })
+    let (here_done, there_done) = thread::scope(|scope| {
+        let there = cores::spawn(scope, add_there)?;
+        let here = cores::spawn(scope, add_here);
+        if here.is_err() {
+            stop.0.store(true, Ordering::Relaxed);
+        }
+        Ok::<_, io::Error>((joined(here?), joined(there)))
+    })?;
+    let what = format!("watching cores {here} and {there}");
+    let ((slices, mut preempted), (added, preempted_there)) =
+        (trying(&what, here_done)?, trying(&what, there_done)?);
+    assert_eq!(theirs.load(Ordering::Relaxed), added, "no addition is lost");
+    preempted.extend(preempted_there);
+    Ok((slices, preempted))
 }
 
 /// Reads a number `loads` times while no thread writes to its line. Unit: one load.
@@ -141,8 +193,8 @@ pub fn read_alone(loads: u64) -> Duration {
 }
 
 /// Reads a number that no thread writes while another core adds to a counter `distance` bytes away.
-/// Unit: [`LOADS`] loads, so that the slices of both cores take similar times. A slice counts under
-/// the conditions of [`add_beside`].
+/// Unit: [`LOADS`] loads, so that the slices of both cores take similar times. A slice counts as in
+/// [`add_beside`].
 ///
 /// # Errors
 ///
@@ -152,7 +204,7 @@ pub fn read_alone(loads: u64) -> Duration {
 ///
 /// See [`add_beside`].
 pub fn read_beside(cores: [usize; 2], distance: usize, times: u64) -> io::Result<Duration> {
-    Ok(beside(cores, distance, times, |number, times| read(number, times * LOADS))?.elapsed)
+    beside(cores, distance, times, |number, slice| read(number, slice * LOADS))
 }
 
 /// The number of loads in one unit of [`read_beside`].
@@ -200,3 +252,22 @@ pub fn line_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     Ok(ping_pong(cores, trips, ping, pong)?.time)
 }
 // ANCHOR_END: line_trips
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_is_judged_by_preemptions_and_not_by_its_time() {
+        let (zero, ms) = (Instant::now(), Duration::from_millis);
+        // Slow, fast, slow, normal: the line stayed with one core for a while.
+        let slices: Vec<Slice> = [(0, 50), (50, 1), (51, 40), (91, 10)]
+            .map(|(start, time)| (zero + ms(start), 1000, ms(time)))
+            .to_vec();
+        let span = |from, to| (zero + ms(from), zero + ms(to));
+        assert_eq!(undisturbed(&slices, &[]), (4000, ms(101)));
+        assert_eq!(undisturbed(&slices, &[span(52, 60)]), (3000, ms(61)));
+        assert_eq!(undisturbed(&slices, &[span(49, 52), span(95, 96)]), (0, ms(0)));
+        assert_eq!(undisturbed(&slices, &[span(200, 300)]), (4000, ms(101)));
+    }
+}

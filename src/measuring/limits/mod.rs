@@ -30,18 +30,4 @@ pub mod loopback;
 pub mod naive;
 pub mod threads;
 
-use crate::sys::{cores, unsupported};
-use std::io;
-
-/// Returns the cores for an experiment that needs two at once.
-///
-/// # Errors
-///
-/// `Unsupported` if this process may use only one core, and outside Linux, where this book does not
-/// pin threads.
-pub fn two_cores() -> io::Result<[usize; 2]> {
-    match cores::pair()? {
-        Some((first, second)) => Ok([first, second]),
-        None => Err(unsupported("needs two cores, and this process may use one only")),
-    }
-}
+pub use crate::sys::cores::two_cores;
