@@ -296,6 +296,9 @@ pub struct Round {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+    /// The round trip of a line between the two cores right before and right after, in ns; `None`
+    /// for a benchmark that needs no two cores.
+    pub witness: Option<[f64; 2]>,
 }
 
 /// The outcome of a claim on one machine.
@@ -362,6 +365,23 @@ pub enum YAxis {
     Throughput,
     /// Time of the baseline over time of the series: above 1 is faster than the baseline.
     Ratio,
+}
+
+impl Inline {
+    /// Returns the ids of the benchmarks that the number rests on, where the reference names them
+    /// all.
+    pub fn benchmarks(&self) -> Vec<&str> {
+        match self {
+            Inline::Measured { id, .. } => vec![id],
+            Inline::Ratio { a, b } | Inline::Difference { a, b } | Inline::Percent { a, b } => {
+                vec![a, b]
+            }
+            Inline::Share { part, whole } => {
+                part.ids().chain(whole.ids()).map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Proof {

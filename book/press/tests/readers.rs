@@ -91,7 +91,67 @@ fn criterions_own_files_are_read() {
     );
     let flat = &run.benchmarks[long].benchmark;
     assert_eq!((flat.parameter.as_deref(), flat.throughput_elements), (None, Some(7)));
-    assert_eq!(flat.throughput().unwrap().1, Quantity::Elements);
+}
+
+#[test]
+fn the_files_of_the_benches_library_are_read_beside_criterions() {
+    let folder = TempDir::new().unwrap();
+    copy(&data("criterion"), folder.path());
+    let read = || criterion::read(folder.path()).unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    assert_eq!(read().settings, None);
+    write("settings.json", r#"{"warm_up":"0.1","measurement":"0.4","samples":10}"#);
+    write(
+        "copy_cpu/slice/4KiB/second_clock.json",
+        r#"{"group_id":"copy_cpu","function_id":"slice","value_str":"4KiB","throughput":{"Bytes":4096},
+            "full_id":"copy_cpu/slice/4KiB","median":120.0,"low":110.0,"high":130.0,
+            "iterations":[1],"wall_ns":[125.0],"cpu_ns":[120.0]}"#,
+    );
+    write("x/witness.json", r#"{"id":"copy/slice/4KiB","before":50.0,"after":60.0}"#);
+    write(
+        "copy/order.json",
+        r#"{"ids":["copy/slice/64KiB","copy/iterator/4KiB","copy/slice/4KiB"]}"#,
+    );
+    let run = read();
+    assert_eq!(run.settings.as_deref(), Some("warm-up 0.1 s, measurement 0.4 s, 10 samples"));
+    let cpu = &run.benchmarks["copy_cpu/slice/4KiB"].benchmark;
+    assert_eq!((cpu.group.as_str(), cpu.throughput_bytes), ("copy_cpu", Some(4096)));
+    let round = cpu.rounds[0];
+    assert_eq!((round.median, round.low, round.high), (120.0, 110.0, 130.0));
+    let witnessed = &run.benchmarks["copy/slice/4KiB"].benchmark.rounds[0];
+    assert_eq!(witnessed.witness, Some([50.0, 60.0]));
+    assert_eq!(run.benchmarks["copy/slice/64KiB"].benchmark.rounds[0].witness, None);
+    let of_group: Vec<&String> =
+        run.benchmarks.keys().filter(|id| id.starts_with("copy/")).collect();
+    assert_eq!(of_group, ["copy/slice/64KiB", "copy/iterator/4KiB", "copy/slice/4KiB"]);
+
+    // A witness that is older than the result belongs to an earlier one.
+    let witness = fs::File::options().write(true).open(folder.path().join("x/witness.json"));
+    witness.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(read().benchmarks["copy/slice/4KiB"].benchmark.rounds[0].witness, None);
+}
+
+#[test]
+fn witnesses_survive_being_written_and_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("copy.json");
+    let mut file: BenchFile = serde_json::from_str(&reference()).unwrap();
+    let recording = file.recording.as_mut().unwrap();
+    let benchmark = &mut recording.benchmarks["copy/whole/1MiB"];
+    benchmark.rounds[0].witness = Some([50.0, 55.0]);
+    benchmark.rounds[2].witness = Some([400.0, 60.0]);
+    files::store(&file, &path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(r#""witness_before": [50.0, null, 400.0]"#), "{text}");
+    let again: BenchFile = files::load(&path).unwrap().unwrap();
+    assert_eq!(again.recording.unwrap().benchmarks, file.recording.unwrap().benchmarks);
+    fs::write(&path, text.replace("[50.0, null, 400.0]", "[50.0, null]")).unwrap();
+    let error = files::load::<BenchFile>(&path).unwrap_err().to_string();
+    assert!(error.contains("3 medians, but 2 witnesses"), "{error}");
 }
 
 #[test]

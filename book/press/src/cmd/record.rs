@@ -15,7 +15,7 @@ use crate::ids::owner;
 use crate::machine::criterion::{self, Run};
 use crate::machine::environment::{self, CpuTime};
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
-use crate::machine::{Benchmark, Environment, Machine, Recording};
+use crate::machine::{Benchmark, Environment, Machine, Recording, Seen};
 use crate::model::{Claim, Error, Proof};
 use crate::pack;
 use crate::project::Project;
@@ -226,6 +226,8 @@ struct Rounds {
     done: usize,
     benchmarks: IndexMap<String, Benchmark>,
     not_possible: BTreeMap<String, String>,
+    /// The settings that the bench used.
+    settings: Option<String>,
     trouble: Option<Error>,
 }
 
@@ -235,6 +237,7 @@ impl Rounds {
     fn add(&mut self, run: Run) {
         self.not_possible
             .extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
+        self.settings = run.settings.or(self.settings.take());
         let round = self.done + 1;
         let mut fresh = run.benchmarks;
         self.benchmarks.retain(|id, benchmark| match fresh.shift_remove(id) {
@@ -258,6 +261,14 @@ impl Rounds {
         }
         self.done = round;
     }
+
+    /// Returns the number of samples whose witnesses disagree, and of all samples.
+    fn dropped(&self) -> (usize, usize) {
+        let samples = self.benchmarks.values().flat_map(|benchmark| &benchmark.rounds);
+        samples.fold((0, 0), |(dropped, all), round| {
+            (dropped + usize::from(round.seen() == Seen::Mixed), all + 1)
+        })
+    }
 }
 
 /// Writes the rounds of every bench as they are measured.
@@ -280,7 +291,6 @@ impl Keeper {
         let (commit, modified) = environment::commit(project);
         let mut environment = Environment::read(project);
         environment.criterion = Some(criterion::VERSION.to_string());
-        environment.settings = Some("warm-up 0.1 s, measurement 0.4 s, 10 samples".to_string());
         Keeper {
             folder,
             planned: if options.minutes.is_some() { 0 } else { options.rounds },
@@ -317,7 +327,11 @@ impl Keeper {
             modified: self.modified,
             rounds: rounds.done,
             planned: (rounds.done < self.planned).then_some(self.planned),
-            environment: Environment { stolen_share, ..self.environment.clone() },
+            environment: Environment {
+                stolen_share,
+                settings: rounds.settings.clone(),
+                ..self.environment.clone()
+            },
             benchmarks: rounds.benchmarks.clone(),
             not_possible: rounds.not_possible.clone(),
         };
@@ -405,7 +419,8 @@ fn measure(
             eprintln!("round {round}{}: {bench}{}", of(schedule), clock.left(i, round, schedule));
             let started = Instant::now();
             let home = scratch.join(format!("{round}-{bench}"));
-            match one_round(project, bench, program, &home, schedule.left()) {
+            let one = one_round(project, (bench, program), round, &home, schedule.left());
+            match one {
                 Ok(run) => {
                     taken[i].add(run);
                     // Not fatal: the next round writes these rounds again.
@@ -442,6 +457,12 @@ fn measure(
         if rounds.done == 0 {
             continue;
         }
+        if let (dropped @ 1.., all) = rounds.dropped() {
+            eprintln!(
+                "{bench}: the distance of the two cores changed during {dropped} of {all} samples; \
+                 no number rests on these"
+            );
+        }
         match keeper.keep(bench, rounds) {
             Ok(path) if !keeper.in_place.contains(bench) => {
                 troubles.push(Error::Failed(format!(
@@ -460,8 +481,8 @@ fn measure(
 
 fn one_round(
     project: &Project,
-    bench: &str,
-    program: &Path,
+    (bench, program): (&str, &Path),
+    round: usize,
     home: &Path,
     limit: Duration,
 ) -> Result<Run, Error> {
@@ -474,6 +495,8 @@ fn one_round(
         .current_dir(&package)
         .env("CARGO_MANIFEST_DIR", &package)
         .env("CRITERION_HOME", home)
+        // The benches' library orders the variants by it.
+        .env("PERF_PROVED_ROUND", round.to_string())
         .arg("--bench")
         .args(SETTINGS);
     let outcome = process::run(&mut command, limit)?;
@@ -595,7 +618,7 @@ mod tests {
                 parameter: None,
                 throughput_bytes: None,
                 throughput_elements: None,
-                rounds: vec![Round { median: *median, low: *median, high: *median }],
+                rounds: vec![Round { median: *median, low: *median, high: *median, witness: None }],
             };
             run.benchmarks
                 .insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });

@@ -1,6 +1,5 @@
-//! One benchmark: its rounds, and the time and throughput computed from them.
+//! One benchmark: its rounds, and the work of one iteration.
 
-use super::statistics;
 use crate::ids::AGAIN;
 use crate::model::{Estimate, Round};
 use crate::units::{Quantity, parameter};
@@ -40,12 +39,23 @@ struct Columns {
     median: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    witness_before: Option<Vec<Option<f64>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    witness_after: Option<Vec<Option<f64>>>,
 }
 
 impl From<Benchmark> for Columns {
     fn from(benchmark: Benchmark) -> Columns {
-        let column = |of: fn(&Round) -> f64| benchmark.rounds.iter().map(of).collect();
+        let rounds = &benchmark.rounds;
+        let column = |of: fn(&Round) -> f64| rounds.iter().map(of).collect();
+        let witness = |end: usize| {
+            let trips: Vec<_> = rounds.iter().map(|round| Some(round.witness?[end])).collect();
+            trips.iter().any(Option::is_some).then_some(trips)
+        };
         Columns {
+            witness_before: witness(0),
+            witness_after: witness(1),
             median: column(|round| round.median),
             low: column(|round| round.low),
             high: column(|round| round.high),
@@ -62,7 +72,7 @@ impl TryFrom<Columns> for Benchmark {
     type Error = String;
 
     fn try_from(columns: Columns) -> Result<Benchmark, String> {
-        let Columns { median, low, high, .. } = columns;
+        let Columns { median, low, high, witness_before, witness_after, .. } = columns;
         if low.len() != median.len() || high.len() != median.len() {
             return Err(format!(
                 "{} medians, but {} and {} ends of their intervals",
@@ -71,10 +81,23 @@ impl TryFrom<Columns> for Benchmark {
                 high.len()
             ));
         }
+        let count = median.len();
+        let witness = |trips: Option<Vec<Option<f64>>>| match trips {
+            None => Ok(vec![None; count]),
+            Some(trips) if trips.len() == count => Ok(trips),
+            Some(trips) => Err(format!("{count} medians, but {} witnesses", trips.len())),
+        };
+        let witnesses = witness(witness_before)?.into_iter().zip(witness(witness_after)?);
         let rounds = median
             .into_iter()
             .zip(low.into_iter().zip(high))
-            .map(|(median, (low, high))| Round { median, low, high })
+            .zip(witnesses)
+            .map(|((median, (low, high)), (before, after))| Round {
+                median,
+                low,
+                high,
+                witness: before.zip(after).map(|(before, after)| [before, after]),
+            })
             .collect();
         Ok(Benchmark {
             group: columns.group,
@@ -93,14 +116,16 @@ impl Benchmark {
         self.function.as_ref().is_some_and(|function| function.ends_with(AGAIN))
     }
 
-    /// Returns the time of one iteration in ns.
-    pub fn time(&self) -> Option<Estimate> {
-        statistics::time(&self.rounds)
+    /// Returns the work of one iteration, and the unit of that work per second.
+    pub(super) fn work(&self) -> Option<(f64, Quantity)> {
+        let bytes = self.throughput_bytes.map(|n| (n as f64, Quantity::Bytes));
+        bytes
+            .or_else(|| self.throughput_elements.map(|n| (n as f64, Quantity::Elements)))
+            .filter(|(work, _)| *work > 0.0)
     }
 
-    /// Returns bytes or elements per second.
-    pub fn throughput(&self) -> Option<(Estimate, Quantity)> {
-        let time = self.time()?;
+    /// Converts the time of one iteration to bytes or elements per second.
+    pub(super) fn rate(&self, time: Estimate) -> Option<(Estimate, Quantity)> {
         let (work, unit) = self.work()?;
         let rate = |ns: f64| work * 1e9 / ns;
         let estimate = Estimate {
@@ -110,14 +135,6 @@ impl Benchmark {
             rounds: time.rounds,
         };
         Some((estimate, unit))
-    }
-
-    /// Returns the work of one iteration, and the unit of that work per second.
-    pub(super) fn work(&self) -> Option<(f64, Quantity)> {
-        let bytes = self.throughput_bytes.map(|n| (n as f64, Quantity::Bytes));
-        bytes
-            .or_else(|| self.throughput_elements.map(|n| (n as f64, Quantity::Elements)))
-            .filter(|(work, _)| *work > 0.0)
     }
 
     /// Returns the parameter as a number; benchmarks without one sort first.

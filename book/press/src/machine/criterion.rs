@@ -3,8 +3,15 @@
 //!
 //! A benchmark is a folder with `new/benchmark.json` (its id) and `new/estimates.json` (its times
 //! in ns). The folder's name is not the id: criterion replaces characters in it and cuts it at 64
-//! bytes. Beside them, a bench that cannot run leaves a `not_possible.json`: `{"id":
-//! "group/function", "reason": "…"}`, for that id and all below it.
+//! bytes. Beside them lie the files of the benches' own library:
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `not_possible.json` | why an id, and all below it, cannot be measured |
+//! | `witness.json` | the round trip of a line before and after a benchmark, in ns |
+//! | `second_clock.json` | a benchmark of its own: the times of another clock over the same batches |
+//! | `order.json` | the ids of a group in the order of the code; the order in which they ran varies |
+//! | `settings.json` | the settings of the last run |
 
 use super::benchmark::Benchmark;
 use crate::ids::covers;
@@ -13,6 +20,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,10 +32,13 @@ pub const VERSION: &str = "0.8.2";
 /// The results of one run of some benches.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// The benchmarks by full id, in the order in which they ran, each with one round.
+    /// The benchmarks by full id, each with one round: groups in the order in which they ran, their
+    /// benchmarks in the order of the code, or as they ran if it is not known.
     pub benchmarks: IndexMap<String, Finished>,
     /// The benchmarks that could not be measured, by id or prefix.
     pub not_possible: BTreeMap<String, Refused>,
+    /// Criterion's settings in words, if the bench left them.
+    pub settings: Option<String>,
 }
 
 /// A finished benchmark.
@@ -65,10 +76,16 @@ impl Run {
 /// If a file cannot be read, or is not what criterion writes.
 pub fn read(home: &Path) -> Result<Run, Error> {
     let mut finished = Vec::new();
+    let mut witnesses = Vec::new();
+    let mut order = Vec::new();
     let mut run = Run::default();
     for path in files(home)? {
         match path.file_name().and_then(|name| name.to_str()) {
             Some("benchmark.json") => finished.push(benchmark(&path)?),
+            Some("second_clock.json") => finished.push(second_clock(&path)?),
+            Some("witness.json") => witnesses.push((json::<Witness>(&path)?, written(&path)?)),
+            Some("order.json") => order.extend(json::<Order>(&path)?.ids),
+            Some("settings.json") => run.settings = Some(json::<Settings>(&path)?.to_string()),
             Some("not_possible.json") => {
                 let refusal: Refusal = json(&path)?;
                 let refused = Refused { reason: refusal.reason, when: written(&path)? };
@@ -84,7 +101,30 @@ pub fn read(home: &Path) -> Result<Run, Error> {
         !run.not_possible.iter().any(outdated)
     });
     finished.sort_by(|(a, one), (b, other)| one.when.cmp(&other.when).then_with(|| a.cmp(b)));
-    run.benchmarks = finished.into_iter().collect();
+    let mut groups: Vec<String> = Vec::new();
+    for (_, finished) in &finished {
+        if !groups.contains(&finished.benchmark.group) {
+            groups.push(finished.benchmark.group.clone());
+        }
+    }
+    // Of two results of one id, the later stays.
+    let mut benchmarks: IndexMap<String, Finished> = finished.into_iter().collect();
+    for (witness, when) in witnesses {
+        if let Some(finished) = benchmarks.get_mut(&witness.id)
+            // An older one belongs to an earlier result.
+            && when >= finished.when
+        {
+            let trips = Some([witness.before, witness.after]);
+            finished.benchmark.rounds.iter_mut().for_each(|round| round.witness = trips);
+        }
+    }
+    // The sort is stable, so benchmarks without a place in the code stay as they ran.
+    let place = |id: &String, finished: &Finished| {
+        let group = groups.iter().position(|group| *group == finished.benchmark.group);
+        (group, order.iter().position(|known| known == id).unwrap_or(usize::MAX))
+    };
+    benchmarks.sort_by(|a, one, b, other| place(a, one).cmp(&place(b, other)));
+    run.benchmarks = benchmarks;
     Ok(run)
 }
 
@@ -133,33 +173,86 @@ struct Refusal {
     reason: String,
 }
 
+/// A file of the benches' library: criterion's description of a benchmark with its times in ns.
+#[derive(Deserialize)]
+struct SecondClock {
+    #[serde(flatten)]
+    id: Id,
+    median: f64,
+    low: f64,
+    high: f64,
+}
+
+#[derive(Deserialize)]
+struct Witness {
+    id: String,
+    before: f64,
+    after: f64,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    warm_up: String,
+    measurement: String,
+    samples: usize,
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { warm_up, measurement, samples } = self;
+        write!(f, "warm-up {warm_up} s, measurement {measurement} s, {samples} samples")
+    }
+}
+
 fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
     let id: Id = json(path)?;
     let Estimates { median } = json(&path.with_file_name("estimates.json"))?;
-    let (bytes, elements) = match id.throughput {
-        None => (None, None),
-        Some(Throughput::Bits(bits)) => (Some(bits / 8), None),
-        Some(Throughput::Bytes(bytes) | Throughput::BytesDecimal(bytes)) => (Some(bytes), None),
-        Some(Throughput::Elements(elements)) => (None, Some(elements)),
-        Some(Throughput::ElementsAndBytes { elements, bytes }) => (Some(bytes), Some(elements)),
+    let round = Round {
+        median: median.point_estimate,
+        low: median.confidence_interval.lower_bound,
+        high: median.confidence_interval.upper_bound,
+        witness: None,
     };
-    let benchmark = Benchmark {
-        group: id.group_id,
-        function: id.function_id,
-        parameter: id.value_str,
-        throughput_bytes: bytes,
-        throughput_elements: elements,
-        rounds: vec![Round {
-            median: median.point_estimate,
-            low: median.confidence_interval.lower_bound,
-            high: median.confidence_interval.upper_bound,
-        }],
-    };
-    Ok((id.full_id, Finished { benchmark, when: written(path)? }))
+    Ok(id.finished(round, written(path)?))
 }
 
+fn second_clock(path: &Path) -> Result<(String, Finished), Error> {
+    let SecondClock { id, median, low, high } = json(path)?;
+    Ok(id.finished(Round { median, low, high, witness: None }, written(path)?))
+}
+
+impl Id {
+    fn finished(self, round: Round, when: SystemTime) -> (String, Finished) {
+        let (bytes, elements) = match self.throughput {
+            None => (None, None),
+            Some(Throughput::Bits(bits)) => (Some(bits / 8), None),
+            Some(Throughput::Bytes(bytes) | Throughput::BytesDecimal(bytes)) => (Some(bytes), None),
+            Some(Throughput::Elements(elements)) => (None, Some(elements)),
+            Some(Throughput::ElementsAndBytes { elements, bytes }) => (Some(bytes), Some(elements)),
+        };
+        let benchmark = Benchmark {
+            group: self.group_id,
+            function: self.function_id,
+            parameter: self.value_str,
+            throughput_bytes: bytes,
+            throughput_elements: elements,
+            rounds: vec![round],
+        };
+        (self.full_id, Finished { benchmark, when })
+    }
+}
+
+/// The files of the benches' library.
+const OURS: [&str; 5] =
+    ["not_possible.json", "witness.json", "second_clock.json", "order.json", "settings.json"];
+
 /// Finds the files below `folder` that matter: benchmarks in folders `new` (`base` and `change`
-/// belong to earlier runs), and refusals anywhere.
+/// belong to earlier runs), and those of the benches' library anywhere.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed =
         |path: &Path, e: io::Error| Error::Failed(format!("cannot read {}: {e}", path.display()));
@@ -176,7 +269,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             let path = entry.map_err(|e| failed(&folder, e))?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.ends_with("new/benchmark.json") || path.ends_with("not_possible.json") {
+            } else if path.ends_with("new/benchmark.json")
+                || OURS.iter().any(|name| path.ends_with(name))
+            {
                 found.push(path);
             }
         }

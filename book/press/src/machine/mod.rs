@@ -9,6 +9,7 @@ mod known;
 mod null;
 mod recording;
 mod recordings;
+pub mod regime;
 pub mod statistics;
 
 pub use crate::model::Round;
@@ -17,3 +18,4 @@ pub use environment::Environment;
 pub use known::Known;
 pub use recording::{ALL, Counts, ProofRun, Recording};
 pub use recordings::{HERE, Machine};
+pub use regime::{Regime, Seen};

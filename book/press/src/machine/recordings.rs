@@ -5,11 +5,12 @@ use super::environment::Environment;
 use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile};
 use super::known::Known;
 use super::recording::{ALL, Counts, ProofRun, Recording};
+use super::regime::Regime;
 use super::statistics::{Quotient, Series};
 use super::{criterion, statistics};
 use crate::date;
 use crate::ids::owner;
-use crate::model::{Crossover, Error, Estimate, Times};
+use crate::model::{Crossover, Error, Estimate, Round, Times};
 use crate::project::Project;
 use crate::units::Quantity;
 use serde_json::Value;
@@ -200,20 +201,38 @@ impl Machine {
         members
     }
 
-    /// Returns the time of one iteration in ns.
+    /// Returns the time of one iteration in ns, in the regime with the most rounds.
     pub fn time(&self, id: &str) -> Known<Estimate> {
-        self.benchmark(id).and_then(Benchmark::time)
+        self.usually(&[id], |regime| self.time_in(id, regime))
     }
 
-    /// Returns bytes or elements per second; the quantity says which.
+    /// Returns the time of one iteration in ns in `regime`, which is `None` for a benchmark without
+    /// witness.
+    pub fn time_in(&self, id: &str, regime: Option<Regime>) -> Known<Estimate> {
+        self.rounds_in(&[id], regime).and_then(|rounds| statistics::time(&rounds[0]))
+    }
+
+    /// Returns bytes or elements per second, in the regime with the most rounds; the quantity says
+    /// which.
     pub fn throughput(&self, id: &str) -> Known<(Estimate, Quantity)> {
-        self.benchmark(id).and_then(Benchmark::throughput)
+        self.usually(&[id], |regime| self.throughput_in(id, regime))
     }
 
-    /// Returns time(`a`) / time(`b`). If one recording has both, the ratio is taken within each
-    /// round; otherwise its interval is as wide as the intervals of both allow. Recordings from
-    /// different environments are not compared.
+    /// Returns bytes or elements per second in `regime`.
+    pub fn throughput_in(&self, id: &str, regime: Option<Regime>) -> Known<(Estimate, Quantity)> {
+        let time = self.time_in(id, regime);
+        time.and(self.benchmark(id)).and_then(|(time, benchmark)| benchmark.rate(time))
+    }
+
+    /// Returns time(`a`) / time(`b`), in the regime with the most rounds.
     pub fn ratio(&self, a: &str, b: &str) -> Known<Estimate> {
+        self.usually(&[a, b], |regime| self.ratio_in(a, b, regime))
+    }
+
+    /// Returns time(`a`) / time(`b`) in `regime`. If one recording has both, the ratio is taken
+    /// within each round in which both saw that regime; otherwise its interval is as wide as the
+    /// intervals of both allow. Recordings from different environments are not compared.
+    pub fn ratio_in(&self, a: &str, b: &str, regime: Option<Regime>) -> Known<Estimate> {
         let together = match (self.recording(a), self.recording(b)) {
             (Some(of_a), Some(of_b)) if !of_a.environment.is_like(&of_b.environment) => {
                 return Known::NotPossible(
@@ -223,59 +242,76 @@ impl Machine {
             (Some(of_a), Some(of_b)) => std::ptr::eq(of_a, of_b),
             _ => false,
         };
-        self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
+        self.rounds_in(&[a, b], regime).and_then(|rounds| {
             if together {
-                statistics::ratio(&a.rounds, &b.rounds)
+                statistics::ratio(&rounds[0], &rounds[1])
             } else {
-                statistics::quotient(a.time()?, b.time()?)
+                statistics::quotient(statistics::time(&rounds[0])?, statistics::time(&rounds[1])?)
             }
         })
     }
 
-    /// Returns the time of `a` less the time of `b`, taken within each round. Both must be of one
-    /// recording.
+    /// Returns the time of `a` less the time of `b`, in the regime with the most rounds.
     pub fn difference(&self, a: &str, b: &str) -> Known<Estimate> {
-        self.together(&[a, b])
-            .and_then(|found| statistics::difference(&found[0].rounds, &found[1].rounds))
+        self.usually(&[a, b], |regime| self.difference_in(a, b, regime))
     }
 
-    /// Returns `over` / `under`, where the ratio of any two times may be off by `factor`. It is
-    /// taken within each round, except that of two benchmarks of different recordings.
+    /// Returns the time of `a` less the time of `b` in `regime`, taken within each round. Both must
+    /// be of one recording.
+    pub fn difference_in(&self, a: &str, b: &str, regime: Option<Regime>) -> Known<Estimate> {
+        self.of_one_bench(&[a, b], regime)
+            .and_then(|rounds| statistics::difference(&rounds[0], &rounds[1]))
+    }
+
+    /// Returns `over` / `under` in the regime with the most rounds, where the ratio of any two
+    /// times may be off by `factor`.
     pub fn quotient(&self, over: &Times, under: &Times, factor: f64) -> Known<Quotient> {
+        let ids: Vec<&str> = over.ids().chain(under.ids()).map(String::as_str).collect();
+        self.usually(&ids, |regime| self.quotient_in(over, under, factor, regime))
+    }
+
+    /// Returns `over` / `under` in `regime`, where the ratio of any two times may be off by
+    /// `factor`. It is taken within each round, except that of two benchmarks of different
+    /// recordings.
+    pub fn quotient_in(
+        &self,
+        over: &Times,
+        under: &Times,
+        factor: f64,
+        regime: Option<Regime>,
+    ) -> Known<Quotient> {
         if let (Times::Of(a), Times::Of(b)) = (over, under) {
-            return self.ratio(a, b).and_then(|ratio| {
+            return self.ratio_in(a, b, regime).and_then(|ratio| {
                 let (low, high) = (ratio.low / factor, ratio.high * factor);
                 Some(Quotient::Of(Estimate { low, high, ..ratio }))
             });
         }
         let ids: Vec<&str> = over.ids().chain(under.ids()).map(String::as_str).collect();
-        self.together(&ids).and_then(|found| {
-            let (over, under) = found.split_at(over.ids().count());
+        self.of_one_bench(&ids, regime).and_then(|rounds| {
+            let (over, under) = rounds.split_at(over.ids().count());
             statistics::within_rounds(series(over)?, series(under)?, factor)
         })
     }
 
-    /// Returns benchmarks of one recording.
-    fn together(&self, ids: &[&str]) -> Known<Vec<&Benchmark>> {
-        let mut found = Vec::new();
-        for id in ids {
-            match self.benchmark(id) {
-                Known::Measured(benchmark) => found.push(benchmark),
-                Known::NotPossible(reason) => return Known::NotPossible(reason),
-                Known::NotMeasured => return Known::NotMeasured,
-            }
+    /// Returns the rounds of benchmarks of one recording in which all of them saw `regime`.
+    fn of_one_bench(&self, ids: &[&str], regime: Option<Regime>) -> Known<Vec<Vec<Round>>> {
+        let rounds = self.rounds_in(ids, regime);
+        let bench = ids.first().and_then(|id| self.bench_of(id));
+        if matches!(rounds, Known::Measured(_)) && ids.iter().any(|id| self.bench_of(id) != bench) {
+            return Known::NotPossible("they were not measured by one bench".to_owned());
         }
-        let benches: Vec<Option<&str>> = ids.iter().map(|id| self.bench_of(id)).collect();
-        match benches.windows(2).all(|two| two[0] == two[1]) {
-            true => Known::Measured(found),
-            false => Known::NotPossible("they were not measured by one bench".to_owned()),
-        }
+        rounds
     }
 
-    /// Returns throughput(`a`) / throughput(`b`), or `NotMeasured` if one counts bytes and the
-    /// other elements.
+    /// Returns throughput(`a`) / throughput(`b`) in the regime with the most rounds, or
+    /// `NotMeasured` if one counts bytes and the other elements.
     pub fn percent(&self, a: &str, b: &str) -> Known<Estimate> {
-        let times = self.ratio(b, a);
+        self.usually(&[a, b], |regime| self.percent_in(a, b, regime))
+    }
+
+    /// Returns throughput(`a`) / throughput(`b`) in `regime`.
+    pub fn percent_in(&self, a: &str, b: &str, regime: Option<Regime>) -> Known<Estimate> {
+        let times = self.ratio_in(b, a, regime);
         let work = self.benchmark(a).and(self.benchmark(b)).and_then(|(a, b)| {
             let ((work_a, unit_a), (work_b, unit_b)) = (a.work()?, b.work()?);
             (unit_a == unit_b).then_some(work_a / work_b)
@@ -290,9 +326,19 @@ impl Machine {
         })
     }
 
+    /// Asks for a number in the regime with the most rounds.
+    fn usually<T>(&self, ids: &[&str], of: impl Fn(Option<Regime>) -> Known<T>) -> Known<T> {
+        match self.usual_regime(ids) {
+            Known::Measured(regime) => of(regime),
+            Known::NotPossible(reason) => Known::NotPossible(reason),
+            Known::NotMeasured => Known::NotMeasured,
+        }
+    }
+
     /// Returns the smallest parameter from which function `a` beats function `b` at every size at
     /// which both were measured, or `None` in [`Known::Measured`] if `a` does not win at the
-    /// largest. `a` beats `b` if the whole interval of time(`b`) / time(`a`) lies above 1.
+    /// largest. `a` beats `b` if the whole interval of time(`b`) / time(`a`) lies above 1. All
+    /// ratios are taken in one regime, the one with the most rounds over all sizes.
     pub fn crossover(&self, group: &str, a: &str, b: &str) -> Known<Option<Crossover>> {
         let of = |function: &str| -> Vec<(&str, &Benchmark)> {
             let mut members = self.group(group);
@@ -309,6 +355,19 @@ impl Machine {
                 }
             }
         }
+        let ids: Vec<[&str; 2]> = of_a
+            .iter()
+            .filter_map(|(id_a, one)| {
+                let (id_b, _) = of_b.iter().find(|(_, b)| b.parameter == one.parameter)?;
+                Some([*id_a, *id_b])
+            })
+            .collect();
+        let mut regimes: BTreeMap<Option<Regime>, usize> = BTreeMap::new();
+        for (regime, rounds) in ids.iter().flat_map(|ids| self.regimes(ids)) {
+            *regimes.entry(regime).or_default() += rounds;
+        }
+        let regime = regimes.into_iter().max_by_key(|(_, rounds)| *rounds);
+        let regime = regime.and_then(|(regime, _)| regime);
         let mut compared = 0;
         let mut found: Option<Crossover> = None;
         let mut beaten_so_far = true;
@@ -317,7 +376,8 @@ impl Machine {
                 continue;
             };
             compared += 1;
-            let (Known::Measured(ratio), Some(size)) = (self.ratio(id_b, id_a), &one.parameter)
+            let (Known::Measured(ratio), Some(size)) =
+                (self.ratio_in(id_b, id_a, regime), &one.parameter)
             else {
                 break;
             };
@@ -346,10 +406,10 @@ impl Machine {
     }
 }
 
-/// Returns the rounds of one benchmark, or of two.
-fn series<'a>(of: &[&'a Benchmark]) -> Option<Series<'a>> {
+/// Makes a series of the rounds of one benchmark, or of two.
+fn series(of: &[Vec<Round>]) -> Option<Series<'_>> {
     let (time, less) = of.split_first()?;
-    Some(Series { time: &time.rounds, less: less.first().map(|less| less.rounds.as_slice()) })
+    Some(Series { time, less: less.first().map(Vec::as_slice) })
 }
 
 /// Returns the paths in `folder`, sorted; a folder that does not exist has none.

@@ -5,7 +5,7 @@ use super::html::{YOURS, machine_label, machine_link, rounds, sentence, up};
 use crate::book::Book;
 use crate::date::day;
 use crate::ids::{bench_of, group_of, owner};
-use crate::machine::{HERE, Known, Machine, Recording};
+use crate::machine::{HERE, Known, Machine, Recording, Regime};
 use crate::model::{Figure, YAxis};
 use crate::units::Quantity;
 use maud::{Markup, html};
@@ -78,13 +78,15 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
     let mut panels = Vec::new();
     for machine in machines {
         let mut all = Vec::new();
-        for name in &names {
+        let regimes = regimes(group, machine);
+        for (name, regime) in names.iter().flat_map(|name| regimes.iter().map(move |r| (name, *r)))
+        {
             let mut points = Vec::new();
             for parameter in parameters(group, name, machines) {
                 let id = id(group, name, parameter.as_deref());
                 let value = match figure.y {
-                    YAxis::Time => machine.time(&id),
-                    YAxis::Throughput => match machine.throughput(&id) {
+                    YAxis::Time => machine.time_in(&id, regime),
+                    YAxis::Throughput => match machine.throughput_in(&id, regime) {
                         Known::Measured((estimate, of)) => {
                             quantity = of;
                             Known::Measured(estimate)
@@ -94,20 +96,24 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
                     },
                     YAxis::Ratio => {
                         let baseline = figure.baseline.as_deref().unwrap_or_default();
-                        machine.ratio(&self::id(group, baseline, parameter.as_deref()), &id)
+                        let baseline = self::id(group, baseline, parameter.as_deref());
+                        machine.ratio_in(&baseline, &id, regime)
                     }
                 };
-                let value = match value {
-                    Known::Measured(estimate) => Ok(estimate),
-                    Known::NotPossible(why) => Err(format!("not possible: {why}")),
-                    Known::NotMeasured => Err("not measured".to_owned()),
+                let value = match (value, regime) {
+                    (Known::Measured(estimate), _) => Ok(estimate),
+                    (Known::NotPossible(why), _) => Err(format!("not possible: {why}")),
+                    (Known::NotMeasured, None) => Err("not measured".to_owned()),
+                    (Known::NotMeasured, Some(regime)) => Err(format!("no round {regime}")),
                 };
                 points.push(Point { parameter, value });
             }
+            let style = styles.iter().position(|s| s == name).unwrap_or(styles.len());
             all.push(Series {
-                name: name.clone(),
+                name: regime.map_or(name.clone(), |regime| format!("{name}, {regime}")),
                 subject: name == bench,
-                style: styles.iter().position(|s| s == name).unwrap_or(styles.len()),
+                // Colors are eight, and few figures have more than four functions.
+                style: if regime == Some(Regime::Far) { style + 4 } else { style },
                 points,
             });
         }
@@ -130,6 +136,17 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
     }
 }
 
+/// Returns the regimes that any benchmark of a group was measured in, near before far; `None` alone
+/// for a group without witnesses.
+fn regimes(group: &str, machine: &Machine) -> Vec<Option<Regime>> {
+    let members = machine.group(group);
+    let mut all: Vec<Option<Regime>> =
+        members.iter().flat_map(|(id, _)| machine.regimes(&[id])).map(|(of, _)| of).collect();
+    all.sort();
+    all.dedup();
+    if all.is_empty() { vec![None] } else { all }
+}
+
 /// Returns the bench that a group belongs to, judging by the recordings.
 fn bench(group: &str, book: &Book) -> String {
     let recorded = book.machines.iter().chain([&book.here]).flat_map(|m| m.recordings.keys());
@@ -141,7 +158,9 @@ fn bench(group: &str, book: &Book) -> String {
 fn styles(group: &str, bench: &str, machines: &[&Machine]) -> Vec<String> {
     let mut all = vec![bench.to_owned()];
     for recording in machines.iter().filter_map(|machine| machine.recording(group)) {
-        for benchmark in recording.benchmarks.values().filter(|b| !b.group.ends_with("_aa")) {
+        for benchmark in
+            recording.benchmarks.values().filter(|b| !b.group.ends_with("_aa") && !b.is_again())
+        {
             let name = benchmark.function.as_ref().unwrap_or(&benchmark.group);
             if !all.contains(name) {
                 all.push(name.clone());

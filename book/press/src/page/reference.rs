@@ -12,7 +12,7 @@ use std::path::Path;
 /// Renders a reference in running prose as its number, from the first recorded machine that has it.
 #[must_use]
 pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
-    let prose = Prose { book, up: up(page) };
+    let prose = Prose { book, up: up(page), ids: reference.benchmarks() };
     match reference {
         Inline::Measured { id, throughput: false } => {
             prose.estimate(|machine| machine.time(id), Quantity::Time)
@@ -59,6 +59,8 @@ struct Prose<'a> {
     book: &'a Book,
     /// The path up to the book's root.
     up: String,
+    /// The benchmarks that the number rests on.
+    ids: Vec<&'a str>,
 }
 
 impl Prose<'_> {
@@ -70,8 +72,9 @@ impl Prose<'_> {
         self.show(question, |estimate| number(estimate, quantity))
     }
 
-    /// Renders the answer of the first machine that has one, and names the machine unless it is the
-    /// reference machine. Without an answer, renders the reason.
+    /// Renders the answer of the first machine that has one. Names the machine unless it is the
+    /// reference machine, and the regime in which its two cores were, if there are two. Without an
+    /// answer, renders the reason.
     fn show<'a, T>(
         &'a self,
         question: impl Fn(&'a Machine) -> Known<T>,
@@ -80,6 +83,9 @@ impl Prose<'_> {
         match self.book.first(question) {
             (Some(machine), Known::Measured(value)) => html! {
                 (measured(value))
+                @if let Known::Measured(Some(regime)) = machine.usual_regime(&self.ids) {
+                    " " small class="regime" { "(cores " (regime) ")" }
+                }
                 @if !self.book.is_reference(machine) {
                     " " span class="on" { "on " (machine_link(machine, &self.up)) }
                 }

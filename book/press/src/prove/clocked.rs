@@ -102,8 +102,10 @@ mod tests {
     }
 
     fn benchmark(function: &str, medians: &[f64]) -> (String, Benchmark) {
-        let rounds =
-            medians.iter().map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01 }).collect();
+        let rounds = medians
+            .iter()
+            .map(|&m| Round { median: m, low: m * 0.99, high: m * 1.01, witness: None })
+            .collect();
         let benchmark = Benchmark {
             group: "g".into(),
             function: Some(function.into()),

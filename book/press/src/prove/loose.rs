@@ -128,7 +128,7 @@ mod tests {
     /// A machine on which the old way takes `ratio` times as long as the new one.
     fn machine(name: &str, ratio: f64) -> Machine {
         let benchmark = |function: &str, time: f64| {
-            let round = Round { median: time, low: time, high: time };
+            let round = Round { median: time, low: time, high: time, witness: None };
             let benchmark = Benchmark {
                 group: "g".into(),
                 function: Some(function.into()),

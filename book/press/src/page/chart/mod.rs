@@ -60,12 +60,16 @@ impl Chart {
 
     /// Renders the legend; `when` is the class of the rooms in which it shows.
     fn legend(&self, when: &str) -> Markup {
-        let drawn = |s: &&Series| {
-            self.panels.iter().flat_map(|p| &p.series).any(|t| t.name == s.name && t.has_value())
-        };
+        // A machine may have seen only some of the regimes.
+        let mut drawn: Vec<&Series> = Vec::new();
+        for series in self.panels.iter().flat_map(|panel| &panel.series) {
+            if series.has_value() && !drawn.iter().any(|known| known.name == series.name) {
+                drawn.push(series);
+            }
+        }
         html! {
             ul class={ "legend " (when) } {
-                @for series in self.panels[0].series.iter().filter(drawn) {
+                @for series in drawn {
                     li {
                         svg class={ "key " (series.class()) } viewBox="0 0 34 12" width="34"
                             height="12" aria-hidden="true" {
