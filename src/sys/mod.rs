@@ -3,6 +3,7 @@
 //! Each wrapper turns one call's result into an [`io::Result`](std::io::Result). Nothing here
 //! counts or measures; that is [`proof`](crate::proof)'s work.
 
+pub mod caches;
 pub mod cores;
 mod error;
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 //! server keeps to its limits and its root.
 #![cfg(target_os = "linux")]
 
+mod conformance;
 mod connections;
 mod heads;
 mod naive;

@@ -1,5 +1,7 @@
 //! The head of a request: parsing it, and decoding its path.
 
+use std::net::Ipv6Addr;
+
 /// The parts of a request that the server acts on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -44,7 +46,8 @@ const FIELDS: usize = 64;
 /// Parses the head of a request, of at most `limit` bytes, from the beginning of `bytes`.
 ///
 /// A request with a body is refused: requests are smuggled where two servers disagree about its
-/// end. So is one with two `Host` fields.
+/// end. So is one with two `Host` fields, with one that is no host and port, or, from HTTP/1.1 on,
+/// with none.
 pub fn parse(bytes: &[u8], limit: usize) -> Parsed {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut raw = httparse::Request::new(&mut fields);
@@ -66,6 +69,13 @@ pub fn parse(bytes: &[u8], limit: usize) -> Parsed {
         Ok(request) => Parsed::Request(Box::new(request), length),
         Err(status) => Parsed::Refused(status),
     }
+}
+
+/// Returns `true` if the head that begins with `bytes` asks by HEAD, even if it is incomplete or
+/// refused for something else: no answer to it may have a body (RFC 9110, section 9.3.2).
+pub fn is_head(bytes: &[u8]) -> bool {
+    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    begin.is_some_and(|begin| bytes[begin..].starts_with(b"HEAD "))
 }
 
 /// Returns `true` if the request line is three words, the last of which is some version of HTTP. A
@@ -98,6 +108,9 @@ fn request(
         let slot = match field.name.to_ascii_lowercase().as_str() {
             "host" => {
                 hosts += 1;
+                if !is_host(value()?) {
+                    return Err(400);
+                }
                 continue;
             }
             "connection" => {
@@ -127,19 +140,59 @@ fn request(
     if hosts > 1 || (hosts == 0 && !is_http_10) {
         return Err(400);
     }
-    // The form that a client sends to a proxy, `http://host/path`, is valid here too.
-    let scheme = target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"));
-    let target = if scheme {
-        target[7..].find('/').map_or("/", |slash| &target[7 + slash..])
-    } else {
-        target
-    };
-    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let origin = origin_form(target).ok_or(400_u16)?;
+    let (path, query) = origin.split_at(origin.find('?').unwrap_or(origin.len()));
+    // An absolute target without a path asks for the root: `http://host?query`.
+    let path = if path.is_empty() && origin.len() < target.len() { "/" } else { path };
     if !path.starts_with('/') {
         return Err(400);
     }
     (request.path, request.query) = (path.to_owned(), query.to_owned());
     Ok(request)
+}
+
+/// Returns the part of `target` that names a resource of this server. That is all of it, unless it
+/// is in the form that a client sends to a proxy, which is valid here too: of `http://host/path` it
+/// is what follows the authority, and `None` if that names no host.
+fn origin_form(target: &str) -> Option<&str> {
+    if !target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://")) {
+        return Some(target);
+    }
+    let rest = &target[7..];
+    let (authority, origin) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let names_a_host = is_host(authority) && !authority.is_empty() && !authority.starts_with(':');
+    names_a_host.then_some(origin)
+}
+
+/// Returns `true` if `value` is a host with an optional port, as `Host` and the authority of a
+/// target have it (RFC 3986, section 3.2): a name, an IPv4 address, or an IPv6 address in brackets.
+/// A name may be empty.
+fn is_host(value: &str) -> bool {
+    let (is_valid, port) = if let Some(literal) = value.strip_prefix('[') {
+        let Some((address, port)) = literal.split_once(']') else { return false };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = value.split_at(value.find(':').unwrap_or(value.len()));
+        (is_name(name), port)
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    is_valid && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// Returns `true` if `name` consists of the characters that RFC 3986 allows in a registered name.
+fn is_name(name: &str) -> bool {
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        let is_allowed = match byte {
+            b'%' => digit() && digit(),
+            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte),
+        };
+        if !is_allowed {
+            return false;
+        }
+    }
+    true
 }
 
 /// Replaces each escape such as `%41` by its byte, once; `None` if an escape is broken or stands

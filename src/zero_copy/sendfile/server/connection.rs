@@ -3,9 +3,8 @@
 use super::cancel::{CancelToken, is_cut_off};
 use super::limits::{LINGER, Limits, PIECE};
 use super::response::{Response, respond};
-use super::socket::send;
-use crate::sys::socket::reset_on_close;
-use crate::zero_copy::sendfile::http::request::{Parsed, Request, parse};
+use crate::sys::socket::{reset_on_close, send};
+use crate::zero_copy::sendfile::http::request::{Parsed, Request, is_head, parse};
 use crate::zero_copy::sendfile::root::Root;
 use crate::zero_copy::sendfile::{SendError, send_range_with};
 use std::fs::File;
@@ -86,17 +85,17 @@ impl Site {
     fn converse(&self, stream: &TcpStream) -> io::Result<()> {
         let mut received = Vec::with_capacity(self.limits.head_bytes);
         loop {
-            let (response, failure, keep_alive, head_only) =
-                match self.receive(stream, &mut received)? {
-                    Next::End => return Ok(()),
-                    Next::Refused(status) => (Response::text(status), None, false, false),
-                    Next::Request(request, length) => {
-                        received.drain(..length); // the rest is the beginning of the next one
-                        let keep_alive = request.keep_alive && !self.finish.is_cancelled();
-                        let (response, failure) = respond(&self.root, &request);
-                        (response, failure, keep_alive, request.head_only)
-                    }
-                };
+            let next = self.receive(stream, &mut received)?;
+            let (response, failure, keep_alive, head_only) = match next {
+                Next::End => return Ok(()),
+                Next::Refused(status) => (Response::text(status), None, false, is_head(&received)),
+                Next::Request(request, length) => {
+                    received.drain(..length); // the rest is the beginning of the next one
+                    let keep_alive = request.keep_alive && !self.finish.is_cancelled();
+                    let (response, failure) = respond(&self.root, &request);
+                    (response, failure, keep_alive, request.head_only)
+                }
+            };
             let keep_alive = keep_alive && failure.is_none();
             let connection = if keep_alive { "keep-alive" } else { "close" };
             self.send(stream, response.with("Connection", connection), head_only)?;

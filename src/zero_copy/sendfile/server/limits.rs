@@ -17,9 +17,24 @@ pub struct Limits {
     /// is closed.
     pub idle: Duration,
     /// The time for each MiB of a body, and for what is left of it. A body of `n` MiB (rounded up)
-    /// holds its thread no longer than `n` times this, and a client that reads one byte a second is
-    /// reset after the first.
+    /// holds its thread no longer than `n` times this. A client that reads more slowly than
+    /// [`minimum_rate`](Self::minimum_rate) is reset, even if it never stops reading.
     pub body_per_mib: Duration,
+}
+
+impl Limits {
+    /// Returns the rate in bytes per second at which a client must at least read a body of whole
+    /// MiB. What the buffers of the two sockets hold counts as read. Raise
+    /// [`body_per_mib`](Self::body_per_mib) for clients on slower lines.
+    ///
+    /// ```
+    /// use perf_proved::zero_copy::sendfile::server::Limits;
+    ///
+    /// assert_eq!(Limits::default().minimum_rate(), 104_857.6);
+    /// ```
+    pub fn minimum_rate(&self) -> f64 {
+        PIECE as f64 / self.body_per_mib.as_secs_f64()
+    }
 }
 
 impl Default for Limits {

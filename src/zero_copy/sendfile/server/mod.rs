@@ -23,7 +23,7 @@ pub mod limits;
 mod listener;
 mod log;
 pub mod response;
-mod socket;
+mod sigpipe;
 
 pub use connection::Site;
 pub use limits::Limits;

@@ -1,16 +1,6 @@
-//! System calls on a connection's socket that the standard library lacks.
+//! The signal of a socket whose peer is gone.
 
-use crate::sys::moved;
 use std::io;
-use std::net::TcpStream;
-use std::os::fd::AsRawFd;
-
-/// Calls `send(2)`, without a signal if the peer is gone.
-pub(super) fn send(stream: &TcpStream, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
-    let flags = flags | libc::MSG_NOSIGNAL;
-    // SAFETY: the socket is open, and `bytes` is live and as long as its length says.
-    moved(unsafe { libc::send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) })
-}
 
 /// Blocks `SIGPIPE` in this thread and in those that it starts: `sendfile` has no flag against it,
 /// and a library does not know how its program treats the signal.
