@@ -137,13 +137,13 @@ fn each_probe_makes_the_calls_that_it_times() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = Cached::new(folder.path()).unwrap();
     let (_, calls) = trace(|| file.read(4096, 100).unwrap()).unwrap();
-    assert_eq!((calls.of("pread64").made, calls.copied_in()), (100, 409_600));
+    assert_eq!((calls.of("pread64").made, calls.bytes_read()), (100, 409_600));
 
     let (result, calls) = trace(|| write_fsync(folder.path(), 10)).unwrap();
     match result {
         // One write and one fsync precede the clock.
         Ok(_) => assert_eq!(
-            (calls.of("write").made, calls.of("fsync").made, calls.copied_out()),
+            (calls.of("write").made, calls.of("fsync").made, calls.bytes_written()),
             (11, 11, 45_056)
         ),
         Err(error) => assert!(error.to_string().contains("in memory"), "{error}"),

@@ -33,8 +33,8 @@ fn calls_are_counted_by_name_with_their_bytes() {
     })
     .unwrap();
 
-    assert_eq!((calls.of("read").made, calls.copied_in()), (7, 7000));
-    assert_eq!((calls.of("write").made, calls.copied_out()), (1, 10));
+    assert_eq!((calls.of("read").made, calls.bytes_read()), (7, 7000));
+    assert_eq!((calls.of("write").made, calls.bytes_written()), (1, 10));
     assert_eq!(calls.total(), 8, "and nothing else: {calls:?}");
 }
 

@@ -42,9 +42,11 @@ pub fn memory<T>(
     Ok(value)
 }
 
-/// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The JSON
-/// also gets each call by name, including those in `always` that were never made. Where calls
-/// cannot be counted, `work` runs nevertheless, and the row says why.
+/// Runs `work` and sets `syscalls`, `copied_in` and `copied_out` in the row `variant`. The latter
+/// are the bytes that went through user space by `read` and by `write` and their variants, as
+/// [`Calls`](crate::proof::syscalls::Calls) adds them up. The JSON also gets each call by name,
+/// including those in `always` that were never made. Where calls cannot be counted, `work` runs
+/// nevertheless, and the row says why.
 ///
 /// # Errors
 ///
@@ -55,6 +57,9 @@ pub fn calls<T>(
     always: &[&str],
     work: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
+    for (quantity, heading) in [("copied_in", "in by read"), ("copied_out", "out by write")] {
+        report.heading(quantity, heading);
+    }
     if let Err(reason) = trace(|| ()) {
         no_calls(report, variant, always, &reason.to_string());
         return work();
@@ -62,8 +67,8 @@ pub fn calls<T>(
     let (result, calls) = trace(work)?;
     let value = result?;
     report.set(variant, "syscalls", calls.total());
-    report.set(variant, "copied_in", Value::Bytes(calls.copied_in()));
-    report.set(variant, "copied_out", Value::Bytes(calls.copied_out()));
+    report.set(variant, "copied_in", Value::Bytes(calls.bytes_read()));
+    report.set(variant, "copied_out", Value::Bytes(calls.bytes_written()));
     always.iter().for_each(|name| report.detail(variant, name, calls.of(name).made));
     calls.iter().for_each(|(name, call)| report.detail(variant, name, call.made));
     let names: Vec<String> =

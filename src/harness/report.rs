@@ -61,6 +61,8 @@ pub struct Report {
     title: String,
     variants: Vec<String>,
     quantities: Vec<String>,
+    /// Columns whose heading is not the quantity's name: quantity and heading.
+    headings: Vec<(String, String)>,
     cells: Vec<(usize, usize, Value)>,
     /// Numbers that appear only in the JSON, by key.
     details: Vec<(String, Value)>,
@@ -139,11 +141,19 @@ impl Report {
             title: title.to_owned(),
             variants: vec![],
             quantities: vec![],
+            headings: vec![],
             cells: vec![],
             details: vec![],
             notes: vec![],
             promises: vec![],
         }
+    }
+
+    /// Gives the column of `quantity` a heading other than its name, which remains its key in the
+    /// JSON.
+    pub fn heading(&mut self, quantity: &str, heading: &str) {
+        self.headings.retain(|(known, _)| known != quantity);
+        self.headings.push((quantity.to_owned(), heading.to_owned()));
     }
 
     /// Sets one cell, or replaces its value.
@@ -301,7 +311,10 @@ impl Report {
     /// Formats the numbers as a table, with the promises under it.
     pub fn table(&self) -> String {
         let mut rows = vec![vec![String::new()]];
-        rows[0].extend(self.quantities.iter().map(|name| name.replace('_', " ")));
+        rows[0].extend(self.quantities.iter().map(|name| {
+            let heading = self.headings.iter().find(|(quantity, _)| quantity == name);
+            heading.map_or_else(|| name.replace('_', " "), |(_, heading)| heading.clone())
+        }));
         let mut reasons = vec![];
         for (row, variant) in self.variants.iter().enumerate() {
             let mut line = vec![variant.clone()];
@@ -478,6 +491,19 @@ mod tests {
         assert!(table.contains("not possible here: pipe: splice: permission denied"), "{table}");
         assert!(table.contains("not tried: the pipe loses nothing"), "{table}");
         assert!(!table.contains("FAILS"), "{table}");
+    }
+
+    #[test]
+    fn a_heading_stands_over_its_column_and_the_json_keeps_the_name() {
+        let mut report = Report::new("");
+        report.heading("copied_in", "a heading");
+        report.set("loop", "copied_in", 32);
+        report.heading("copied_in", "in by read");
+        report.set("loop", "page_faults", 1);
+        let table = report.table();
+        assert!(table.contains("   in by read   page faults\n"), "{table}");
+        assert!(!table.contains("a heading"), "{table}");
+        assert_eq!(report.json(), r#"{"loop.copied_in":32,"loop.page_faults":1}"#);
     }
 
     #[test]

@@ -29,10 +29,10 @@ pub struct Call {
     pub returned: u64,
 }
 
-/// The calls that copy bytes from the kernel into the caller's memory.
-const COPY_IN: [&str; 7] = ["read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg"];
-/// The calls that copy bytes from the caller's memory into the kernel.
-const COPY_OUT: [&str; 7] =
+/// The calls whose result is a number of bytes that the kernel copied into the caller's memory.
+const READS: [&str; 7] = ["read", "readv", "pread64", "preadv", "preadv2", "recvfrom", "recvmsg"];
+/// The calls whose result is a number of bytes that the kernel took from the caller's memory.
+const WRITES: [&str; 7] =
     ["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg"];
 
 impl Calls {
@@ -46,16 +46,18 @@ impl Calls {
         self.0.values().map(|call| call.made).sum()
     }
 
-    /// Returns the bytes that the kernel copied into the caller's memory by `read`, `recv` and
-    /// their variants.
-    pub fn copied_in(&self) -> u64 {
-        COPY_IN.iter().map(|name| self.of(name).returned).sum()
+    /// Returns the bytes that entered user space by `read`, `recv` and their variants: the sum of
+    /// what these calls returned. It says nothing of calls that move bytes inside the kernel, such
+    /// as `sendfile`, or of loads from a map.
+    pub fn bytes_read(&self) -> u64 {
+        READS.iter().map(|name| self.of(name).returned).sum()
     }
 
-    /// Returns the bytes that the kernel copied out of the caller's memory by `write`, `send` and
-    /// their variants.
-    pub fn copied_out(&self) -> u64 {
-        COPY_OUT.iter().map(|name| self.of(name).returned).sum()
+    /// Returns the bytes that left user space by `write`, `send` and their variants: the sum of
+    /// what these calls returned. With `MSG_ZEROCOPY` the kernel refers to them instead of copying
+    /// them, and they count all the same.
+    pub fn bytes_written(&self) -> u64 {
+        WRITES.iter().map(|name| self.of(name).returned).sum()
     }
 
     /// Iterates over the calls, sorted by name.
@@ -73,7 +75,7 @@ impl Calls {
 /// use perf_proved::proof::syscalls::trace;
 ///
 /// let (text, calls) = trace(|| std::fs::read_to_string("/proc/version"))?;
-/// assert_eq!(calls.copied_in(), text?.len() as u64);
+/// assert_eq!(calls.bytes_read(), text?.len() as u64);
 /// # Ok(())
 /// # }
 /// # #[cfg(not(target_os = "linux"))]
