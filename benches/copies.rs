@@ -1,17 +1,21 @@
 //! The cost of the parts of a transfer: a file's bytes to a TCP socket along each path, and the
 //! halves of a read/write loop alone. 4 KiB to 16 MiB, page cache warm.
 //!
-//! All variants share one connection, with the sender on one core and the reader on another.
-//! `copies_cpu` measures the CPU time of the sending thread, in the kernel too; on loopback that
-//! includes a part of receiving, which is the same for every variant that sends. `copies` measures
-//! the wall clock until the reader has confirmed the last byte.
+//! All variants share one connection, with the sender on one core and the reader on another. Both
+//! ends have `TCP_NODELAY` set. `copies` measures the wall clock until the reader has confirmed the
+//! last byte. It takes the same bytes again and again, so the processor's caches hold them up to a
+//! size. `copies_memory` takes pieces of a file that exceeds the last cache.
+//!
+//! `copies_cpu` and `copies_memory_cpu` are the CPU time of the sending thread over the same
+//! batches, in the kernel too; on loopback that includes a part of receiving, which is the same for
+//! every variant that sends.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    let ids = ["copies_cpu", "copies", "copies_aa"];
+    let ids = ["copies", "copies_cpu", "copies_memory", "copies_memory_cpu"];
     with(two_cores(), &ids, bench::run)
 }
 
@@ -22,20 +26,21 @@ mod bench {
 
 #[cfg(target_os = "linux")]
 mod bench {
-    use criterion::measurement::{Measurement, WallTime};
-    use criterion::{BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a};
+    use perf_proved::harness::rotation::Rotation;
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::sys::cores;
     use perf_proved::zero_copy::copies::variants::Variant;
-    use perf_proved_benches::{ThreadTime, size, sweep};
+    use perf_proved_benches::{Clock, Plan, Taken, bytes, size};
+    use std::cell::RefCell;
     use std::fs::File;
     use std::io;
-    use std::time::Duration;
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
     const SIZES: [usize; 4] = [4 * KIB, 64 * KIB, MIB, 16 * MIB];
+    /// The variants whose differences are the two copies.
+    const FROM_MEMORY: [&str; 4] = ["read_write_64KiB", "read_only", "write_only", "sendfile"];
 
     pub fn run([sending, reading]: [usize; 2]) -> io::Result<()> {
         cores::pin(sending)?;
@@ -43,27 +48,58 @@ mod bench {
         let files =
             SIZES.map(|length| File::open(scratch.file(&size(length), length)?)).into_iter();
         let variants = Variant::NAMES.map(Variant::new).into_iter();
+        let memory = Rotation::new(&scratch);
+        let reason = memory.as_ref().err().map(io::Error::to_string);
         let mut bench = Bench {
             line: Loopback::new(Some(reading))?,
             files: files.collect::<io::Result<_>>()?,
+            memory: memory.ok(),
             variants: variants.collect::<io::Result<_>>()?,
         };
         bench.check()?;
 
-        let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
-        bench.sweep(&mut cpu, "copies_cpu", &ThreadTime);
-        bench.same_twice(&mut cpu, "cpu", &ThreadTime);
-        let mut wall = Criterion::default().configure_from_args();
-        bench.sweep(&mut wall, "copies", &WallTime);
-        bench.same_twice(&mut wall, "wall", &WallTime);
-        wall.final_summary();
-        bench.line.close()
+        let bench = RefCell::new(bench);
+        let shared = &bench;
+        let mut plan = Plan::new();
+        let group = plan.group("copies");
+        group.witnessed([sending, reading]).second_clock(Clock::Thread, "copies_cpu");
+        for (place, length) in SIZES.into_iter().enumerate() {
+            group.throughput(bytes(length));
+            for (variant, name) in Variant::NAMES.into_iter().enumerate() {
+                group.bench((name, size(length)), move |times| {
+                    shared.borrow_mut().same(variant, place, times)
+                });
+            }
+        }
+        group.again("sendfile");
+
+        let group = plan.group("copies_memory");
+        group.witnessed([sending, reading]).second_clock(Clock::Thread, "copies_memory_cpu");
+        for length in SIZES {
+            group.throughput(bytes(length));
+            for (variant, name) in Variant::NAMES.into_iter().enumerate() {
+                if !FROM_MEMORY.contains(&name) {
+                    continue;
+                }
+                let id = (name, size(length));
+                match &reason {
+                    Some(reason) => group.not_possible(id, reason),
+                    None => group
+                        .bench(id, move |times| shared.borrow_mut().piece(variant, length, times)),
+                };
+            }
+        }
+        group.again("sendfile");
+        plan.run()?;
+        bench.into_inner().line.close()
     }
 
     struct Bench {
         line: Loopback,
         /// One for each size: a variant that sends whole files needs a file of that size.
         files: Vec<File>,
+        /// The file of which every transfer takes another piece.
+        memory: Option<Rotation>,
         /// In the order of their names.
         variants: Vec<Variant>,
     }
@@ -73,12 +109,12 @@ mod bench {
         /// kernel grow the socket's buffers before anything is measured: they grow with use, so the
         /// first variant would be measured with small ones.
         fn check(&mut self) -> io::Result<()> {
-            let Self { line, files, variants } = self;
+            let Self { line, files, variants, .. } = self;
             for (file, length) in files.iter().zip(SIZES) {
                 let expected = fnv1a(FNV_START, &pattern(length));
                 for (variant, name) in variants.iter_mut().zip(Variant::NAMES) {
                     let (arrives, whole) = (variant.arrives(length as u64), variant.is_whole());
-                    let run = |socket: &_| variant.run(socket, file, length as u64);
+                    let run = |socket: &_| variant.run(socket, file, 0..length as u64);
                     let ((), checksum) = line.transfer_checked(arrives, run)?;
                     assert!(!whole || checksum == expected, "{name}, {length} bytes");
                 }
@@ -86,45 +122,36 @@ mod bench {
             Ok(())
         }
 
-        fn sweep<M>(&mut self, criterion: &mut Criterion<M>, group: &str, clock: &M)
-        where
-            M: Measurement<Value = Duration>,
-        {
-            sweep(criterion, group, &Variant::NAMES, &SIZES, |variant, size, times| {
-                self.batch(clock, variant, size, times)
-            });
-        }
-
-        fn same_twice<M>(&mut self, criterion: &mut Criterion<M>, parameter: &str, clock: &M)
-        where
-            M: Measurement<Value = Duration>,
-        {
-            let mut group = criterion.benchmark_group("copies_aa");
-            let sendfile = self.variants.len() - 1;
-            for function in ["first", "second"] {
-                group.bench_function(BenchmarkId::new(function, parameter), |bencher| {
-                    bencher.iter_custom(|times| self.batch(clock, sendfile, 2, times));
-                });
-            }
-            group.finish();
-        }
-
-        /// Runs a variant a number of times and waits for one confirmation of them all: one for
-        /// each would cost more than a small file.
-        fn batch<M>(&mut self, clock: &M, variant: usize, size: usize, times: u64) -> Duration
-        where
-            M: Measurement<Value = Duration>,
-        {
-            let Self { line, files, variants } = self;
-            let (variant, file) = (&mut variants[variant], &files[size]);
-            let length = SIZES[size] as u64;
+        /// Runs a variant a number of times on the same bytes and waits for one confirmation of
+        /// them all: one for each would cost more than a small file.
+        fn same(&mut self, variant: usize, place: usize, times: u64) -> Taken {
+            let Self { line, files, variants, .. } = self;
+            let (variant, file) = (&mut variants[variant], &files[place]);
+            let length = SIZES[place] as u64;
             let arrives = times * variant.arrives(length);
-            let start = clock.start();
-            line.transfer(arrives, |socket| {
-                (0..times).try_for_each(|_| variant.run(socket, file, length))
+            Clock::Thread.taken(|| {
+                line.transfer(arrives, |socket| {
+                    (0..times).try_for_each(|_| variant.run(socket, file, 0..length))
+                })
+                .expect("every byte arrives, and the reader confirms it");
             })
-            .expect("every byte arrives, and the reader confirms it");
-            clock.end(start)
+        }
+
+        /// Does the same with bytes that the caches do not hold.
+        fn piece(&mut self, variant: usize, length: usize, times: u64) -> Taken {
+            let Self { line, memory, variants, .. } = self;
+            let memory = memory.as_mut().expect("registered only if there is such a file");
+            let (variant, length) = (&mut variants[variant], length as u64);
+            let arrives = times * variant.arrives(length);
+            Clock::Thread.taken(|| {
+                line.transfer(arrives, |socket| {
+                    (0..times).try_for_each(|_| {
+                        let piece = memory.next(length);
+                        variant.run(socket, memory.file(), piece)
+                    })
+                })
+                .expect("every byte arrives, and the reader confirms it");
+            })
         }
     }
 }

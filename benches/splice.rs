@@ -210,7 +210,7 @@ mod bench {
         let mut line = Loopback::new(Some(reading))?;
         let mut pipes = [Pipe::with_capacity(64 * KIB)?, Pipe::with_capacity(MIB)?];
         let mut send = |variant: usize, socket: &TcpStream, length: usize| match variant {
-            0 => SendVariant::Sendfile.send(socket, &file, length as u64),
+            0 => SendVariant::Sendfile.send(socket, &file, 0..length as u64),
             _ => send_file(&mut pipes[variant - 1], socket, &file, length as u64),
         };
         let names = ["sendfile", "splice_64KiB", "splice_1MiB"];

@@ -1,5 +1,5 @@
 //! Takes the paths of a file's bytes to a socket apart: the calls that each makes, the bytes that
-//! it carries through user space, and the page faults of its memory.
+//! it carries through user space by `read` and `write`, and the page faults of its memory.
 //!
 //!     cargo run --release --example copies                     # a file of 1 MiB
 //!     cargo run --release --example copies -- --size 16MiB
@@ -33,7 +33,7 @@ mod linux {
     use std::process::ExitCode;
 
     pub fn main() -> ExitCode {
-        Example::new("Counts the copies and system calls on each path from a file to a socket.")
+        Example::new("Counts the calls and the bytes through user space on each path from a file to a socket.")
             .variants(&Variant::NAMES)
             .size(1 << 20)
             .run(|flags| match flags.only {

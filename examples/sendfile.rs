@@ -1,5 +1,6 @@
-//! Counts what each way of sending a file over TCP asks of the kernel and what it copies, and shows
-//! how the version that everyone writes first fails.
+//! Counts what each way of sending a file over TCP asks of the kernel, what it carries through user
+//! space by `read` and `write`, and how many segments leave. Shows how the version that everyone
+//! writes first fails.
 //!
 //!     cargo run --release --example sendfile                    # a file of 1 MiB
 //!     cargo run --release --example sendfile -- --size 64KiB
@@ -33,11 +34,15 @@ mod linux {
 
     pub fn main() -> ExitCode {
         Example::new(
-            "Counts the system calls and copied bytes of each way to send a file over TCP.",
+            "Counts the calls and the bytes through user space of each way to send a file over TCP.",
         )
         .variants(&Variant::NAMES)
         .size(1 << 20)
-        .flag("serve", "DIR", "serves the files of DIR until Ctrl-C")
+        .flag(
+            "serve",
+            "DIR",
+            "serves the files of DIR until Ctrl-C; a client has 10 s for each MiB of a body",
+        )
         .flag("addr", "HOST:PORT", "listens there (default: 127.0.0.1:8080)")
         .run(|flags| match (flags.own("serve"), &flags.only) {
             (Some(root), _) => {
@@ -59,7 +64,7 @@ mod linux {
 
         let mut whole = vec![];
         for name in Variant::NAMES {
-            let costs = [&cost::MEMORY[..], &cost::CALLS, &ALWAYS].concat();
+            let costs = [&cost::MEMORY[..], &cost::CALLS, &ALWAYS, &["segments"]].concat();
             whole.extend(
                 report.attempt(name, &costs, |report| experiment::count(report, name, files()?)),
             );

@@ -31,7 +31,7 @@ fn every_variant_delivers_what_it_promises_at_every_size() {
             let mut variant = Variant::new(name).unwrap();
             let arrives = variant.arrives(length as u64);
             let ((), checksum) = line
-                .transfer_checked(arrives, |socket| variant.run(socket, &file, length as u64))
+                .transfer_checked(arrives, |socket| variant.run(socket, &file, 0..length as u64))
                 .unwrap();
             match name {
                 "read_only" => assert_eq!(arrives, 0),
@@ -48,7 +48,7 @@ fn an_empty_file_cannot_be_mapped() {
     let scratch = Scratch::new().unwrap();
     let file = File::open(scratch.file("empty", 0).unwrap()).unwrap();
     let (_peer, socket) = pair().unwrap();
-    let error = Variant::new("mmap_write").unwrap().run(&socket, &file, 0).unwrap_err();
+    let error = Variant::new("mmap_write").unwrap().run(&socket, &file, 0..0).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
@@ -60,7 +60,8 @@ fn a_file_that_became_shorter_is_an_error() {
     OpenOptions::new().write(true).open(&path).unwrap().set_len(BUFFER as u64 + 1).unwrap();
     for name in ["read_write_64KiB", "read_only", "sendfile"] {
         let (_peer, socket) = pair().unwrap();
-        let error = Variant::new(name).unwrap().run(&socket, &file, 3 * BUFFER as u64).unwrap_err();
+        let error =
+            Variant::new(name).unwrap().run(&socket, &file, 0..3 * BUFFER as u64).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{name}");
     }
 }
@@ -80,7 +81,7 @@ fn naive_holds_the_whole_file_while_its_peer_reads_nothing() {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock, "the peer has read nothing");
     assert!(made.bytes >= 16 * MIB as u64, "{made:?}");
     let (result, made) =
-        count(|| Variant::new("read_write_64KiB").unwrap().run(&socket, &file, 16 * MIB as u64));
+        count(|| Variant::new("read_write_64KiB").unwrap().run(&socket, &file, 0..16 * MIB as u64));
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
     assert_eq!(made.bytes, BUFFER as u64);
 }
@@ -100,7 +101,7 @@ fn naive_pays_for_fresh_pages_on_every_large_file() {
                 for _ in 0..2 {
                     let before = Usage::of_thread().unwrap();
                     line.transfer(64 * MIB as u64, |socket| {
-                        variant.run(socket, file, 64 * MIB as u64)
+                        variant.run(socket, file, 0..64 * MIB as u64)
                     })
                     .unwrap();
                     faults = (Usage::of_thread().unwrap() - before).minor_faults;

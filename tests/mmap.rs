@@ -165,7 +165,7 @@ fn where_a_load_kills_a_system_call_returns_an_error() {
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     let (_peer, socket) = pair().unwrap();
     let error =
-        SendVariant::new("mmap_write").unwrap().send(&socket, &file, MIB as u64).unwrap_err();
+        SendVariant::new("mmap_write").unwrap().send(&socket, &file, 0..MIB as u64).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     assert_eq!(file.read_at(&mut [0; 8], 0).unwrap(), 0);
     let error = Variant::new("read_64KiB").unwrap().sum(&file, MIB).unwrap_err();

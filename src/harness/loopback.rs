@@ -4,6 +4,9 @@
 //! discard the bytes in the kernel without a copy. On loopback, the reader's copy is part of the
 //! wall time and often the slower end, so savings of the sender show only on the sender's CPU
 //! clock.
+//!
+//! Both ends have `TCP_NODELAY` set, as servers do: each `write` may leave at once as a segment of
+//! its own. With Nagle's algorithm, small writes wait for an acknowledgement and leave together.
 
 use crate::sys::{cores, trying};
 use std::io::{self, Read, Write};
@@ -39,7 +42,8 @@ struct Orders {
 }
 
 impl Loopback {
-    /// Connects, and starts the reader on `core`, or on any core if `None`.
+    /// Connects, sets `TCP_NODELAY` on both ends, and starts the reader on `core`, or on any core
+    /// if `None`.
     ///
     /// # Errors
     ///

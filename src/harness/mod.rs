@@ -7,6 +7,7 @@
 //! | [`cost`] | rows of a report: calls, allocations, page faults |
 //! | [`rounds::Rounds`] | times, with the probes interleaved in rounds |
 //! | [`scratch`] | a directory for an experiment's files |
+//! | [`rotation`] | a file whose bytes come from memory and not from a cache |
 //! | [`shuffle`] | random orders that are the same in every run |
 //! | [`loopback`] | a TCP connection to a reader on a core of its own |
 //! | [`child`] | experiments in a process of their own |
@@ -19,6 +20,8 @@ pub mod cost;
 pub mod flags;
 pub mod loopback;
 pub mod report;
+#[cfg(target_os = "linux")]
+pub mod rotation;
 pub mod rounds;
 pub mod scratch;
 pub mod shuffle;

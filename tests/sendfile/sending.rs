@@ -3,11 +3,12 @@
 use super::{KIB, MIB, sparse};
 use perf_proved::harness::loopback::pair;
 use perf_proved::harness::scratch::{Scratch, pattern};
+use perf_proved::sys::socket::data_segments_sent;
 use perf_proved::zero_copy::sendfile::variants::Variant;
 use perf_proved::zero_copy::sendfile::{MAX_PER_CALL, send_range, send_range_with, sendfile};
 use perf_proved_tests::{reads_all, signals, soon};
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::FromRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,16 +46,65 @@ fn every_variant_sends_the_file_up_to_the_length_and_no_further() {
         for length in [1, 4096, 65_537, 300_001] {
             let (peer, socket) = pair().unwrap();
             let peer = reads_all(peer);
-            variant.send(&socket, &file, length as u64).unwrap();
+            variant.send(&socket, &file, 0..length as u64).unwrap();
             drop(socket);
             assert!(peer.join().unwrap() == pattern(length), "{name}, {length}");
         }
         let (peer, socket) = pair().unwrap();
         let peer = reads_all(peer);
-        assert!(variant.send(&socket, &file, 400_000).is_err(), "{name}: a file that is shorter");
+        assert!(
+            variant.send(&socket, &file, 0..400_000).is_err(),
+            "{name}: a file that is shorter"
+        );
         drop(socket);
         peer.join().unwrap();
     }
+}
+
+#[test]
+fn every_variant_but_the_map_sends_from_any_place() {
+    let scratch = Scratch::new().unwrap();
+    let whole = pattern(300_001);
+    let file = File::open(scratch.file("file", whole.len()).unwrap()).unwrap();
+    for name in Variant::NAMES {
+        let mut variant = Variant::new(name).unwrap();
+        for range in [1..1, 4096..90_000, 299_999..300_001] {
+            let (peer, socket) = pair().unwrap();
+            let peer = reads_all(peer);
+            let sent = variant.send(&socket, &file, range.clone());
+            drop(socket);
+            let received = peer.join().unwrap();
+            if name == "mmap_write" {
+                assert_eq!(sent.unwrap_err().kind(), ErrorKind::InvalidInput);
+            } else {
+                sent.unwrap();
+                assert!(received == whole[range.start as usize..range.end as usize], "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_one_variant_leaves_nagles_algorithm_on() {
+    for name in Variant::NAMES {
+        let (_peer, socket) = pair().unwrap();
+        for before in [false, true] {
+            socket.set_nodelay(before).unwrap();
+            Variant::new(name).unwrap().prepare(&socket).unwrap();
+            assert_eq!(socket.nodelay().unwrap(), name != "read_write_8KiB_nagle", "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_counts_segments() {
+    let (_peer, mut socket) = pair().unwrap();
+    socket.set_nodelay(true).unwrap();
+    let before = data_segments_sent(&socket).unwrap();
+    for _ in 0..3 {
+        socket.write_all(b"alone").unwrap();
+    }
+    assert_eq!(data_segments_sent(&socket).unwrap() - before, 3, "each write leaves at once");
 }
 
 #[test]

@@ -44,10 +44,10 @@ fn run_four(report: &mut Report, name: &str, file: &File, size: u64) -> io::Resu
     let mut variant = line.transfer(arrives, |socket| {
         cost::memory(report, name, || {
             let mut variant = Variant::new(name)?;
-            variant.run(socket, file, size).map(|()| variant)
+            variant.run(socket, file, 0..size).map(|()| variant)
         })
     })?;
-    let mut run = |socket: &_| trying(name, variant.run(socket, file, size));
+    let mut run = |socket: &_| trying(name, variant.run(socket, file, 0..size));
     let before = Usage::of_thread();
     line.transfer(arrives, &mut run)?;
     set_again(report, name, before.and_then(|before| Ok(Usage::of_thread()? - before)));
@@ -114,5 +114,5 @@ pub fn run_once(name: &str, size: usize) -> io::Result<()> {
     let scratch = Scratch::new()?;
     let file = File::open(scratch.file("body", size)?)?;
     let arrives = variant.arrives(size as u64);
-    once(arrives, |socket| trying(name, variant.run(socket, &file, size as u64)))
+    once(arrives, |socket| trying(name, variant.run(socket, &file, 0..size as u64)))
 }

@@ -2,10 +2,11 @@
 
 use super::naive;
 use crate::harness::unknown;
-use crate::zero_copy::sendfile::variants::Variant as Whole;
+use crate::zero_copy::sendfile::variants::{Variant as Whole, parts};
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 /// The buffer of a read/write loop in bytes: one of the sizes that the chapter on
@@ -55,30 +56,25 @@ impl Variant {
         matches!(self, Self::ReadWhole | Self::Whole(_))
     }
 
-    /// Takes the path once, for the first `len` bytes of `file`; `ReadWhole` sends all of it.
+    /// Takes the path once, for the bytes `range` of `file`; `ReadWhole` sends the whole file.
     ///
     /// # Errors
     ///
     /// The errors of the system calls; `UnexpectedEof` for a file that is shorter.
-    // ANCHOR: halves
-    pub fn run(&mut self, mut to: &TcpStream, file: &File, len: u64) -> io::Result<()> {
+    pub fn run(&mut self, mut to: &TcpStream, file: &File, range: Range<u64>) -> io::Result<()> {
+        // ANCHOR: halves
         match self {
             Self::ReadWhole => naive::send_whole(to, file),
             Self::ReadOnly(buffer) => {
-                let mut parts = parts(buffer.len(), len);
+                let mut parts = parts(buffer.len(), range);
                 parts.try_for_each(|(at, n)| file.read_exact_at(&mut buffer[..n], at))
             }
             Self::WriteOnly(buffer) => {
-                let mut parts = parts(buffer.len(), len);
+                let mut parts = parts(buffer.len(), range);
                 parts.try_for_each(|(_, n)| to.write_all(&buffer[..n]))
             }
-            Self::Whole(whole) => whole.send(to, file, len),
+            Self::Whole(whole) => whole.send(to, file, range),
         }
+        // ANCHOR_END: halves
     }
-    // ANCHOR_END: halves
-}
-
-/// Splits `length` bytes into parts of up to `size`, and returns the offset and length of each.
-fn parts(size: usize, length: u64) -> impl Iterator<Item = (u64, usize)> {
-    (0..length).step_by(size).map(move |at| (at, size.min((length - at) as usize)))
 }

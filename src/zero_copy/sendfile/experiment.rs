@@ -8,6 +8,7 @@ use crate::harness::loopback::{self, FNV_START, Loopback, ask, fnv1a};
 use crate::harness::report::{Report, Value};
 use crate::harness::scratch::{Scratch, pattern};
 use crate::sys::interrupt::Interrupt;
+use crate::sys::socket::data_segments_sent;
 use crate::sys::{log, trying};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -68,8 +69,8 @@ impl Files {
 }
 
 /// Counts what the variant called `name` asks of the kernel, on a blocking socket: no call returns
-/// before all its bytes have been sent, so the counts are exact. Returns `true` if the whole file
-/// arrived.
+/// before all its bytes have been sent, so the counts of calls and bytes are exact. The number of
+/// segments depends on the reader, too. Returns `true` if the whole file arrived.
 ///
 /// # Errors
 ///
@@ -77,14 +78,23 @@ impl Files {
 pub fn count(report: &mut Report, name: &str, files: &Files) -> io::Result<bool> {
     let size = files.size as u64;
     let mut line = Loopback::new(None)?;
+    line.transfer(0, |socket| Variant::new(name)?.prepare(socket))?;
     // The memory of a connection that sends one file, which includes its buffer.
     line.transfer(size, |socket| {
-        let send = || Variant::new(name)?.send(socket, &files.body, size);
+        let send = || Variant::new(name)?.send(socket, &files.body, 0..size);
         cost::memory(report, name, || trying(name, send()))
     })?;
     let mut variant = Variant::new(name)?;
-    let mut send = |socket: &_| trying(name, variant.send(socket, &files.body, size));
+    let mut send = |socket: &_| trying(name, variant.send(socket, &files.body, 0..size));
     line.transfer(size, |socket| cost::calls(report, name, &ALWAYS, || send(socket)))?;
+    let segments = |line: &mut Loopback| line.transfer(0, |socket| data_segments_sent(socket));
+    match segments(&mut line) {
+        Ok(before) => {
+            line.transfer(size, &mut send)?;
+            report.set(name, "segments", segments(&mut line)? - before);
+        }
+        Err(reason) => report.set(name, "segments", Value::from(reason)),
+    }
     let ((), checksum) = line.transfer_checked(size, send)?;
     line.close()?;
     Ok(checksum == files.checksum)
@@ -103,7 +113,8 @@ pub fn changed_after_send(name: &str, files: &Files) -> io::Result<Value> {
     trying(format_args!("writing {}", path.display()), fs::write(&path, [b'a'; PIECE]))?;
     let file = File::options().read(true).write(true).open(&path)?;
     let (mut client, socket) = loopback::pair()?;
-    trying(name, Variant::new(name)?.send(&socket, &file, PIECE as u64))?; // all is sent
+    let mut variant = Variant::new(name)?;
+    trying(name, variant.send(&socket, &file, 0..PIECE as u64))?; // all is sent
     file.write_all_at(&[b'b'; PIECE], 0)?;
     let mut received = [0; PIECE];
     client.read_exact(&mut received)?;
@@ -180,7 +191,8 @@ pub fn send_once(name: &str, size: usize) -> io::Result<()> {
     let mut variant = Variant::new(name)?;
     let files = Files::new(size)?;
     loopback::once(size as u64, |socket| {
-        trying(name, variant.send(socket, &files.body, size as u64))
+        variant.prepare(socket)?;
+        trying(name, variant.send(socket, &files.body, 0..size as u64))
     })
 }
 
