@@ -8,7 +8,7 @@
 //! - [`book`]: all pages, judged on all machines.
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
-//! - [`ids`], [`model`], [`condition`], [`units`], [`project`] and the like: what all of them share.
+//! - [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
 
 pub mod book;
 pub mod chapter;

@@ -124,6 +124,7 @@ fn arguments_that_make_no_sense_exit_with_2() {
         ("check --jsno", "invalid option '--jsno'"),
         ("build --json", "invalid option '--json'"),
         ("check here", "unexpected argument \"here\""),
+        ("check --strict", "--strict has no meaning without --recorded"),
         ("record --rounds nine", "nine"),
         ("record --rounds 0", "--rounds is at least 1"),
         ("record --bench", "missing argument"),
@@ -184,6 +185,37 @@ fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let (before, after) = text.split_once("```claim\nid = \"copy-ring\"").unwrap();
     fs::write(&page, format!("{before}{}", after.split_once("```\n").unwrap().1)).unwrap();
     miniature.press("check --recorded").exits(0, "5 claims on reference: 5 holds");
+    // A copy byte by byte takes thousands of times as long, and the bound is 1.5.
+    let loose = "`copy-faster` has a loose bound, 1.5, where the weakest machine, reference, shows";
+    miniature.press("check --recorded").exits(0, loose);
+    miniature.press("check --recorded").exits(0, "1 bounds do not fit what the machines show");
+    miniature.press("check --recorded --strict").exits(1, loose);
+    let page = "book/src/part/copy.md";
+    miniature
+        .with(page, "by = 1.5", "by = 1.5\nloose = \"R.\"", "check --recorded --strict")
+        .exits(0, "5 claims on reference: 5 holds");
+    // On a machine without the fact it does not apply, and a claim needs one on which it does.
+    let elsewhere = "by = 1.5\nwhere = \"cores >= 4096\"";
+    let said = miniature.with(page, "by = 1.5", elsewhere, "check --recorded --json");
+    said.exits(1, "\"does not apply here\"");
+    assert!(said.out.contains("\"reason\": \"it has "), "{}", said.out);
+    // The same code that differs from itself decides nothing.
+    let pair = "\"copy_aa/second/1MiB\": {";
+    let recorded = fs::read_to_string(&file).unwrap();
+    let (before, after) = recorded.split_once(pair).unwrap();
+    let doctored = |column: &str, after: &str| {
+        let (head, rest) = after.split_once(&format!("\"{column}\": [")).unwrap();
+        let (times, rest) = rest.split_once(']').unwrap();
+        let times: Vec<String> =
+            times.split(", ").map(|t| (t.parse::<f64>().unwrap() * 1.5).to_string()).collect();
+        format!("{head}\"{column}\": [{}]{rest}", times.join(", "))
+    };
+    let after = ["median", "low", "high"].iter().fold(after.to_owned(), |a, c| doctored(c, &a));
+    fs::write(&file, format!("{before}{pair}{after}")).unwrap();
+    let said = miniature.press("check --recorded");
+    said.exits(0, "undecided           A whole copy is at least 1.5 times as fast.");
+    said.exits(0, "; the same code against itself gave 0.66");
+    fs::write(&file, recorded).unwrap();
     miniature
         .press("check --recorded --claim copy-faster")
         .exits(0, "1 claim on reference: 1 holds");

@@ -97,6 +97,56 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
 }
 
 #[test]
+fn a_card_shows_what_was_observed_where_it_applies_and_why_nothing_is_decided() {
+    let site = Site::new("kinds");
+    let claim =
+        |id: &str, body: &str| format!("```claim\nid = \"{id}\"\nsays = \"S.\"\n{body}\n```\n\n");
+    let faster = "faster = \"sendfile/sendfile/1MiB\"\nthan = \"sendfile/read_write_64KiB/1MiB\"";
+    let claims = [
+        claim("seen", "observed = \"sendfile/read_write.syscalls\"\nat_least = 1"),
+        claim("unseen", "observed = \"sendfile/read_write.syscalls\"\nat_least = 1000"),
+        claim("elsewhere", &format!("{faster}\nby = 1.5\nwhere = \"l2 >= 2MiB and cores >= 2\"")),
+        claim("not-known", &format!("{faster}\nby = 1.5\nwhere = \"lines == near\"")),
+        claim("loose", &format!("{faster}\nby = 1.1\nloose = \"Because of `that`.\"")),
+        claim(
+            "difference",
+            "difference = [\"sendfile/read_write_64KiB/1MiB\", \"sendfile/sendfile/1MiB\"]\n\
+             of = \"sendfile/sendfile/1MiB\"\nat_least = 0.2",
+        ),
+    ];
+    let figures = "## Figures\n";
+    site.edit("book/src/part/blocks.md", figures, &(claims.concat() + figures));
+    site.edit(
+        "book/src/part/below.md",
+        "No number at all",
+        "It costs {{difference sendfile/read_write_64KiB/1MiB sendfile/sendfile/1MiB}} more, \
+         {{share sendfile/read_write_64KiB/1MiB sendfile/sendfile/1MiB of sendfile/sendfile/1MiB}}",
+    );
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    for (id, expected) in [
+        ("seen", "</span> holds</span>"),
+        ("seen", "<dt>See it</dt>\n<dd><code>cargo run --release --example sendfile</code>"),
+        ("unseen", "</span> not seen</span>"),
+        ("elsewhere", "</span> does not apply here</span>: L2 is 1 MiB"),
+        ("elsewhere", "<dt>Where</dt>\n<dd><code>l2 &gt;= 2MiB and cores &gt;= 2</code>"),
+        ("not-known", "</span> undecided</span>"),
+        ("not-known", "not known whether lines == near"),
+        ("not-known", "<dt>Prove it</dt>"),
+        ("loose", "<dt>Loose bound</dt>\n<dd>Because of <code>that</code>."),
+        ("difference", "</span> holds</span>"),
+    ] {
+        assert!(card(&page, id).contains(expected), "{id}: {expected}\n{}", card(&page, id));
+    }
+    assert!(!card(&page, "seen").contains("Prove it"), "an observation is no proof");
+    let below = site.page("part/below.html");
+    let (_, text) = below.split_once("It costs ").unwrap();
+    let (time, share) = text.split_once(" more, ").unwrap();
+    assert!(time.contains("µs <small class=\"interval\">"), "{time}");
+    assert!(share.starts_with("<span class=\"measured\">") && share.contains(" %"), "{share}");
+}
+
+#[test]
 fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
     let site = Site::new("cells");
     site.print().unwrap();

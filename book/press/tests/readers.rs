@@ -561,6 +561,25 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
             "{{crossover copy whole part}}",
             "unknown: no recording has `copy/part` (reference, 2026-01-01)",
         ),
+        (
+            "{{difference copy/whole/1MiB other/nothing/1}}",
+            "`other/nothing/1` and `copy/whole/1MiB` are of different benches, and share no rounds",
+        ),
+        (
+            "{{share copy/whole/1MiB copy/bytes/1MiB of other/nothing/1}}",
+            "`other/nothing/1` and `copy/whole/1MiB` are of different benches, and share no rounds",
+        ),
+        (
+            "{{share copy/whole/1MiB copy/old/1MiB of copy/whole/1MiB}}",
+            "unknown: no recording has `copy/old/1MiB`",
+        ),
+        (
+            &claim(
+                "difference = [\"copy/whole/1MiB\", \"copy/bytes/1MiB\"]\n\
+                 of = \"other/nothing/1\"\nat_most = 2",
+            ),
+            "`other/nothing/1` and `copy/whole/1MiB` are of different benches, and share no rounds",
+        ),
         ("{{claim copied-twice}}", "unknown: no page claims `copied-twice`"),
         ("{{noise paste}}", "unknown: no bench"),
         ("```figure\ngroup = \"paste\"\ny = \"time\"\n```", "unknown: no bench"),
@@ -626,6 +645,17 @@ fn what_claims_and_figures_name_in_vain_is_listed_and_stops_nothing() {
         (
             &claim("faster = \"copy/whole/1MiB\"\nthan = \"copy/old/1MiB\"\nby = 2"),
             "no recording has `copy/old/1MiB`",
+        ),
+        (
+            &claim(
+                "difference = [\"copy/whole/1MiB\", \"copy/old/1MiB\"]\n\
+                 of = \"copy/whole/1MiB\"\nat_most = 2",
+            ),
+            "no recording has `copy/old/1MiB`",
+        ),
+        (
+            &claim("observed = \"copy/whole.cells\"\nequals = 1"),
+            "the example `copy` had no `whole.cells`",
         ),
         (
             &claim("counted = \"copy/whole.cells\"\nequals = 1"),

@@ -106,7 +106,7 @@ pub struct Series<'a> {
 pub enum Quotient {
     /// Its median with the interval.
     Of(Estimate),
-    /// The divisor, a difference, is not above zero in so many rounds: there is no quotient.
+    /// There is none: the divisor is not above zero in this number of rounds.
     NotAbove(usize),
 }
 

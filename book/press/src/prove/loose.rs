@@ -9,7 +9,7 @@ use crate::units::{Quantity, number, text};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// How many times beyond the weakest machine's interval a bound may be without a reason.
+/// The factor by which a bound may lie beyond the weakest machine's interval without a reason.
 const ROOM: f64 = 1.5;
 
 /// The room that a bound should leave to the weakest machine.
