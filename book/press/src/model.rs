@@ -333,6 +333,21 @@ pub struct Judgement {
     /// The reason why the claim is undecided, if it is another than an interval across the bound.
     /// It is part of `found` too.
     pub reason: Option<String>,
+    /// The outcome in each regime that a claim about two cores was measured in.
+    pub regimes: Vec<InRegime>,
+    /// The regime that it was not measured in, and is about as well.
+    pub unseen: Option<String>,
+}
+
+/// The outcome of a clocked claim in one regime.
+#[derive(Clone, Debug)]
+pub struct InRegime {
+    /// The regime's name: `near`, `far`.
+    pub regime: String,
+    /// The verdict about the rounds in this regime.
+    pub verdict: Verdict,
+    /// The ratio in them.
+    pub value: Option<Estimate>,
 }
 
 /// A criterion group as a chart and a table.
@@ -459,6 +474,31 @@ impl Claim {
 }
 
 impl Judgement {
+    /// Creates a judgement without a number.
+    pub fn new(verdict: Verdict, found: String) -> Judgement {
+        Judgement { verdict, value: None, found, reason: None, regimes: Vec::new(), unseen: None }
+    }
+
+    /// Returns the verdict in words, with the regimes that it was found in: `holds near and far`,
+    /// `holds near, far not seen`, `fails far, holds near`.
+    pub fn words(&self) -> String {
+        // The regimes that decide come first.
+        let (decide, other): (Vec<&InRegime>, Vec<&InRegime>) =
+            self.regimes.iter().partition(|regime| regime.verdict == self.verdict);
+        if decide.is_empty() {
+            return self.verdict.words().to_owned();
+        }
+        let names: Vec<&str> = decide.iter().map(|one| one.regime.as_str()).collect();
+        let mut words = format!("{} {}", self.verdict.words(), names.join(" and "));
+        for one in other {
+            words += &format!(", {} {}", one.verdict.words(), one.regime);
+        }
+        if let Some(unseen) = &self.unseen {
+            words += &format!(", {unseen} not seen");
+        }
+        words
+    }
+
     /// Returns this judgement without its verdict, which `reason` forbids.
     #[must_use]
     pub fn undecided(self, reason: String) -> Judgement {

@@ -162,12 +162,15 @@ fn print_list(claims: &[Judged<'_>], recorded: bool) -> String {
     for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
         text += &format!("{}\n", slashed(&chapter[0].page.path));
         for judged in chapter {
-            let words = if recorded { judged.worst() } else { &judged.here.verdict }.words();
+            let words = match recorded {
+                true => judged.worst().words().to_owned(),
+                false => judged.here.words(),
+            };
             text += &format!("  {words:<19} {} ({})\n", judged.claim.says, judged.claim.id);
             let found = if recorded { String::new() } else { format!(": {}", judged.here.found) };
             text += &format!("  {:<19} {}{found}", "", judged.claim.kind());
             for on in &judged.recorded {
-                let (name, verdict) = (&on.machine.name, on.judgement.verdict.words());
+                let (name, verdict) = (&on.machine.name, on.judgement.words());
                 text += &match recorded {
                     true => format!("; {name}: {verdict}, {}", on.judgement.found),
                     false => format!("; {name}: {verdict}"),

@@ -3,6 +3,7 @@
 use super::benchmark::Benchmark;
 use super::known::Known;
 use super::recordings::Machine;
+use super::regime::Regime;
 use crate::ids::{AGAIN, bench_of, group_of};
 use crate::model::Estimate;
 
@@ -11,8 +12,13 @@ impl Machine {
     /// of the functions `NAME` and `NAME_again`, at the same parameter if that was measured. For a
     /// group without one, it is the [`Machine::noise`] of the group, or else of its bench. Among
     /// several, it is the ratio whose interval reaches furthest from 1.
-    pub fn null_control<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Option<Estimate> {
-        ids.filter_map(|id| self.of_group(id)).max_by(|a, b| reach(a).total_cmp(&reach(b)))
+    /// A pair in the group was measured in `regime`, the others in the regime with the most rounds.
+    pub fn null_control<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        regime: Option<Regime>,
+    ) -> Option<Estimate> {
+        ids.filter_map(|id| self.of_group(id, regime)).max_by(|a, b| reach(a).total_cmp(&reach(b)))
     }
 
     /// Returns the ratio of the functions `first` and `second` in the group `NAME_aa`, which run
@@ -43,10 +49,10 @@ impl Machine {
     }
 
     /// Returns the null control of one benchmark.
-    fn of_group(&self, id: &str) -> Option<Estimate> {
+    fn of_group(&self, id: &str, regime: Option<Regime>) -> Option<Estimate> {
         let group = group_of(id);
         let parameter = self.benchmark(id).measured()?.parameter.as_ref();
-        let pairs = self.pairs(group);
+        let pairs = self.pairs(group, regime);
         let same: Vec<Estimate> = pairs
             .iter()
             .filter(|(benchmark, _)| benchmark.parameter.as_ref() == parameter)
@@ -66,7 +72,7 @@ impl Machine {
     }
 
     /// Returns the null controls inside a group: each `NAME_again` with the ratio of `NAME` to it.
-    fn pairs(&self, group: &str) -> Vec<(&Benchmark, Estimate)> {
+    fn pairs(&self, group: &str, regime: Option<Regime>) -> Vec<(&Benchmark, Estimate)> {
         let Some(recording) = self.recording(group) else {
             return Vec::new();
         };
@@ -78,7 +84,7 @@ impl Machine {
                 let function = benchmark.function.as_ref()?.strip_suffix(AGAIN)?;
                 let parts = [Some(group), Some(function), benchmark.parameter.as_deref()];
                 let first = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
-                Some((benchmark, self.ratio(&first, id).measured()?))
+                Some((benchmark, self.ratio_in(&first, id, regime).measured()?))
             })
             .collect()
     }

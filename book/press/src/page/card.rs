@@ -1,12 +1,11 @@
 //! The card of a claim: its sentence, its verdicts, and the command that proves it.
 
 use super::html::{
-    CLAIMS, YOURS, class, machine_link, machine_page, number, rounds, sentence, up, verdict,
+    CLAIMS, YOURS, class, machine_link, machine_page, ratios, rounds, sentence, up, verdict,
 };
 use crate::book::{Book, Judged};
 use crate::machine::Machine;
-use crate::machine::statistics::Quotient;
-use crate::model::{Judgement, Proof, Verdict};
+use crate::model::{InRegime, Judgement, Proof, Verdict};
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
 
@@ -25,10 +24,10 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> Markup {
             p class="says" { (sentence(&claim.says)) }
             dl {
                 @for on in &judged.recorded {
-                    @let note = note(judged, on.machine, &up);
+                    @let note = note(judged, &on.judgement, on.machine, &up);
                     (row(&machine_link(on.machine, &up), &on.judgement, note))
                 }
-                (row(&html! { (YOURS) }, &judged.here, note(judged, &book.here, &up)))
+                (row(&html! { (YOURS) }, &judged.here, note(judged, &judged.here, &book.here, &up)))
                 @if let Some(condition) = &claim.condition {
                     div { dt { "Where" } dd { code { (condition) } } }
                 }
@@ -54,15 +53,15 @@ fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup 
     // Without a measurement, the verdict says it all.
     let measured =
         judgement.verdict != Verdict::NotMeasured && judgement.verdict.reason().is_none();
-    let ratio = judgement.value.filter(|value| value.low != value.high);
+    let is_ratio = judgement.value.is_some_and(|value| value.low != value.high);
     html! {
         div {
             dt { (machine) }
             dd {
-                (verdict(&judgement.verdict))
+                (verdict(judgement))
                 @if measured {
-                    @if let Some(ratio) = ratio {
-                        " " (number(ratio, Quantity::Ratio))
+                    @if is_ratio {
+                        " " (ratios(judgement))
                         @if let Some(reason) = &judgement.reason {
                             ": " span class="found" { (sentence(reason)) }
                         }
@@ -80,17 +79,20 @@ fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup 
 
 /// Renders where a ratio comes from: its rounds, the trust in its interval, and the bench's noise
 /// floor. `None` for other proofs.
-fn note(judged: &Judged<'_>, machine: &Machine, up: &str) -> Option<Markup> {
+fn note(judged: &Judged<'_>, judgement: &Judgement, machine: &Machine, up: &str) -> Option<Markup> {
     let Proof::Clocked(clocked) = &judged.claim.proof else {
         return None;
     };
-    let Quotient::Of(ratio) = machine.quotient(&clocked.over, &clocked.under, 1.0).measured()?
-    else {
-        return None;
+    let of = |one: &InRegime| Some(format!("{} {}", rounds(one.value?.rounds), one.regime));
+    let rounds = match judgement.regimes.is_empty() {
+        true => rounds(judgement.value?.rounds),
+        false => judgement.regimes.iter().filter_map(of).collect::<Vec<_>>().join(", "),
     };
-    let noise = machine.null_control(clocked.ids().map(String::as_str));
+    let ids: Vec<&str> = clocked.ids().map(String::as_str).collect();
+    let regime = machine.usual_regime(&ids).measured()?;
+    let noise = machine.null_control(ids.into_iter(), regime);
     Some(html! {
-        (rounds(ratio.rounds))
+        (rounds)
         @if let Some(noise) = noise {
             "; noise floor: "
             a href={ (up) (machine_page(&machine.name)) } {

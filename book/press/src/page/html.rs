@@ -3,7 +3,7 @@
 use crate::book::Judged;
 use crate::ids::slashed;
 use crate::machine::{HERE, Machine, statistics};
-use crate::model::{Estimate, Verdict};
+use crate::model::{Estimate, Judgement, Verdict};
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
 use std::path::Path;
@@ -31,11 +31,12 @@ pub fn sentence(text: &str) -> Markup {
     }
 }
 
-/// Renders a verdict as a word and a symbol; the color only repeats them.
+/// Renders a verdict as words and a symbol; the color only repeats them.
 #[must_use]
-pub fn verdict(verdict: &Verdict) -> Markup {
+pub fn verdict(judgement: &Judgement) -> Markup {
+    let verdict = &judgement.verdict;
     html! {
-        span class={ "verdict " (class(verdict)) } { (symbol(verdict)) " " (verdict.words()) }
+        span class={ "verdict " (class(verdict)) } { (symbol(verdict)) " " (judgement.words()) }
         @if let Some(reason) = verdict.reason() { ": " (sentence(reason)) }
     }
 }
@@ -75,6 +76,22 @@ pub fn number(estimate: Estimate, quantity: Quantity) -> Markup {
             @if !text.interval.is_empty() {
                 " " small class="interval" { "(" (text.interval) ")" }
             }
+        }
+    }
+}
+
+/// Renders the ratio that a judgement rests on, in each regime if it was measured in several.
+pub fn ratios(judgement: &Judgement) -> Markup {
+    let alone = judgement.value.filter(|_| judgement.regimes.is_empty()).map(|value| ("", value));
+    let regimes =
+        judgement.regimes.iter().filter_map(|one| Some((one.regime.as_str(), one.value?)));
+    let several = judgement.regimes.len() > 1;
+    let shown = alone.into_iter().chain(regimes).filter(|(_, value)| value.low < value.high);
+    html! {
+        @for (i, (regime, value)) in shown.enumerate() {
+            @if i > 0 { ", " }
+            (number(value, Quantity::Ratio))
+            @if several { " " (regime) }
         }
     }
 }
@@ -134,6 +151,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_a_word_and_not_only_a_color() {
+        let told = |verdict| super::verdict(&Judgement::new(verdict, String::new())).into_string();
         let all = [
             Verdict::Holds,
             Verdict::Fails,
@@ -142,12 +160,12 @@ mod tests {
             Verdict::NotMeasured,
         ];
         for one in all {
-            let html = verdict(&one).into_string();
+            let html = told(one.clone());
             assert!(html.contains(&format!("</span> {}</span>", one.words())), "{html}");
         }
-        let html = verdict(&Verdict::NotPossible("no `io_uring`".to_owned())).into_string();
+        let html = told(Verdict::NotPossible("no `io_uring`".to_owned()));
         assert!(html.ends_with("not possible here</span>: no <code>io_uring</code>"), "{html}");
-        let html = verdict(&Verdict::DoesNotApply("L2 is 512 KiB".to_owned())).into_string();
+        let html = told(Verdict::DoesNotApply("L2 is 512 KiB".to_owned()));
         assert!(html.ends_with("does not apply here</span>: L2 is 512 KiB"), "{html}");
     }
 

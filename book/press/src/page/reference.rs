@@ -1,6 +1,8 @@
 //! References in running prose as HTML.
 
-use super::html::{card_address, class, machine_label, machine_link, number, sentence, symbol, up};
+use super::html::{
+    card_address, class, machine_label, machine_link, number, ratios, sentence, symbol, up,
+};
 use crate::book::{Book, Judged};
 use crate::machine::statistics::Quotient;
 use crate::machine::{Known, Machine};
@@ -124,11 +126,11 @@ fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
     let one = |judgement: &Judgement| {
         let verdict = &judgement.verdict;
         html! {
-            @if let Some(value) = judgement.value.filter(|value| value.low < value.high) {
-                (number(value, Quantity::Ratio)) " "
+            @if judgement.value.is_some_and(|value| value.low < value.high) {
+                (ratios(judgement)) " "
             }
             a class={ "verdict " (class(verdict)) } href=(card) {
-                (symbol(verdict)) " " (verdict.words())
+                (symbol(verdict)) " " (judgement.words())
             }
         }
     };

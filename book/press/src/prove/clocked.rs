@@ -1,24 +1,25 @@
-//! Judges clocked claims: quotients of times, against a bound and against the null control.
+//! Judges clocked claims in one regime: quotients of times, against a bound and against the null
+//! control.
 
-use super::judge::{not_measured, without};
+use super::judge::not_measured;
 use crate::machine::statistics::{self, Quotient};
-use crate::machine::{Known, Machine};
+use crate::machine::{Known, Machine, Regime};
 use crate::model::{Clocked, Estimate, Judgement, RatioBound, Verdict};
 use crate::units::{Quantity, text};
 
 /// How far the same code may differ from itself, either way, before a recording decides nothing.
 const SAME_CODE: f64 = 1.05;
 
-/// Judges a clocked claim by a machine's times, and its verdict by the null control. A recording in
+/// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A recording in
 /// which the same code differs from itself decides nothing; where it might, the difference must not
 /// reach across the bound.
-pub fn judge(clocked: &Clocked, machine: &Machine) -> Judgement {
-    let quotient = |factor| machine.quotient(&clocked.over, &clocked.under, factor);
+pub fn judge(clocked: &Clocked, machine: &Machine, regime: Option<Regime>) -> Judgement {
+    let quotient = |factor| machine.quotient_in(&clocked.over, &clocked.under, factor, regime);
     let judged = judge_ratio(clocked.bound, quotient(1.0));
     if !matches!(judged.verdict, Verdict::Holds | Verdict::Fails) {
         return judged;
     }
-    let Some(null) = machine.null_control(clocked.ids().map(String::as_str)) else {
+    let Some(null) = machine.null_control(clocked.ids().map(String::as_str), regime) else {
         return judged;
     };
     let shown = text(null, Quantity::Ratio);
@@ -49,9 +50,11 @@ fn judge_ratio(bound: RatioBound, ratio: Known<Quotient>) -> Judgement {
         Known::Measured(Quotient::NotAbove(rounds)) => {
             let reason =
                 format!("what it is compared with is not above zero in {rounds} of the rounds");
-            return without(Verdict::Undecided, String::new()).undecided(reason);
+            return Judgement::new(Verdict::Undecided, String::new()).undecided(reason);
         }
-        Known::NotPossible(reason) => return without(Verdict::NotPossible(reason.clone()), reason),
+        Known::NotPossible(reason) => {
+            return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
+        }
         Known::NotMeasured => return not_measured("no times for both sides"),
     };
     let Estimate { value, low, high, .. } = ratio;
@@ -63,7 +66,7 @@ fn judge_ratio(bound: RatioBound, ratio: Known<Quotient>) -> Judgement {
     let verdict = verdict(bound, ratio);
     let shown = text(ratio, Quantity::Ratio);
     let found = format!("{} ({}; {})", shown.value, shown.interval, rounds(ratio.rounds));
-    Judgement { verdict, value: Some(ratio), found, reason: None }
+    Judgement { value: Some(ratio), ..Judgement::new(verdict, found) }
 }
 
 /// Returns the verdict about an interval alone.
@@ -91,11 +94,15 @@ pub fn rounds(rounds: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::machine::{Benchmark, Environment, Recording, Round};
     use crate::model::Times;
     use std::collections::BTreeMap;
+
+    fn judge(clocked: &Clocked, machine: &Machine) -> Judgement {
+        super::judge(clocked, machine, None)
+    }
 
     fn clocked(bound: RatioBound) -> Clocked {
         Clocked { over: Times::Of("g/old".into()), under: Times::Of("g/new".into()), bound }
@@ -117,7 +124,7 @@ mod tests {
         (format!("g/{function}"), benchmark)
     }
 
-    fn clocks(new: &[f64], old: &[f64]) -> Machine {
+    pub fn clocks(new: &[f64], old: &[f64]) -> Machine {
         let mut machine = Machine::new("m");
         let recording = Recording {
             date: "2026-01-01T00:00:00Z".into(),
@@ -233,7 +240,7 @@ mod tests {
     }
 
     /// Adds a benchmark of the bench `g` with an id of any group.
-    fn add(machine: &mut Machine, id: &str, medians: &[f64]) {
+    pub fn add(machine: &mut Machine, id: &str, medians: &[f64]) {
         let parts: Vec<&str> = id.split('/').collect();
         let (_, benchmark) = benchmark(parts[1], medians);
         let parameter = parts.get(2).map(|parameter| (*parameter).to_string());

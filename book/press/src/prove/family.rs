@@ -36,7 +36,7 @@ mod tests {
 
     fn judged(verdict: Verdict, rounds: usize) -> Judgement {
         let value = Some(Estimate { value: 2.0, low: 1.9, high: 2.1, rounds });
-        Judgement { verdict, value, found: String::new(), reason: None }
+        Judgement { value, ..Judgement::new(verdict, String::new()) }
     }
 
     #[test]

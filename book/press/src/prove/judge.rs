@@ -1,9 +1,9 @@
 //! Judges claims by the results of one machine.
 
-use super::clocked;
-use crate::condition::Answer;
+use super::regimes;
+use crate::condition::{Answer, Fact, Name};
 use crate::ids::slashed;
-use crate::machine::{Known, Machine, ProofRun};
+use crate::machine::{Known, Machine, ProofRun, Regime};
 use crate::model::{Claim, Count, CountBound, Estimate, Judgement, Proof, Verdict};
 use crate::units::{Quantity, number};
 use std::path::Path;
@@ -11,41 +11,45 @@ use std::path::Path;
 /// Judges `claim` by the results of `machine`. A claim never holds by a number that is missing or
 /// not finite, by a time that is not above zero, or on a machine that it is not about.
 pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
-    match answer(claim, machine) {
-        Answer::Applies => {}
-        Answer::DoesNot(reason) => {
-            return without(Verdict::DoesNotApply(reason.clone()), reason);
-        }
-        Answer::NotKnown(reason) => {
-            let judged = proof(&claim.proof, machine);
-            return match judged.verdict {
-                Verdict::NotMeasured | Verdict::NotPossible(_) => judged,
-                _ => judged.undecided(reason),
-            };
-        }
-    }
-    proof(&claim.proof, machine)
+    let judged = match &claim.proof {
+        Proof::Clocked(clocked) => return regimes::judge(claim, clocked, machine),
+        Proof::Compiled { file, anchor } => ran(machine.proofs.get(&compiled_key(file, anchor))),
+        Proof::Explored { model } => ran(machine.proofs.get(&explored_key(model))),
+        Proof::Counted(counts) => counted(counts, machine, judge_count),
+        Proof::Observed(counts) => counted(counts, machine, observe),
+    };
+    applied(claim, machine, None, judged)
 }
 
-/// Answers a claim's condition by the environment of what it rests on.
-fn answer(claim: &Claim, machine: &Machine) -> Answer {
+/// Returns what a claim's condition leaves of its judgement in `regime`.
+pub(super) fn applied(
+    claim: &Claim,
+    machine: &Machine,
+    regime: Option<Regime>,
+    judged: Judgement,
+) -> Judgement {
+    match answer(claim, machine, regime) {
+        Answer::Applies => judged,
+        Answer::DoesNot(reason) => Judgement::new(Verdict::DoesNotApply(reason.clone()), reason),
+        Answer::NotKnown(reason) => match judged.verdict {
+            Verdict::NotMeasured | Verdict::NotPossible(_) => judged,
+            _ => judged.undecided(reason),
+        },
+    }
+}
+
+/// Answers a claim's condition by the regime, and by the environment of what the claim rests on.
+fn answer(claim: &Claim, machine: &Machine, regime: Option<Regime>) -> Answer {
     let Some(condition) = &claim.condition else { return Answer::Applies };
     let id = match &claim.proof {
         Proof::Clocked(clocked) => clocked.subject(),
         proof => proof.examples().next().unwrap_or_default(),
     };
     let environment = machine.environment(id);
-    condition.answer(|name| environment?.fact(name))
-}
-
-fn proof(proof: &Proof, machine: &Machine) -> Judgement {
-    match proof {
-        Proof::Compiled { file, anchor } => ran(machine.proofs.get(&compiled_key(file, anchor))),
-        Proof::Explored { model } => ran(machine.proofs.get(&explored_key(model))),
-        Proof::Counted(counts) => counted(counts, machine, judge_count),
-        Proof::Observed(counts) => counted(counts, machine, observe),
-        Proof::Clocked(clocked) => clocked::judge(clocked, machine),
-    }
+    condition.answer(|name| match name {
+        Name::Lines => regime.map(|regime| Fact::Word(regime.to_string())),
+        name => environment?.fact(name),
+    })
 }
 
 /// Returns the key of a compiled claim in [`Machine::proofs`].
@@ -64,7 +68,7 @@ fn ran(run: Option<&ProofRun>) -> Judgement {
         None => not_measured("not run"),
         Some(run) => {
             let verdict = if run.holds { Verdict::Holds } else { Verdict::Fails };
-            without(verdict, run.found.clone())
+            Judgement::new(verdict, run.found.clone())
         }
     }
 }
@@ -93,7 +97,7 @@ fn counted(
     };
     let found = judged.iter().map(|j| j.found.as_str()).collect::<Vec<_>>().join("; ");
     match judged.into_iter().min_by_key(worst) {
-        Some(judgement) => without(judgement.verdict, found),
+        Some(judgement) => Judgement::new(judgement.verdict, found),
         None => not_measured("nothing to count"),
     }
 }
@@ -101,7 +105,9 @@ fn counted(
 fn judge_count(count: &Count, machine: &Machine) -> Judgement {
     let value = match machine.count(&count.example, &count.key) {
         Known::Measured(value) => value,
-        Known::NotPossible(reason) => return without(Verdict::NotPossible(reason.clone()), reason),
+        Known::NotPossible(reason) => {
+            return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
+        }
         Known::NotMeasured => {
             return not_measured(&format!("no count {}/{}", count.example, count.key));
         }
@@ -117,7 +123,7 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
             let other = match machine.count(example, key) {
                 Known::Measured(other) => other,
                 Known::NotPossible(reason) => {
-                    return without(Verdict::NotPossible(reason.clone()), reason);
+                    return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
                 }
                 Known::NotMeasured => return not_measured(&format!("no count {example}/{key}")),
             };
@@ -132,7 +138,7 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
     let value =
         shown.is_finite().then_some(Estimate { value: shown, low: shown, high: shown, rounds: 1 });
     let verdict = if holds { Verdict::Holds } else { Verdict::Fails };
-    Judgement { verdict, value, found, reason: None }
+    Judgement { value, ..Judgement::new(verdict, found) }
 }
 
 /// Judges an observation. What should have happened and did not was not seen, which refutes
@@ -147,12 +153,8 @@ fn observe(count: &Count, machine: &Machine) -> Judgement {
     judged
 }
 
-pub(super) fn without(verdict: Verdict, found: String) -> Judgement {
-    Judgement { verdict, value: None, found, reason: None }
-}
-
 pub(super) fn not_measured(why: &str) -> Judgement {
-    without(Verdict::NotMeasured, why.to_string())
+    Judgement::new(Verdict::NotMeasured, why.to_string())
 }
 
 #[cfg(test)]

@@ -24,11 +24,7 @@ pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
         let Proof::Clocked(clocked) = &claim.proof else { continue };
         let measured: Vec<(&str, Estimate)> = machines
             .iter()
-            .filter_map(|machine| {
-                let judged = judge::judge(claim, machine);
-                let applies = !matches!(judged.verdict, Verdict::DoesNotApply(_));
-                Some((machine.name.as_str(), judged.value.filter(|_| applies)?))
-            })
+            .flat_map(|machine| values(claim, machine).map(|value| (machine.name.as_str(), value)))
             .collect();
         let found = [room(claim, clocked, &measured), no_difference(claim, clocked, &measured)];
         problems.extend(found.into_iter().flatten().map(|what| Problem {
@@ -37,6 +33,15 @@ pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
         }));
     }
     problems
+}
+
+/// Returns what a machine shows about a claim, in each regime that it was measured in.
+fn values(claim: &Claim, machine: &Machine) -> impl Iterator<Item = Estimate> {
+    let judged = judge::judge(claim, machine);
+    let applies = !matches!(judged.verdict, Verdict::DoesNotApply(_));
+    let alone = judged.value.filter(|_| judged.regimes.is_empty());
+    let regimes = judged.regimes.into_iter().filter_map(|one| one.value);
+    alone.into_iter().chain(regimes).filter(move |_| applies)
 }
 
 /// Returns what is wrong with the room between the bound and the weakest machine's interval.

@@ -6,3 +6,4 @@ pub mod family;
 pub mod judge;
 pub mod loose;
 pub mod proofs;
+mod regimes;

@@ -4,10 +4,9 @@ use super::pieces::{Generated, head, heading, scrolling};
 use crate::book::{Book, Judged};
 use crate::model::{Judgement, Proof, Verdict};
 use crate::page::html::{
-    CLAIMS, YOURS, card_address, machine_label, machine_link, number, sentence, up, verdict,
+    CLAIMS, YOURS, card_address, machine_label, machine_link, ratios, sentence, up, verdict,
 };
 use crate::prove::family;
-use crate::units::Quantity;
 use maud::{Markup, html};
 use std::path::{Path, PathBuf};
 
@@ -149,10 +148,9 @@ fn row(judged: &Judged<'_>, columns: &Columns<'_>, path: &Path) -> Markup {
 
 /// Renders a verdict with its value, or with the reason why there is none.
 fn cell(judgement: &Judgement) -> Markup {
-    let ratio = judgement.value.filter(|value| value.low < value.high);
     html! {
-        (verdict(&judgement.verdict))
-        @if let Some(ratio) = ratio { " " (number(ratio, Quantity::Ratio)) }
+        (verdict(judgement))
+        " " (ratios(judgement))
         @if let Some(reason) = &judgement.reason { ": " (sentence(reason)) }
     }
 }
