@@ -34,6 +34,7 @@ impl Block {
     }
 
     /// Makes all bytes zero again, at a cost proportional to `used`, not to the capacity.
+    #[inline]
     fn clear(&mut self) {
         self.bytes[..self.used].fill(0);
         (self.len, self.used) = (0, 0);
@@ -41,6 +42,7 @@ impl Block {
     // ANCHOR_END: block
 
     /// Returns the largest possible length.
+    #[inline]
     pub fn capacity(&self) -> usize {
         self.bytes.len()
     }
@@ -51,27 +53,41 @@ impl Block {
     ///
     /// If `len` exceeds the capacity.
     // ANCHOR: resize
+    #[inline]
     pub fn resize(&mut self, len: usize) {
-        assert!(len <= self.capacity(), "a buffer of {} bytes cannot hold {len}", self.capacity());
-        if len > self.len {
+        let (before, used) = (self.len, self.used);
+        self.set_len(len);
+        if len > before {
             // Left behind by a longer buffer. From `used` on, the bytes are zero already.
-            self.bytes[self.len..len.min(self.used).max(self.len)].fill(0);
+            self.bytes[before..len.min(used).max(before)].fill(0);
         }
+    }
+    // ANCHOR_END: resize
+
+    /// Sets the buffer's length, and leaves its bytes as they are.
+    ///
+    /// # Panics
+    ///
+    /// If `len` exceeds the capacity.
+    #[inline]
+    fn set_len(&mut self, len: usize) {
+        assert!(len <= self.capacity(), "a buffer of {} bytes cannot hold {len}", self.capacity());
         self.len = len;
         self.used = self.used.max(len);
     }
-    // ANCHOR_END: resize
 }
 
 impl Deref for Block {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
 impl DerefMut for Block {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.len]
     }
@@ -79,6 +95,7 @@ impl DerefMut for Block {
 
 /// Appends as many bytes as there is room for. `write_all` of more fails with `WriteZero`.
 impl io::Write for Block {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = bytes.len().min(self.capacity() - self.len);
         let end = self.len + length;
@@ -96,24 +113,35 @@ impl io::Write for Block {
 /// The factory of blocks of one capacity.
 pub struct Class {
     capacity: usize,
+    /// `true` if a returned block is cleared.
+    clears: bool,
 }
 
 impl Factory for Class {
-    type Object = Block;
+    /// Boxed, so that guards, magazines and the depot move one word. Moving the block itself would
+    /// read its `len` and `used` together right after each was written by itself, which a core
+    /// cannot forward from one to the other.
+    type Object = Box<Block>;
 
-    fn make(&self) -> Block {
-        Block::zeroed(self.capacity)
+    fn make(&self) -> Box<Block> {
+        Box::new(Block::zeroed(self.capacity))
     }
 
-    fn reset(&self, block: &mut Block) {
-        block.clear();
+    #[inline]
+    fn reset(&self, block: &mut Box<Block>) {
+        if self.clears {
+            block.clear();
+        } else {
+            block.len = 0; // `used` stays: `resize` clears what it shows again
+        }
         // A user may have swapped it, by `mem::swap`, for a block of another class.
         if block.capacity() != self.capacity {
             *block = self.make();
         }
     }
 
-    fn weigh(&self, block: &Block) -> usize {
+    #[inline]
+    fn weigh(&self, block: &Box<Block>) -> usize {
         block.capacity() + size_of::<Block>()
     }
 }
@@ -147,8 +175,20 @@ pub struct LocalBuffers<'p>([Local<'p, Class>; CLASSES]);
 
 impl BufferPool {
     /// Creates an empty pool, which keeps at most `bytes` bytes in the depot of each of its
-    /// [`CLASSES`].
+    /// [`CLASSES`]. It clears a buffer when it is returned.
     pub fn new(bytes: usize) -> Self {
+        Self::with(bytes, true)
+    }
+
+    /// Creates an empty pool like [`new`](Self::new) that does not clear returned buffers.
+    ///
+    /// What a user has written stays in memory until another user overwrites it, and
+    /// [`unzeroed`](LocalBuffers::unzeroed) shows it to that user. Not for secrets.
+    pub fn uncleared(bytes: usize) -> Self {
+        Self::with(bytes, false)
+    }
+
+    fn with(bytes: usize, clears: bool) -> Self {
         Self(array::from_fn(|class| {
             let capacity = SMALLEST << class;
             let limits = Limits {
@@ -157,7 +197,7 @@ impl BufferPool {
                 objects: usize::MAX,
                 bytes,
             };
-            Pool::new(Class { capacity }, limits)
+            Pool::new(Class { capacity, clears }, limits)
         }))
     }
 
@@ -179,30 +219,43 @@ impl<'p> LocalBuffers<'p> {
     /// Returns an empty buffer of at least this capacity, to append to. One above
     /// [`LARGEST`] has exactly this capacity, and comes from the allocator and returns
     /// to it.
+    #[inline]
     pub fn get(&self, capacity: usize) -> Buffer<'_> {
         match class(capacity) {
             Some(class) => self.0[class].get(),
-            None => Pooled::unpooled(Block::zeroed(capacity)),
+            None => Pooled::unpooled(Box::new(Block::zeroed(capacity))),
         }
     }
 
     /// Returns a buffer of `len` zeros.
+    #[inline]
     pub fn zeroed(&self, len: usize) -> Buffer<'_> {
         let mut buffer = self.get(len);
         buffer.resize(len);
         buffer
     }
+
+    /// Returns a buffer of `len` bytes to be overwritten. They are zeros in a pool that
+    /// clears, and may be an earlier user's bytes in one that does not.
+    #[inline]
+    pub fn unzeroed(&self, len: usize) -> Buffer<'_> {
+        let mut buffer = self.get(len);
+        buffer.set_len(len);
+        buffer
+    }
     // ANCHOR_END: buffers
 
     /// Returns a buffer, like [`get`](Self::get), that another thread may drop.
+    #[inline]
     pub fn get_sendable(&self, capacity: usize) -> SendableBuffer<'p> {
         match class(capacity) {
             Some(class) => self.0[class].get_sendable(),
-            None => Sendable::unpooled(Block::zeroed(capacity)),
+            None => Sendable::unpooled(Box::new(Block::zeroed(capacity))),
         }
     }
 
     /// Takes a buffer back, like [`Local::take_back`].
+    #[inline]
     pub fn take_back(&self, buffer: SendableBuffer<'_>) {
         if let Some(class) = class(buffer.capacity()) {
             self.0[class].take_back(buffer);
@@ -211,7 +264,8 @@ impl<'p> LocalBuffers<'p> {
 }
 
 /// Returns the index of the smallest class with this capacity, or `None` above [`LARGEST`].
+#[inline]
 fn class(capacity: usize) -> Option<usize> {
-    (capacity <= LARGEST)
-        .then(|| (capacity.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)
+    let bits = usize::BITS - (capacity.max(SMALLEST) - 1).leading_zeros();
+    (capacity <= LARGEST).then_some((bits - SMALLEST.ilog2()) as usize)
 }
