@@ -1,43 +1,33 @@
 //! Getting a buffer, writing all of it and returning it: from allocators, from pools behind one
 //! lock or one queue, and from a pool with magazines. 64 B to 1 MiB.
 //!
-//! One iteration is one buffer. 64 buffers are taken and written, then all are returned: a loop
-//! with a single live block would flatter an allocator. `object_pool` asks for no particular
-//! content, so nothing is cleared. `object_pool_zeroed` asks for zeros, which an allocator provides
-//! before the use and a pool restores after it. `object_pool_used` writes 4 KiB of a buffer of 1
-//! MiB. `object_pool_two` runs two threads at once, each with 64 live buffers. In
+//! One iteration is one buffer. 64 buffers are taken and written, then all are returned;
+//! `object_pool_live` has from 1 to 256 at once, since a source's own cache holds some number of
+//! them. `object_pool` asks for no particular content, so nothing is cleared, except by `by_size`,
+//! which clears what was written when it returns. `object_pool_zeroed` asks for zeros, which an
+//! allocator provides before the use and a pool restores after it. `object_pool_used` writes 4 KiB
+//! of a buffer of 1 MiB. `object_pool_two` runs two threads at once, each with 64 live buffers. In
 //! `object_pool_apart` one thread gets and writes, and another returns; `transport` is the queue
 //! between them by itself. Both have 64 B, where the source is most of the work, and 64 KiB, where
 //! the writing is.
 
 use perf_proved::measuring::limits::two_cores;
-use perf_proved_benches::with;
+use perf_proved_benches::{Plan, with};
 use std::io;
 
 fn main() -> io::Result<()> {
     let cores = two_cores();
-    if let Ok([core, _]) = cores {
-        perf_proved::sys::cores::pin(core)?;
-    }
-    let mut criterion = criterion::Criterion::default().configure_from_args();
-    bench::alone(&mut criterion);
-    let two = [
-        "object_pool_two",
-        "object_pool_apart",
-        "object_pool_aa/first/two",
-        "object_pool_aa/second/two",
-    ];
-    with(cores, &two, |cores| {
-        bench::on_two(&mut criterion, cores);
+    let mut plan = Plan::new();
+    bench::alone(&mut plan);
+    with(cores, &["object_pool_two", "object_pool_apart"], |cores| {
+        bench::on_two(&mut plan, cores);
         Ok(())
     })?;
-    criterion.final_summary();
-    Ok(())
+    plan.run()
 }
 
 /// The sources of the buffers.
 mod sources {
-    use crossbeam_queue::ArrayQueue;
     use perf_proved::memory::object_pool::buffers::Buffer;
     use perf_proved::memory::object_pool::local::{Pooled, Sendable};
     use perf_proved::memory::object_pool::{Factory, Limits};
@@ -158,46 +148,20 @@ mod sources {
         }
     }
 
-    /// Free buffers that all threads share.
-    pub trait Free {
-        fn pop(&self) -> Option<Box<[u8]>>;
-        fn push(&self, bytes: Box<[u8]>);
-    }
-
-    impl Free for Mutex<Vec<Box<[u8]>>> {
-        fn pop(&self) -> Option<Box<[u8]>> {
-            self.lock().unwrap_or_else(PoisonError::into_inner).pop()
-        }
-
-        fn push(&self, bytes: Box<[u8]>) {
-            self.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
-        }
-    }
-
-    impl Free for ArrayQueue<Box<[u8]>> {
-        fn pop(&self) -> Option<Box<[u8]>> {
-            ArrayQueue::pop(self)
-        }
-
-        fn push(&self, bytes: Box<[u8]>) {
-            // There is always room: fewer than ENOUGH buffers are live.
-            drop(ArrayQueue::push(self, bytes));
-        }
-    }
-
-    /// A guard that returns its buffer to `free` when it is dropped.
-    pub struct Shared<'a, F: Free> {
+    /// A guard that returns its buffer to a vector behind a lock when it is dropped.
+    pub struct Locked<'a> {
         bytes: Box<[u8]>,
-        free: &'a F,
+        free: &'a Mutex<Vec<Box<[u8]>>>,
     }
 
-    impl<'a, F: Free> Shared<'a, F> {
-        pub fn get(free: &'a F, size: usize) -> Self {
-            Self { bytes: free.pop().unwrap_or_else(|| vec![0; size].into()), free }
+    impl<'a> Locked<'a> {
+        pub fn get(free: &'a Mutex<Vec<Box<[u8]>>>, size: usize) -> Self {
+            let bytes = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            Self { bytes: bytes.unwrap_or_else(|| vec![0; size].into()), free }
         }
     }
 
-    impl<F: Free> Bytes for Shared<'_, F> {
+    impl Bytes for Locked<'_> {
         fn fill(&mut self, byte: u8) {
             self.bytes.fill(byte);
         }
@@ -207,23 +171,23 @@ mod sources {
         }
     }
 
-    impl<F: Free> Drop for Shared<'_, F> {
+    impl Drop for Locked<'_> {
         fn drop(&mut self) {
-            self.free.push(mem::take(&mut self.bytes));
+            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+            free.push(mem::take(&mut self.bytes));
         }
     }
 }
 
 mod bench {
-    use super::sources::{Allocator, Boxes, Bytes, ENOUGH, Shared};
-    use criterion::measurement::WallTime;
-    use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
+    use super::sources::{Allocator, Boxes, Bytes, ENOUGH, Locked};
     use crossbeam_queue::ArrayQueue;
     use mimalloc::MiMalloc;
+    use perf_proved::measuring::limits::two_cores;
     use perf_proved::memory::object_pool::Pool;
-    use perf_proved::memory::object_pool::buffers::BufferPool;
+    use perf_proved::memory::object_pool::buffers::{Buffer, BufferPool};
     use perf_proved::sys::cores;
-    use perf_proved_benches::size;
+    use perf_proved_benches::{Group, Plan, size};
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::hint::{black_box, spin_loop};
     use std::io::Write;
@@ -234,159 +198,205 @@ mod bench {
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
-    /// Number of buffers that are live at once.
+    /// Number of buffers that are live at once, except in `object_pool_live`.
     const LIVE: u64 = 64;
+    /// Those of `object_pool_live`. A magazine of 64 B has 32 buffers, and a thread two of them;
+    /// glibc's cache of a thread has 7 blocks of a size.
+    const LIVES: [u64; 6] = [1, 7, 32, 64, 65, 256];
 
-    /// Gets and returns a number of buffers on the calling thread, and checks their content if
-    /// asked to.
-    type Variant = Box<dyn Fn(u64, bool) + Sync>;
+    /// A number of buffers to get and return, of which `live` are live at once.
+    #[derive(Clone, Copy)]
+    struct Work {
+        times: u64,
+        live: u64,
+        /// Checks the buffers' content.
+        look: bool,
+    }
+
+    /// Does work on the calling thread.
+    type Variant = Box<dyn Fn(Work) + Sync>;
+    /// Makes a source of buffers of a size.
+    type Source = (&'static str, fn(usize) -> Variant);
     /// Gets a number of buffers on the first core, returns them on the second, and returns the time
     /// taken.
     type Apart = Box<dyn Fn([usize; 2], u64) -> Duration>;
+    type ApartSource = (&'static str, fn(usize) -> Apart);
 
-    pub fn alone(criterion: &mut Criterion) {
-        let mut group = criterion.benchmark_group("object_pool");
+    const ALLOCATORS: &[Source] = &[
+        ("system", |bytes| allocated(System, bytes, false)),
+        #[cfg(not(target_env = "msvc"))]
+        ("jemalloc", |bytes| allocated(Jemalloc, bytes, false)),
+        ("mimalloc", |bytes| allocated(MiMalloc, bytes, false)),
+    ];
+    const POOLS: &[Source] = &[
+        ("crate_object_pool", crate_object_pool),
+        ("crate_opool", crate_opool),
+        ("magazines", magazines),
+        ("by_size_uncleared", |bytes| by_size(bytes, false)),
+    ];
+    const CLEARING: &[Source] = &[("by_size", |bytes| by_size(bytes, true))];
+    const LOCKED: &[Source] = &[("mutex_vec", mutex_vec)];
+    const ZEROED: &[Source] = &[
+        ("system", |bytes| allocated(System, bytes, true)),
+        #[cfg(not(target_env = "msvc"))]
+        ("jemalloc", |bytes| allocated(Jemalloc, bytes, true)),
+        ("mimalloc", |bytes| allocated(MiMalloc, bytes, true)),
+        ("by_size", zeroed),
+    ];
+    const APART: &[ApartSource] = &[
+        ("system", |bytes| freed_apart(System, bytes)),
+        #[cfg(not(target_env = "msvc"))]
+        ("jemalloc", |bytes| freed_apart(Jemalloc, bytes)),
+        ("mimalloc", |bytes| freed_apart(MiMalloc, bytes)),
+        ("crate_object_pool", pulled_apart),
+        ("crate_opool", queued_apart),
+        ("dropped", dropped),
+        ("taken_back", taken_back),
+    ];
+
+    /// Registers the groups of one thread. Each benchmark has a process of its own, because what an
+    /// allocator keeps depends on what the process has freed before.
+    pub fn alone(plan: &mut Plan<'_>) {
+        let group = plan.group("object_pool").isolated();
         for bytes in [64, 4 * KIB, 64 * KIB, MIB] {
             group.throughput(perf_proved_benches::bytes(bytes));
-            for (name, variant) in
-                any_content(bytes).into_iter().filter(|(name, _)| *name != "array_queue")
-            {
-                on_one(&mut group, name, &size(bytes), &variant);
+            for source in [ALLOCATORS, POOLS, CLEARING].concat() {
+                on_one(group, source, &size(bytes), bytes, LIVE);
             }
         }
-        group.finish();
+        group.again("magazines");
 
-        let mut group = criterion.benchmark_group("object_pool_zeroed");
+        let group = plan.group("object_pool_live").isolated();
+        for live in LIVES {
+            for source in [ALLOCATORS, POOLS, CLEARING].concat() {
+                on_one(group, source, &live.to_string(), 64, live);
+            }
+        }
+        group.again_at("by_size_uncleared", 32);
+
+        let group = plan.group("object_pool_zeroed").isolated();
         for bytes in [4 * KIB, MIB] {
-            for (name, variant) in zeroed(bytes) {
-                on_one(&mut group, name, &size(bytes), &variant);
+            for source in ZEROED {
+                on_one(group, *source, &size(bytes), bytes, LIVE);
             }
         }
-        group.finish();
 
-        let mut group = criterion.benchmark_group("object_pool_used");
-        for (name, variant) in used(4 * KIB, MIB) {
-            on_one(&mut group, name, &size(MIB), &variant);
+        let group = plan.group("object_pool_used").isolated();
+        for source in [("clear_all", clear_all as fn(usize) -> Variant), ("clear_used", clear_used)]
+        {
+            on_one(group, source, &size(MIB), MIB, LIVE);
         }
-        group.finish();
-
-        let mut group = criterion.benchmark_group("object_pool_aa");
-        for function in ["first", "second"] {
-            on_one(&mut group, function, "one", &magazines(64));
-        }
-        group.finish();
+        group.again("clear_used");
     }
 
-    pub fn on_two(criterion: &mut Criterion, cores: [usize; 2]) {
-        let mut group = criterion.benchmark_group("object_pool_two");
+    pub fn on_two(plan: &mut Plan<'_>, cores: [usize; 2]) {
+        let group = plan.group("object_pool_two").isolated().witnessed(cores);
         for bytes in [64, 64 * KIB] {
-            for (name, variant) in any_content(bytes) {
-                two_at_once(&mut group, name, bytes, &size(bytes), &variant, cores);
-            }
-        }
-        group.finish();
-
-        let mut group = criterion.benchmark_group("object_pool_apart");
-        for bytes in [64, 64 * KIB] {
-            // The items of the queue have the same size in both cases.
-            for (name, both_ends) in
-                apart(bytes).into_iter().filter(|(name, _)| bytes == 64 || *name != "transport")
-            {
-                group.bench_function(BenchmarkId::new(name, size(bytes)), |bencher| {
-                    bencher
-                        .iter_custom(|times| often(times, bytes, |times| both_ends(cores, times)));
+            group.at_least(steady(bytes));
+            for (name, source) in [ALLOCATORS, POOLS, LOCKED].concat() {
+                group.made((name, size(bytes)), move || {
+                    let variant = source(bytes);
+                    let both = move |times, look| {
+                        let work = Work { times, live: LIVE, look };
+                        cores::together(&cores, |_| variant(work))
+                    };
+                    both(2 * LIVE, true)?;
+                    Ok(move |times| both(times, false))
                 });
             }
         }
-        group.finish();
+        group.again("magazines");
 
-        let mut group = criterion.benchmark_group("object_pool_aa");
-        for function in ["first", "second"] {
-            two_at_once(&mut group, function, 64, "two", &magazines(64), cores);
+        let group = plan.group("object_pool_apart").isolated().witnessed(cores);
+        for bytes in [64, 64 * KIB] {
+            group.at_least(steady(bytes));
+            for &(name, source) in APART {
+                group.made((name, size(bytes)), move || {
+                    let both_ends = source(bytes);
+                    Ok(move |times| both_ends(cores, times))
+                });
+            }
         }
-        group.finish();
+        // The items of the queue have the same size in both cases.
+        group.at_least(steady(64)).bench(("transport", size(64)), move |times| {
+            ends(cores, |queue, core| match core {
+                0 => send(queue, times, || black_box([1_u8; 16])),
+                _ => receive(queue, times, |one| {
+                    black_box(one);
+                }),
+            })
+        });
+        group.again_at("taken_back", size(64));
     }
 
     fn on_one(
-        group: &mut BenchmarkGroup<'_, WallTime>,
-        name: &str,
+        group: &mut Group<'_>,
+        (name, source): Source,
         parameter: &str,
-        variant: &Variant,
-    ) {
-        variant(2 * LIVE, true);
-        group.bench_function(BenchmarkId::new(name, parameter), |bencher| {
-            bencher.iter_custom(|times| {
-                let start = Instant::now();
-                variant(times, false);
-                start.elapsed()
-            });
-        });
-    }
-
-    /// Measures a variant on both cores at once.
-    fn two_at_once(
-        group: &mut BenchmarkGroup<'_, WallTime>,
-        name: &str,
         bytes: usize,
-        parameter: &str,
-        variant: &Variant,
-        cores: [usize; 2],
+        live: u64,
     ) {
-        let both = |times, check| -> Duration {
-            cores::together(&cores, |_| variant(times, check))
-                .expect("these cores were allowed a moment ago")
-        };
-        both(2 * LIVE, true);
-        group.bench_function(BenchmarkId::new(name, parameter), |bencher| {
-            bencher.iter_custom(|times| often(times, bytes, |times| both(times, false)));
+        group.made((name, parameter), move || {
+            if let Ok([core, _]) = two_cores() {
+                cores::pin(core)?;
+            }
+            let variant = source(bytes);
+            variant(Work { times: 2 * live, live, look: true });
+            Ok(move |times| {
+                let start = Instant::now();
+                variant(Work { times, live, look: false });
+                start.elapsed()
+            })
         });
     }
 
-    /// Returns the time of `times` buffers, measured with at least 16,384, or with 64 MiB of larger
-    /// ones: two threads that start at once need a while to be in step.
-    fn often(times: u64, bytes: usize, run: impl Fn(u64) -> Duration) -> Duration {
-        let done = times.max((1 << 14).min((64 * MIB / bytes) as u64));
-        run(done).mul_f64(times as f64 / done as f64)
+    /// Returns the least number of buffers to measure, 16,384 or 64 MiB of larger ones: two threads
+    /// that start at once need a while to be in step.
+    fn steady(bytes: usize) -> u64 {
+        (1 << 14).min((64 * MIB / bytes) as u64)
     }
 
-    /// Gets and writes [`LIVE`] buffers, then returns them, until `times` buffers have been used.
+    /// Gets and writes `live` buffers, then returns them, until `times` buffers have been used.
     fn burst<H>(
-        times: u64,
+        Work { times, live, .. }: Work,
         get: impl Fn() -> H,
         write: impl Fn(&mut H, u8),
         check: impl Fn(&H, u8),
     ) {
-        let mut held = Vec::with_capacity(LIVE as usize);
+        let mut held = Vec::with_capacity(live as usize);
+        let mark = |number: usize| (number % 255) as u8 + 1;
         let mut left = times;
         while left > 0 {
-            let now = left.min(LIVE);
-            for number in 0..now {
+            let now = left.min(live);
+            for number in 0..now as usize {
                 let mut one = get();
-                write(&mut one, number as u8 + 1);
+                write(&mut one, mark(number));
                 held.push(black_box(one));
             }
-            held.iter().zip(1..).for_each(|(one, number)| check(one, number));
+            held.iter().enumerate().for_each(|(number, one)| check(one, mark(number)));
             held.clear();
             left -= now;
         }
     }
 
     /// Uses buffers with any content. Each keeps what was written to it until it is returned.
-    fn dirty<H: Bytes>(times: u64, look: bool, get: impl Fn() -> H) {
-        let check =
-            |one: &H, number| assert!(!look || one.ends() == [number; 2], "another buffer's bytes");
-        burst(times, get, H::fill, check);
+    fn dirty<H: Bytes>(work: Work, get: impl Fn() -> H) {
+        let check = |one: &H, number| {
+            assert!(!work.look || one.ends() == [number; 2], "another buffer's bytes");
+        };
+        burst(work, get, H::fill, check);
     }
 
     /// Uses buffers that must be zero at first.
-    fn clean<H: Bytes>(times: u64, look: bool, get: impl Fn() -> H) {
+    fn clean<H: Bytes>(work: Work, get: impl Fn() -> H) {
+        let look = work.look;
         let write = |one: &mut H, number| {
             assert!(!look || one.ends() == [0; 2], "not zero");
             one.fill(number);
         };
         let check =
             |one: &H, number| assert!(!look || one.ends() == [number; 2], "another buffer's bytes");
-        burst(times, get, write, check);
+        burst(work, get, write, check);
     }
 
     fn allocator<A: GlobalAlloc>(allocator: A, bytes: usize, zeroed: bool) -> Allocator<A> {
@@ -400,90 +410,87 @@ mod bench {
         zeroed: bool,
     ) -> Variant {
         let allocator = allocator(global, bytes, zeroed);
-        Box::new(move |times, look| {
-            if zeroed {
-                clean(times, look, || allocator.get())
-            } else {
-                dirty(times, look, || allocator.get())
-            }
+        Box::new(move |work| {
+            if zeroed { clean(work, || allocator.get()) } else { dirty(work, || allocator.get()) }
         })
     }
 
-    fn allocators(bytes: usize, zeroed: bool) -> Vec<(&'static str, Variant)> {
-        vec![
-            ("system", allocated(System, bytes, zeroed)),
-            #[cfg(not(target_env = "msvc"))]
-            ("jemalloc", allocated(Jemalloc, bytes, zeroed)),
-            ("mimalloc", allocated(MiMalloc, bytes, zeroed)),
-        ]
+    fn crate_object_pool(bytes: usize) -> Variant {
+        let pool = object_pool::Pool::new(0, Box::default);
+        Box::new(move |work| dirty(work, || pool.pull(|| vec![0; bytes].into())))
+    }
+
+    fn crate_opool(bytes: usize) -> Variant {
+        let pool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
+        Box::new(move |work| dirty(work, || pool.get()))
+    }
+
+    fn mutex_vec(bytes: usize) -> Variant {
+        let stack = Mutex::new(Vec::with_capacity(ENOUGH));
+        Box::new(move |work| dirty(work, || Locked::get(&stack, bytes)))
+    }
+
+    /// Returns a pool of boxes; `clear` is whether it clears all of each on return.
+    fn pool(size: usize, clear: bool) -> Pool<Boxes> {
+        let boxes = Boxes { size, clear };
+        let limits = boxes.limits();
+        Pool::new(boxes, limits)
     }
 
     fn magazines(bytes: usize) -> Variant {
-        let boxes = Boxes { size: bytes, clear: false };
-        let limits = boxes.limits();
-        let pool = Pool::new(boxes, limits);
-        Box::new(move |times, look| {
+        let pool = pool(bytes, false);
+        Box::new(move |work| {
             let local = pool.local();
-            dirty(times, look, || local.get());
+            dirty(work, || local.get());
         })
     }
 
-    fn any_content(bytes: usize) -> Vec<(&'static str, Variant)> {
-        let stack = Mutex::new(Vec::with_capacity(ENOUGH));
-        let queue = ArrayQueue::new(ENOUGH);
-        let pulled = object_pool::Pool::new(0, Box::default);
-        let opool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
-        let mut variants = allocators(bytes, false);
-        variants.push((
-            "mutex_vec",
-            Box::new(move |times, look| dirty(times, look, || Shared::get(&stack, bytes))),
-        ));
-        variants.push((
-            "array_queue",
-            Box::new(move |times, look| dirty(times, look, || Shared::get(&queue, bytes))),
-        ));
-        let pull = move |times, look| dirty(times, look, || pulled.pull(|| vec![0; bytes].into()));
-        variants.push(("crate_object_pool", Box::new(pull)));
-        variants
-            .push(("crate_opool", Box::new(move |times, look| dirty(times, look, || opool.get()))));
-        variants.push(("magazines", magazines(bytes)));
-        variants
+    /// Returns a pool of buffers with room for all that are ever live.
+    fn buffers(clears: bool) -> BufferPool {
+        let bytes = 256 * MIB;
+        if clears { BufferPool::new(bytes) } else { BufferPool::uncleared(bytes) }
     }
 
-    fn zeroed(bytes: usize) -> Vec<(&'static str, Variant)> {
-        let pool = BufferPool::new(LIVE as usize * 2 * MIB);
-        let mut variants = allocators(bytes, true);
-        let by_size = move |times, look| {
+    fn by_size(bytes: usize, clears: bool) -> Variant {
+        let pool = buffers(clears);
+        Box::new(move |work| {
             let local = pool.local();
-            clean(times, look, || local.zeroed(bytes));
-        };
-        variants.push(("by_size", Box::new(by_size)));
-        variants
+            dirty(work, || local.unzeroed(bytes));
+        })
     }
 
-    /// Writes the first `used` bytes of `capacity`.
-    fn used(used: usize, capacity: usize) -> Vec<(&'static str, Variant)> {
-        let boxes = Boxes { size: capacity, clear: true };
-        let limits = boxes.limits();
-        let (whole, by_size) = (Pool::new(boxes, limits), BufferPool::new(LIVE as usize * 2 * MIB));
-        let bytes = vec![1; used];
-        let same = bytes.clone();
-        let clear_all = move |times, look: bool| {
-            let local = whole.local();
-            let check =
-                |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 0], "not what was written");
-            burst(times, || local.get(), |one, _| one[..used].copy_from_slice(&bytes), check);
-        };
-        let clear_used = move |times, look: bool| {
-            let local = by_size.local();
-            let write = |one: &mut perf_proved::memory::object_pool::buffers::Buffer<'_>, _| {
-                one.write_all(&same).expect("there is room");
+    fn zeroed(bytes: usize) -> Variant {
+        let pool = buffers(true);
+        Box::new(move |work| {
+            let local = pool.local();
+            clean(work, || local.zeroed(bytes));
+        })
+    }
+
+    /// The bytes that are written to a buffer of `object_pool_used`.
+    const USED: usize = 4 * KIB;
+
+    fn clear_all(capacity: usize) -> Variant {
+        let (pool, bytes) = (pool(capacity, true), vec![1; USED]);
+        Box::new(move |work| {
+            let local = pool.local();
+            let check = |one: &_, _| {
+                assert!(!work.look || Bytes::ends(one) == [1, 0], "not what was written");
             };
-            let check =
-                |one: &_, _| assert!(!look || Bytes::ends(one) == [1, 1], "not what was written");
-            burst(times, || local.get(capacity), write, check);
-        };
-        vec![("clear_all", Box::new(clear_all)), ("clear_used", Box::new(clear_used))]
+            burst(work, || local.get(), |one, _| one[..USED].copy_from_slice(&bytes), check);
+        })
+    }
+
+    fn clear_used(capacity: usize) -> Variant {
+        let (pool, bytes) = (buffers(true), vec![1; USED]);
+        Box::new(move |work| {
+            let local = pool.local();
+            let write = |one: &mut Buffer<'_>, _| one.write_all(&bytes).expect("there is room");
+            let check = |one: &_, _| {
+                assert!(!work.look || Bytes::ends(one) == [1, 1], "not what was written");
+            };
+            burst(work, || local.get(capacity), write, check);
+        })
     }
 
     /// Measures both ends: one core gets and writes `times` buffers, the other reads and returns
@@ -543,69 +550,41 @@ mod bench {
         Box::new(move |cores, times| hand_over(cores, times, || allocator.get()))
     }
 
-    fn apart(bytes: usize) -> Vec<(&'static str, Apart)> {
-        let stack = Mutex::new(Vec::with_capacity(ENOUGH));
-        let queue = ArrayQueue::new(ENOUGH);
-        let pulled = object_pool::Pool::new(0, Box::default);
-        let opool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
-        let pool = |boxes: Boxes| {
-            let limits = boxes.limits();
-            Pool::new(boxes, limits)
-        };
-        let [dropping, taking] = [(); 2].map(|()| pool(Boxes { size: bytes, clear: false }));
-        let dropped = move |cores, times| {
+    fn pulled_apart(bytes: usize) -> Apart {
+        let pool = object_pool::Pool::new(0, Box::default);
+        Box::new(move |cores, times| {
+            hand_over(cores, times, || pool.pull(|| vec![0; bytes].into()))
+        })
+    }
+
+    fn queued_apart(bytes: usize) -> Apart {
+        let pool = opool::Pool::new(ENOUGH, Boxes { size: bytes, clear: false });
+        Box::new(move |cores, times| hand_over(cores, times, || pool.get()))
+    }
+
+    fn dropped(bytes: usize) -> Apart {
+        let pool = pool(bytes, false);
+        Box::new(move |cores, times| {
             ends(cores, |queue, core| match core {
                 0 => {
-                    let local = dropping.local();
+                    let local = pool.local();
                     send(queue, times, || written(local.get_sendable()));
                 }
                 _ => receive(queue, times, |one| drop(read(one))),
             })
-        };
-        let taken_back = move |cores, times| {
+        })
+    }
+
+    fn taken_back(bytes: usize) -> Apart {
+        let pool = pool(bytes, false);
+        Box::new(move |cores, times| {
             ends(cores, |queue, core| {
-                let local = taking.local();
+                let local = pool.local();
                 match core {
                     0 => send(queue, times, || written(local.get_sendable())),
                     _ => receive(queue, times, |one| local.take_back(read(one))),
                 }
             })
-        };
-        let transport = move |cores, times| {
-            ends(cores, |queue, core| match core {
-                0 => send(queue, times, || black_box([1_u8; 16])),
-                _ => receive(queue, times, |one| {
-                    black_box(one);
-                }),
-            })
-        };
-        vec![
-            ("transport", Box::new(transport) as Apart),
-            ("system", freed_apart(System, bytes)),
-            #[cfg(not(target_env = "msvc"))]
-            ("jemalloc", freed_apart(Jemalloc, bytes)),
-            ("mimalloc", freed_apart(MiMalloc, bytes)),
-            (
-                "mutex_vec",
-                Box::new(move |cores, times| {
-                    hand_over(cores, times, || Shared::get(&stack, bytes))
-                }),
-            ),
-            (
-                "array_queue",
-                Box::new(move |cores, times| {
-                    hand_over(cores, times, || Shared::get(&queue, bytes))
-                }),
-            ),
-            (
-                "crate_object_pool",
-                Box::new(move |cores, times| {
-                    hand_over(cores, times, || pulled.pull(|| vec![0; bytes].into()))
-                }),
-            ),
-            ("crate_opool", Box::new(move |cores, times| hand_over(cores, times, || opool.get()))),
-            ("dropped", Box::new(dropped)),
-            ("taken_back", Box::new(taken_back)),
-        ]
+        })
     }
 }

@@ -215,7 +215,6 @@ impl BufferPool {
 }
 
 impl<'p> LocalBuffers<'p> {
-    // ANCHOR: buffers
     /// Returns an empty buffer of at least this capacity, to append to. One above
     /// [`LARGEST`] has exactly this capacity, and comes from the allocator and returns
     /// to it.
@@ -227,6 +226,7 @@ impl<'p> LocalBuffers<'p> {
         }
     }
 
+    // ANCHOR: buffers
     /// Returns a buffer of `len` zeros.
     #[inline]
     pub fn zeroed(&self, len: usize) -> Buffer<'_> {
