@@ -9,7 +9,8 @@ use perf_proved::memory::allocation::budget::Budget;
 use perf_proved::memory::allocation::capped::Capped;
 use perf_proved::memory::allocation::dropper::Dropper;
 use perf_proved::memory::allocation::experiment::block::Block;
-use perf_proved::memory::allocation::experiment::churn::{SUM, churn};
+use perf_proved::memory::allocation::experiment::churn::{SUM, churn, one_at_a_time};
+use perf_proved::memory::allocation::experiment::locked::Locked;
 use perf_proved::memory::allocation::experiment::remote_free::hand_over;
 use perf_proved::memory::allocation::page::{Entry, Page};
 use perf_proved::memory::allocation::tree::{BoxNode, RefNode, VecTree, nodes, sum};
@@ -470,6 +471,16 @@ fn every_block_that_is_handed_over_is_freed_once() {
             assert_eq!(capped.budget().live(), 0, "{variant:?}, {batches} batches");
         }
     }
+}
+
+#[test]
+fn one_block_at_a_time_is_live_and_a_lock_hands_every_block_on() {
+    static LOCKED: Locked<Capped<System>> = Locked::new(Capped::new(System, 2 * 64));
+    let before = thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(|| one_at_a_time(&LOCKED, 10_000)));
+        threads.map(|thread| thread.join().is_ok())
+    });
+    assert_eq!(before, [true; 2], "one block of 64 bytes for each thread is enough");
 }
 
 #[test]

@@ -50,18 +50,39 @@ pub fn trim() -> io::Result<bool> {
 /// `Unsupported` with any C library but GNU's; `InvalidInput` for a size that it refuses.
 pub fn map_from(bytes: i32) -> io::Result<()> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: takes integers and locks the heap itself.
-    return match unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, bytes) } {
-        1 => Ok(()),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("mallopt(M_MMAP_THRESHOLD, {bytes}) is refused"),
-        )),
-    };
+    return option("M_MMAP_THRESHOLD", libc::M_MMAP_THRESHOLD, bytes);
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     {
         let _ = bytes;
         Err(crate::sys::unsupported("only the GNU C library has mallopt"))
+    }
+}
+
+/// Limits the number of arenas, of which a thread otherwise gets one of its own, for the whole
+/// process (`M_ARENA_MAX`).
+///
+/// # Errors
+///
+/// As [`map_from`].
+pub fn limit_arenas(arenas: i32) -> io::Result<()> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    return option("M_ARENA_MAX", libc::M_ARENA_MAX, arenas);
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        let _ = arenas;
+        Err(crate::sys::unsupported("only the GNU C library has mallopt"))
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn option(name: &str, option: libc::c_int, value: i32) -> io::Result<()> {
+    // SAFETY: takes integers and locks the heap itself.
+    match unsafe { libc::mallopt(option, value) } {
+        1 => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("mallopt({name}, {value}) is refused"),
+        )),
     }
 }
 

@@ -1,8 +1,10 @@
-//! A load on an allocator: many live blocks of mixed sizes, which are replaced at random.
+//! Loads on an allocator: many live blocks of mixed sizes that are replaced at random, and one
+//! small block at a time.
 
 use super::block::Block;
 use std::alloc::GlobalAlloc;
 use std::array;
+use std::hint::black_box;
 
 /// Blocks that are live at once on each thread.
 pub const LIVE: usize = 4096;
@@ -45,3 +47,15 @@ pub const SUM: u64 = {
     let blocks = (LIVE + REPLACED) as u64;
     blocks * (blocks - 1) / 2
 };
+
+/// Allocates a block of 64 bytes and frees it, `times` times. Unit: one block.
+///
+/// # Panics
+///
+/// If the allocator has no memory.
+pub fn one_at_a_time<A: GlobalAlloc>(allocator: &A, times: u64) {
+    for mark in 0..times {
+        let block = Block::new(allocator, 64, mark).expect("64 bytes");
+        assert_eq!(black_box(&block).mark(), mark);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod churn;
+pub mod locked;
 #[cfg(all(target_os = "linux", not(loom)))]
 pub mod processes;
 pub mod remote_free;

@@ -19,7 +19,7 @@ pub type Found = io::Result<Vec<(&'static str, u64)>>;
 pub type Experiment = (&'static str, fn(&Budget) -> Found);
 
 /// All experiments, in the order of the chapter.
-pub const EXPERIMENTS: [Experiment; 16] = [
+pub const EXPERIMENTS: [Experiment; 17] = [
     ("small_freed", |_| freed(64, |_| false)),
     ("medium_freed", |_| freed(1000, |_| false)),
     ("medium_freed_but_last", |_| freed(1000, |number| number == FILLED / 1000 - 1)),
@@ -33,7 +33,8 @@ pub const EXPERIMENTS: [Experiment; 16] = [
     ("capped_reserve", capped_reserve),
     ("capped_push", capped_push),
     ("address_space_reserve", |_| address_space_reserve()),
-    ("address_space_spawn", |_| address_space_spawn()),
+    ("address_space_spawn", |_| address_space_spawn(None)),
+    ("address_space_spawn_one_arena", |_| address_space_spawn(Some(1))),
     ("overcommit", |_| overcommit()),
     ("control_group", |_| control_group()),
 ];
@@ -130,8 +131,10 @@ fn address_space_reserve() -> Found {
     reserve(300 * MIB)
 }
 
-/// Starts threads that only wait, each with 8 MiB of address space for its stack, as in C.
-fn address_space_spawn() -> Found {
+/// Starts threads that only wait, each with 8 MiB of address space for its stack, as in C. With
+/// `arenas`, they share that number of arenas.
+fn address_space_spawn(arenas: Option<i32>) -> Found {
+    arenas.map_or(Ok(()), process::limit_arenas)?;
     process::limit_address_space(256 << 20)?;
     let start = |_| thread::Builder::new().stack_size(8 * MIB).spawn(thread::park).ok();
     let threads: Vec<_> = (0..256).map_while(start).collect();
