@@ -3,212 +3,207 @@
 //!
 //! Each group is one figure. Probes return the time of their units without set-up, as those of
 //! `limits` do, and check their own sums. The two cores are physical ones, as far as the kernel can
-//! tell. Times are wall times, except for `alone`.
+//! tell. Times are wall times, except for `alone`. Memory is in pages of 4 KiB.
 
-use criterion::measurement::Measurement;
-use criterion::{
-    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
-};
+use criterion::Throughput;
 use perf_proved::measuring::limits::lines;
 use perf_proved::memory::cache_lines::experiment::gather::{Gather, nothing, rounds};
 use perf_proved::memory::cache_lines::experiment::walks::{Matrix, Strided};
 use perf_proved::memory::cache_lines::prefetch::can_prefetch;
 use perf_proved::memory::cache_lines::two_cores;
 use perf_proved::memory::cache_lines::variants::Variant;
-use perf_proved::sys::cores;
-use perf_proved_benches::{ThreadTime, bytes, not_possible, size, with};
+use perf_proved::sys::{caches, cores};
+use perf_proved_benches::{Clock, Group, Plan, bytes, not_possible, size, with};
+use std::hint::black_box;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
+/// The units that a probe of two threads runs at least. Starting and stopping the threads is then a
+/// small part of it, even while criterion starts with one unit.
+const MANY: u64 = 1 << 17;
 
-fn cache_lines(criterion: &mut Criterion) {
-    two(criterion).unwrap();
-    strides(criterion).unwrap();
-    matrix(criterion).unwrap();
-    prefetch(criterion).unwrap();
+fn main() -> io::Result<()> {
+    let mut plan = Plan::new();
+    two(&mut plan)?;
+    strides(&mut plan);
+    matrix(&mut plan);
+    cached(&mut plan);
+    prefetch(&mut plan)?;
+    plan.run()
 }
 
-/// Runs the groups that need two cores, or stores the reason why it cannot.
-fn two(criterion: &mut Criterion) -> io::Result<()> {
+/// Registers the groups that need two cores, or stores the reason why it cannot.
+fn two(plan: &mut Plan<'_>) -> io::Result<()> {
     let two = two_cores();
-    with(
-        two.as_ref(),
-        &["cache_lines_distance", "cache_lines_readers", "cache_lines_aa"],
-        |two| {
-            two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
-            distance(criterion, two.cores);
-            readers(criterion, two.cores);
-            noise(criterion, two.cores);
-            Ok(())
-        },
-    )?;
-    counters(criterion, two.map(|two| two.cores).map_err(|error| error.to_string()))
-}
-
-/// Runs `probe` for at least 2¹⁷ units, a multiple of [`lines::LOADS`], and scales the time to the
-/// `times` units that criterion asked for. Starting and stopping two threads is then a small part
-/// of it, even while criterion starts with one unit.
-fn many(times: u64, probe: impl Fn(u64) -> io::Result<Duration>) -> Duration {
-    let made = times.max(1 << 17).next_multiple_of(lines::LOADS);
-    probe(made).expect("both cores may be used").mul_f64(times as f64 / made as f64)
+    with(two.as_ref(), &["cache_lines_distance", "cache_lines_readers"], |two| {
+        two.doubt.iter().for_each(|doubt| eprintln!("cache_lines: {doubt}"));
+        distance(plan, two.cores);
+        readers(plan, two.cores);
+        Ok(())
+    })?;
+    counters(plan, two.map(|two| two.cores).map_err(|error| error.to_string()))
 }
 
 /// Returns the CPU time of a probe that runs alone. Probes of two cores do not count slices in
 /// which one of them was descheduled, so this one must not either.
 fn alone(times: u64, probe: impl Fn(u64) -> Duration) -> Duration {
-    let start = ThreadTime.start();
-    probe(times);
-    ThreadTime.end(start)
+    let taken = Clock::Thread.taken(|| _ = probe(times));
+    taken.cpu.unwrap_or(taken.wall)
 }
 
 /// Adds on one core while the other core adds at a distance.
-fn distance(criterion: &mut Criterion, cores: [usize; 2]) {
-    let mut group = criterion.benchmark_group("cache_lines_distance");
-    group.sampling_mode(SamplingMode::Flat);
+fn distance(plan: &mut Plan<'_>, cores: [usize; 2]) {
+    let group = plan.group("cache_lines_distance").flat().witnessed(cores).at_least(MANY);
     for distance in [8, 16, 32, 64, 128, 256] {
-        group.bench_function(BenchmarkId::new("beside", size(distance)), |b| {
-            b.iter_custom(|n| many(n, |n| lines::add_beside(cores, distance, n)));
-        });
+        group.bench(("beside", size(distance)), move |n| lines::add_beside(cores, distance, n));
     }
-    group.bench_function(BenchmarkId::new("alone", size(8)), |b| {
-        b.iter_custom(|n| alone(n, lines::add_alone))
-    });
-    group.finish();
+    group.bench(("alone", size(8)), |n| alone(n, lines::add_alone));
+    group.again_at("beside", size(8));
 }
 
 /// Adds by each variant, on one thread and on two at once.
-fn counters(criterion: &mut Criterion, two: Result<[usize; 2], String>) -> io::Result<()> {
+fn counters(plan: &mut Plan<'_>, two: Result<[usize; 2], String>) -> io::Result<()> {
     let one = match cores::allowed() {
         Ok(allowed) => [allowed[0]],
         Err(error) => return not_possible("cache_lines_counters", &error.to_string()),
     };
-    let mut group = criterion.benchmark_group("cache_lines_counters");
-    group.sampling_mode(SamplingMode::Flat);
+    let group = plan.group("cache_lines_counters").flat().at_least(MANY);
+    if let Ok(two) = two {
+        group.witnessed(two);
+    }
     for variant in Variant::ALL {
         let name = variant.name();
-        group.bench_function(BenchmarkId::new(name, 1), |b| {
-            b.iter_custom(|n| many(n, |n| variant.additions(&one, n)))
-        });
-        match &two {
-            Ok(two) => {
-                group.bench_function(BenchmarkId::new(name, 2), |b| {
-                    b.iter_custom(|n| many(n, |n| variant.additions(two, n)));
-                });
-            }
-            Err(reason) => not_possible(&format!("cache_lines_counters/{name}/2"), reason)?,
-        }
+        group.bench((name, 1), move |n| variant.additions(&one, n));
+        match two.clone() {
+            Ok(two) => group.bench((name, 2), move |n| variant.additions(&two, n)),
+            Err(reason) => group.not_possible((name, 2), reason),
+        };
     }
-    group.finish();
+    group.again("array");
     Ok(())
 }
 
 /// Loads a word that no thread writes: alone, in the line of a counter that another core adds to,
 /// and in another line.
-fn readers(criterion: &mut Criterion, cores: [usize; 2]) {
-    let mut group = criterion.benchmark_group("cache_lines_readers");
-    group.sampling_mode(SamplingMode::Flat);
-    let beside =
-        |distance, n: u64| many(n, |n| lines::read_beside(cores, distance, n / lines::LOADS));
-    group.bench_function("alone", |b| b.iter_custom(|n| alone(n, lines::read_alone)));
-    group.bench_function("same_line", |b| b.iter_custom(|n| beside(8, n)));
-    group.bench_function("separate_lines", |b| b.iter_custom(|n| beside(128, n)));
-    group.finish();
-}
-
-/// Runs the same code twice, on two cores and in one line, where the noise is largest.
-fn noise(criterion: &mut Criterion, cores: [usize; 2]) {
-    let mut group = criterion.benchmark_group("cache_lines_aa");
-    group.sampling_mode(SamplingMode::Flat);
-    for name in ["first", "second"] {
-        group.bench_function(name, |b| {
-            b.iter_custom(|n| many(n, |n| lines::add_beside(cores, 8, n)))
-        });
-    }
-    group.finish();
+fn readers(plan: &mut Plan<'_>, cores: [usize; 2]) {
+    let group = plan.group("cache_lines_readers").flat().witnessed(cores).at_least(MANY);
+    let beside = move |distance, loads: u64| {
+        let units = loads.div_ceil(lines::LOADS);
+        let time = lines::read_beside(cores, distance, units)?;
+        io::Result::Ok(time.mul_f64(loads as f64 / (units * lines::LOADS) as f64))
+    };
+    group.bench("alone", |n| alone(n, lines::read_alone));
+    group.bench("same_line", move |n| beside(8, n));
+    group.bench("separate_lines", move |n| beside(128, n));
+    group.again("same_line");
 }
 
 /// Walks through 256 MiB with several strides; the unit is one load.
-fn strides(criterion: &mut Criterion) -> io::Result<()> {
-    let mut group = criterion.benchmark_group("cache_lines_stride");
-    group.throughput(Throughput::Elements(1));
+fn strides(plan: &mut Plan<'_>) {
+    let group = plan.group("cache_lines_stride").throughput(Throughput::Elements(1));
     for stride in [8, 16, 32, 64, 256, 1024, 4096] {
-        let mut walk = Strided::new(256 * MIB, stride)?;
-        group.bench_function(BenchmarkId::new("load", size(stride)), |b| {
-            b.iter_custom(|n| walk.loads(n))
+        group.made(("load", size(stride)), move || {
+            let mut walk = Strided::new(256 * MIB, stride)?;
+            Ok(move |n| walk.loads(n))
         });
     }
-    group.finish();
-    Ok(())
+    group.again_at("load", size(64));
 }
 
 /// Adds up a square matrix by rows and by columns, then transposes it; the unit is one pass.
-fn matrix(criterion: &mut Criterion) -> io::Result<()> {
+fn matrix(plan: &mut Plan<'_>) {
     let sides = [64, 1024, 4096];
-    let mut group = criterion.benchmark_group("cache_lines_matrix");
-    group.sampling_mode(SamplingMode::Flat);
+    let group = plan.group("cache_lines_matrix").flat();
     for side in sides {
-        let matrix = Matrix::new(side)?;
-        let (words, length) = ((side * side) as u64, side * side * size_of::<u64>());
-        assert_eq!(
-            (matrix.by_rows(), matrix.by_columns()),
-            (words * (words - 1) / 2, words * (words - 1) / 2)
-        );
-        group.throughput(bytes(length));
-        group.bench_function(BenchmarkId::new("rows", size(length)), |b| {
-            b.iter(|| matrix.by_rows())
-        });
-        group.bench_function(BenchmarkId::new("columns", size(length)), |b| {
-            b.iter(|| matrix.by_columns())
-        });
+        both_ways(group, &size(side * side * size_of::<u64>()), side);
     }
-    group.finish();
+    group.again("columns");
 
-    let mut group = criterion.benchmark_group("cache_lines_transpose");
-    group.sampling_mode(SamplingMode::Flat);
+    let group = plan.group("cache_lines_transpose").flat();
     for side in &sides[1..] {
-        let from = Matrix::new(*side)?;
+        let side = *side;
         let length = side * side * size_of::<u64>();
         group.throughput(bytes(length));
-        for (name, block) in [("whole", *side), ("blocks", 16)] {
-            let mut to = Matrix::new(*side)?;
-            from.transpose(block, &mut to);
-            let moved = (0..*side).all(|at| to.at(at, side - 1 - at) == from.at(side - 1 - at, at));
-            assert!(moved, "{name}, {side}");
-            group.bench_function(BenchmarkId::new(name, size(length)), |b| {
-                b.iter(|| from.transpose(block, &mut to));
+        type New = fn(usize) -> io::Result<Matrix>;
+        let variants: [(_, _, New); 4] = [
+            ("whole", side, Matrix::new),
+            ("blocks", 16, Matrix::new),
+            ("whole_padded", side, Matrix::padded),
+            ("blocks_padded", 16, Matrix::padded),
+        ];
+        for (name, block, new) in variants {
+            group.made((name, size(length)), move || {
+                let (from, mut to) = (new(side)?, new(side)?);
+                from.transpose(block, &mut to);
+                let last = side - 1;
+                assert!((0..side).all(|at| to.at(at, last - at) == from.at(last - at, at)));
+                Ok(timed(move || from.transpose(block, &mut to)))
             });
         }
     }
-    group.finish();
-    Ok(())
+    group.again("blocks");
+}
+
+/// Adds up a matrix that takes at most half of the first cache, by rows and by columns.
+fn cached(plan: &mut Plan<'_>) {
+    let group = plan.group("cache_lines_cached").flat();
+    match caches::size(1) {
+        Ok(cache) => both_ways(group, "half_L1", (cache / 2 / size_of::<u64>()).isqrt() / 8 * 8),
+        Err(reason) => {
+            for function in ["rows", "columns"] {
+                group.not_possible((function, "half_L1"), &reason);
+            }
+        }
+    }
+    group.again("columns");
+}
+
+/// Registers both walks through a matrix. The unit is one pass.
+fn both_ways(group: &mut Group<'_>, parameter: &str, side: usize) {
+    group.throughput(bytes(side * side * size_of::<u64>()));
+    for (name, walk) in
+        [("rows", Matrix::by_rows as fn(&Matrix) -> u64), ("columns", Matrix::by_columns)]
+    {
+        group.made((name, parameter), move || {
+            let matrix = Matrix::new(side)?;
+            let words = (side * side) as u64;
+            assert_eq!(walk(&matrix), words * (words - 1) / 2);
+            Ok(timed(move || walk(&matrix)))
+        });
+    }
+}
+
+/// Returns a batch that calls `work` once in each iteration.
+fn timed<T>(mut work: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
+    move |times| {
+        let start = Instant::now();
+        (0..times).for_each(|_| _ = black_box(work()));
+        start.elapsed()
+    }
 }
 
 /// Reads lines of 256 MiB in an order that is known in advance, with and without prefetching 16
 /// lines ahead.
-fn prefetch(criterion: &mut Criterion) -> io::Result<()> {
+fn prefetch(plan: &mut Plan<'_>) -> io::Result<()> {
     if let Err(error) = can_prefetch() {
         return not_possible("cache_lines_prefetch", &error.to_string());
     }
-    let mut group = criterion.benchmark_group("cache_lines_prefetch");
-    group.throughput(Throughput::Elements(1));
-    let mut lines = Gather::new(256 * MIB, false)?;
-    group.bench_function("in_order", |b| b.iter_custom(|n| lines.lines::<false>(n, nothing)));
-    group.bench_function("in_order_prefetched", |b| {
-        b.iter_custom(|n| lines.lines::<true>(n, nothing))
-    });
-    lines = Gather::new(256 * MIB, true)?;
-    group.bench_function("random", |b| b.iter_custom(|n| lines.lines::<false>(n, nothing)));
-    group.bench_function("random_prefetched", |b| {
-        b.iter_custom(|n| lines.lines::<true>(n, nothing))
-    });
-    group.bench_function("random_work", |b| b.iter_custom(|n| lines.lines::<false>(n, rounds)));
-    group.bench_function("random_work_prefetched", |b| {
-        b.iter_custom(|n| lines.lines::<true>(n, rounds))
-    });
-    group.finish();
+    let group = plan.group("cache_lines_prefetch").throughput(Throughput::Elements(1));
+    macro_rules! lines {
+        ($name:literal, $random:literal, $prefetch:literal, $work:expr) => {
+            group.made($name, || {
+                let mut lines = Gather::new(256 * MIB, $random)?;
+                Ok(move |n| lines.lines::<$prefetch>(n, $work))
+            });
+        };
+    }
+    lines!("in_order", false, false, nothing);
+    lines!("in_order_prefetched", false, true, nothing);
+    lines!("random", true, false, nothing);
+    lines!("random_prefetched", true, true, nothing);
+    lines!("random_work", true, false, rounds);
+    lines!("random_work_prefetched", true, true, rounds);
+    group.again("random_work_prefetched");
     Ok(())
 }
-
-criterion_group!(benches, cache_lines);
-criterion_main!(benches);

@@ -247,12 +247,16 @@ fn a_stride_reads_the_right_words() {
 
 #[test]
 fn a_matrix_is_transposed_in_blocks_and_whole() {
-    for (side, block) in [(1, 1), (16, 16), (48, 16), (64, 8)] {
+    let sides = [(1, 1), (16, 16), (48, 16), (64, 8)];
+    for (new, (side, block)) in
+        [Matrix::new, Matrix::padded].into_iter().flat_map(|new| sides.map(|side| (new, side)))
+    {
         let (from, mut whole, mut blocks) =
-            (Matrix::new(side).unwrap(), Matrix::new(side).unwrap(), Matrix::new(side).unwrap());
+            (new(side).unwrap(), new(side).unwrap(), new(side).unwrap());
         from.transpose(side, &mut whole);
         from.transpose(block, &mut blocks);
         for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+            assert_eq!(from.at(row, column), (row * side + column) as u64);
             assert_eq!(whole.at(row, column), from.at(column, row));
             assert_eq!(blocks.at(row, column), from.at(column, row));
         }

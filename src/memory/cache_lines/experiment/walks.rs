@@ -74,6 +74,8 @@ fn series(first: usize, step: usize, count: usize) -> u64 {
 pub struct Matrix {
     words: Words,
     side: usize,
+    /// The number of words from the start of a row to the start of the next.
+    pitch: usize,
 }
 
 impl Matrix {
@@ -83,22 +85,41 @@ impl Matrix {
     ///
     /// See [`Words::new`].
     pub fn new(side: usize) -> io::Result<Self> {
-        Ok(Self { words: Words::new(side * side)?, side })
+        Self::with_pitch(side, side)
+    }
+
+    /// Creates a matrix whose rows start one line further apart than they need to. If the side is a
+    /// power of two, the lines of a column are then spread over all sets of a cache, not a few.
+    ///
+    /// # Errors
+    ///
+    /// See [`Words::new`].
+    pub fn padded(side: usize) -> io::Result<Self> {
+        Self::with_pitch(side, side + LINE)
+    }
+
+    fn with_pitch(side: usize, pitch: usize) -> io::Result<Self> {
+        let mut matrix = Self { words: Words::new(side * pitch)?, side, pitch };
+        for row in 0..side {
+            let words = &mut matrix.words[row * pitch..][..side];
+            (row as u64 * side as u64..).zip(words).for_each(|(number, word)| *word = number);
+        }
+        Ok(matrix)
     }
 
     /// Returns the word at `row` and `column`.
     pub fn at(&self, row: usize, column: usize) -> u64 {
-        self.words[row * self.side + column]
+        self.words[row * self.pitch + column]
     }
 
     /// Adds up all words, row by row.
     pub fn by_rows(&self) -> u64 {
-        self.walk(self.side, 1)
+        self.walk(self.pitch, 1)
     }
 
     /// Adds up all words, column by column.
     pub fn by_columns(&self) -> u64 {
-        self.walk(1, self.side)
+        self.walk(1, self.pitch)
     }
 
     /// Adds up all words in two nested loops with the given steps. Rows and columns run the same
@@ -132,7 +153,7 @@ impl Matrix {
             for left in (0..side).step_by(block) {
                 for row in top..top + block {
                     for column in left..left + block {
-                        to.words[column * side + row] = self.words[row * side + column];
+                        to.words[column * to.pitch + row] = self.at(row, column);
                     }
                 }
             }
