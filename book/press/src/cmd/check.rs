@@ -196,7 +196,7 @@ fn here_totals(claims: &[Judged<'_>]) -> String {
 }
 
 /// Formats the number of claims with each verdict on each recorded machine, and the ids of those
-/// that no machine decides.
+/// that fail or are not decided there.
 fn recorded_totals(claims: &[Judged<'_>]) -> String {
     let machines = claims.first().map_or(0, |judged| judged.recorded.len());
     let mut lines: Vec<String> = (0..machines)
@@ -213,7 +213,7 @@ fn recorded_totals(claims: &[Judged<'_>]) -> String {
     });
     let mut by_words: Vec<(String, Vec<&str>)> = Vec::new();
     for (verdict, machine, judged) in open {
-        if !matches!(verdict, Verdict::Undecided | Verdict::NotMeasured) {
+        if !matches!(verdict, Verdict::Fails | Verdict::Undecided | Verdict::NotMeasured) {
             continue;
         }
         let heading = format!("{} on {machine}", verdict.words());

@@ -49,7 +49,7 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
         Inline::Claim { id } => claims
             .iter()
             .find(|judged| judged.claim.id == *id)
-            .map_or_else(missing, |judged| cell(judged, page)),
+            .map_or_else(missing, |judged| cell(judged, book, page)),
         Inline::Quoted { text, url } => html! {
             span class="quoted" { (text) " (" a href=(url) { (host(url)) } ")" }
         },
@@ -118,10 +118,10 @@ fn crossover(crossover: Option<&Crossover>) -> Markup {
     }
 }
 
-/// Renders a claim in a word: each recorded machine's number and verdict, linked to the card, and
-/// the reader's if there is one. Machines that have no result are left out unless all are like
-/// that; the reference stands first, and the others by name.
-fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
+/// Renders a claim in a word: the number and verdict of the reference machine, linked to the card,
+/// then those of the other machines and of the reader's. A machine without a result is left out,
+/// unless all are like that.
+fn cell(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     let card = card_address(judged, page);
     let one = |judgement: &Judgement| {
         let verdict = &judgement.verdict;
@@ -135,23 +135,22 @@ fn cell(judged: &Judged<'_>, page: &Path) -> Markup {
         }
     };
     let found = |judgement: &Judgement| judgement.verdict != Verdict::NotMeasured;
-    let several = judged.recorded.len() > 1;
-    let mut recorded: Vec<_> = judged.recorded.iter().filter(|on| found(&on.judgement)).collect();
-    if recorded.is_empty() {
-        recorded.extend(judged.recorded.first());
-    }
+    let recorded = judged.recorded.iter().filter(|on| found(&on.judgement));
+    let mut shown: Vec<(Option<&str>, &Judgement)> = recorded
+        .map(|on| {
+            let label = Some(machine_label(on.machine));
+            (label.filter(|_| !book.is_reference(on.machine)), &on.judgement)
+        })
+        .collect();
+    shown.extend(Some((Some("yours"), &judged.here)).filter(|(_, here)| found(here)));
     html! {
         span class="cell" {
-            @if recorded.is_empty() { (missing()) }
-            @for on in recorded {
-                span class="on" {
-                    @if several { (machine_label(on.machine)) ": " }
-                    (one(&on.judgement))
-                }
-                " "
-            }
-            @if found(&judged.here) {
-                span class="here" { "yours: " (one(&judged.here)) }
+            @if shown.is_empty() { (one(&judged.here)) }
+            @for (i, (machine, judgement)) in shown.into_iter().enumerate() {
+                @if i > 0 { "; " }
+                @if let Some(machine) = machine {
+                    span class="other" { (machine) ": " (one(judgement)) }
+                } @else { (one(judgement)) }
             }
         }
     }
