@@ -351,6 +351,18 @@ fn a_machine_answers_for_its_numbers() {
 }
 
 #[test]
+fn the_noise_of_a_bench_is_the_widest_of_its_pairs() {
+    let mut machine = miniatures_machine();
+    assert!(machine.noise("copy").measured().unwrap().high < 1.02, "the group of its own");
+    add(&mut machine, "copy/whole_again/1MiB", 111.0);
+    add(&mut machine, "copy_cpu/whole/1MiB", 100.0);
+    add(&mut machine, "copy_cpu/whole_again/1MiB", 150.0);
+    let noise = |name: &str| machine.noise(name).measured().unwrap().value;
+    assert!((noise("copy_cpu") - 100.0 / 150.0).abs() < 1e-9);
+    assert_eq!(noise("copy"), noise("copy_cpu"), "all groups of the bench");
+}
+
+#[test]
 fn recordings_from_two_environments_are_not_compared() {
     let mut machine = miniatures_machine();
     let mut other = machine.recordings["copy"].clone();

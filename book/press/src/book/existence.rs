@@ -174,17 +174,10 @@ impl<'a> References<'a> {
                     faults.wrong.push(format!("unknown: no page claims `{id}`"));
                 }
             }
-            Inline::Noise { bench } => {
-                let group = format!("{bench}_aa");
-                match self.bench(bench) {
-                    Err(wrong) => faults.wrong.push(wrong),
-                    Ok(()) => faults.unrecorded.extend(
-                        ["first", "second"]
-                            .iter()
-                            .filter_map(|function| self.missing_function(&group, function)),
-                    ),
-                }
-            }
+            Inline::Noise { bench } => match self.bench(bench) {
+                Err(wrong) => faults.wrong.push(wrong),
+                Ok(()) => faults.unrecorded.extend(self.without_noise(bench)),
+            },
             Inline::Quoted { .. } => {}
         }
         faults
@@ -259,6 +252,15 @@ impl<'a> References<'a> {
             return None;
         }
         self.missing(&format!("{group}/{function}"))
+    }
+
+    /// Returns the problem with a bench or group that was recorded without a null control.
+    fn without_noise(&self, name: &str) -> Option<String> {
+        let mut recorded = self.machines.iter().filter(|m| m.recording(name).is_some()).peekable();
+        recorded.peek()?;
+        recorded
+            .all(|machine| machine.noise(name) == Known::NotMeasured)
+            .then(|| format!("unknown: no recording of `{name}` measures the same code twice"))
     }
 
     /// Returns the problem with a benchmark that was recorded without a throughput.

@@ -6,6 +6,7 @@ use super::recordings::Machine;
 use super::regime::Regime;
 use crate::ids::{AGAIN, bench_of, group_of};
 use crate::model::Estimate;
+use std::cmp::Ordering;
 
 impl Machine {
     /// Returns the null control of a comparison of these benchmarks: of each one's group, the ratio
@@ -18,13 +19,23 @@ impl Machine {
         ids: impl Iterator<Item = &'a str>,
         regime: Option<Regime>,
     ) -> Option<Estimate> {
-        ids.filter_map(|id| self.of_group(id, regime)).max_by(|a, b| reach(a).total_cmp(&reach(b)))
+        ids.filter_map(|id| self.of_group(id, regime)).max_by(wider)
     }
 
-    /// Returns the ratio of the functions `first` and `second` in the group `NAME_aa`, which run
-    /// the same code. Among several parameters, it is the ratio whose interval reaches furthest
-    /// from 1. `name` is a bench or one of its groups (`sendfile_cpu`).
+    /// Returns the ratio of two measurements of the same code in `name`, a bench or one of its
+    /// groups (`sendfile_cpu`). Among several, it is the ratio whose interval reaches furthest from
+    /// 1: of the pairs inside the group, or inside all groups of the bench. Older recordings have a
+    /// group `NAME_aa` with the functions `first` and `second` instead.
     pub fn noise(&self, name: &str) -> Known<Estimate> {
+        let of_group = !self.recordings.contains_key(name);
+        let wanted = |group: &str| !of_group || group == name;
+        let pairs = self.pairs(name, wanted, |first, again| self.ratio(first, again));
+        let widest = pairs.into_iter().map(|(_, ratio)| ratio).max_by(wider);
+        widest.map_or_else(|| self.noise_apart(name), Known::Measured)
+    }
+
+    /// Returns the noise of the group `NAME_aa`.
+    fn noise_apart(&self, name: &str) -> Known<Estimate> {
         let group = format!("{name}_aa");
         let mut widest = Known::NotMeasured;
         for (id, benchmark) in self.group(&group) {
@@ -52,7 +63,11 @@ impl Machine {
     fn of_group(&self, id: &str, regime: Option<Regime>) -> Option<Estimate> {
         let group = group_of(id);
         let parameter = self.benchmark(id).measured()?.parameter.as_ref();
-        let pairs = self.pairs(group, regime);
+        let pairs = self.pairs(
+            group,
+            |name| name == group,
+            |first, again| self.ratio_in(first, again, regime),
+        );
         let same: Vec<Estimate> = pairs
             .iter()
             .filter(|(benchmark, _)| benchmark.parameter.as_ref() == parameter)
@@ -66,28 +81,40 @@ impl Machine {
         };
         among
             .into_iter()
-            .max_by(|a, b| reach(a).total_cmp(&reach(b)))
-            .or_else(|| self.noise(group).measured())
+            .max_by(wider)
+            .or_else(|| self.noise_apart(group).measured())
             .or_else(of_bench)
     }
 
-    /// Returns the null controls inside a group: each `NAME_again` with the ratio of `NAME` to it.
-    fn pairs(&self, group: &str, regime: Option<Regime>) -> Vec<(&Benchmark, Estimate)> {
-        let Some(recording) = self.recording(group) else {
+    /// Returns the null controls inside the groups that `wanted` accepts, of the recording that
+    /// `name` belongs to: each `NAME_again` with the `ratio` of `NAME` to it.
+    fn pairs(
+        &self,
+        name: &str,
+        wanted: impl Fn(&str) -> bool,
+        ratio: impl Fn(&str, &str) -> Known<Estimate>,
+    ) -> Vec<(&Benchmark, Estimate)> {
+        let Some(recording) = self.recording(name) else {
             return Vec::new();
         };
         recording
             .benchmarks
             .iter()
-            .filter(|(_, benchmark)| benchmark.group == group && benchmark.is_again())
+            .filter(|(_, benchmark)| wanted(&benchmark.group) && benchmark.is_again())
             .filter_map(|(id, benchmark)| {
                 let function = benchmark.function.as_ref()?.strip_suffix(AGAIN)?;
-                let parts = [Some(group), Some(function), benchmark.parameter.as_deref()];
+                let group = Some(benchmark.group.as_str());
+                let parts = [group, Some(function), benchmark.parameter.as_deref()];
                 let first = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
-                Some((benchmark, self.ratio_in(&first, id, regime).measured()?))
+                Some((benchmark, ratio(&first, id).measured()?))
             })
             .collect()
     }
+}
+
+/// Compares how far two intervals reach from 1.
+fn wider(a: &Estimate, b: &Estimate) -> Ordering {
+    reach(a).total_cmp(&reach(b))
 }
 
 /// Returns how far an interval reaches from 1, either way.
