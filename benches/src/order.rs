@@ -16,8 +16,9 @@ pub(crate) struct Place {
 ///
 /// Parameters keep the order of the code. The variants of one parameter are rotated by half the
 /// number of the round, and reversed in odd rounds, so each order is taken forward and backward;
-/// without a round they keep the order of the code. A second measurement runs half the variants away from the first. If a parameter has fewer than
-/// three variants, its second measurements run after all parameters or before them.
+/// without a round they keep the order of the code. A second measurement runs half the variants
+/// away from the first. If a parameter has fewer than three variants, its second measurements run
+/// after all parameters or before them.
 pub(crate) fn order(places: &[Place], round: Option<usize>) -> Vec<usize> {
     let mut blocks: Vec<(Option<&str>, Vec<usize>)> = Vec::new();
     for (index, place) in places.iter().enumerate().filter(|(_, place)| place.again.is_none()) {

@@ -24,9 +24,9 @@ const MEASUREMENT: &str = "0.4";
 /// The benchmarks of a bench, registered group by group and then run.
 ///
 /// By default each benchmark takes half a second, in ten samples: a machine varies more from minute
-/// to minute than within one, so many short rounds tell more than a long one. Criterion's flags,
-/// its filter, `--test` and `--list` work as usual; a filter may also name a group of a second
-/// clock.
+/// to minute than within one, and several short rounds tell more than a long one. Criterion's
+/// flags, its filter, `--test` and `--list` work as usual; a filter may also name a group of a
+/// second clock.
 ///
 /// Inside a group, the parameters run in the order of the code, and the variants of each parameter
 /// in an order that depends on the round (the environment variable `PERF_PROVED_ROUND`): rotated by
@@ -249,7 +249,7 @@ impl Runner {
         batches: &[(u64, Taken)],
     ) -> io::Result<()> {
         let samples = &batches[batches.len().saturating_sub(self.arguments.samples)..];
-        let ns = |time: Duration| time.as_secs_f64() * 1e9;
+        let ns = |time: Duration| time.as_nanos() as f64;
         let each = samples.iter().map(|&(times, taken)| ns(cpu(taken)) / times as f64).collect();
         let Some(summary) = clocks::summary(each) else { return Ok(()) };
         let id = entry.name.within(group);

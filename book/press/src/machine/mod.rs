@@ -10,6 +10,7 @@ mod null;
 mod recording;
 mod recordings;
 pub mod regime;
+mod regimes;
 pub mod statistics;
 
 pub use crate::model::Round;

@@ -3,7 +3,7 @@
 use super::pieces::{Generated, heading, paragraph, table};
 use crate::book::Book;
 use crate::date::day;
-use crate::machine::{Environment, HERE, Known, Machine, Recording};
+use crate::machine::{Environment, HERE, Known, Machine, Recording, Regime, Seen};
 use crate::page::html::{YOURS, machine_page};
 use crate::units::{self, Quantity};
 use std::fmt::Write;
@@ -86,6 +86,7 @@ fn recorded(machine: &Machine) -> String {
             rounds(recording),
             recording.benchmarks.len().to_string(),
             noise,
+            cores(recording),
             steal,
             recording
                 .environment
@@ -94,7 +95,9 @@ fn recorded(machine: &Machine) -> String {
         ]
     });
     let intro = "## Clocked\n\nThe noise floor is what the bench found between two \
-                 measurements of the same code: a difference below it means nothing.\n\n";
+                 measurements of the same code: a difference below it means nothing. Two cores \
+                 that work on the same memory were near or far from each other; samples during \
+                 which that changed are dropped.\n\n";
     let head = [
         "Bench",
         "Date",
@@ -102,10 +105,22 @@ fn recorded(machine: &Machine) -> String {
         "Rounds",
         "Benchmarks",
         "Noise floor",
+        "Cores near, far, moved",
         "CPU time stolen",
         "Load before",
     ];
     intro.to_owned() + &table("Recordings", &head, rows)
+}
+
+/// Returns the number of samples of two cores that were near, that were far, and that are dropped
+/// because the cores moved meanwhile.
+fn cores(recording: &Recording) -> String {
+    let rounds = || recording.benchmarks.values().flat_map(|benchmark| &benchmark.rounds);
+    let count = |wanted: Seen| rounds().filter(|round| round.seen() == wanted).count();
+    match [Seen::In(Regime::Near), Seen::In(Regime::Far), Seen::Mixed].map(count) {
+        [0, 0, 0] => "\u{2013}".to_owned(),
+        [near, far, moved] => format!("{near}, {far}, {moved}"),
+    }
 }
 
 /// Returns the distinct environments, each with the benches that were measured in it.
