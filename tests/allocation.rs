@@ -318,7 +318,10 @@ fn drop_types_and_dangling_references_do_not_compile() {
         )
     };
     let codes = |name: &str, body: &str| -> Vec<_> {
-        refusals(name, &program(body)).into_iter().map(|(code, _)| code).collect()
+        refusals(env!("CARGO_TARGET_TMPDIR"), name, &program(body))
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect()
     };
     assert_eq!(codes("arena_with_drop", "let _ = arena.alloc(String::new());"), ["E0277"]);
     assert_eq!(

@@ -122,9 +122,12 @@ fn a_cell_has_one_writer() {
              let (mut writers, total) = counter.split();\n{lines}\nwriters[0].add(1); println!(\"{{}}\", total.sum()); }}"
         )
     };
-    assert_eq!(refusals("cell_with_a_writer", &use_it("writers[0].add(1);")), []);
+    assert_eq!(
+        refusals(env!("CARGO_TARGET_TMPDIR"), "cell_with_a_writer", &use_it("writers[0].add(1);")),
+        []
+    );
     let codes = |lines| {
-        let refused = refusals("cell_with_a_writer", &use_it(lines));
+        let refused = refusals(env!("CARGO_TARGET_TMPDIR"), "cell_with_a_writer", &use_it(lines));
         refused.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
     };
     assert_eq!(codes("counter.add(0, 1);"), ["E0502"], "the counter is borrowed by its writers");

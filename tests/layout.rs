@@ -73,12 +73,13 @@ fn naive_packed_fields_cannot_be_borrowed() {
         "the reference, and the one that println! takes: {refused:?}"
     );
     let copied = program("let at = record.at; println!(\"{at} {}\", { record.amount });");
-    assert_eq!(refusals("layout_copied", &copied), []);
+    assert_eq!(refusals(env!("CARGO_TARGET_TMPDIR"), "layout_copied", &copied), []);
 }
 
 fn borrowed() -> Vec<(String, String)> {
     static REFUSED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
         refusals(
+            env!("CARGO_TARGET_TMPDIR"),
             "layout_borrowed",
             &program("let at = &record.at; println!(\"{at} {}\", record.amount);"),
         )
@@ -98,7 +99,7 @@ fn program(line: &str) -> String {
 fn an_omitted_field_does_not_compile() {
     let program = "struct Event { kind: u8, at: u64 }
         fn main() { println!(\"{}\", perf_proved::layout!(Event { at }).picture(1)); }";
-    let refused = refusals("layout_forgotten", program);
+    let refused = refusals(env!("CARGO_TARGET_TMPDIR"), "layout_forgotten", program);
     assert!(refused.len() == 1 && refused[0].1.starts_with("pattern"), "{refused:?}");
 }
 

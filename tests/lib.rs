@@ -24,15 +24,14 @@ pub fn root() -> PathBuf {
 }
 
 /// Compiles a program that uses the library and returns the code (`E0499`) and message of each
-/// error, in the compiler's order; nothing if it compiles.
+/// error, in the compiler's order; nothing if it compiles. Call it with
+/// `env!("CARGO_TARGET_TMPDIR")`, the folder that cargo lends to a test.
 ///
 /// # Panics
 ///
 /// If the compiler cannot be run, or refuses without an error.
-pub fn refusals(name: &str, program: &str) -> Vec<(String, String)> {
-    let executable = env::current_exe().expect("a test knows its own path");
-    let target = executable.ancestors().nth(3).expect("it runs in target/debug/deps");
-    let folder = target.join("tmp/refusals").join(name);
+pub fn refusals(folder: &str, name: &str, program: &str) -> Vec<(String, String)> {
+    let folder = Path::new(folder).join("refusals").join(name);
     let manifest = format!(
         "[package]\nname = \"{name}\"\nedition = \"2024\"\n[dependencies]\nperf-proved = {{ path = {:?} }}\nstatic_assertions = \"1.1\"\n[workspace]\n",
         root()

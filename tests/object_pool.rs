@@ -440,7 +440,10 @@ fn the_compiler_refuses_use_after_return_and_double_return() {
         )
     };
     let codes = |name, uses| -> Vec<String> {
-        refusals(name, &program(uses)).into_iter().map(|(code, _)| code).collect()
+        refusals(env!("CARGO_TARGET_TMPDIR"), name, &program(uses))
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect()
     };
     assert!(codes("pool_in_order", "drop(buffer);").is_empty());
     let twice = "let other = local.zeroed(64);

@@ -261,8 +261,9 @@ fn together_runs_once_on_each_core_or_not_at_all() {
 fn compiler_errors_are_reported_by_code() {
     let program =
         |second: &str| format!("fn main() {{ let text = String::new(); drop(text); {second} }}");
-    assert_eq!(refusals("proof_accepted", &program("")), []);
-    let refused = refusals("proof_refused", &program("println!(\"{text}\");"));
+    assert_eq!(refusals(env!("CARGO_TARGET_TMPDIR"), "proof_accepted", &program("")), []);
+    let refused =
+        refusals(env!("CARGO_TARGET_TMPDIR"), "proof_refused", &program("println!(\"{text}\");"));
     assert_eq!(refused.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), ["E0382"]);
     assert!(refused[0].1.contains("borrow of moved value"), "{refused:?}");
 }

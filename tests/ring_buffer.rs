@@ -656,7 +656,10 @@ fn the_compiler_refuses_a_second_producer_and_a_shared_consumer() {
         let program = format!(
             "use perf_proved::concurrency::ring_buffer::{{naive, spsc}};\nfn main() {{ {program} }}"
         );
-        refusals(name, &program).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+        refusals(env!("CARGO_TARGET_TMPDIR"), name, &program)
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect::<Vec<_>>()
     };
     // One producer and one consumer, each in its own thread, compile.
     let well = "let (mut producer, mut consumer) = spsc::ring(4);

@@ -638,7 +638,10 @@ fn the_compiler_refuses_a_job_that_must_not_change_threads() {
         )
     };
     let codes = |name, job| {
-        refusals(name, &program(job)).into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+        refusals(env!("CARGO_TARGET_TMPDIR"), name, &program(job))
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect::<Vec<_>>()
     };
     assert!(codes("pool_sends", "std::sync::Arc::new(1)").is_empty());
     assert!(codes("pool_refuses", "std::rc::Rc::new(1)").contains(&"E0277".to_owned()));
