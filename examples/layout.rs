@@ -38,7 +38,7 @@ fn compare(json: bool) -> io::Result<ExitCode> {
     let mut report =
         Report::new("The size of a type, and the heap of 1,048,576 events or 65,536 messages");
 
-    // The article's struct: in two orders of C, in the compiler's own order, and packed.
+    // The Go article's struct: in two orders of C, in the compiler's own order, and packed.
     let optimized = layout!(naive::Optimized { id, active, name, score, created });
     draw(&mut report, "optimized", 1, &optimized);
     let unoptimized = layout!(naive::Unoptimized { active, id, name, score, created });

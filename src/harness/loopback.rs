@@ -114,8 +114,17 @@ impl Loopback {
             return Ok((result, FNV_START)); // nothing arrives, so the reader confirms nothing
         }
         let mut answer = [0; 8];
-        (&self.sender).read_exact(&mut answer)?;
-        Ok((result, u64::from_ne_bytes(answer)))
+        match trying("waiting for the reader", (&self.sender).read_exact(&mut answer)) {
+            Ok(()) => Ok((result, u64::from_ne_bytes(answer))),
+            Err(error) => Err(self.readers_error().unwrap_or(error)),
+        }
+    }
+
+    /// Ends the connection and returns the error that the reader has ended with, if there is one:
+    /// it says more than the missing confirmation.
+    fn readers_error(&mut self) -> Option<io::Error> {
+        let _ = self.sender.shutdown(Shutdown::Both); // the reader may have ended it already
+        self.reader.take()?.join().ok()?.err()
     }
 
     /// Closes the connection and waits for the reader to end.
@@ -166,7 +175,7 @@ pub fn pair() -> io::Result<(TcpStream, TcpStream)> {
 /// The errors of the sockets and of `server`.
 pub fn ask(request: &str, server: impl FnOnce(TcpStream) -> io::Result<()>) -> io::Result<Vec<u8>> {
     let (mut client, socket) = pair()?;
-    client.write_all(request.as_bytes())?;
+    trying("sending a request (send)", client.write_all(request.as_bytes()))?;
     client.shutdown(Shutdown::Write)?;
     let reader = thread::spawn(move || hear(client));
     server(socket)?;
@@ -221,7 +230,7 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => return trying("reading (recv)", Err(error)),
         };
         arrived += count as u64;
         // Pairs with the Release store in `exchange`.
@@ -235,7 +244,7 @@ fn read_all(mut peer: TcpStream, orders: &Orders) -> io::Result<()> {
             hash = fnv1a(hash, &buffer[..count]);
         }
         if arrived == confirm_at {
-            peer.write_all(&hash.to_ne_bytes())?;
+            trying("confirming (send)", peer.write_all(&hash.to_ne_bytes()))?;
             hash = FNV_START;
         }
     }

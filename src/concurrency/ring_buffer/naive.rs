@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 // ANCHOR: ring
-/// The article's ring, for one thread.
+/// The Go article's ring, for one thread.
 pub struct Ring<T> {
     buffer: Vec<Option<T>>,
     mask: u64,

@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The period of the article's ticker.
+/// The period of the Go article's ticker.
 pub const TICK: Duration = Duration::from_millis(10);
 
 // ANCHOR: pool
-/// The article's pool: a queue, workers that collect batches, and a results channel with
-/// the queue's capacity.
+/// The Go article's pool: a queue, workers that collect batches, and a results channel
+/// with the queue's capacity.
 pub struct Pool<J, R> {
     jobs: SyncSender<J>,
     results: Mutex<Receiver<R>>,
@@ -43,7 +43,7 @@ struct Shared<J, R> {
 }
 // ANCHOR_END: pool
 
-/// The metrics of the article's pool.
+/// The metrics of the Go article's pool.
 #[derive(Default)]
 pub struct Metrics {
     /// Jobs run.
@@ -57,7 +57,7 @@ pub struct Metrics {
 }
 
 impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
-    /// Starts `workers` threads, whose ticker fires every `tick`. The article's is [`TICK`].
+    /// Starts `workers` threads, whose ticker fires every `tick`. The Go article's is [`TICK`].
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl<J: Send + 'static, R: Send + 'static> Pool<J, R> {
     }
 
     /// Cancels the pool, waits for the workers, and returns the number of jobs left in the queue.
-    /// The article's pool has no such method.
+    /// The Go article's pool has no such method.
     pub fn end(self) -> usize {
         self.cancel();
         for worker in self.workers {

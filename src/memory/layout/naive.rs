@@ -12,7 +12,7 @@ use memoffset::offset_of;
 use static_assertions::const_assert_eq;
 
 // ANCHOR: seed
-/// The order that the article calls optimized.
+/// The order that the Go article calls optimized.
 #[repr(C)]
 pub struct Optimized {
     pub id: i64,
@@ -22,7 +22,7 @@ pub struct Optimized {
     pub created: i64,
 }
 
-/// The order that the article calls unoptimized.
+/// The order that the Go article calls unoptimized.
 #[repr(C)]
 pub struct Unoptimized {
     pub active: bool,

@@ -126,9 +126,9 @@ impl Ring {
             self.enter()?; // the failed send has a notification of its own
             self.read_results(None);
         }
-        let place = self.back.iter().position(|(of, _)| *of == number);
-        let (_, mut returned) = place
-            .map(|place| self.back.swap_remove(place))
+        let index = self.back.iter().position(|(of, _)| *of == number);
+        let (_, mut returned) = index
+            .map(|index| self.back.swap_remove(index))
             .ok_or_else(|| io::Error::other("the ring has lost a buffer"))?;
         if self.outstanding.is_empty() {
             let result = self.send_counting(socket, &returned.buffer, &mut returned.fell_back);

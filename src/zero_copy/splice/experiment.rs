@@ -8,7 +8,7 @@ use crate::harness::cost::{self, CALLS, MEMORY};
 use crate::harness::loopback::{self, Loopback, hear, pair, through};
 use crate::harness::report::Report;
 use crate::harness::scratch::{Scratch, pattern};
-use crate::sys::trying;
+use crate::sys::{cores, trying};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
@@ -243,8 +243,7 @@ pub struct Blocked {
 pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
     let (mut output, input) = io::pipe()?;
     thread::scope(|scope| {
-        let filling =
-            thread::Builder::new().spawn_scoped(scope, || naive::fill_first(input, file, size))?;
+        let filling = cores::spawn(scope, || naive::fill_first(input, file, size))?;
         thread::sleep(Duration::from_millis(100));
         let waits = !filling.is_finished();
         let mut buffer = vec![0; size as usize];
