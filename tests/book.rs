@@ -7,6 +7,7 @@ use press::model::{Claim, Proof, Verdict};
 use press::project::Project;
 use press::prove::{examples, judge};
 use press::{book, chapter};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -93,6 +94,29 @@ fn every_example_answers_help() {
             assert!(said.contains("Usage: ") && names_itself, "{example} {arguments:?}: {said}");
             assert!(said.contains("--help") && said.contains("--json"), "{example}: {said}");
         }
+    }
+}
+
+/// A package alone has its dependencies with the same features as in the whole workspace. Otherwise
+/// cargo would compile them, and what depends on them, once more for `cargo book` or an example.
+#[test]
+fn one_build_serves_every_command() {
+    let packages = |arguments: &[&str]| -> BTreeSet<String> {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--prefix", "none", "--format", "{p} {f}"])
+            .args(arguments)
+            .current_dir(root())
+            .output()
+            .expect("running cargo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let all = packages(&["--workspace"]);
+    for package in ["perf-proved", "press"] {
+        let alone = packages(&["--edges", "no-dev", "--package", package]);
+        let other: Vec<_> = alone.difference(&all).collect();
+        assert!(other.is_empty(), "{package} alone has other features: {other:#?}");
     }
 }
 
