@@ -12,13 +12,21 @@ use std::{env, fs, io};
 const LIMIT: &str = "1800";
 
 /// The profile of the models: loom itself does the work, so that it alone is worth optimizing.
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 14] = [
     "--config",
     "build.rustflags=['--cfg','loom']",
     "--config",
     "profile.release.package.perf-proved.opt-level=0",
     "--config",
     "profile.release.package.perf-proved-tests.opt-level=0",
+    "--config",
+    "profile.release.package.aho-corasick.opt-level=0",
+    "--config",
+    "profile.release.package.regex-automata.opt-level=0",
+    "--config",
+    "profile.release.package.regex-syntax.opt-level=0",
+    "--config",
+    "profile.release.package.tracing-subscriber.opt-level=0",
 ];
 
 /// A copy of a checkout, with target folders of its own.

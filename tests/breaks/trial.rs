@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 /// Copies of the checkout that share the work.
@@ -64,6 +65,14 @@ struct Round {
     breaks: Vec<Break>,
 }
 
+impl Round {
+    /// Prints how long it took.
+    fn took(&self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        println!("{:>13.1}s {:?}, breaks: {}", seconds, self.lane, self.breaks.len());
+    }
+}
+
 /// Everything that a worker needs.
 struct Trial {
     press: PathBuf,
@@ -103,6 +112,7 @@ pub fn run(root: &Path, options: &Options) -> Result<usize, String> {
         lanes.iter().map(|(&lane, breaks)| Round { lane, breaks: breaks.clone() }).collect();
     let sound: Mutex<BTreeMap<Lane, Vec<Break>>> = Mutex::default();
     share(unbroken, &mut copies, |copy, round| {
+        let begun = Instant::now();
         for (one, problem) in trial.unbroken(copy, &round)? {
             match problem {
                 Some(problem) => report(&one, &problem),
@@ -112,6 +122,7 @@ pub fn run(root: &Path, options: &Options) -> Result<usize, String> {
                 }
             }
         }
+        round.took(begun.elapsed());
         Ok(())
     })?;
 
@@ -131,9 +142,11 @@ pub fn run(root: &Path, options: &Options) -> Result<usize, String> {
     }
     println!("{} rounds", planned.len());
     share(planned, &mut copies, |copy, round| {
+        let begun = Instant::now();
         for (one, outcome) in trial.broken(copy, &round)? {
             report(&one, &outcome);
         }
+        round.took(begun.elapsed());
         Ok(())
     })?;
     Ok(findings.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -433,7 +446,7 @@ impl Trial {
                         _ => copy.raced(target, &["--no-run"])?,
                     };
                     if !built.success {
-                        let why = format!("tests/{target}.rs does not build:\n{}", built.tail());
+                        let why = format!("the tests of {target} do not build:\n{}", built.tail());
                         return Ok(vec![Outcome::NotNoticed(why); breaks.len()]);
                     }
                 }
