@@ -8,6 +8,7 @@ use press::cmd::build;
 use press::model::Error;
 use press::page::links;
 use press::project::Project;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,30 @@ fn a_card_shows_what_was_observed_where_it_applies_and_why_nothing_is_decided() 
     let (time, share) = text.split_once(" more, ").unwrap();
     assert!(time.contains("µs <small class=\"interval\">"), "{time}");
     assert!(share.starts_with("<span class=\"measured\">") && share.contains(" %"), "{share}");
+}
+
+#[test]
+fn a_card_names_the_regimes_that_were_seen() {
+    let site = Site::new("regimes");
+    let path = site.root.join("book/machines/reference/sendfile.json");
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for function in ["sendfile", "read_write_64KiB"] {
+        let benchmark = &mut file["recording"]["benchmarks"][format!("sendfile/{function}/1MiB")];
+        let trips = json!([50.0, 51.0, 52.0, 50.0, 400.0, 410.0, 405.0]);
+        benchmark["witness_before"] = trips.clone();
+        benchmark["witness_after"] = trips;
+    }
+    fs::write(&path, file.to_string()).unwrap();
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let card = card(&page, "sendfile-1mib");
+    for expected in ["</span> holds near and far</span>", "</span> near, <span", "4 rounds"] {
+        assert!(card.contains(expected), "{expected}\n{card}");
+    }
+    let below = site.page("part/below.html");
+    assert!(below.contains("</span> holds near and far</a>"), "{below}");
+    let all = site.page("claims.html");
+    assert!(all.contains("</span> holds near and far</span>"), "{all}");
 }
 
 #[test]
