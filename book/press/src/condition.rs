@@ -2,7 +2,7 @@
 //! name, how they are read, and whether a machine meets them.
 
 use crate::ids::identifier;
-use crate::units::{binary, parameter};
+use crate::sizes::{binary, parameter};
 use std::cmp::Ordering;
 use std::fmt;
 

@@ -23,4 +23,5 @@ pub mod page;
 mod process;
 pub mod project;
 pub mod prove;
+pub mod sizes;
 pub mod units;

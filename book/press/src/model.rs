@@ -479,6 +479,11 @@ impl Judgement {
         Judgement { verdict, value: None, found, reason: None, regimes: Vec::new(), unseen: None }
     }
 
+    /// Creates the judgement of a claim that was not measured, for this reason.
+    pub fn not_measured(why: &str) -> Judgement {
+        Judgement::new(Verdict::NotMeasured, why.to_owned())
+    }
+
     /// Returns the verdict in words, with the regimes that it was found in: `holds near and far`,
     /// `holds near, far not seen`, `fails far, holds near`.
     pub fn words(&self) -> String {

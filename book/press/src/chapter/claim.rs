@@ -1,6 +1,7 @@
 //! Reads claims from the TOML of their blocks.
 
 use super::lint;
+use super::times::times;
 use crate::condition::Condition;
 use crate::ids::{benchmark_id, count_key, identifier, kebab};
 use crate::model::{Claim, Clocked, Count, CountBound, Place, Proof, RatioBound, Times};
@@ -288,19 +289,6 @@ fn difference(
             Err(format!("the bound of a difference is above 0, not {n}"))
         }
         bound => Ok(Proof::Clocked(Clocked { over, under, bound })),
-    }
-}
-
-/// Reads one benchmark, or the two of a difference.
-pub(super) fn times(name: &str, ids: &[String]) -> Result<Times, String> {
-    for id in ids {
-        benchmark_id(id)?;
-    }
-    match ids {
-        [id] => Ok(Times::Of(id.clone())),
-        [a, b] if a == b => Err(format!("`{a}` is compared with itself")),
-        [a, b] => Ok(Times::Difference(a.clone(), b.clone())),
-        _ => Err(format!("`{name}` names one benchmark, or two whose times are subtracted")),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod listings;
 mod markdown;
 pub mod page;
 pub mod references;
+mod times;
 
 pub use claim::SAME;
 pub use page::{Page, page, pages};

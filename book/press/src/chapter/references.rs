@@ -1,7 +1,7 @@
 //! Finds references to numbers in running prose.
 
-use super::claim::times;
 use super::markdown::Source;
+use super::times::times;
 use crate::ids::{benchmark_id, count_key, identifier, kebab};
 use crate::model::{Inline, Problem, Spanned};
 use regex::Regex;

@@ -1,7 +1,6 @@
 //! Judges clocked claims in one regime: quotients of times, against a bound and against the null
 //! control.
 
-use super::judge::not_measured;
 use crate::machine::statistics::{self, Quotient};
 use crate::machine::{Known, Machine, Regime};
 use crate::model::{Clocked, Estimate, Judgement, RatioBound, Verdict};
@@ -10,9 +9,9 @@ use crate::units::{Quantity, text};
 /// How far the same code may differ from itself, either way, before a recording decides nothing.
 const SAME_CODE: f64 = 1.05;
 
-/// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A recording in
-/// which the same code differs from itself decides nothing; where it might, the difference must not
-/// reach across the bound.
+/// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A
+/// recording in which the same code differs from itself decides nothing; where it might, the
+/// difference must not reach across the bound.
 pub fn judge(clocked: &Clocked, machine: &Machine, regime: Option<Regime>) -> Judgement {
     let quotient = |factor| machine.quotient_in(&clocked.over, &clocked.under, factor, regime);
     let judged = judge_ratio(clocked.bound, quotient(1.0));
@@ -55,13 +54,13 @@ fn judge_ratio(bound: RatioBound, ratio: Known<Quotient>) -> Judgement {
         Known::NotPossible(reason) => {
             return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
         }
-        Known::NotMeasured => return not_measured("no times for both sides"),
+        Known::NotMeasured => return Judgement::not_measured("no times for both sides"),
     };
     let Estimate { value, low, high, .. } = ratio;
     let is_difference = matches!(bound, RatioBound::AtLeast(_) | RatioBound::AtMost(_));
     let is_ratio = [value, low, high].iter().all(|n| n.is_finite() && (*n > 0.0 || is_difference));
     if !is_ratio || low > high {
-        return not_measured("the recorded times are not numbers above zero");
+        return Judgement::not_measured("the recorded times are not numbers above zero");
     }
     let verdict = verdict(bound, ratio);
     let shown = text(ratio, Quantity::Ratio);

@@ -1,9 +1,9 @@
 //! Judges claims by the results of one machine.
 
+use super::applies::applied;
 use super::regimes;
-use crate::condition::{Answer, Fact, Name};
 use crate::ids::slashed;
-use crate::machine::{Known, Machine, ProofRun, Regime};
+use crate::machine::{Known, Machine, ProofRun};
 use crate::model::{Claim, Count, CountBound, Estimate, Judgement, Proof, Verdict};
 use crate::units::{Quantity, number};
 use std::path::Path;
@@ -21,37 +21,6 @@ pub fn judge(claim: &Claim, machine: &Machine) -> Judgement {
     applied(claim, machine, None, judged)
 }
 
-/// Returns what a claim's condition leaves of its judgement in `regime`.
-pub(super) fn applied(
-    claim: &Claim,
-    machine: &Machine,
-    regime: Option<Regime>,
-    judged: Judgement,
-) -> Judgement {
-    match answer(claim, machine, regime) {
-        Answer::Applies => judged,
-        Answer::DoesNot(reason) => Judgement::new(Verdict::DoesNotApply(reason.clone()), reason),
-        Answer::NotKnown(reason) => match judged.verdict {
-            Verdict::NotMeasured | Verdict::NotPossible(_) => judged,
-            _ => judged.undecided(reason),
-        },
-    }
-}
-
-/// Answers a claim's condition by the regime, and by the environment of what the claim rests on.
-fn answer(claim: &Claim, machine: &Machine, regime: Option<Regime>) -> Answer {
-    let Some(condition) = &claim.condition else { return Answer::Applies };
-    let id = match &claim.proof {
-        Proof::Clocked(clocked) => clocked.subject(),
-        proof => proof.examples().next().unwrap_or_default(),
-    };
-    let environment = machine.environment(id);
-    condition.answer(|name| match name {
-        Name::Lines => regime.map(|regime| Fact::Word(regime.to_string())),
-        name => environment?.fact(name),
-    })
-}
-
 /// Returns the key of a compiled claim in [`Machine::proofs`].
 pub fn compiled_key(file: &Path, anchor: &str) -> String {
     // Slashes on every system, so that any system can read a recording.
@@ -65,7 +34,7 @@ pub fn explored_key(model: &str) -> String {
 
 fn ran(run: Option<&ProofRun>) -> Judgement {
     match run {
-        None => not_measured("not run"),
+        None => Judgement::not_measured("not run"),
         Some(run) => {
             let verdict = if run.holds { Verdict::Holds } else { Verdict::Fails };
             Judgement::new(verdict, run.found.clone())
@@ -98,7 +67,7 @@ fn counted(
     let found = judged.iter().map(|j| j.found.as_str()).collect::<Vec<_>>().join("; ");
     match judged.into_iter().min_by_key(worst) {
         Some(judgement) => Judgement::new(judgement.verdict, found),
-        None => not_measured("nothing to count"),
+        None => Judgement::not_measured("nothing to count"),
     }
 }
 
@@ -109,7 +78,7 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
             return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
         }
         Known::NotMeasured => {
-            return not_measured(&format!("no count {}/{}", count.example, count.key));
+            return Judgement::not_measured(&format!("no count {}/{}", count.example, count.key));
         }
     };
     let print = |value: f64| number(value, Quantity::Count, 0);
@@ -125,7 +94,9 @@ fn judge_count(count: &Count, machine: &Machine) -> Judgement {
                 Known::NotPossible(reason) => {
                     return Judgement::new(Verdict::NotPossible(reason.clone()), reason);
                 }
-                Known::NotMeasured => return not_measured(&format!("no count {example}/{key}")),
+                Known::NotMeasured => {
+                    return Judgement::not_measured(&format!("no count {example}/{key}"));
+                }
             };
             found = format!("{found}, {key} = {}", print(other));
             shown = other / value;
@@ -151,10 +122,6 @@ fn observe(count: &Count, machine: &Machine) -> Judgement {
         judged.verdict = Verdict::NotSeen;
     }
     judged
-}
-
-pub(super) fn not_measured(why: &str) -> Judgement {
-    Judgement::new(Verdict::NotMeasured, why.to_string())
 }
 
 #[cfg(test)]

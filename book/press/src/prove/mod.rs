@@ -1,5 +1,6 @@
 //! Runs the examples, builds and models that claims rest on, and judges the outcomes.
 
+mod applies;
 mod clocked;
 pub mod examples;
 pub mod family;

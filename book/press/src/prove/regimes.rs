@@ -1,7 +1,7 @@
 //! Judges clocked claims in each regime that a machine saw, and puts the verdicts together.
 
+use super::applies::applied;
 use super::clocked;
-use super::judge::applied;
 use crate::condition::Name;
 use crate::machine::{Machine, Regime};
 use crate::model::{Claim, Clocked, InRegime, Judgement, Verdict};
@@ -48,7 +48,7 @@ fn together(judged: Vec<(Regime, Judgement)>, one: bool, dropped: usize) -> Judg
         judged.into_iter().filter(|(_, judgement)| !any || applies(judgement)).collect();
     let Some((_, worst)) = judged.iter().min_by_key(|(_, judgement)| rank(&judgement.verdict))
     else {
-        return Judgement::new(Verdict::NotMeasured, String::new());
+        return Judgement::not_measured("");
     };
     if !any {
         return worst.clone();
@@ -94,7 +94,6 @@ fn rank(verdict: &Verdict) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::clocked::tests::{add, clocks};
-    use super::super::judge;
     use super::*;
     use crate::condition::Condition;
     use crate::machine::Machine;
@@ -135,13 +134,13 @@ mod tests {
         let claim = Claim {
             id: "a".into(),
             says: "S".into(),
-            proof: Proof::Clocked(clocked),
+            proof: Proof::Clocked(clocked.clone()),
             condition: condition.map(|condition| Condition::parse(condition).unwrap()),
             loose: None,
             command: None,
             place: Place { page: PathBuf::from("a.md"), line: 1 },
         };
-        judge::judge(&claim, machine)
+        judge(&claim, &clocked, machine)
     }
 
     fn both() -> Vec<[f64; 2]> {
