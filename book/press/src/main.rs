@@ -24,7 +24,8 @@ Commands:
                 --recorded              run nothing, judge the recordings: exit with 1 unless
                                         every clocked and counted claim holds on one machine
                                         and fails on none
-                --strict                with --recorded: exit with 1 if a bound is loose
+                --strict                with --recorded: exit with 1 if a bound is loose, too, or a
+                                        bench is not recorded
   record      measure in rounds, into book/machines/NAME/
                 --bench NAME            measure only this bench; may be repeated
                 --rounds N              rounds of every bench (default: 9)

@@ -357,7 +357,7 @@ fn every_recorded_machine_has_a_say() {
         page,
         "y = \"throughput\"",
         "y = \"time\"\nseries = [\"gone\"]",
-        "check --recorded",
+        "check --recorded --strict",
     );
     said.exits(
         1,
