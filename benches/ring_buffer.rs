@@ -4,8 +4,10 @@
 //! Two threads, each on a core of its own. `ring_buffer`, `ring_buffer_batches` and
 //! `ring_buffer_peers` are streams through 1,024 slots; the unit is one item. A thread that has to
 //! wait spins, unless the queue puts it to sleep. It pauses 32 times between two attempts, except
-//! in the steps before `patient` and in the trips, where it pauses once. The two ends lie in cache
-//! lines of their own, except in `ring_buffer_ends`, where they also lie side by side.
+//! in the steps before `patient` and in the trips, where it pauses once, and in
+//! `ring_buffer_pauses`, where the number of pauses is the parameter. Each thread owns its end, on
+//! its own stack, except in `ring_buffer_ends`: there the ends lie in shared memory, apart or side
+//! by side.
 //! `ring_buffer_both` is two threads that each push and pop alternately; the unit is one pair.
 //! `ring_buffer_trips` is one item there and back; its `line` is a bare word that the two threads
 //! write alternately. The items that arrive are summed up, and the sum is checked.
@@ -36,8 +38,9 @@ mod bench {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    pub const GROUPS: [&str; 6] = [
+    pub const GROUPS: [&str; 7] = [
         "ring_buffer",
+        "ring_buffer_pauses",
         "ring_buffer_batches",
         "ring_buffer_peers",
         "ring_buffer_ends",
@@ -52,6 +55,7 @@ mod bench {
     pub fn run(cores: [usize; 2]) -> io::Result<()> {
         let mut bench = Bench { plan: Plan::new(), cores };
         bench.steps();
+        bench.pauses();
         bench.batches();
         bench.peers();
         bench.ends();
@@ -81,6 +85,19 @@ mod bench {
             group.stream("cached", None, EAGER, variants::spsc::<Item<1>>);
             group.stream("patient", None, PATIENT, variants::spsc::<Item<1>>);
             group.group.again("patient");
+        }
+
+        fn pauses(&mut self) {
+            let mut group = self.group("ring_buffer_pauses");
+            for pauses in [1, 8, 32, 128] {
+                let (parameter, patience) = (pauses.to_string(), Patience(pauses));
+                let at = Some(&*parameter);
+                group.stream("spsc", at, patience, variants::spsc::<Item<1>>);
+                group.stream("rtrb", at, patience, rtrb_ring::<Item<1>>);
+                group.stream("mpmc", at, patience, variants::mpmc::<Item<1>, BackOff>);
+                group.stream("array_queue", at, patience, array_queue::<Item<1>>);
+            }
+            group.group.again("spsc");
         }
 
         fn batches(&mut self) {
@@ -113,9 +130,9 @@ mod bench {
 
         fn ends(&mut self) {
             let mut group = self.group("ring_buffer_ends");
-            group.stream("spsc", Some("apart"), PATIENT, variants::spsc::<Item<1>>);
+            group.stream_apart("spsc", variants::spsc::<Item<1>>);
             group.stream_together("spsc", variants::spsc::<Item<1>>);
-            group.stream("rtrb", Some("apart"), PATIENT, rtrb_ring::<Item<1>>);
+            group.stream_apart("rtrb", rtrb_ring::<Item<1>>);
             group.stream_together("rtrb", rtrb_ring::<Item<1>>);
             group.group.again_at("spsc", "apart");
         }
@@ -205,7 +222,7 @@ mod bench {
             };
         }
 
-        /// Streams items, one after the other, through a new queue whose ends lie apart.
+        /// Streams items, one after the other, through a new queue. Each thread owns its end.
         fn stream<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
             &mut self,
             function: &str,
@@ -215,9 +232,33 @@ mod bench {
         ) {
             self.bench(function, parameter, move |cores, items| {
                 let (producer, consumer) = queue(CAPACITY);
+                let (producer, consumer) = (Mutex::new(Some(producer)), Mutex::new(Some(consumer)));
+                let sum = AtomicU64::new(0);
+                let time = cores::together(&cores, |thread| match thread {
+                    0 => push_all(items, patience, &mut producer.lock().unwrap().take().unwrap()),
+                    _ => {
+                        let mut consumer = consumer.lock().unwrap().take().unwrap();
+                        // Relaxed: read when both have ended.
+                        sum.store(pop_all(items, patience, &mut consumer), Relaxed);
+                    }
+                });
+                assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
+                time
+            });
+        }
+
+        /// Streams items through a queue whose ends lie in lines of their own, in memory that both
+        /// threads share.
+        fn stream_apart<const N: usize, P: Push<Item<N>>, Q: Pop<Item<N>>>(
+            &mut self,
+            function: &str,
+            queue: impl Fn(usize) -> (P, Q) + 'static,
+        ) {
+            self.bench(function, Some("apart"), move |cores, items| {
+                let (producer, consumer) = queue(CAPACITY);
                 let (producer, consumer) =
                     (CachePadded(Mutex::new(producer)), CachePadded(Mutex::new(consumer)));
-                stream_once(cores, items, patience, &producer.0, &consumer.0)
+                stream_once(cores, items, PATIENT, &producer.0, &consumer.0)
             });
         }
 
@@ -353,20 +394,27 @@ mod bench {
     ) -> io::Result<Duration> {
         let sum = AtomicU64::new(0);
         let time = cores::together(&cores, |thread| match thread {
-            0 => {
-                let producer = &mut *producer.lock().unwrap();
-                (0..items).for_each(|item| patience.push(producer, [item; N]));
-            }
+            0 => push_all(items, patience, &mut *producer.lock().unwrap()),
             _ => {
-                let consumer = &mut *consumer.lock().unwrap();
-                // The black box takes the whole item. Asked for one word of it, some of these
-                // queues would copy one word, and others the item.
-                let total = (0..items).map(|_| black_box(patience.pop(consumer))[N - 1]).sum();
+                let total = pop_all(items, patience, &mut *consumer.lock().unwrap());
                 sum.store(total, Relaxed); // read when both have ended
             }
         });
         assert_eq!(sum.into_inner(), (0..items).sum::<u64>(), "what arrived");
         time
+    }
+
+    #[inline(always)]
+    fn push_all<const N: usize>(items: u64, patience: Patience, push: &mut impl Push<Item<N>>) {
+        (0..items).for_each(|item| patience.push(push, [item; N]));
+    }
+
+    /// Pops `items` items, and returns the sum of their last words.
+    #[inline(always)]
+    fn pop_all<const N: usize>(items: u64, patience: Patience, pop: &mut impl Pop<Item<N>>) -> u64 {
+        // The black box takes the whole item. Asked for one word of it, some of these queues would
+        // copy one word, and others the item.
+        (0..items).map(|_| black_box(patience.pop(pop))[N - 1]).sum()
     }
 
     fn rtrb_ring<T: Send>(capacity: usize) -> (impl Push<T>, impl Pop<T>) {

@@ -1,9 +1,9 @@
 //! One producer, one consumer. Each is a type that cannot be cloned and whose methods take `&mut
 //! self`, so "only one" is not a comment: a second producer does not compile.
 //!
-//! Each side keeps its own index and a cached copy of the other side's. It reads the other side's
-//! cache line only when the ring seems full or empty by that copy. Until then the line stays where
-//! it is.
+//! Each side keeps a cached copy of the other side's index. It reads the other side's cache line
+//! only when the ring seems full or empty by that copy. Until then the line stays where it is. Its
+//! own index it reads from the ring: it alone writes that line, so the line is in its cache.
 
 use super::capacity::{CapacityError, allocate, expect, slots_for};
 use crate::concurrency::sync::{Arc, AtomicBool, AtomicUsize, Slot, drop_each};
@@ -56,8 +56,8 @@ pub(super) fn ring_from<T>(
         tail: index(),
         head: index(),
     });
-    let producer = Producer { ring: ring.clone(), tail: start, end: start.wrapping_add(capacity) };
-    Ok((producer, Consumer { ring, cached_tail: start, head: start }))
+    let producer = Producer { ring: ring.clone(), end: start.wrapping_add(capacity) };
+    Ok((producer, Consumer { ring, cached_tail: start }))
 }
 
 // ANCHOR: types
@@ -79,8 +79,6 @@ struct Ring<T> {
 #[repr(align(128))]
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
-    /// `ring.tail`, which only this producer writes.
-    tail: usize,
     /// The cached `ring.head` plus the capacity: there is room up to here, or beyond.
     end: usize,
 }
@@ -92,8 +90,6 @@ pub struct Consumer<T> {
     ring: Arc<Ring<T>>,
     /// `ring.tail` when it was last read: the ring holds the items up to here, or more.
     cached_tail: usize,
-    /// `ring.head`, which only this consumer writes.
-    head: usize,
 }
 
 // ANCHOR: compiled
@@ -116,7 +112,8 @@ impl<T> Producer<T> {
     /// consumer; the ring drops what is never popped.
     #[inline]
     pub fn push(&mut self, item: T) -> Result<(), TrySendError<T>> {
-        if self.cached_room() == 0 && self.room() == 0 {
+        let tail = self.tail();
+        if self.end == tail && self.room() == 0 {
             return Err(match self.is_disconnected() {
                 true => TrySendError::Disconnected(item),
                 false => TrySendError::Full(item),
@@ -124,8 +121,8 @@ impl<T> Producer<T> {
         }
         // SAFETY: there is room, so this slot is empty, as the load in `room` has seen.
         // The consumer stays behind `tail`, and there is no other producer.
-        unsafe { self.ring.slot(self.tail).write(item) };
-        self.advance(1);
+        unsafe { self.ring.slot(tail).write(item) };
+        self.advance_to(tail.wrapping_add(1));
         Ok(())
     }
     // ANCHOR_END: push
@@ -136,23 +133,24 @@ impl<T> Producer<T> {
     where
         T: Copy,
     {
-        if self.cached_room() < items.len() {
+        let tail = self.tail();
+        if self.end.wrapping_sub(tail) < items.len() {
             self.room();
         }
-        let items = &items[..items.len().min(self.cached_room())];
-        let (first, second) = self.ring.slots(self.tail, items.len());
+        let items = &items[..items.len().min(self.end.wrapping_sub(tail))];
+        let (first, second) = self.ring.slots(tail, items.len());
         for (slot, item) in first.iter().chain(second).zip(items) {
             // SAFETY: as in `push`, for each slot up to `end`.
             unsafe { slot.write(*item) };
         }
-        self.advance(items.len());
+        self.advance_to(tail.wrapping_add(items.len()));
         items.len()
     }
 
-    /// Returns the room that the cached head leaves. There may be more.
+    /// Returns the number of items pushed.
     #[inline]
-    fn cached_room(&self) -> usize {
-        self.end.wrapping_sub(self.tail)
+    fn tail(&self) -> usize {
+        self.ring.tail.0.load(Ordering::Relaxed) // only this producer writes it
     }
 
     /// Reads the consumer's index, and returns the room that it leaves.
@@ -161,15 +159,14 @@ impl<T> Producer<T> {
         // Pairs with the Release store of `head`: the items before it are taken out.
         let head = self.ring.head.0.load(Ordering::Acquire);
         self.end = head.wrapping_add(self.ring.capacity);
-        self.cached_room()
+        self.end.wrapping_sub(self.tail())
     }
 
-    /// Makes the next `n` slots, which are written, the consumer's.
+    /// Makes the slots before `tail`, which are written, the consumer's.
     #[inline]
-    fn advance(&mut self, n: usize) {
-        self.tail = self.tail.wrapping_add(n);
+    fn advance_to(&mut self, tail: usize) {
         // Pairs with the Acquire load of `tail`: the items before it are written.
-        self.ring.tail.0.store(self.tail, Ordering::Release);
+        self.ring.tail.0.store(tail, Ordering::Release);
     }
 
     /// Returns `true` if the consumer has been dropped.
@@ -193,7 +190,8 @@ impl<T> Consumer<T> {
     /// `Empty`, or `Disconnected` if the ring is empty and the producer has been dropped.
     #[inline]
     pub fn pop(&mut self) -> Result<T, TryRecvError> {
-        if self.cached_items() == 0 && self.items() == 0 {
+        let head = self.head();
+        if self.cached_tail == head && self.items() == 0 {
             if !self.is_disconnected() {
                 return Err(TryRecvError::Empty);
             }
@@ -206,8 +204,8 @@ impl<T> Consumer<T> {
         // SAFETY: `tail` is beyond this slot, so it holds an item, as the load in `items` has seen.
         // The producer does not reuse the slot before `head` has passed it, and there is no other
         // consumer.
-        let item = unsafe { self.ring.slot(self.head).take() };
-        self.advance(1);
+        let item = unsafe { self.ring.slot(head).take() };
+        self.advance_to(head.wrapping_add(1));
         Ok(item)
     }
 
@@ -218,23 +216,24 @@ impl<T> Consumer<T> {
     where
         T: Copy,
     {
-        if self.cached_items() < items.len() {
+        let head = self.head();
+        if self.cached_tail.wrapping_sub(head) < items.len() {
             self.items();
         }
-        let length = items.len().min(self.cached_items());
-        let (first, second) = self.ring.slots(self.head, length);
+        let length = items.len().min(self.cached_tail.wrapping_sub(head));
+        let (first, second) = self.ring.slots(head, length);
         for (slot, item) in first.iter().chain(second).zip(items) {
             // SAFETY: as in `pop`, for each slot up to `tail`.
             *item = unsafe { slot.take() };
         }
-        self.advance(length);
+        self.advance_to(head.wrapping_add(length));
         length
     }
 
-    /// Returns the number of items up to the cached tail. There may be more.
+    /// Returns the number of items popped.
     #[inline]
-    fn cached_items(&self) -> usize {
-        self.cached_tail.wrapping_sub(self.head)
+    fn head(&self) -> usize {
+        self.ring.head.0.load(Ordering::Relaxed) // only this consumer writes it
     }
 
     /// Reads the producer's index, and returns the number of items.
@@ -242,15 +241,14 @@ impl<T> Consumer<T> {
     pub(super) fn items(&mut self) -> usize {
         // Pairs with the Release store of `tail`: the items before it are written.
         self.cached_tail = self.ring.tail.0.load(Ordering::Acquire);
-        self.cached_items()
+        self.cached_tail.wrapping_sub(self.head())
     }
 
-    /// Makes the next `n` slots, which are empty, the producer's.
+    /// Makes the slots before `head`, which are empty, the producer's.
     #[inline]
-    fn advance(&mut self, n: usize) {
-        self.head = self.head.wrapping_add(n);
+    fn advance_to(&mut self, head: usize) {
         // Pairs with the Acquire load of `head`: the items before it are taken out.
-        self.ring.head.0.store(self.head, Ordering::Release);
+        self.ring.head.0.store(head, Ordering::Release);
     }
 
     /// Returns `true` if the producer has been dropped. All that it pushed is then visible.
