@@ -12,33 +12,28 @@
 //! `worker_pool_account` has no queue and no second thread: the bare job, and the job with what a
 //! worker does around it. `worker_pool_reading` is one reading of the metrics of an idle pool.
 
-use perf_proved::measuring::limits::two_cores;
-use perf_proved_benches::not_possible;
+use perf_proved::sys::cores::two_cores;
+use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    match two_cores() {
-        Ok(_) => bench::run(),
-        Err(reason) => {
-            bench::GROUPS.iter().try_for_each(|id| not_possible(id, &reason.to_string()))
-        }
-    }
+    with(two_cores(), &bench::GROUPS, bench::run)
 }
 
 mod bench {
-    use criterion::measurement::WallTime;
-    use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
+    use criterion::Throughput;
     use perf_proved::concurrency::worker_pool::{Settings, WorkerPool, experiment, naive};
     use perf_proved::memory::cache_lines::CachePadded;
+    use perf_proved_benches::{Group, Plan};
     use rayon::prelude::*;
     use std::hint::black_box;
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
     use std::sync::mpsc::{channel, sync_channel};
-    use std::sync::{Arc, Mutex};
     use std::time::{Duration, Instant};
     use std::{io, thread};
 
-    pub const GROUPS: [&str; 8] = [
+    pub const GROUPS: [&str; 7] = [
         "worker_pool",
         "worker_pool_bulk",
         "worker_pool_batches",
@@ -46,15 +41,13 @@ mod bench {
         "worker_pool_lone",
         "worker_pool_account",
         "worker_pool_reading",
-        "worker_pool_aa",
     ];
     const QUEUE: usize = 1024;
     const WORKERS: usize = 2;
     const BATCH: usize = 64;
 
-    pub fn run() -> io::Result<()> {
-        let mut criterion = Criterion::default().configure_from_args();
-        let mut bench = Bench(&mut criterion);
+    pub fn run(cores: [usize; 2]) -> io::Result<()> {
+        let mut bench = Bench { plan: Plan::new(), cores };
         bench.one_by_one();
         bench.bulk();
         bench.batches();
@@ -62,9 +55,7 @@ mod bench {
         bench.lone();
         bench.account();
         bench.reading();
-        bench.same_twice();
-        criterion.final_summary();
-        Ok(())
+        bench.plan.run()
     }
 
     /// A number of jobs, all of the same number of steps.
@@ -84,9 +75,11 @@ mod bench {
     }
 
     /// The sum of the results, in a cell per thread, each in a cache line of its own. Threads
-    /// beyond the eighth share cells.
-    #[derive(Default)]
+    /// beyond the eighth share cells. It is a static, so that no peer has to clone an `Arc` for
+    /// each job that it boxes.
     struct Sum([CachePadded<AtomicU64>; 8]);
+
+    static SUM: Sum = Sum([const { CachePadded(AtomicU64::new(0)) }; 8]);
 
     impl Sum {
         fn add(&self, result: u64) {
@@ -98,13 +91,14 @@ mod bench {
             self.0[THREAD.with(|thread| thread % 8)].fetch_add(result, Relaxed);
         }
 
-        fn total(&self) -> u64 {
-            self.0.iter().map(|cell| cell.load(Relaxed)).fold(0, u64::wrapping_add)
+        /// Returns the total, and starts again from 0.
+        fn take(&self) -> u64 {
+            self.0.iter().map(|cell| cell.swap(0, Relaxed)).fold(0, u64::wrapping_add)
         }
     }
 
-    /// Runs a load, adds up the results, and returns the time from the first submission on.
-    type Run = fn(Load, &Arc<Sum>) -> Duration;
+    /// Runs a load, adds its results to [`SUM`], and returns the time from the first submission on.
+    type Run = fn(Load) -> Duration;
 
     const ONE_BY_ONE: [(&str, Run); 7] = [
         ("inline", inline),
@@ -116,13 +110,25 @@ mod bench {
         ("rayon", rayon),
     ];
 
-    struct Bench<'a>(&'a mut Criterion);
+    struct Bench {
+        plan: Plan<'static>,
+        cores: [usize; 2],
+    }
 
-    impl Bench<'_> {
-        fn group(&mut self, name: &str) -> Group<'_> {
-            let mut group = self.0.benchmark_group(name);
-            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
-            Group(group)
+    impl Bench {
+        /// Creates a group of one thread.
+        fn alone(&mut self, name: &str) -> Loads<'_> {
+            let group = self.plan.group(name);
+            group.flat().throughput(Throughput::Elements(1));
+            Loads(group)
+        }
+
+        /// Creates a group of threads that run on both cores.
+        fn group(&mut self, name: &str) -> Loads<'_> {
+            let cores = self.cores;
+            let group = self.alone(name);
+            group.0.witnessed(cores);
+            group
         }
 
         fn one_by_one(&mut self) {
@@ -132,6 +138,7 @@ mod bench {
                     group.load(function, &steps.to_string(), steps, run);
                 }
             }
+            group.0.again("pool");
         }
 
         fn bulk(&mut self) {
@@ -140,91 +147,98 @@ mod bench {
                 group.load("pool", &steps.to_string(), steps, pool_all);
                 group.load("rayon", &steps.to_string(), steps, rayon_all);
             }
+            group.0.again_at("pool", 100);
         }
 
         fn batches(&mut self) {
             let mut group = self.group("worker_pool_batches");
             for steps in [100, 1000] {
                 for batch in [1, 4, 16, 64, 256] {
-                    group.load(
-                        &format!("{steps}_steps"),
-                        &batch.to_string(),
-                        steps,
-                        |load, sum| submitted(&Settings { batch, ..settings() }, load, sum),
-                    );
+                    group.load(&format!("{steps}_steps"), &batch.to_string(), steps, move |load| {
+                        submitted(&Settings { batch, ..settings() }, load)
+                    });
                 }
             }
+            group.0.again_at("100_steps", 64);
         }
 
         fn workers(&mut self) {
             let mut group = self.group("worker_pool_workers");
             for workers in [1, 2, 4] {
-                group.load("pool", &workers.to_string(), 1000, |load, sum| {
-                    submitted(&Settings { workers, ..settings() }, load, sum)
+                group.load("pool", &workers.to_string(), 1000, move |load| {
+                    submitted(&Settings { workers, ..settings() }, load)
                 });
             }
+            group.0.again_at("pool", 2);
         }
 
         fn lone(&mut self) {
             let mut group = self.group("worker_pool_lone");
-            let (sender, results) = channel();
-            let deliver = move |result: thread::Result<u64>| sender.send(result.unwrap()).unwrap();
-            let pool = WorkerPool::start(&settings(), |job| work(100, job), deliver).unwrap();
-            group.lone("pool", |job| pool.submit(job).unwrap(), || results.recv().unwrap());
-
-            let (jobs, waiting) = crossbeam_channel::bounded(QUEUE);
-            let (sender, results) = channel();
-            thread::scope(|scope| {
+            group.lone("pool", || {
+                let (sender, results) = channel();
+                let deliver = move |result| sender.send(result).unwrap();
+                let pool = WorkerPool::start(&settings(), |job| work(100, job), deliver)?;
+                Ok(move |job| {
+                    pool.submit(job).unwrap();
+                    results.recv().unwrap().unwrap()
+                })
+            });
+            group.lone("crossbeam", || {
+                let (jobs, waiting) = crossbeam_channel::bounded(QUEUE);
+                let (sender, results) = channel();
                 for _ in 0..WORKERS {
                     let (waiting, sender) = (waiting.clone(), sender.clone());
-                    scope.spawn(move || {
+                    // The threads end when `jobs` is dropped.
+                    thread::Builder::new().spawn(move || {
                         waiting.iter().for_each(|job| sender.send(work(100, job)).unwrap())
-                    });
+                    })?;
                 }
-                group.lone("crossbeam", |job| jobs.send(job).unwrap(), || results.recv().unwrap());
-                drop(jobs);
+                Ok(move |job| {
+                    jobs.send(job).unwrap();
+                    results.recv().unwrap()
+                })
             });
-
             for (function, workers) in [("naive", 1), ("naive_of_two", 2)] {
-                let pool =
-                    naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, |job| work(100, job))
-                        .unwrap();
-                group.lone(
-                    function,
-                    |job| pool.submit(job).unwrap(),
-                    || pool.result(Duration::MAX).unwrap(),
-                );
+                group.lone(function, move || {
+                    let run = |job| work(100, job);
+                    let pool = naive::Pool::start(workers, QUEUE, BATCH, naive::TICK, run)?;
+                    Ok(move |job| {
+                        pool.submit(job).unwrap();
+                        pool.result(Duration::MAX).unwrap()
+                    })
+                });
             }
+            group.0.again("pool");
         }
 
         fn account(&mut self) {
-            let mut group = self.group("worker_pool_account");
+            let mut group = self.alone("worker_pool_account");
             for steps in [100, 1000] {
                 group.load("inline", &steps.to_string(), steps, inline);
                 group.load("counted", &steps.to_string(), steps, counted);
             }
+            group.0.again_at("inline", 1000);
         }
 
         fn reading(&mut self) {
-            let pool = WorkerPool::start(&settings(), |job| work(100, job), drop).unwrap();
-            (0..1000).for_each(|job| pool.submit(job).unwrap());
-            settle();
-            self.group("worker_pool_reading")
-                .0
-                .bench_function("metrics", |bencher| bencher.iter(|| pool.metrics()));
-        }
-
-        fn same_twice(&mut self) {
-            let mut group = self.group("worker_pool_aa");
-            for function in ["first", "second"] {
-                group.load(function, "1000", 1000, pool);
-            }
+            let group = self.alone("worker_pool_reading").0;
+            group.made("metrics", || {
+                let pool = WorkerPool::start(&settings(), |job| work(100, job), drop)?;
+                (0..1000).for_each(|job| pool.submit(job).unwrap());
+                settle();
+                Ok(move |times| {
+                    let start = Instant::now();
+                    (0..times).for_each(|_| _ = black_box(pool.metrics()));
+                    start.elapsed()
+                })
+            });
+            group.again("metrics");
         }
     }
 
-    struct Group<'a>(BenchmarkGroup<'a, WallTime>);
+    struct Loads<'p>(&'p mut Group<'static>);
 
-    impl Group<'_> {
+    impl Loads<'_> {
         /// Measures a load of at least 15,000,000 steps, about 20 ms, whatever criterion asks for:
         /// a shorter one would measure how a pool starts and stops.
         fn load(
@@ -232,37 +246,38 @@ mod bench {
             function: &str,
             parameter: &str,
             steps: u64,
-            run: impl Fn(Load, &Arc<Sum>) -> Duration,
+            run: impl Fn(Load) -> Duration + 'static,
         ) {
-            let least = 15_000_000 / steps;
             let each: Vec<u64> = (0..64).map(|job| work(steps, job)).collect();
-            let expected =
-                |jobs: u64| (0..jobs).map(|job| each[job as usize % 64]).fold(0, u64::wrapping_add);
-            self.0.bench_function(BenchmarkId::new(function, parameter), |bencher| {
-                bencher.iter_custom(|times| {
-                    let jobs = times.max(least);
-                    let sum = Arc::default();
-                    let time = run(Load { steps, jobs }, &sum);
-                    assert_eq!(sum.total(), expected(jobs), "the sum of the results");
-                    time.mul_f64(times as f64 / jobs as f64)
-                });
+            let expected = move |jobs: u64| {
+                (0..jobs).map(|job| each[job as usize % 64]).fold(0, u64::wrapping_add)
+            };
+            self.0.at_least(15_000_000 / steps).bench((function, parameter), move |jobs| {
+                let time = run(Load { steps, jobs });
+                assert_eq!(SUM.take(), expected(jobs), "the sum of the results");
+                time
             });
         }
 
-        fn lone(&mut self, function: &str, submit: impl Fn(u64), result: impl Fn() -> u64) {
-            self.0.bench_function(function, |bencher| {
-                bencher.iter_custom(|times| {
+        /// Measures one job after the other through a pool whose threads sleep.
+        fn lone<R: Fn(u64) -> u64 + 'static>(
+            &mut self,
+            function: &str,
+            make: impl Fn() -> io::Result<R> + 'static,
+        ) {
+            self.0.at_least(1).made(function, move || {
+                let run = make()?;
+                Ok(move |times| {
                     let alone = |job| {
                         thread::sleep(Duration::from_micros(200)); // until all threads sleep
                         let start = Instant::now();
-                        submit(job);
-                        let found = result();
+                        let found = run(job);
                         let time = start.elapsed();
                         assert_eq!(found, work(100, job), "the result");
                         time
                     };
-                    (0..times).map(alone).sum()
-                });
+                    (0..times).map(alone).sum::<Duration>()
+                })
             });
         }
     }
@@ -277,48 +292,37 @@ mod bench {
         Instant::now()
     }
 
-    fn inline(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn inline(load: Load) -> Duration {
         let start = settle();
-        (0..load.jobs).for_each(|job| sum.add(work(load.steps, job)));
+        (0..load.jobs).for_each(|job| SUM.add(work(load.steps, job)));
         start.elapsed()
     }
 
     /// Runs a load like `inline`, with what a worker does around each job.
-    fn counted(load: Load, sum: &Arc<Sum>) -> Duration {
-        let sum = sum.clone();
+    fn counted(load: Load) -> Duration {
         settle();
         experiment::account(
             load.jobs,
             move |job| work(load.steps, job),
-            move |result| sum.add(result.unwrap()),
+            |result| SUM.add(result.unwrap()),
         )
     }
 
-    fn pool(load: Load, sum: &Arc<Sum>) -> Duration {
-        submitted(&settings(), load, sum)
+    fn pool(load: Load) -> Duration {
+        submitted(&settings(), load)
     }
 
-    fn submitted(settings: &Settings, load: Load, sum: &Arc<Sum>) -> Duration {
-        with_pool(settings, load, sum, |pool| {
-            (0..load.jobs).for_each(|job| pool.submit(job).unwrap())
-        })
+    fn submitted(settings: &Settings, load: Load) -> Duration {
+        with_pool(settings, load, |pool| (0..load.jobs).for_each(|job| pool.submit(job).unwrap()))
     }
 
-    fn pool_all(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn pool_all(load: Load) -> Duration {
         let jobs = Mutex::new((0..load.jobs).collect());
-        with_pool(&settings(), load, sum, |pool| {
-            pool.submit_all(&mut jobs.lock().unwrap()).unwrap()
-        })
+        with_pool(&settings(), load, |pool| pool.submit_all(&mut jobs.lock().unwrap()).unwrap())
     }
 
-    fn with_pool(
-        settings: &Settings,
-        load: Load,
-        sum: &Arc<Sum>,
-        submit: impl Fn(&WorkerPool<u64>),
-    ) -> Duration {
-        let sum = sum.clone();
-        let deliver = move |result: thread::Result<u64>| sum.add(result.unwrap());
+    fn with_pool(settings: &Settings, load: Load, submit: impl Fn(&WorkerPool<u64>)) -> Duration {
+        let deliver = |result: thread::Result<u64>| SUM.add(result.unwrap());
         let pool = WorkerPool::start(settings, move |job| work(load.steps, job), deliver).unwrap();
         let start = settle();
         submit(&pool);
@@ -326,29 +330,27 @@ mod bench {
         start.elapsed()
     }
 
-    fn mutex_mpsc(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn mutex_mpsc(load: Load) -> Duration {
         let (sender, receiver) = sync_channel(QUEUE);
         let receiver = Mutex::new(receiver);
         let receive = || receiver.lock().unwrap().recv().ok();
-        through_channel(load, sum, sender, |sender, job| sender.send(job).unwrap(), receive)
+        through_channel(load, sender, |sender, job| sender.send(job).unwrap(), receive)
     }
 
-    fn crossbeam(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn crossbeam(load: Load) -> Duration {
         let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
         through_channel(
             load,
-            sum,
             sender,
             |sender, job| sender.send(job).unwrap(),
             || receiver.recv().ok(),
         )
     }
 
-    fn flume(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn flume(load: Load) -> Duration {
         let (sender, receiver) = flume::bounded(QUEUE);
         through_channel(
             load,
-            sum,
             sender,
             |sender, job| sender.send(job).unwrap(),
             || receiver.recv().ok(),
@@ -358,7 +360,6 @@ mod bench {
     /// Runs a load on two threads that receive jobs until the channel is closed.
     fn through_channel<S>(
         load: Load,
-        sum: &Arc<Sum>,
         sender: S,
         send: impl Fn(&S, u64),
         receive: impl Fn() -> Option<u64> + Sync,
@@ -367,7 +368,7 @@ mod bench {
             for _ in 0..WORKERS {
                 scope.spawn(|| {
                     while let Some(job) = receive() {
-                        sum.add(work(load.steps, job));
+                        SUM.add(work(load.steps, job));
                     }
                 });
             }
@@ -379,32 +380,31 @@ mod bench {
         start.elapsed()
     }
 
-    fn threadpool(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn threadpool(load: Load) -> Duration {
         let pool = threadpool::ThreadPool::new(WORKERS);
         let start = settle();
         for job in 0..load.jobs {
-            let sum = sum.clone();
-            pool.execute(move || sum.add(work(load.steps, job)));
+            pool.execute(move || SUM.add(work(load.steps, job)));
         }
         pool.join();
         start.elapsed()
     }
 
-    fn rayon(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn rayon(load: Load) -> Duration {
         let pool = rayon_pool();
         let start = settle();
         pool.in_place_scope(|scope| {
             for job in 0..load.jobs {
-                scope.spawn(move |_| sum.add(work(load.steps, job)));
+                scope.spawn(move |_| SUM.add(work(load.steps, job)));
             }
         });
         start.elapsed()
     }
 
-    fn rayon_all(load: Load, sum: &Arc<Sum>) -> Duration {
+    fn rayon_all(load: Load) -> Duration {
         let (pool, jobs) = (rayon_pool(), (0..load.jobs).collect::<Vec<u64>>());
         let start = settle();
-        pool.install(|| jobs.into_par_iter().for_each(|job| sum.add(work(load.steps, job))));
+        pool.install(|| jobs.into_par_iter().for_each(|job| SUM.add(work(load.steps, job))));
         start.elapsed()
     }
 

@@ -71,6 +71,22 @@ fn wakes_two_submitters() {
     });
 }
 
+/// Two submitters that wait for room at once. Canceling the pool wakes both, and each gets its job
+/// back.
+#[test]
+fn cancel_wakes_two_submitters() {
+    explore(2, || {
+        let (pool, run) = pool(1);
+        let submitters = [(); 2].map(|()| {
+            let shared = pool.clone();
+            thread::spawn(move || submit(&shared, 2).len())
+        });
+        let returned_jobs = pool.cancel();
+        let accepted: usize = submitters.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(accepted, run.lock().unwrap().len() + returned_jobs.len());
+    });
+}
+
 #[test]
 fn wakes_to_the_end() {
     explore(3, || {
