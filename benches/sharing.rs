@@ -9,28 +9,31 @@
 //! another, through 1,024 slots where the channel has a bound, and `sharing_trips` an item, or a
 //! word, there and back. What was added, done or received is checked.
 
-use perf_proved::measuring::limits::two_cores;
 use perf_proved::sys::cores;
-use perf_proved_benches::not_possible;
+use perf_proved_benches::{not_possible, with};
 use std::io;
 
 fn main() -> io::Result<()> {
-    match cores::allowed() {
-        Ok(cores) => bench::run(cores[0], two_cores().map_err(|reason| reason.to_string())),
+    let groups = bench::ONE_CORE.map(|(group, _)| group);
+    let all: Vec<_> = groups.into_iter().chain(bench::TWO_CORES).collect();
+    with(cores::allowed(), &all, |cores| match cores::two_cores() {
+        Ok(two) => bench::run(cores[0], Some(two)),
         Err(reason) => {
-            let groups = bench::ONE_CORE.iter().chain(&bench::TWO_CORES);
-            groups.into_iter().try_for_each(|group| not_possible(group, &reason.to_string()))
+            bench::TWO_CORES
+                .iter()
+                .try_for_each(|group| not_possible(group, &reason.to_string()))?;
+            bench::run(cores[0], None)
         }
-    }
+    })
 }
 
 mod bench {
-    use criterion::{Bencher, BenchmarkId, Criterion, SamplingMode, Throughput};
+    use criterion::Throughput;
     use perf_proved::concurrency::sharing::counter::Counter;
     use perf_proved::concurrency::sharing::spin::SpinLock;
     use perf_proved::measuring::limits::threads;
     use perf_proved::sys::cores::together;
-    use perf_proved_benches::not_possible;
+    use perf_proved_benches::Plan;
     use std::cell::Cell;
     use std::hint::black_box;
     use std::io;
@@ -40,76 +43,66 @@ mod bench {
     use std::sync::{Condvar, Mutex, RwLock};
     use std::time::Duration;
 
-    pub const ONE_CORE: [&str; 3] = ["sharing_alone", "sharing_channel", "sharing_aa"];
+    pub const ONE_CORE: [(&str, &[(&str, Probe)]); 2] =
+        [("sharing_alone", &ALONE), ("sharing_channel", &channels::ALONE)];
     pub const TWO_CORES: [&str; 4] =
         ["sharing_both", "sharing_sections", "sharing_stream", "sharing_trips"];
     const CAPACITY: usize = 1024;
 
     /// Runs an operation the given number of times on each of these cores, and returns the time.
-    type Probe = fn(&[usize], u64) -> io::Result<Duration>;
+    pub type Probe = fn(&[usize], u64) -> io::Result<Duration>;
 
-    pub fn run(one: usize, two: Result<[usize; 2], String>) -> io::Result<()> {
-        let mut criterion = Criterion::default().configure_from_args();
-        let mut bench = Bench { criterion: &mut criterion, cores: &[one] };
-        bench.group("sharing_alone", 100_000, &ALONE);
-        bench.group("sharing_channel", 20_000, &channels::ALONE);
-        bench.group("sharing_aa", 100_000, &[("first", fetch_add), ("second", fetch_add)]);
-        match &two {
-            Ok(cores) => {
-                bench.cores = cores;
-                bench.group("sharing_both", 100_000, &BOTH);
-                bench.sections();
-                bench.group("sharing_stream", 20_000, &channels::STREAM);
-                bench.group("sharing_trips", 200, &channels::TRIPS);
-            }
-            Err(reason) => TWO_CORES.iter().try_for_each(|group| not_possible(group, reason))?,
+    pub fn run(one: usize, two: Option<[usize; 2]>) -> io::Result<()> {
+        let mut plan = Plan::new();
+        let [(alone, alone_probes), (channel, channel_probes)] = ONE_CORE;
+        group(&mut plan, alone, &[one], 100_000, alone_probes, "fetch_add");
+        group(&mut plan, channel, &[one], 20_000, channel_probes, "sync_channel");
+        if let Some(cores) = two {
+            let [both, _, stream, trips] = TWO_CORES;
+            group(&mut plan, both, &cores, 100_000, &BOTH, "fetch_add");
+            all_sections(&mut plan, cores);
+            group(&mut plan, stream, &cores, 20_000, &channels::STREAM, "sync_channel");
+            group(&mut plan, trips, &cores, 200, &channels::TRIPS, "mpsc");
         }
-        criterion.final_summary();
-        Ok(())
+        plan.run()
     }
 
-    struct Bench<'a> {
-        criterion: &'a mut Criterion,
-        cores: &'a [usize],
+    /// Registers a group whose benchmarks run at least `least` operations at a time: a few would
+    /// measure how the threads start. `again` is measured twice.
+    fn group(
+        plan: &mut Plan<'_>,
+        name: &str,
+        cores: &[usize],
+        least: u64,
+        probes: &[(&str, Probe)],
+        again: &str,
+    ) {
+        let group = plan.group(name);
+        group.flat().throughput(Throughput::Elements(1)).at_least(least);
+        if let &[first, second] = cores {
+            group.witnessed([first, second]);
+        }
+        for &(function, probe) in probes {
+            let cores = cores.to_vec();
+            group.bench(function, move |times| probe(&cores, times));
+        }
+        group.again(again);
     }
 
-    /// Runs at least `least` operations at a time, whatever criterion asks for: a few would measure
-    /// how the threads start.
-    fn routine(bencher: &mut Bencher<'_>, least: u64, probe: impl Fn(u64) -> io::Result<Duration>) {
-        bencher.iter_custom(|times| {
-            let done = times.max(least).next_multiple_of(2);
-            probe(done).unwrap().mul_f64(times as f64 / done as f64)
-        });
-    }
-
-    impl Bench<'_> {
-        fn group(&mut self, name: &str, least: u64, probes: &[(&str, Probe)]) {
-            let mut group = self.criterion.benchmark_group(name);
-            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
-            for (function, probe) in probes {
-                group.bench_function(*function, |bencher| {
-                    routine(bencher, least, |times| probe(self.cores, times))
+    fn all_sections(plan: &mut Plan<'_>, cores: [usize; 2]) {
+        let one = [cores[0]];
+        let group = plan.group("sharing_sections");
+        group.flat().throughput(Throughput::Elements(1)).witnessed(cores);
+        for steps in [1, 16, 256, 4096] {
+            group
+                .at_least(100_000 / steps)
+                .bench(("one_core", steps), move |times| sections(&one, times, steps))
+                .bench(("one_core_mutex", steps), move |times| locked_sections(&one, times, steps))
+                .bench(("two_cores_mutex", steps), move |times| {
+                    locked_sections(&cores, times, steps)
                 });
-            }
-            group.finish();
         }
-
-        fn sections(&mut self) {
-            let one = &self.cores[..1];
-            let mut group = self.criterion.benchmark_group("sharing_sections");
-            group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(1));
-            for steps in [1, 16, 256, 4096] {
-                let least = 100_000 / steps;
-                let mut bench = |function, probe: &dyn Fn(u64) -> io::Result<Duration>| {
-                    let id = BenchmarkId::new(function, steps);
-                    group.bench_function(id, |bencher| routine(bencher, least, probe));
-                };
-                bench("one_core", &|times| sections(one, times, steps));
-                bench("one_core_mutex", &|times| locked_sections(one, times, steps));
-                bench("two_cores_mutex", &|times| locked_sections(self.cores, times, steps));
-            }
-            group.finish();
-        }
+        group.again_at("two_cores_mutex", 16);
     }
 
     const ALONE: [(&str, Probe); 10] = [
@@ -248,13 +241,15 @@ mod bench {
         })
     }
 
-    /// Runs `times` sections in all, divided between the cores.
+    /// Runs `times` sections in all, divided between the cores. If they cannot be divided, runs a
+    /// few more, and returns the share of `times`.
     fn locked_sections(cores: &[usize], times: u64, steps: u64) -> io::Result<Duration> {
         let section = Mutex::new(Section::default());
-        let each = times / cores.len() as u64;
+        let each = times.div_ceil(cores.len() as u64);
         let time = together(cores, |_| (0..each).for_each(|_| section.lock().unwrap().work(steps)));
-        assert_eq!(section.into_inner().unwrap().done, times, "sections done");
-        time
+        let done = section.into_inner().unwrap().done;
+        assert_eq!(done, each * cores.len() as u64, "sections done");
+        Ok(time?.mul_f64(times as f64 / done as f64))
     }
 
     /// Channels, and other ways to wake another thread.
