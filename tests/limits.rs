@@ -181,7 +181,7 @@ fn every_probe_of_two_cores_returns() {
     lines::add_beside(cores, 8, 10_000).unwrap();
     lines::add_beside(cores, 128, 10_000).unwrap();
     lines::line_trips(cores, 1000).unwrap();
-    loopback::stream(cores, 4).unwrap();
+    loopback::stream(cores, 64 << 10, 4).unwrap();
     threads::hand_over(cores, 101).unwrap();
     threads::wake_parked(cores, 101).unwrap();
 }
@@ -194,7 +194,7 @@ fn a_missing_core_is_an_error_and_no_thread_waits_for_it() {
         assert!(threads::park_trips(cores, 1).is_err());
         assert!(lines::line_trips(cores, 1).is_err());
         assert!(lines::add_beside(cores, 8, 1).is_err());
-        assert!(loopback::stream(cores, 1).is_err());
+        assert!(loopback::stream(cores, 64 << 10, 1).is_err());
         assert!(loopback::round_trips(cores, 1).is_err());
     }
 }
@@ -354,7 +354,7 @@ fn probes_leave_the_callers_affinity_alone() {
     thread::scope(|_| {
         if let Ok(cores) = two_cores() {
             lines::line_trips(cores, 10).unwrap();
-            loopback::stream(cores, 1).unwrap();
+            loopback::stream(cores, 64 << 10, 1).unwrap();
         }
     });
     assert_eq!(cores::allowed().unwrap(), before);

@@ -152,7 +152,7 @@ impl Limits {
         let pieces = [("pread_4KiB", 4 << 10), ("pread_64KiB", 64 << 10), ("pread_1MiB", 1 << 20)];
         let mut probes = Rounds::default();
         probes.add("loopback_round_trip", |n| loopback::round_trips(two_cores()?, n));
-        probes.add("loopback", |n| Ok(loopback::stream(two_cores()?, n)?.time));
+        probes.add("loopback", |n| loopback::stream(two_cores()?, loopback::PIECE, n));
         for (name, bytes) in pieces {
             probes.add(name, move |n| available(file)?.read(bytes, n));
         }

@@ -1,6 +1,6 @@
 //! The kernel: system calls, page faults, and the clock.
 
-use crate::sys::region::{Pages, Region, page_size};
+use crate::sys::region::{HUGE_PAGE, Pages, Region, page_size};
 use std::hint::black_box;
 use std::io;
 use std::time::{Duration, Instant};
@@ -57,8 +57,9 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
     (0..readings).map(step).filter(|step| !step.is_zero()).min()
 }
 
-/// Touches pages for the first time, in fresh mappings of 16 MiB. Unit: one ordinary page (4 KiB on
-/// x86-64). A huge page counts as 512 of them on x86-64, with its time divided among them.
+/// Touches pages for the first time, in fresh mappings of up to 16 MiB. Unit: one page of `kind`,
+/// which is one page fault: an ordinary page (4 KiB on x86-64), or a huge page of 2 MiB, in which
+/// the writes after the first one fault no more.
 ///
 /// Measures the fault, which finds a page and zeroes it, but not `mmap(2)`, `munmap(2)`, or pages
 /// of a file.
@@ -68,18 +69,20 @@ pub fn timer_step(readings: u64) -> Option<Duration> {
 /// `Unsupported` outside Linux and if the kernel did not give such pages; otherwise the errors of
 /// `mmap(2)`.
 pub fn first_touch(pages: u64, kind: Pages) -> io::Result<Duration> {
-    const AT_ONCE: u64 = 4096;
+    const AT_ONCE: usize = 16 << 20;
     if cfg!(not(target_os = "linux")) {
         return Err(crate::sys::unsupported("this book maps memory page by page on Linux only"));
     }
-    let mut elapsed = Duration::ZERO;
-    let mut left = pages;
+    let size = match kind {
+        Pages::Small => page_size(),
+        Pages::Huge => HUGE_PAGE,
+    };
+    let (mut elapsed, mut left) = (Duration::ZERO, pages);
     while left > 0 {
-        let some = left.min(AT_ONCE);
-        let mut region = Region::untouched(some as usize * page_size(), kind)?;
-        let time = region.touch();
+        let some = left.min((AT_ONCE / size) as u64);
+        let mut region = Region::untouched(some as usize * size, kind)?;
+        elapsed += region.touch();
         region.verify()?;
-        elapsed += time.mul_f64(some as f64 / region.touched_pages() as f64);
         left -= some;
     }
     Ok(elapsed)

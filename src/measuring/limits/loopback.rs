@@ -1,7 +1,6 @@
 //! TCP connections within the machine.
 
 use super::threads::ping_pong;
-use crate::proof::cpu;
 use crate::sys::{cores, trying};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -40,41 +39,42 @@ pub fn round_trips(cores: [usize; 2], trips: u64) -> io::Result<Duration> {
     Ok(trying("passing a byte over a connection", ping_pong(cores, trips, ping, pong))?.time)
 }
 
-/// The cost of a stream of bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Stream {
-    /// The time from the first write until the receiver confirms that it has all bytes.
-    pub time: Duration,
-    /// The CPU time of the sending thread, including work that the kernel does for the receiver on
-    /// the sender's account.
-    pub sender_cpu: Duration,
-}
+/// The number of bytes in one piece of [`stream`].
+pub const PIECE: usize = 1 << 20;
 
-/// Sends `pieces` pieces of 1 MiB to a thread on the other core. Unit: one piece.
+/// Sends `pieces` pieces of 1 MiB to a thread on the other core, through a buffer of `buffer` bytes
+/// at each end. Unit: one piece, from the first write until the receiver confirms that it has all
+/// bytes.
 ///
 /// The bytes are copied into the kernel and out of it, as over any socket, but there is no network
-/// card, no wire and no packet loss. The receiver checks only their number.
+/// card, no wire and no packet loss. The receiver checks only their number. This is no upper limit:
+/// a sender that leaves out its copy is faster, and so are buffers that stay in the caches.
 ///
 /// # Errors
 ///
 /// `Unsupported` outside Linux, where threads are not pinned; the errors of the socket calls;
 /// `UnexpectedEof` if bytes are missing.
-pub fn stream([here, there]: [usize; 2], pieces: u64) -> io::Result<Stream> {
-    const PIECE: usize = 1 << 20;
+///
+/// # Panics
+///
+/// If [`PIECE`] is no multiple of `buffer`.
+pub fn stream([here, there]: [usize; 2], buffer: usize, pieces: u64) -> io::Result<Duration> {
+    assert!(PIECE.is_multiple_of(buffer), "pieces of {PIECE} bytes, a buffer of {buffer}");
+    let calls = pieces * (PIECE / buffer) as u64;
     let (mut to, mut from) = connection()?;
     // ANCHOR: stream
     let send = move || {
         cores::pin(here)?;
-        let piece = vec![1_u8; PIECE];
-        let (start, cpu) = (Instant::now(), cpu::thread()?);
-        (0..pieces).try_for_each(|_| to.write_all(&piece))?;
+        let buffer = vec![1_u8; buffer];
+        let start = Instant::now();
+        (0..calls).try_for_each(|_| to.write_all(&buffer))?;
         to.read_exact(&mut [0])?; // only the receiver knows when the last byte arrived
-        Ok(Stream { time: start.elapsed(), sender_cpu: cpu::thread()? - cpu })
+        Ok(start.elapsed())
     };
     let receive = move || {
         cores::pin(there)?;
-        let mut buffer = vec![0_u8; PIECE];
-        (0..pieces).try_for_each(|_| from.read_exact(&mut buffer))?;
+        let mut buffer = vec![0_u8; buffer];
+        (0..calls).try_for_each(|_| from.read_exact(&mut buffer))?;
         from.write_all(&[1])
     };
     // ANCHOR_END: stream
