@@ -2,8 +2,8 @@
 //! self`, so "only one" is not a comment: a second producer does not compile.
 //!
 //! Each side keeps a cached copy of the other side's index. It reads the other side's cache line
-//! only when the ring seems full or empty by that copy. Until then the line stays where it is. Its
-//! own index it reads from the ring: it alone writes that line, so the line is in its cache.
+//! only when the ring seems full or empty by that copy. Until then the line stays where it is. It
+//! reads its own index from the ring: no other thread writes that line, so it is in its cache.
 
 use super::capacity::{CapacityError, allocate, expect, slots_for};
 use crate::concurrency::sync::{Arc, AtomicBool, AtomicUsize, Slot, drop_each};
