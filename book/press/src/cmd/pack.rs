@@ -14,7 +14,7 @@ use std::{env, fs};
 /// The name of the archive's only folder.
 const FOLDER: &str = "perf-proved";
 
-/// What the press and the programs read at run time, besides the programs themselves.
+/// Files and folders that the press and the programs read at run time.
 const SOURCES: [&str; 9] = [
     "book/book.toml",
     "book/src",
