@@ -227,3 +227,66 @@ fn parameters(group: &str, function: &str, machines: &[&Machine]) -> Vec<Option<
     }
     if own.is_empty() { all } else { own }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Benchmark, Environment, Round};
+    use crate::model::Place;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    #[test]
+    fn near_and_far_cores_are_series_of_their_own() {
+        let (near, far) = (Some([50.0, 52.0]), Some([400.0, 390.0]));
+        let rounds = |times: [f64; 6]| {
+            let witnesses = [near, far, near, far, near, far];
+            let round = |(time, witness)| Round { median: time, low: time, high: time, witness };
+            times.into_iter().zip(witnesses).map(round).collect()
+        };
+        let benchmark = |function: &str, times| Benchmark {
+            group: "ring".into(),
+            function: Some(function.into()),
+            parameter: None,
+            throughput_bytes: None,
+            throughput_elements: None,
+            rounds: rounds(times),
+        };
+        let recording = Recording {
+            date: "2026-01-01T00:00:00Z".into(),
+            commit: None,
+            modified: None,
+            rounds: 6,
+            planned: None,
+            environment: Environment::default(),
+            benchmarks: [
+                ("ring/spsc".into(), benchmark("spsc", [2.0, 13.0, 2.0, 13.0, 2.0, 13.0])),
+                ("ring/spsc_again".into(), benchmark("spsc_again", [2.0; 6])),
+                ("ring/lock".into(), benchmark("lock", [20.0, 40.0, 20.0, 40.0, 20.0, 40.0])),
+            ]
+            .into(),
+            not_possible: BTreeMap::new(),
+        };
+        let mut machine = Machine::new("m");
+        machine.recordings.insert("ring".into(), recording);
+        let figure = Figure {
+            group: "ring".into(),
+            y: YAxis::Time,
+            title: None,
+            label: None,
+            x: None,
+            series: Vec::new(),
+            baseline: None,
+            place: Place { page: PathBuf::from("a.md"), line: 1 },
+        };
+        let chart = chart(&figure, "Ring", "ring", &[&machine]);
+        let series: Vec<(&str, f64)> = chart.panels[0]
+            .series
+            .iter()
+            .map(|series| (series.name.as_str(), series.points[0].value.as_ref().unwrap().value))
+            .collect();
+        let expected =
+            [("spsc, near", 2.0), ("spsc, far", 13.0), ("lock, near", 20.0), ("lock, far", 40.0)];
+        assert_eq!(series, expected);
+    }
+}
