@@ -1,6 +1,7 @@
 //! The cost of reading through a map: a whole file of 4 KiB to 16 MiB and its sum, with a warm and
-//! a cold page cache; random blocks of a file of 256 MiB; the share of the copy beside a cheap
-//! checksum and an expensive one; and unmapping beside another thread.
+//! a cold page cache; parts and random blocks of a file that no cache of the processor holds; the
+//! share of the copy beside a cheap checksum and an expensive one; and unmapping beside another
+//! thread.
 //!
 //! Files are written 64 KiB at a time, so that the page cache holds them as most programs leave
 //! them; those for huge pages are written at once. The clock is wall time: nothing here waits for
@@ -13,7 +14,15 @@ fn main() -> io::Result<()> {
     if cfg!(target_os = "linux") {
         return bench::run();
     }
-    let groups = ["mmap_scan", "mmap_random", "mmap_hash", "mmap_cold", "mmap_unmap", "mmap_aa"];
+    let groups = [
+        "mmap_scan",
+        "mmap_scan_memory",
+        "mmap_lookup",
+        "mmap_random",
+        "mmap_hash",
+        "mmap_cold",
+        "mmap_unmap",
+    ];
     groups
         .iter()
         .try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
@@ -28,263 +37,355 @@ mod bench {
 
 #[cfg(target_os = "linux")]
 mod bench {
-    use criterion::{BatchSize, BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, fnv1a};
     use perf_proved::harness::report::is_unavailable;
     use perf_proved::harness::scratch::{Scratch, pattern};
-    use perf_proved::measuring::limits::two_cores;
-    use perf_proved::sys::cores;
+    use perf_proved::sys::{caches, cores};
     use perf_proved::zero_copy::mmap::variants::{BUFFER, Variant};
     use perf_proved::zero_copy::mmap::{Map, page_cache, sum};
-    use perf_proved_benches::{bytes, not_possible, size, with};
+    use perf_proved_benches::{Group, Plan, bytes, size};
+    use std::cell::Cell;
     use std::fs::File;
     use std::hint::black_box;
     use std::io;
     use std::os::unix::fs::FileExt;
+    use std::rc::Rc;
     use std::sync::atomic::Ordering;
+    use std::time::{Duration, Instant};
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
     const SIZES: [usize; 4] = [4 * KIB, 64 * KIB, MIB, 16 * MIB];
+    /// The least size of the file of the random blocks.
     const LARGE: usize = 256 * MIB;
 
     pub fn run() -> io::Result<()> {
-        let two = two_cores();
+        let two = cores::two_cores();
         if let Ok([first, _]) = two {
             cores::pin(first)?;
         }
         let scratch = Scratch::new()?;
-        let mut criterion = Criterion::default().configure_from_args();
-        scan(&mut criterion, &scratch)?;
-        random(&mut criterion, &scratch)?;
-        hash(&mut criterion, &scratch)?;
-        cold(&mut criterion, &scratch)?;
-        unmap(&mut criterion, &scratch, two)?;
-        same_twice(&mut criterion, &scratch)?;
-        criterion.final_summary();
-        Ok(())
+        let mut plan = Plan::new();
+        scan(&mut plan, &scratch)?;
+        let large = Large::new(&scratch)?;
+        from_memory(&mut plan, &large)?;
+        random(&mut plan, &large)?;
+        hash(&mut plan, &scratch)?;
+        cold(&mut plan, &scratch)?;
+        unmap(&mut plan, &scratch, two)?;
+        plan.run()
     }
 
     /// Writes a file a buffer at a time and flushes it to the disk, so that nothing is written back
     /// during the measurement.
-    fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<File> {
+    fn small(scratch: &Scratch, name: &str, length: usize) -> io::Result<Rc<File>> {
         let file = File::open(scratch.file_in_pieces(name, length, BUFFER)?)?;
         file.sync_all()?;
-        Ok(file)
+        Ok(Rc::new(file))
     }
 
     /// Writes a file in huge pages, or returns the reason why there is none.
-    fn huge(scratch: &Scratch, name: &str, length: usize) -> io::Result<Result<File, String>> {
+    fn huge(scratch: &Scratch, name: &str, length: usize) -> io::Result<Result<Rc<File>, String>> {
         let file = File::open(scratch.file(name, length)?)?;
         file.sync_all()?;
         let map = Map::new(&file, length)?;
-        sum::of_map(&map);
+        black_box(sum::of_map(&map));
         let found = map.huge_bytes().map_err(|error| error.to_string());
         Ok(found.and_then(|found| match found {
-            found if found == length => Ok(file),
+            found if found == length => Ok(Rc::new(file)),
             found => {
                 Err(format!("{found} of {length} bytes lie in huge pages on this file system"))
             }
         }))
     }
 
-    fn scan(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
-        let mut group = criterion.benchmark_group("mmap_scan");
+    /// Reads one file again and again: up to 16 MiB, it stays in the last cache of most processors.
+    fn scan(plan: &mut Plan<'_>, scratch: &Scratch) -> io::Result<()> {
+        let group = plan.group("mmap_scan");
         for length in SIZES {
-            let file = small(scratch, "scan", length)?;
+            let file = small(scratch, &format!("scan{}", size(length)), length)?;
             let expected = sum::of_bytes(&pattern(length));
             group.throughput(bytes(length));
             for name in ["read_64KiB", "map", "map_populate"] {
-                let mut variant = Variant::new(name)?;
-                assert_eq!(variant.sum(&file, length)?, expected, "{name}, {length} bytes");
-                group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
-                    bencher.iter(|| variant.sum(&file, length).expect("as before"));
-                });
+                reads(group, (name, name), file.clone(), length, expected)?;
             }
-            let kept = Map::new(&file, length)?;
+            let kept = Map::new(&*file, length)?;
             assert_eq!(sum::of_map(&kept), expected);
-            group.bench_function(BenchmarkId::new("map_kept", size(length)), |bencher| {
-                bencher.iter(|| sum::of_map(black_box(&kept)));
-            });
-            let memmap2 = || {
-                // SAFETY: only this process knows the file's name, and it does not write to it.
-                let map = unsafe { memmap2::MmapOptions::new().len(length).map(&file) }
-                    .expect("as above");
-                sum::of_bytes(&map)
-            };
+            group.iter(("map_kept", size(length)), move || sum::of_map(black_box(&kept)));
+            let memmap2 = move || sum::of_bytes(&memmap2_part(&file, 0, length));
             assert_eq!(memmap2(), expected);
-            group.bench_function(BenchmarkId::new("memmap2", size(length)), |bencher| {
-                bencher.iter(memmap2)
-            });
+            group.iter(("memmap2", size(length)), memmap2);
         }
         let length = 16 * MIB;
+        let functions = [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")];
         match huge(scratch, "huge", length)? {
-            Err(reason) => ["read_of_huge", "map_of_huge"]
-                .iter()
-                .try_for_each(|name| not_possible(&format!("mmap_scan/{name}"), &reason))?,
+            Err(reason) => functions.iter().for_each(|(id, _)| {
+                group.not_possible((*id, size(length)), &reason);
+            }),
             Ok(file) => {
-                for (id, name) in [("read_of_huge", "read_64KiB"), ("map_of_huge", "map")] {
-                    let mut variant = Variant::new(name)?;
-                    assert_eq!(
-                        variant.sum(&file, length)?,
-                        sum::of_bytes(&pattern(length)),
-                        "{id}"
-                    );
-                    group.bench_function(BenchmarkId::new(id, size(length)), |bencher| {
-                        bencher.iter(|| variant.sum(&file, length).expect("as before"));
-                    });
+                let expected = sum::of_bytes(&pattern(length));
+                for function in functions {
+                    reads(group, function, file.clone(), length, expected)?;
                 }
             }
         }
-        group.finish();
+        group.again_at("map", size(MIB)).again_at("read_64KiB", size(16 * MIB));
         Ok(())
     }
 
-    /// Reads one block at a time, at offsets that no prefetcher follows.
-    fn random(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
-        let file = small(scratch, "large", LARGE)?;
-        let map = Map::new(&file, LARGE)?;
-        sum::of_map(&map);
-        let huge = huge(scratch, "large_huge", LARGE)?;
-        let huge =
-            huge.map(|file| Map::new(&file, LARGE).inspect(|map| _ = black_box(sum::of_map(map))));
-        let mut group = criterion.benchmark_group("mmap_random");
+    /// Registers a benchmark that reads a whole file with the variant `function.1`.
+    fn reads(
+        group: &mut Group<'_>,
+        function: (&str, &str),
+        file: Rc<File>,
+        length: usize,
+        expected: u64,
+    ) -> io::Result<()> {
+        let mut variant = Variant::new(function.1)?;
+        assert_eq!(variant.sum(&file, length)?, expected, "{}, {length} bytes", function.0);
+        let read = move || variant.sum(&file, length).expect("as before");
+        group.iter((function.0, size(length)), read);
+        Ok(())
+    }
+
+    fn memmap2_part(file: &File, at: u64, length: usize) -> memmap2::Mmap {
+        // SAFETY: only this process knows the file's name, and it does not write to it.
+        unsafe { memmap2::MmapOptions::new().offset(at).len(length).map(file) }.expect("as above")
+    }
+
+    /// A file that no cache holds: at least twice as large as the last one.
+    struct Large {
+        file: Rc<File>,
+        length: usize,
+        /// The reason why a cache holds it after all.
+        held: Option<String>,
+        /// As much in huge pages, or the reason why there is none.
+        huge: Result<Rc<File>, String>,
+    }
+
+    impl Large {
+        fn new(scratch: &Scratch) -> io::Result<Self> {
+            let wanted = caches::last().map(|last| (2 * last).next_multiple_of(LARGE));
+            let held = match (&wanted, &caches::available_memory()) {
+                (Ok(wanted), Ok(free)) if 4 * *wanted > *free => Some(format!(
+                    "two files beyond the last cache, of {} MiB each, take too much of {} MiB",
+                    wanted >> 20,
+                    free >> 20
+                )),
+                (Err(reason), _) | (_, Err(reason)) => Some(reason.to_string()),
+                _ => None,
+            };
+            let length = wanted.ok().filter(|_| held.is_none()).unwrap_or(LARGE);
+            let file = small(scratch, "large", length)?;
+            Ok(Self { file, length, held, huge: huge(scratch, "large_huge", length)? })
+        }
+    }
+
+    /// Reads 16 MiB of a file that no cache holds, and then the next 16 MiB.
+    fn from_memory(plan: &mut Plan<'_>, large: &Large) -> io::Result<()> {
+        const PART: usize = 16 * MIB;
+        let group = plan.group("mmap_scan_memory");
+        if let Some(reason) = &large.held {
+            for name in ["read_64KiB", "map", "map_kept", "memmap2"] {
+                group.not_possible((name, size(PART)), reason);
+            }
+            return Ok(());
+        }
+        group.throughput(bytes(PART));
+        let next = Rc::new(Cell::new(0));
+        let last = large.length;
+        let next = move || {
+            let at = next.get();
+            next.set((at + PART) % last);
+            at
+        };
+        for name in ["read_64KiB", "map"] {
+            let (mut variant, file, next) = (Variant::new(name)?, large.file.clone(), next.clone());
+            let read = move || variant.sum_of_part(&file, next() as u64, PART).expect("inside");
+            group.iter((name, size(PART)), read);
+        }
+        let (kept, at) = (Map::new(&*large.file, large.length)?, next.clone());
+        let words = PART / size_of::<u64>();
+        let read = move || {
+            let start = at() / size_of::<u64>();
+            sum::of_words(&kept.words()[start..start + words])
+        };
+        group.iter(("map_kept", size(PART)), read);
+        let file = large.file.clone();
+        let read = move || sum::of_bytes(&memmap2_part(&file, next() as u64, PART));
+        group.iter(("memmap2", size(PART)), read);
+        group.again("read_64KiB");
+        Ok(())
+    }
+
+    /// Reads one block at a time, at places that no prefetcher follows. In `mmap_lookup` the sum of
+    /// a block decides where the next one lies; in `mmap_random` the places are known in advance,
+    /// so that the processor works on several blocks at once.
+    fn random(plan: &mut Plan<'_>, large: &Large) -> io::Result<()> {
+        let kept = |file: &Rc<File>| {
+            let map = Map::new(&**file, large.length)?;
+            black_box(sum::of_map(&map)); // takes all page faults
+            Ok::<_, io::Error>(Rc::new(map))
+        };
+        let map = kept(&large.file)?;
+        let huge = match &large.huge {
+            Ok(file) => Ok(kept(file)?),
+            Err(reason) => Err(reason.as_str()),
+        };
+        walks::<true>(plan.group("mmap_lookup"), large, &map, &huge);
+        walks::<false>(plan.group("mmap_random"), large, &map, &huge);
+        Ok(())
+    }
+
+    fn walks<const DEPENDENT: bool>(
+        group: &mut Group<'_>,
+        large: &Large,
+        map: &Rc<Map>,
+        huge: &Result<Rc<Map>, &str>,
+    ) {
         for block in [64, 4 * KIB] {
             group.throughput(bytes(block));
-            let mut buffer = vec![0; block];
-            let mut at = 1_usize;
-            let mut next = move || {
-                at = at
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (at >> 33) % (LARGE / block) * block
-            };
-            let mut through = |at: usize, map: Option<&Map>| match map {
-                None => {
+            let walk = Walk::<DEPENDENT> { block, blocks: large.length / block, state: 1 };
+            let (file, mut buffer, mut pread) = (large.file.clone(), vec![0; block], walk.clone());
+            let mut pread = move || {
+                pread.step(|at| {
                     file.read_exact_at(&mut buffer, at as u64).expect("inside the file");
                     sum::of_bytes(&buffer)
-                }
-                Some(map) => sum::of_words(&map.words()[at / 8..(at + block) / 8]),
+                })
             };
-            let maps = [("pread", None), ("map", Some(&map))];
-            for (name, map) in maps {
-                let at = next();
-                assert_eq!(through(at, map), sum::of_bytes(&pattern(at + block)[at..]), "{name}");
-                group.bench_function(BenchmarkId::new(name, size(block)), |bencher| {
-                    bencher.iter(|| through(next(), map));
-                });
-            }
-            match &huge {
-                Err(reason) => {
-                    not_possible(&format!("mmap_random/map_of_huge/{}", size(block)), reason)?
-                }
-                Ok(Err(error)) => return Err(io::Error::new(error.kind(), error.to_string())),
-                Ok(Ok(huge)) => {
-                    group.bench_function(BenchmarkId::new("map_of_huge", size(block)), |bencher| {
-                        bencher.iter(|| through(next(), Some(huge)));
-                    });
-                }
+            let through = |map: &Rc<Map>| {
+                let (map, mut walk) = (map.clone(), walk.clone());
+                move || walk.step(|at| sum::of_words(&map.words()[at / 8..(at + block) / 8]))
+            };
+            let mut mapped = through(map);
+            let same = (0..1000).all(|_| pread() == mapped());
+            assert!(same, "both visit the same blocks of {block} bytes");
+            group.iter(("pread", size(block)), pread);
+            group.iter(("map", size(block)), mapped);
+            match huge {
+                Err(reason) => _ = group.not_possible(("map_of_huge", size(block)), reason),
+                Ok(map) => _ = group.iter(("map_of_huge", size(block)), through(map)),
             }
         }
-        group.finish();
-        Ok(())
+        group.again_at("map", size(64));
+    }
+
+    /// A walk through the blocks of a file.
+    /// If it is dependent, the next place depends on the bytes of this one. That is a constant,
+    /// because a choice at run time may make the processor wait for both.
+    #[derive(Clone)]
+    struct Walk<const DEPENDENT: bool> {
+        block: usize,
+        blocks: usize,
+        state: u64,
+    }
+
+    impl<const DEPENDENT: bool> Walk<DEPENDENT> {
+        /// Reads a block with `read`, which returns its sum, and goes on to the next one. Returns
+        /// the place of that.
+        fn step(&mut self, read: impl FnOnce(usize) -> u64) -> usize {
+            let found = black_box(read(self.place()));
+            let state = if DEPENDENT { self.state ^ found } else { self.state };
+            self.state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            self.place()
+        }
+
+        fn place(&self) -> usize {
+            (((self.state >> 32) * self.blocks as u64) >> 32) as usize * self.block
+        }
     }
 
     /// Hashes a file of 1 MiB, through a buffer of that size or in place.
-    fn hash(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+    fn hash(plan: &mut Plan<'_>, scratch: &Scratch) -> io::Result<()> {
         let file = small(scratch, "hash", MIB)?;
-        let map = Map::new(&file, MIB)?;
-        // SAFETY: only this process knows the file's name, and it does not write to it.
-        let in_place = unsafe { map.as_slice() };
-        let mut buffer = vec![0; MIB];
-        let mut group = criterion.benchmark_group("mmap_hash");
+        let map = Rc::new(Map::new(&*file, MIB)?);
+        let group = plan.group("mmap_hash");
         group.throughput(bytes(MIB));
         for (hash, of) in
             [("sum", sum::of_bytes as fn(&[u8]) -> u64), ("FNV", |bytes| fnv1a(FNV_START, bytes))]
         {
-            let mut copied = || {
+            let (file, map, mut buffer) = (file.clone(), map.clone(), vec![0; MIB]);
+            let mut copied = move || {
                 file.read_exact_at(&mut buffer, 0).expect("the file is that long");
                 of(&buffer)
             };
-            assert_eq!(copied(), of(in_place), "{hash}");
-            group.bench_function(BenchmarkId::new("copy_then_hash", hash), |bencher| {
-                bencher.iter(&mut copied)
-            });
-            group.bench_function(BenchmarkId::new("in_place", hash), |bencher| {
-                bencher.iter(|| of(black_box(in_place)));
-            });
+            // SAFETY: only this process knows the file's name, and it does not write to it.
+            let in_place = move || of(black_box(unsafe { map.as_slice() }));
+            assert_eq!(copied(), in_place(), "{hash}");
+            group.iter(("copy_then_hash", hash), copied).iter(("in_place", hash), in_place);
         }
-        group.finish();
+        group.again("in_place");
         Ok(())
     }
 
     /// Reads a file that was just taken out of the page cache.
-    fn cold(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
+    fn cold(plan: &mut Plan<'_>, scratch: &Scratch) -> io::Result<()> {
         let length = 16 * MIB;
         let file = small(scratch, "cold", length)?;
-        if let Err(reason) = page_cache::evict(&file) {
-            return not_possible("mmap_cold", &reason.to_string());
-        }
         let expected = sum::of_bytes(&pattern(length));
-        let mut group = criterion.benchmark_group("mmap_cold");
-        group.throughput(bytes(length));
+        let evictable = page_cache::evict(&file);
+        let group = plan.group("mmap_cold");
+        group.flat().throughput(bytes(length));
         for name in
             ["read_64KiB", "map", "map_sequential", "map_willneed", "map_huge", "map_random"]
         {
-            let mut variant = Variant::new(name)?;
-            match variant.sum(&file, length) {
-                Err(error) if is_unavailable(&error) => {
-                    not_possible(&format!("mmap_cold/{name}"), &error.to_string())?;
-                    continue;
-                }
-                found => assert_eq!(found?, expected, "{name}"),
+            if let Err(reason) = &evictable {
+                group.not_possible((name, size(length)), reason);
+                continue;
             }
-            group.bench_function(BenchmarkId::new(name, size(length)), |bencher| {
-                let evict = || page_cache::evict(&file).expect("it could be evicted before");
-                let read = |()| {
-                    assert_eq!(variant.sum(&file, length).expect("the file is that long"), expected)
+            let file = file.clone();
+            let make = move || {
+                let mut variant = Variant::new(name)?;
+                match variant.sum(&file, length) {
+                    Err(error) if !is_unavailable(&error) => panic!("{name}: {error}"),
+                    found => assert_eq!(found?, expected, "{name}"),
+                }
+                let file = file.clone();
+                let mut read = move || {
+                    page_cache::evict(&file)?;
+                    let start = Instant::now();
+                    assert_eq!(variant.sum(&file, length)?, expected);
+                    Ok::<Duration, io::Error>(start.elapsed())
                 };
-                bencher.iter_batched(evict, read, BatchSize::PerIteration);
-            });
+                Ok(move |times| (0..times).map(|_| read()).sum::<io::Result<Duration>>())
+            };
+            group.made((name, size(length)), make);
         }
-        group.finish();
+        if evictable.is_ok() {
+            group.again("map");
+        }
         Ok(())
     }
 
     /// Maps 64 KiB, touches a page and unmaps, alone and beside a thread of this process that runs
     /// on another core.
     fn unmap(
-        criterion: &mut Criterion,
+        plan: &mut Plan<'_>,
         scratch: &Scratch,
         two: io::Result<[usize; 2]>,
     ) -> io::Result<()> {
         let file = small(scratch, "unmap", BUFFER)?;
-        let once = || {
-            Map::new(&file, BUFFER).expect("the file is open").bytes()[0].load(Ordering::Relaxed)
+        let once = move || {
+            let map = Map::new(&*file, BUFFER).expect("the file is open");
+            map.bytes()[0].load(Ordering::Relaxed)
         };
-        let mut group = criterion.benchmark_group("mmap_unmap");
-        group.bench_function(BenchmarkId::new("alone", "64KiB"), |bencher| bencher.iter(once));
-        with(two, &["mmap_unmap/beside"], |[_, second]| {
-            cores::beside(second, || {
-                group.bench_function(BenchmarkId::new("beside", "64KiB"), |bencher| {
-                    bencher.iter(once)
+        let group = plan.group("mmap_unmap");
+        group.iter(("alone", "64KiB"), once.clone());
+        match two {
+            Err(reason) => _ = group.not_possible(("beside", "64KiB"), reason),
+            Ok([_, second]) => {
+                group.bench(("beside", "64KiB"), move |times| {
+                    cores::beside(second, || {
+                        let start = Instant::now();
+                        (0..times).for_each(|_| _ = black_box(once()));
+                        Ok(start.elapsed())
+                    })
                 });
-            })
-        })?;
-        group.finish();
-        Ok(())
-    }
-
-    fn same_twice(criterion: &mut Criterion, scratch: &Scratch) -> io::Result<()> {
-        let file = small(scratch, "aa", MIB)?;
-        let mut group = criterion.benchmark_group("mmap_aa");
-        for function in ["first", "second"] {
-            let mut variant = Variant::new("map")?;
-            group.bench_function(BenchmarkId::new(function, "map"), |bencher| {
-                bencher.iter(|| variant.sum(&file, MIB).expect("the file is that long"));
-            });
+            }
         }
-        group.finish();
+        group.again("alone");
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use perf_proved::zero_copy::mmap::{Advice, Map, naive, page_cache, sum};
 use perf_proved::zero_copy::sendfile::variants::Variant as SendVariant;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -74,8 +74,8 @@ fn the_sum_sees_each_byte_and_adds_up_over_pieces() {
 fn an_unknown_name_is_refused_and_the_loop_has_no_map() {
     assert!(Variant::new("").is_err() && Variant::new("read_8KiB").is_err());
     let file = File::open("Cargo.toml").unwrap();
-    assert!(Variant::new("read_64KiB").unwrap().map(&file, 1).unwrap().is_none());
-    assert!(Variant::new("map").unwrap().map(&file, 1).unwrap().is_some());
+    assert!(Variant::new("read_64KiB").unwrap().map(&file, 0, 1).unwrap().is_none());
+    assert!(Variant::new("map").unwrap().map(&file, 0, 1).unwrap().is_some());
 }
 
 #[test]
@@ -159,9 +159,8 @@ fn where_a_load_kills_a_system_call_returns_an_error() {
     let file = open(&scratch.file("file", MIB).unwrap());
     let map = Map::whole(&file).unwrap();
     file.set_len(0).unwrap();
-    let (_reader, mut pipe) = std::io::pipe().unwrap();
-    // SAFETY: only the kernel reads these.
-    let error = pipe.write(unsafe { map.as_slice() }).unwrap_err();
+    let (_reader, pipe) = std::io::pipe().unwrap();
+    let error = map.write_to(pipe, 0).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EFAULT));
     let (_peer, socket) = pair().unwrap();
     let error =
@@ -173,6 +172,28 @@ fn where_a_load_kills_a_system_call_returns_an_error() {
     if let Err(error) = map.advise(Advice::PopulateRead) {
         assert!(matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EINVAL)), "{error}");
     }
+}
+
+#[test]
+fn a_part_of_a_file_is_mapped_read_and_written_from_there() {
+    let scratch = Scratch::new().unwrap();
+    let length = 3 * page() + 5;
+    let file = open(&scratch.file("file", length).unwrap());
+    let part = &pattern(length)[page()..];
+    let map = Map::part(&file, page() as u64, part.len()).unwrap();
+    assert_eq!(sum::of_map(&map), sum::of_bytes(part));
+    for name in ["read_64KiB", "map", "map_populate"] {
+        let mut variant = Variant::new(name).unwrap();
+        let found = variant.sum_of_part(&file, page() as u64, part.len()).unwrap();
+        assert_eq!(found, sum::of_bytes(part), "{name}");
+    }
+    let (mut reader, pipe) = std::io::pipe().unwrap();
+    assert_eq!(map.write_to(&pipe, 7).unwrap(), part.len() - 7);
+    drop(pipe);
+    let mut arrived = vec![];
+    reader.read_to_end(&mut arrived).unwrap();
+    assert!(arrived == part[7..]);
+    assert_eq!(Map::part(&file, 1, 1).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

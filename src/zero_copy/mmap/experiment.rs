@@ -9,7 +9,7 @@ use crate::sys::region::HUGE_PAGE;
 use crate::sys::{cores, raw_code, trying, unsupported};
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -71,7 +71,7 @@ impl Temporary {
     ///
     /// The errors of [`Variant::map`] and of `getrusage(2)`.
     pub fn faults_of_reading(&self, variant: &mut Variant) -> io::Result<u64> {
-        let used = match variant.map(&self.file, self.length)? {
+        let used = match variant.map(&self.file, 0, self.length)? {
             Some(map) => usage::count(|| Ok(black_box(sum::of_map(&map))))?.1,
             None => self.faults(variant)?,
         };
@@ -88,7 +88,7 @@ impl Temporary {
     pub fn cold_faults(&self, variant: &mut Variant) -> io::Result<(Usage, usize)> {
         page_cache::evict(&self.file)?;
         let used = self.faults(variant)?;
-        let Some(map) = variant.map(&self.file, self.length)? else { return Ok((used, 0)) };
+        let Some(map) = variant.map(&self.file, 0, self.length)? else { return Ok((used, 0)) };
         black_box(sum::of_map(&map));
         match map.huge_bytes()? / HUGE_PAGE {
             0 if matches!(variant, Variant::Map(Some(Advice::HugePage))) => {
@@ -203,9 +203,8 @@ impl Truncated {
     ///
     /// If there is no pipe to write to.
     pub fn errno_of_write(&self) -> io::Result<u64> {
-        let (_reader, mut pipe) = trying("pipe", io::pipe())?;
-        // SAFETY: only the kernel reads these bytes.
-        Ok(errno(pipe.write(unsafe { self.map.as_slice() })))
+        let (_reader, pipe) = trying("pipe", io::pipe())?;
+        Ok(errno(self.map.write_to(pipe, 0)))
     }
 
     /// Reads the first byte by `pread`, and returns the number of bytes read.

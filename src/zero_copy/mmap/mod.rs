@@ -18,7 +18,7 @@ pub mod sealed;
 pub mod sum;
 pub mod variants;
 
-use crate::sys::{cvt, unsupported};
+use crate::sys::{cvt, moved, unsupported};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -69,13 +69,23 @@ impl Map {
     /// The errors of `mmap(2)`: `InvalidInput` for a length of 0, `ENODEV` for a directory or a
     /// pipe.
     pub fn new(file: impl AsFd, length: usize) -> io::Result<Self> {
-        Self::with_flags(file, length, 0)
+        Self::part(file, 0, length)
     }
 
-    fn with_flags(file: impl AsFd, length: usize, flags: libc::c_int) -> io::Result<Self> {
+    /// Maps `length` bytes of `file` as [`new`](Self::new) does, from the byte `at` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); `InvalidInput` also if `at` is no multiple of the page size.
+    pub fn part(file: impl AsFd, at: u64, length: usize) -> io::Result<Self> {
+        Self::with_flags(file, at, length, 0)
+    }
+
+    fn with_flags(file: impl AsFd, at: u64, length: usize, flags: libc::c_int) -> io::Result<Self> {
         let (fd, flags) = (file.as_fd().as_raw_fd(), libc::MAP_SHARED | flags);
+        let at = libc::off_t::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // SAFETY: a new mapping of an open descriptor, at an address that the kernel chooses.
-        let start = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, flags, fd, 0) };
+        let start = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, flags, fd, at) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -85,14 +95,14 @@ impl Map {
     }
     // ANCHOR_END: new
 
-    /// Maps as [`new`](Self::new) does, and has the kernel map every page before the call returns
+    /// Maps as [`part`](Self::part) does, and has the kernel map every page before the call returns
     /// (`MAP_POPULATE`). The kernel does not report pages that it could not map.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
-    pub fn populated(file: impl AsFd, length: usize) -> io::Result<Self> {
-        Self::with_flags(file, length, libc::MAP_POPULATE)
+    /// As [`part`](Self::part).
+    pub fn populated(file: impl AsFd, at: u64, length: usize) -> io::Result<Self> {
+        Self::with_flags(file, at, length, libc::MAP_POPULATE)
     }
 
     // ANCHOR: whole
@@ -148,13 +158,39 @@ impl Map {
     ///
     /// # Safety
     ///
-    /// While the slice lives, no process may change these bytes or truncate the file, or the
-    /// slice must go into a system call and nowhere else.
+    /// While the slice lives, no process may change these bytes or truncate the file.
     pub unsafe fn as_slice(&self) -> &[u8] {
         // SAFETY: mapped until `self` is dropped; the caller promises that nothing changes.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
     }
     // ANCHOR_END: bytes
+
+    // ANCHOR: write_to
+    /// Has the kernel write the bytes from `at` on to `to`, in one call, and returns the
+    /// number of bytes written. Only the kernel reads them: if the file changes meanwhile,
+    /// old and new bytes arrive mixed; if it was truncated, the call fails with `EFAULT`.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `write(2)`, except `EINTR`.
+    ///
+    /// # Panics
+    ///
+    /// If `at` is beyond the end of the map.
+    pub fn write_to(&self, to: impl AsFd, at: usize) -> io::Result<usize> {
+        let rest = &self.bytes()[at..];
+        loop {
+            // SAFETY: an open descriptor, and addresses that are mapped. The kernel checks
+            // that there is still a file behind them.
+            match moved(unsafe {
+                libc::write(to.as_fd().as_raw_fd(), rest.as_ptr().cast(), rest.len())
+            }) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+    // ANCHOR_END: write_to
 
     /// Advises the kernel, by `madvise(2)`: one system call, even for an empty map.
     ///

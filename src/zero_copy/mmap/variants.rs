@@ -58,33 +58,40 @@ impl Variant {
     ///
     /// The errors of `pread(2)`, `mmap(2)` and `madvise(2)`, with what was tried. If the file is
     /// shorter, `UnexpectedEof` from the loop; a map kills the process instead.
-    // ANCHOR: sum
     pub fn sum(&mut self, file: &File, length: usize) -> io::Result<u64> {
+        self.sum_of_part(file, 0, length)
+    }
+
+    /// Returns the sum of `length` bytes of `file` from `start` on, a multiple of the page size.
+    ///
+    /// # Errors
+    ///
+    /// As [`sum`](Self::sum).
+    pub fn sum_of_part(&mut self, file: &File, start: u64, length: usize) -> io::Result<u64> {
         let Self::Read(buffer) = self else {
-            return Ok(self.map(file, length)?.map_or(0, |map| sum::of_map(&map)));
+            return Ok(self.map(file, start, length)?.map_or(0, |map| sum::of_map(&map)));
         };
         let mut total = 0_u64;
         for at in (0..length).step_by(buffer.len()) {
             let part = &mut buffer[..BUFFER.min(length - at)];
-            file.read_exact_at(part, at as u64)?;
+            file.read_exact_at(part, start + at as u64)?;
             total = total.wrapping_add(sum::of_bytes(part));
         }
         Ok(total)
     }
-    // ANCHOR_END: sum
 
-    /// Creates the map that this variant reads through, or returns `None` for the loop, which has
-    /// none.
+    /// Creates the map that this variant reads `length` bytes from `start` on through, or returns
+    /// `None` for the loop, which has none.
     ///
     /// # Errors
     ///
     /// The errors of `mmap(2)` and `madvise(2)`, with what was tried; `Unsupported` for advice that
     /// this kernel does not know.
-    pub fn map(&self, file: &File, length: usize) -> io::Result<Option<Map>> {
+    pub fn map(&self, file: &File, start: u64, length: usize) -> io::Result<Option<Map>> {
         let map = match self {
             Self::Read(_) => return Ok(None),
-            Self::Map(_) => Map::new(file, length),
-            Self::Populated => Map::populated(file, length),
+            Self::Map(_) => Map::part(file, start, length),
+            Self::Populated => Map::populated(file, start, length),
         };
         let map = trying(format_args!("mapping {length} bytes"), map)?;
         if let Self::Map(Some(advice)) = self {
