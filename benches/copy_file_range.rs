@@ -5,10 +5,11 @@
 //! `copy_file_range` copies to an empty file, which is open before and truncated afterward, both
 //! untimed: it times the copy and the pages and blocks that it takes. `copy_file_range_over` copies
 //! over a file that has both already, and `copy_file_range_shm` is the first group in `/dev/shm`.
-//! `copy_file_range_whole` takes two paths, and the target is new each time. No file lives long
+//! In these groups the source is one file, which the last cache of most processors holds;
+//! `copy_file_range_memory` goes on to the next part of a file that is twice as large as the cache.
+//! `copy_file_range_whole` takes two paths, and the target is new each time. No copy lives long
 //! enough to be written to the disk, and nothing waits for one.
 
-use perf_proved_benches::not_possible;
 use std::io;
 
 fn main() -> io::Result<()> {
@@ -19,68 +20,68 @@ fn main() -> io::Result<()> {
         "copy_file_range",
         "copy_file_range_over",
         "copy_file_range_shm",
+        "copy_file_range_memory",
         "copy_file_range_whole",
-        "copy_file_range_aa",
     ]
     .iter()
-    .try_for_each(|id| not_possible(id, "the calls that this bench compares are Linux's"))
+    .try_for_each(|id| {
+        perf_proved_benches::not_possible(id, "the calls that this bench compares are Linux's")
+    })
 }
 
 #[cfg(target_os = "linux")]
 mod bench {
-    use super::not_possible;
-    use criterion::measurement::Measurement;
-    use criterion::{BenchmarkId, Criterion};
+    use perf_proved::harness::rotation::Rotation;
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::measuring::limits::file::filesystem;
     use perf_proved::zero_copy::copy_file_range::variants::{PATH_COPIES, Variant};
-    use perf_proved_benches::{ThreadTime, bytes, size};
+    use perf_proved_benches::{Clock, Group, Plan, Taken, bytes, size};
+    use std::cell::RefCell;
     use std::fs::{self, File};
-    use std::io;
-    use std::path::Path;
+    use std::io::{self, Seek, SeekFrom};
+    use std::path::{Path, PathBuf};
+    use std::rc::Rc;
     use std::time::Duration;
 
     const KIB: usize = 1 << 10;
     const MIB: usize = 1 << 20;
     const SIZES: [usize; 3] = [64 * KIB, MIB, 16 * MIB];
-
-    type Clock = Criterion<ThreadTime>;
+    const SOME: [&str; 3] = ["read_write_8KiB", "read_write_1MiB", "copy_file_range"];
 
     pub fn run() -> io::Result<()> {
-        let mut clock = Criterion::default().with_measurement(ThreadTime).configure_from_args();
-        let scratch = Scratch::new()?;
+        let (scratch, memory) = (Scratch::new()?, Path::new("/dev/shm"));
+        let mut plan = Plan::new();
         variants(
-            &mut clock,
-            "copy_file_range",
+            plan.group("copy_file_range"),
             &scratch,
             &SIZES,
             &Variant::NAMES,
             After::Truncate,
         )?;
-        let some = ["read_write_8KiB", "read_write_1MiB", "copy_file_range"];
-        variants(&mut clock, "copy_file_range_over", &scratch, &SIZES[1..], &some, After::Keep)?;
-        let memory = Path::new("/dev/shm");
-        match filesystem(memory) {
-            Ok(kind) if kind == "tmpfs" => {
-                let scratch = Scratch::within(memory)?;
-                variants(
-                    &mut clock,
-                    "copy_file_range_shm",
-                    &scratch,
-                    &SIZES[1..],
-                    &some,
-                    After::Truncate,
-                )?;
+        variants(plan.group("copy_file_range_over"), &scratch, &SIZES[1..], &SOME, After::Keep)?;
+        let group = plan.group("copy_file_range_shm");
+        let reason = match filesystem(memory) {
+            Ok(kind) if kind == "tmpfs" => None,
+            Ok(kind) => Some(format!("/dev/shm is a {kind}, no tmpfs")),
+            Err(reason) => Some(reason.to_string()),
+        };
+        let shm = match &reason {
+            None => Some(Scratch::within(memory)?),
+            Some(_) => None,
+        };
+        match (&shm, reason) {
+            (Some(scratch), _) => {
+                variants(group, scratch, &SIZES[1..], &SOME, After::Truncate)?;
             }
-            Ok(kind) => {
-                not_possible("copy_file_range_shm", &format!("/dev/shm is a {kind}, no tmpfs"))?
+            (None, reason) => {
+                for name in SOME {
+                    group.not_possible(name, reason.as_deref().unwrap_or_default());
+                }
             }
-            Err(reason) => not_possible("copy_file_range_shm", &reason.to_string())?,
         }
-        whole(&mut clock, &scratch)?;
-        same_twice(&mut clock, &scratch)?;
-        clock.final_summary();
-        Ok(())
+        from_memory(plan.group("copy_file_range_memory"), &scratch)?;
+        whole(plan.group("copy_file_range_whole"), &scratch)?;
+        plan.run()
     }
 
     /// The target's fate between two copies.
@@ -90,21 +91,20 @@ mod bench {
         Keep,
     }
 
-    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for
-    /// all.
+    /// Copies one file again and again: up to 16 MiB, most processors' last cache holds it.
     fn variants(
-        clock: &mut Clock,
-        group: &str,
+        group: &mut Group<'_>,
         scratch: &Scratch,
         sizes: &[usize],
         names: &[&str],
         after: After,
     ) -> io::Result<()> {
-        let mut group = clock.benchmark_group(group);
+        group.clock(Clock::Thread);
         for length in sizes.iter().copied() {
-            let from = File::open(scratch.file(&size(length), length)?)?;
-            let path = scratch.path().join("copy");
-            let to = File::create_new(&path)?;
+            let from = Rc::new(File::open(scratch.file(&size(length), length)?)?);
+            let kind = if matches!(after, After::Keep) { "over" } else { "copy" };
+            let path = scratch.path().join(format!("{kind}{length}"));
+            let to = Rc::new(File::create_new(&path)?);
             group.throughput(bytes(length));
             for name in names {
                 let mut variant = Variant::new(name)?;
@@ -114,79 +114,88 @@ mod bench {
                 Variant::rewind(&from, &to)?;
                 variant.copy(&from, &to, length as u64)?;
                 assert!(fs::read(&path)? == pattern(length), "{name}, {length} bytes");
-                group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
-                    bencher
-                        .iter_custom(|times| batch(&mut variant, &from, &to, length, after, times));
-                });
+                let (from, to) = (from.clone(), to.clone());
+                let mut copy = move || {
+                    if matches!(after, After::Truncate) {
+                        to.set_len(0)?;
+                    }
+                    Variant::rewind(&from, &to)?;
+                    timed(|| variant.copy(&from, &to, length as u64))
+                };
+                group.bench((*name, size(length)), move |times| repeated(times, &mut copy));
             }
-            fs::remove_file(path)?;
         }
-        group.finish();
+        group.again_at("copy_file_range", size(MIB));
         Ok(())
     }
 
-    fn batch(
-        variant: &mut Variant,
-        from: &File,
-        to: &File,
-        length: usize,
-        after: After,
-        times: u64,
-    ) -> Duration {
-        let mut taken = Duration::ZERO;
-        for _ in 0..times {
-            if matches!(after, After::Truncate) {
-                to.set_len(0).expect("the target can be truncated");
-            }
-            Variant::rewind(from, to).expect("both files can be rewound");
-            let start = ThreadTime.start();
-            variant.copy(from, to, length as u64).expect("the file is copied");
-            taken += ThreadTime.end(start);
+    /// Copies 16 MiB of a file that no cache holds, and then the next 16 MiB.
+    fn from_memory(group: &mut Group<'_>, scratch: &Scratch) -> io::Result<()> {
+        const PART: u64 = 16 << 20;
+        group.clock(Clock::Thread).throughput(bytes(PART as usize));
+        let rotation = Rotation::new(scratch).map(|rotation| Rc::new(RefCell::new(rotation)));
+        let to = Rc::new(File::create_new(scratch.path().join("memory"))?);
+        for name in ["read_write_64KiB", "read_write_1MiB", "copy_file_range"] {
+            let parameter = size(PART as usize);
+            let rotation = match &rotation {
+                Err(reason) => {
+                    group.not_possible((name, parameter), reason);
+                    continue;
+                }
+                Ok(rotation) => rotation.clone(),
+            };
+            let (mut variant, to) = (Variant::new(name)?, to.clone());
+            let mut copy = move || {
+                let mut rotation = rotation.borrow_mut();
+                let start = rotation.next(PART).start;
+                to.set_len(0)?;
+                Variant::rewind(rotation.file(), &to)?;
+                rotation.file().seek(SeekFrom::Start(start))?;
+                timed(|| variant.copy_part(rotation.file(), start, &to, PART))
+            };
+            group.bench((name, parameter), move |times| repeated(times, &mut copy));
         }
-        taken
+        if rotation.is_ok() {
+            group.again("copy_file_range");
+        }
+        Ok(())
     }
 
-    /// Measures copies from path to path, to a file that does not exist before.
-    fn whole(clock: &mut Clock, scratch: &Scratch) -> io::Result<()> {
-        let mut group = clock.benchmark_group("copy_file_range_whole");
+    /// Copies from path to path, to a file that does not exist before.
+    fn whole(group: &mut Group<'_>, scratch: &Scratch) -> io::Result<()> {
+        group.clock(Clock::Thread);
         for length in SIZES {
             let (from, to) = (scratch.path().join(size(length)), scratch.path().join("whole"));
             group.throughput(bytes(length));
             for (name, copy) in &PATH_COPIES[..3] {
                 copy(&from, &to)?;
                 assert!(fs::read(&to)? == pattern(length), "{name}, {length} bytes");
-                group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
-                    bencher.iter_custom(|times| {
-                        let mut taken = Duration::ZERO;
-                        for _ in 0..times {
-                            fs::remove_file(&to).expect("there is a copy");
-                            let start = ThreadTime.start();
-                            copy(&from, &to).expect("the file is copied");
-                            taken += ThreadTime.end(start);
-                        }
-                        taken
-                    });
-                });
+                let (from, to): (PathBuf, PathBuf) = (from.clone(), to.clone());
+                let mut copy = move || {
+                    fs::remove_file(&to)?;
+                    timed(|| copy(&from, &to))
+                };
+                group.bench((*name, size(length)), move |times| repeated(times, &mut copy));
             }
-            fs::remove_file(&to)?;
         }
-        group.finish();
+        group.again_at("copy", size(MIB));
         Ok(())
     }
 
-    fn same_twice(clock: &mut Clock, scratch: &Scratch) -> io::Result<()> {
-        let from = File::open(scratch.path().join(size(MIB)))?;
-        let to = File::create_new(scratch.path().join("copy"))?;
-        let mut variant = Variant::new("copy_file_range")?;
-        let mut group = clock.benchmark_group("copy_file_range_aa");
-        for function in ["first", "second"] {
-            group.bench_function(BenchmarkId::new(function, "1MiB"), |bencher| {
-                bencher.iter_custom(|times| {
-                    batch(&mut variant, &from, &to, MIB, After::Truncate, times)
-                });
-            });
+    fn timed(copy: impl FnOnce() -> io::Result<()>) -> io::Result<Taken> {
+        let mut copied = Ok(());
+        let taken = Clock::Thread.taken(|| copied = copy());
+        copied.map(|()| taken)
+    }
+
+    /// Adds up the times of a number of copies.
+    fn repeated(times: u64, copy: &mut impl FnMut() -> io::Result<Taken>) -> io::Result<Taken> {
+        let (mut wall, mut cpu) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..times {
+            let taken = copy()?;
+            wall += taken.wall;
+            cpu += taken.cpu.unwrap_or_default();
         }
-        group.finish();
-        Ok(())
+        Ok(Taken { wall, cpu: Some(cpu) })
     }
 }

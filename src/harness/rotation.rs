@@ -93,7 +93,10 @@ mod tests {
     fn the_file_exceeds_every_last_cache_by_a_factor_of_two() {
         for mib in [1, 32, 33, 300, 504] {
             let length = length(mib << 20);
-            assert!(length >= 2 * (mib << 20) && length % UNIT == 0, "{mib} MiB: {length}");
+            assert!(
+                length >= 2 * (mib << 20) && length.is_multiple_of(UNIT),
+                "{mib} MiB: {length}"
+            );
         }
     }
 

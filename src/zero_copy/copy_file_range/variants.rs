@@ -95,9 +95,19 @@ impl Variant {
     ///
     /// The kernel's, with the name of the call; `UnexpectedEof` for a file that is shorter.
     pub fn copy(&mut self, from: &File, to: &File, length: u64) -> io::Result<()> {
+        self.copy_part(from, 0, to, length)
+    }
+
+    /// Copies `length` bytes of `from` from `start` on, where its descriptor must be, over the
+    /// first ones of `to`.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy`](Self::copy).
+    pub fn copy_part(&mut self, from: &File, start: u64, to: &File, length: u64) -> io::Result<()> {
         let mut at = 0;
         while at < length {
-            let moved = trying(self.calls(), self.copy_some(from, to, at, length))?;
+            let moved = trying(self.calls(), self.copy_some((from, start), to, at, length))?;
             if moved == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -108,11 +118,12 @@ impl Variant {
 
     fn copy_some(
         &mut self,
-        mut from: &File,
+        (mut from, start): (&File, u64),
         mut to: &File,
         at: u64,
         length: u64,
     ) -> io::Result<usize> {
+        let mut place = start + at;
         match self {
             Self::ReadWrite(buffer) => {
                 let part = buffer.len().min((length - at) as usize);
@@ -120,9 +131,9 @@ impl Variant {
                 to.write_all(&buffer[..read]).map(|()| read)
             }
             Self::StdIoCopy => io::copy(&mut from.take(length), &mut to).map(|all| all as usize),
-            Self::Splice(pipe) => splice(pipe, from, to, at, length),
-            Self::Sendfile => sendfile(to, from, &mut at.clone(), (length - at) as usize),
-            Self::CopyFileRange => copy_file_range(from, at, to, at, length - at),
+            Self::Splice(pipe) => splice(pipe, from, place, to, length - at),
+            Self::Sendfile => sendfile(to, from, &mut place, (length - at) as usize),
+            Self::CopyFileRange => copy_file_range(from, place, to, at, length - at),
         }
     }
 
@@ -149,9 +160,9 @@ impl Variant {
 }
 
 /// Fills the pipe once, and drains it.
-fn splice(pipe: &mut Pipe, from: &File, to: &File, at: u64, length: u64) -> io::Result<usize> {
-    let count = pipe.capacity().min((length - at) as usize);
-    let moved = pipe.fill(from, Some(&mut at.clone()), count)?;
+fn splice(pipe: &mut Pipe, from: &File, mut at: u64, to: &File, length: u64) -> io::Result<usize> {
+    let count = pipe.capacity().min(length as usize);
+    let moved = pipe.fill(from, Some(&mut at), count)?;
     while pipe.held() > 0 {
         pipe.drain(to, false)?;
     }
