@@ -4,16 +4,16 @@
 //! The proxy has one core for itself; client and server share the other. Each variant has its own
 //! two connections, open for the whole bench, and relays on a thread of its own. `splice` is the
 //! wall-clock time from the client's question to the last byte of its answer. `splice_cpu` is the
-//! CPU time of the relaying thread for the same, in the kernel too; on loopback it includes a part
-//! of the client's receiving, the same for every variant. `splice_file_cpu` is the sending thread's
-//! CPU time.
+//! CPU time of the relaying thread over the same batches, in the kernel too; on loopback it
+//! includes a part of the client's receiving, the same for every variant. `splice_file_cpu` is the
+//! sending thread's CPU time. All sockets have `TCP_NODELAY` set.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;
 use std::io;
 
 fn main() -> io::Result<()> {
-    let ids = ["splice_cpu", "splice", "splice_file_cpu", "splice_pipe", "splice_aa"];
+    let ids = ["splice", "splice_cpu", "splice_file_cpu", "splice_pipe"];
     with(two_cores(), &ids, bench::run)
 }
 
@@ -24,8 +24,6 @@ mod bench {
 
 #[cfg(target_os = "linux")]
 mod bench {
-    use criterion::measurement::Measurement;
-    use criterion::{BenchmarkId, Criterion};
     use perf_proved::harness::loopback::{FNV_START, Loopback, fnv1a, pair};
     use perf_proved::harness::scratch::{Scratch, pattern};
     use perf_proved::proof::cpu::ThreadClock;
@@ -36,9 +34,9 @@ mod bench {
     use perf_proved::zero_copy::splice::pool::PipePool;
     use perf_proved::zero_copy::splice::relay::relay;
     use perf_proved::zero_copy::splice::variants::Variant;
-    use perf_proved_benches::{ThreadTime, bytes, size};
+    use perf_proved_benches::{Clock, Plan, Taken, bytes, size};
+    use std::cell::RefCell;
     use std::fs::File;
-    use std::hint::black_box;
     use std::io::{self, Read, Write};
     use std::net::{Shutdown, TcpStream};
     use std::sync::mpsc;
@@ -54,52 +52,54 @@ mod bench {
 
     pub fn run([relaying, talking]: [usize; 2]) -> io::Result<()> {
         cores::pin(talking)?;
-        let mut lines: Vec<Line> = Variant::NAMES
+        let lines: Vec<_> = Variant::NAMES
             .iter()
-            .map(|name| Line::new(name, relaying))
+            .map(|name| Line::new(name, [relaying, talking]).map(RefCell::new))
             .collect::<io::Result<_>>()?;
         // Every variant brings the right bytes, at every size. This also lets the kernel grow the
         // sockets' buffers.
-        for line in &mut lines {
+        for line in &lines {
+            let mut line = line.borrow_mut();
             for length in ANSWERS {
                 line.ask(length)?;
                 assert!(line.answer[..length] == pattern(length), "{}, {length} bytes", line.name);
             }
         }
-        let mut wall = Criterion::default().configure_from_args();
-        sweep(&mut wall, "splice", &mut lines, |line, length, times| {
-            line.exchange(length, times).0
-        });
-        let mut cpu = Criterion::default().with_measurement(ThreadTime).configure_from_args();
-        sweep(&mut cpu, "splice_cpu", &mut lines, |line, length, times| {
-            line.exchange(length, times).1
-        });
-        let mut same = cpu.benchmark_group("splice_aa");
-        let last = lines.len() - 1;
-        for function in ["first", "second"] {
-            same.bench_function(BenchmarkId::new(function, "cpu"), |bencher| {
-                bencher.iter_custom(|times| lines[last].exchange(MIB, times).1);
-            });
+        let files = RefCell::new(Files::new([relaying, talking])?);
+        let mut plan = Plan::new();
+        let group = plan.group("splice");
+        group.witnessed([relaying, talking]).second_clock(Clock::Thread, "splice_cpu");
+        for length in ANSWERS {
+            group.throughput(bytes(length));
+            for line in &lines {
+                let name = (line.borrow().name, size(length));
+                group.bench(name, move |times| line.borrow_mut().exchange(length, times));
+            }
         }
-        same.finish();
-        let mut same = wall.benchmark_group("splice_aa");
-        for function in ["first", "second"] {
-            same.bench_function(BenchmarkId::new(function, "wall"), |bencher| {
-                bencher.iter_custom(|times| lines[last].exchange(MIB, times).0);
-            });
-        }
-        same.finish();
-        lines.into_iter().try_for_each(Line::close)?;
+        group.again_at("splice_1MiB", "1MiB");
 
-        files(&mut cpu, relaying, talking)?;
-        pipes(&mut wall);
-        wall.final_summary();
-        Ok(())
+        let group = plan.group("splice_file_cpu");
+        group.witnessed([relaying, talking]).clock(Clock::Thread);
+        for length in FILES {
+            group.throughput(bytes(length));
+            for (way, name) in Files::NAMES.into_iter().enumerate() {
+                let files = &files;
+                let send = move |times| files.borrow_mut().send(way, length, times);
+                group.bench((name, size(length)), send);
+            }
+        }
+        group.again_at("sendfile", "1MiB");
+        pipes(&mut plan);
+        plan.run()?;
+        lines.into_iter().try_for_each(|line| line.into_inner().close())?;
+        files.into_inner().line.close()
     }
 
     /// A client and a server with a relay between them that has a core for itself.
     struct Line {
         name: &'static str,
+        /// The core of the client and the server.
+        talking: usize,
         client: TcpStream,
         /// The client's answers go here.
         answer: Vec<u8>,
@@ -108,7 +108,7 @@ mod bench {
     }
 
     impl Line {
-        fn new(name: &'static str, core: usize) -> io::Result<Self> {
+        fn new(name: &'static str, [core, talking]: [usize; 2]) -> io::Result<Self> {
             let ((client, first), (server, second)) = (pair()?, pair()?);
             for end in [&client, &first, &server, &second] {
                 end.set_nodelay(true)?;
@@ -126,6 +126,7 @@ mod bench {
             let server = thread::spawn(move || answer_all(server));
             Ok(Self {
                 name,
+                talking,
                 client,
                 answer: vec![0; ANSWERS[ANSWERS.len() - 1]],
                 relay: (clock, relay),
@@ -141,7 +142,8 @@ mod bench {
 
         /// Asks `times` questions, one after the other. Returns the wall-clock time and the CPU
         /// time of the relay.
-        fn exchange(&mut self, length: usize, times: u64) -> (Duration, Duration) {
+        fn exchange(&mut self, length: usize, times: u64) -> io::Result<Taken> {
+            cores::pin(self.talking)?;
             let clock =
                 || self.relay.0.read().expect("the relay's thread runs until its ends are closed");
             let (start, used) = (Instant::now(), clock());
@@ -154,7 +156,8 @@ mod bench {
                     left -= self.client.read(&mut self.answer[..part]).expect("the answer arrives");
                 }
             }
-            (start.elapsed(), clock() - used)
+            let cpu = clock() - used;
+            Ok(Taken { wall: start.elapsed(), cpu: Some(cpu) })
         }
 
         fn close(self) -> io::Result<()> {
@@ -179,81 +182,68 @@ mod bench {
         }
     }
 
-    /// Measures all variants at one size, then at the next: if the machine drifts, it drifts for
-    /// all.
-    fn sweep<M>(
-        criterion: &mut Criterion<M>,
-        group: &str,
-        lines: &mut [Line],
-        measured: impl Fn(&mut Line, usize, u64) -> Duration,
-    ) where
-        M: Measurement<Value = Duration>,
-    {
-        let mut group = criterion.benchmark_group(group);
-        for length in ANSWERS {
-            group.throughput(bytes(length));
-            for line in lines.iter_mut() {
-                group.bench_function(BenchmarkId::new(line.name, size(length)), |bencher| {
-                    bencher.iter_custom(|times| measured(line, length, times));
-                });
-            }
-        }
-        group.finish();
+    /// A file to send to a socket with `sendfile`, and through pipes of two capacities.
+    struct Files {
+        sending: usize,
+        file: File,
+        line: Loopback,
+        pipes: [Pipe; 2],
+        _scratch: Scratch,
     }
 
-    /// Sends a file to a socket with `sendfile`, and through pipes of two capacities.
-    fn files(cpu: &mut Criterion<ThreadTime>, sending: usize, reading: usize) -> io::Result<()> {
-        cores::pin(sending)?;
-        let scratch = Scratch::new()?;
-        let largest = FILES[FILES.len() - 1];
-        let file = File::open(scratch.file("body", largest)?)?;
-        let mut line = Loopback::new(Some(reading))?;
-        let mut pipes = [Pipe::with_capacity(64 * KIB)?, Pipe::with_capacity(MIB)?];
-        let mut send = |variant: usize, socket: &TcpStream, length: usize| match variant {
-            0 => SendVariant::Sendfile.send(socket, &file, 0..length as u64),
-            _ => send_file(&mut pipes[variant - 1], socket, &file, length as u64),
-        };
-        let names = ["sendfile", "splice_64KiB", "splice_1MiB"];
-        for length in FILES {
-            for (variant, name) in names.iter().enumerate() {
-                let ((), arrived) =
-                    line.transfer_checked(length as u64, |socket| send(variant, socket, length))?;
-                assert_eq!(arrived, fnv1a(FNV_START, &pattern(length)), "{name}, {length} bytes");
+    impl Files {
+        const NAMES: [&str; 3] = ["sendfile", "splice_64KiB", "splice_1MiB"];
+
+        /// Makes the file, and checks that every way brings its bytes at every size.
+        fn new([sending, reading]: [usize; 2]) -> io::Result<Self> {
+            let scratch = Scratch::new()?;
+            let file = File::open(scratch.file("body", FILES[FILES.len() - 1])?)?;
+            let line = Loopback::new(Some(reading))?;
+            let pipes = [Pipe::with_capacity(64 * KIB)?, Pipe::with_capacity(MIB)?];
+            let mut files = Self { sending, file, line, pipes, _scratch: scratch };
+            for length in FILES {
+                for (way, name) in Self::NAMES.into_iter().enumerate() {
+                    let Self { line, file, pipes, .. } = &mut files;
+                    let send = |socket: &TcpStream| send_once(pipes, way, socket, file, length);
+                    let ((), arrived) = line.transfer_checked(length as u64, send)?;
+                    assert_eq!(arrived, fnv1a(FNV_START, &pattern(length)), "{name}, {length}");
+                }
             }
+            Ok(files)
         }
-        let mut group = cpu.benchmark_group("splice_file_cpu");
-        for length in FILES {
-            group.throughput(bytes(length));
-            for (variant, name) in names.iter().enumerate() {
-                group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
-                    bencher.iter_custom(|times| {
-                        let start = ThreadTime.start();
-                        line.transfer(times * length as u64, |socket| {
-                            (0..times).try_for_each(|_| send(variant, socket, length))
-                        })
-                        .expect("everything arrives, and the reader confirms it");
-                        ThreadTime.end(start)
-                    });
-                });
-            }
+
+        fn send(&mut self, way: usize, length: usize, times: u64) -> io::Result<Taken> {
+            let Self { sending, file, line, pipes, .. } = self;
+            cores::pin(*sending)?;
+            Ok(Clock::Thread.taken(|| {
+                line.transfer(times * length as u64, |socket| {
+                    (0..times).try_for_each(|_| send_once(pipes, way, socket, file, length))
+                })
+                .expect("everything arrives, and the reader confirms it");
+            }))
         }
-        group.finish();
-        line.close()
+    }
+
+    fn send_once(
+        pipes: &mut [Pipe; 2],
+        way: usize,
+        socket: &TcpStream,
+        file: &File,
+        length: usize,
+    ) -> io::Result<()> {
+        match way {
+            0 => SendVariant::Sendfile.send(socket, file, 0..length as u64),
+            _ => send_file(&mut pipes[way - 1], socket, file, length as u64),
+        }
     }
 
     /// Makes and closes a pipe for one connection, or takes one from a pool and returns it.
-    fn pipes(wall: &mut Criterion) {
-        let mut group = wall.benchmark_group("splice_pipe");
+    fn pipes(plan: &mut Plan<'_>) {
+        let group = plan.group("splice_pipe");
         let pool = PipePool::new(MIB, 1);
-        group.bench_function(BenchmarkId::new("made", "64KiB"), |bencher| {
-            bencher.iter(|| black_box(Pipe::new()).is_ok());
-        });
-        group.bench_function(BenchmarkId::new("made", "1MiB"), |bencher| {
-            bencher.iter(|| black_box(Pipe::with_capacity(MIB)).is_ok());
-        });
-        group.bench_function(BenchmarkId::new("pooled", "1MiB"), |bencher| {
-            bencher.iter(|| black_box(pool.take()).is_ok());
-        });
-        group.finish();
+        group.iter(("made", "64KiB"), || Pipe::new().is_ok());
+        group.iter(("made", "1MiB"), || Pipe::with_capacity(MIB).is_ok());
+        group.iter(("pooled", "1MiB"), move || pool.take().is_ok());
+        group.again("pooled");
     }
 }

@@ -67,6 +67,13 @@ mod linux {
         }
         lent_memory(&mut report);
         naive_versions(&mut report);
+        let limit = ["large_of_128", "capacity_of_the_last"];
+        report.attempt("pipes_of_a_user", &limit, |report| {
+            let Allowance { large, last } = allowance()?;
+            report.set("pipes_of_a_user", limit[0], large);
+            report.set("pipes_of_a_user", limit[1], Value::Bytes(last));
+            Ok(())
+        });
         Ok(report.finish(json))
     }
 

@@ -3,9 +3,11 @@
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::loopback::{FNV_START, fnv1a, pair};
+use perf_proved::harness::report::is_unavailable;
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::sys::log;
 use perf_proved::sys::socket::reset_on_close;
+use perf_proved::zero_copy::splice::experiment::{Allowance, allowance};
 use perf_proved::zero_copy::splice::pool::PipePool;
 use perf_proved::zero_copy::splice::proxy::Proxy;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
@@ -39,6 +41,17 @@ fn proxied(
         relay(&first, &second, [&mut forward, &mut back], idle)
     });
     (client, server, relaying)
+}
+
+#[test]
+fn an_ordinary_user_gets_64_large_pipes_at_most_and_then_two_pages() {
+    let Allowance { large, last } = match allowance() {
+        Err(error) if is_unavailable(&error) => return eprintln!("not possible here: {error}"),
+        found => found.unwrap(),
+    };
+    // Other pipes of this user count too.
+    assert!((1..=64).contains(&large), "{large}");
+    assert_eq!(last, 8192);
 }
 
 /// Sends `bytes` and ends the stream, on a thread of its own.

@@ -4,12 +4,14 @@
 use super::relay::{Moved, relay};
 use super::variants::{Variant, pipe};
 use super::{Pipe, naive, send_range_with};
+use crate::harness::child::{End, end_of};
 use crate::harness::cost::{self, CALLS, MEMORY};
 use crate::harness::loopback::{self, Loopback, hear, pair, through};
 use crate::harness::report::Report;
 use crate::harness::scratch::{Scratch, pattern};
-use crate::sys::{cores, trying};
-use std::fs::File;
+use crate::sys::region::page_size;
+use crate::sys::{cores, cvt, trying, unsupported};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -257,4 +259,71 @@ pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
         }
         Ok(Blocked { after, waits, ends_when_closed })
     })
+}
+
+/// The pipes that an ordinary user gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Those that hold 1 MiB, of [`PIPES`] that were asked for one after the other.
+    pub large: u64,
+    /// The capacity of the last one, in bytes.
+    pub last: u64,
+}
+
+/// The number of pipes of 1 MiB that [`allowance`] asks for.
+pub const PIPES: usize = 128;
+
+/// The number of an unprivileged user.
+const ORDINARY: libc::uid_t = 65_534;
+
+/// Asks for [`PIPES`] pipes of 1 MiB by [`Pipe::up_to`], in a child process that is an ordinary
+/// user's: this user's, or another one's if this one is root. Other pipes of the same user count
+/// too.
+///
+/// # Errors
+///
+/// `Unsupported` if the kernel's limit is not the default, 16,384 pages of 4 KiB; the errors of
+/// `fork(2)`, `setuid(2)` and `pipe2(2)`.
+pub fn allowance() -> io::Result<Allowance> {
+    let path = "/proc/sys/fs/pipe-user-pages-soft";
+    let limit = trying(path, fs::read_to_string(path))?;
+    if (limit.trim(), page_size()) != ("16384", 4096) {
+        let limit = limit.trim();
+        return Err(unsupported(&format!("fs.pipe-user-pages-soft is {limit} here, not 16384")));
+    }
+    let large = |pipes: &[Pipe]| pipes.iter().filter(|pipe| pipe.capacity() == 1 << 20).count();
+    let last = |pipes: &[Pipe]| pipes.last().map_or(0, |pipe| pipe.capacity().ilog2() as usize);
+    Ok(Allowance { large: pipes_of_a_user(large)?, last: 1 << pipes_of_a_user(last)? })
+}
+
+/// Makes [`PIPES`] pipes in a child process, and returns what `found` returns there, up to 253.
+fn pipes_of_a_user(found: impl FnOnce(&[Pipe]) -> usize) -> io::Result<u64> {
+    const NO_USER: i32 = 254;
+    const NO_PIPE: i32 = 255;
+    let mut pipes: Vec<Pipe> = Vec::with_capacity(PIPES);
+    let work = || {
+        // SAFETY: two calls without pointers. The bare one changes the one thread of the child,
+        // where libc's would look for others.
+        let changed = cvt(unsafe {
+            if libc::geteuid() == 0 { libc::syscall(libc::SYS_setuid, ORDINARY) as i32 } else { 0 }
+        });
+        if changed.is_err() {
+            return NO_USER;
+        }
+        while pipes.len() < PIPES {
+            match Pipe::up_to(1 << 20) {
+                Ok(pipe) => pipes.push(pipe),
+                Err(_) => return NO_PIPE,
+            }
+        }
+        found(&pipes) as i32
+    };
+    // SAFETY: `work` makes system calls only. The vector has room for all pipes, and the errors are
+    // numbers, so nothing is allocated.
+    match trying("fork", unsafe { end_of(work) })? {
+        End::Exit(NO_USER) => Err(unsupported("root may not become an ordinary user here")),
+        End::Exit(NO_PIPE) => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+        End::Exit(number) => Ok(number as u64),
+        End::Signal(signal) => Err(io::Error::other(format!("the child got signal {signal}"))),
+    }
 }

@@ -1,4 +1,4 @@
-//! A pool of pipes: making one takes several system calls, and a large one takes memory.
+//! A pool of pipes: making one takes several system calls.
 
 use super::Pipe;
 use std::io;
@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Keeps up to a bound of empty pipes for the next connections. Threads may share it.
 ///
-/// All pipes have one capacity, or less where the user is not allowed as much.
+/// All pipes have one capacity, or less where the user is not allowed as much. By default, a user
+/// may have 64 pipes of 1 MiB, and those in the pool count.
 #[derive(Debug)]
 pub struct PipePool {
     idle: Mutex<Vec<Pipe>>,

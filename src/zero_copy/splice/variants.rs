@@ -18,8 +18,8 @@ pub enum Variant {
 impl Variant {
     /// The names, in the order in which the chapter meets them: the first has the buffer size of
     /// `std::io::copy`.
-    pub const NAMES: [&str; 5] =
-        ["copy_8KiB", "copy_64KiB", "copy_1MiB", "splice_64KiB", "splice_1MiB"];
+    pub const NAMES: [&str; 6] =
+        ["copy_8KiB", "copy_64KiB", "copy_256KiB", "copy_1MiB", "splice_64KiB", "splice_1MiB"];
 
     /// Makes the variant called `name`: `copy_` or `splice_`, and a capacity.
     ///
