@@ -20,6 +20,7 @@ mod linux {
     use perf_proved::harness::flags::Example;
     use perf_proved::harness::loopback::pair;
     use perf_proved::harness::report::{Report, Value};
+    use perf_proved::proof::usage;
     use perf_proved::zero_copy::msg_zerocopy::experiment::{self, Experiment, FileSender};
     use perf_proved::zero_copy::msg_zerocopy::kernel_tls;
     use perf_proved::zero_copy::msg_zerocopy::variants::Variant;
@@ -41,7 +42,7 @@ mod linux {
 
     fn compare(size: usize, json: bool) -> ExitCode {
         let mut report = Report::new(&format!("{BUFFERS} buffers of {size} bytes over loopback"));
-        let counts = ["returned", "copied_after_all", "syscalls"];
+        let counts = ["returned", "copied_after_all", "pinned", "syscalls"];
         let quantities = [&counts[..], &CALLS].concat();
         for name in Variant::NAMES {
             report.attempt(name, &quantities, |report| count(report, name, size));
@@ -86,10 +87,14 @@ mod linux {
     /// The calls that the variants differ in.
     const CALLS: [&str; 4] = ["sendto", "recvmsg", "ppoll", "io_uring_enter"];
 
-    /// Counts the calls of one variant, the buffers that came back, and those that the kernel
-    /// reports as copied. The receiver checks every byte.
+    /// Counts the calls of one variant, the buffers that came back, those that the kernel reports
+    /// as copied, and the memory that stays pinned between two sends. The receiver checks every
+    /// byte.
     fn count(report: &mut Report, name: &str, size: usize) -> io::Result<()> {
+        let before = usage::pinned();
         let mut experiment = Experiment::new(name, size, None)?;
+        report
+            .measure(name, "pinned", || Ok(Value::Bytes(usage::pinned()?.saturating_sub(before?))));
         let intact = experiment.send_checked(BUFFERS)?;
         report.promise(&format!("{name}: every byte arrives as it was"), intact);
         let counts = experiment.without_fallback()?;

@@ -70,6 +70,21 @@ pub fn tlb_shootdowns() -> io::Result<u64> {
     Ok(row.split_whitespace().map_while(|count| count.parse::<u64>().ok()).sum())
 }
 
+/// Returns the bytes of this process that stay pinned in memory (`VmPin` in `/proc/self/status`),
+/// such as the registered buffers of a ring. Pages that are pinned for a single request do not
+/// count.
+///
+/// # Errors
+///
+/// `Unsupported` if the kernel does not count them.
+pub fn pinned() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmPin:")?.strip_suffix("kB"));
+    let kib = kib.and_then(|kib| kib.trim().parse::<u64>().ok());
+    let none = || crate::sys::unsupported("this kernel does not count pinned memory");
+    kib.map(|kib| kib << 10).ok_or_else(none)
+}
+
 #[cfg(target_os = "linux")]
 fn read() -> io::Result<Usage> {
     // SAFETY: all-zero bytes are a valid `rusage`, a struct of integers.

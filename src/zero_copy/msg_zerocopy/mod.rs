@@ -9,6 +9,7 @@
 //! | [`sender`] | a sender that takes each buffer by value and returns it after its completion |
 //! | [`outstanding`] | which buffers the kernel still reads |
 //! | [`ring`] | the same through io_uring |
+//! | [`registered`] | memory that stays pinned from one send through a ring to the next |
 //! | [`variants`] | the ways of sending that the chapter compares |
 //! | [`dummy_device`] | a network device that discards everything, and so copies nothing |
 //! | [`experiment`] | what the example, the bench and the tests measure with |
@@ -20,6 +21,8 @@ pub mod experiment;
 #[cfg(target_os = "linux")]
 pub mod naive;
 pub mod outstanding;
+#[cfg(target_os = "linux")]
+pub mod registered;
 #[cfg(target_os = "linux")]
 pub mod ring;
 #[cfg(target_os = "linux")]

@@ -32,9 +32,9 @@ static_assertions::const_assert_eq!(
 
 /// A buffer that the kernel has released.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Returned {
+pub struct Returned<B = Vec<u8>> {
     /// The buffer as it was sent.
-    pub buffer: Vec<u8>,
+    pub buffer: B,
     /// The number of its bytes that the kernel took: all of them, unless the send ended in an
     /// error.
     pub sent: usize,
@@ -45,10 +45,16 @@ pub struct Returned {
     pub fell_back: usize,
 }
 
-impl Returned {
+impl<B> Returned<B> {
     /// Wraps a buffer of which nothing has been sent yet.
-    pub(super) fn unsent(buffer: Vec<u8>) -> Self {
+    pub(super) fn unsent(buffer: B) -> Self {
         Self { buffer, sent: 0, copied: false, fell_back: 0 }
+    }
+
+    /// Converts the buffer.
+    pub(super) fn into<C: From<B>>(self) -> Returned<C> {
+        let Self { buffer, sent, copied, fell_back } = self;
+        Returned { buffer: buffer.into(), sent, copied, fell_back }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::limits;
 use super::outstanding::Returned;
+use super::registered::{Buffer, Registered};
 use crate::sys::{raw_code, trying};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue, types::Fd};
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Asks the kernel to report in the notification whether it copied the bytes
@@ -23,11 +24,13 @@ const AT_ONCE: u64 = 0;
 /// Dropping it leaks those, as [`ZeroCopySender`](super::sender::ZeroCopySender) does.
 pub struct Ring {
     ring: IoUring,
-    outstanding: HashMap<u64, Returned>,
+    outstanding: HashMap<u64, Returned<Buffer>>,
     /// Released by the kernel, and not taken back yet; with their numbers.
-    back: Vec<(u64, Returned)>,
+    back: Vec<(u64, Returned<Buffer>)>,
     next: u64,
     refusals: u64,
+    /// The empty pipe through which the last file was sent.
+    pipe: Option<(PipeReader, PipeWriter)>,
     /// Set once the kernel refuses to run a request that has been queued: the ring still holds it.
     broken: bool,
 }
@@ -51,7 +54,8 @@ impl Ring {
             return Err(io::Error::new(ErrorKind::Unsupported, reason));
         }
         let (outstanding, back, next) = (HashMap::new(), vec![], AT_ONCE + 1);
-        let mut ring = Self { ring, outstanding, back, next, refusals: 0, broken: false };
+        let (refusals, pipe, broken) = (0, None, false);
+        let mut ring = Self { ring, outstanding, back, next, refusals, pipe, broken };
         let nothing = opcode::Nop::new().build().user_data(AT_ONCE);
         // SAFETY: this request does nothing, and points to nothing.
         unsafe { ring.result(&nothing, AT_ONCE) }.map_err(explained)?;
@@ -89,30 +93,73 @@ impl Ring {
         Ok(())
     }
 
+    /// Registers `buffers`: the kernel pins their pages now, and until the ring is dropped, instead
+    /// of for each send. A ring can do that once.
+    ///
+    /// ```no_run
+    /// # fn main() -> std::io::Result<()> {
+    /// use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
+    ///
+    /// let socket = std::net::TcpStream::connect("localhost:80")?;
+    /// let mut ring = Ring::new()?;
+    /// let mut buffers = ring.register(vec![[0; 65536].into(); 16])?;
+    /// let mut buffer = buffers.pop().expect("16 of them");
+    /// buffer.fill(7);
+    /// ring.send_zc(&socket, buffer)?; // it is the ring's until `wait` returns it
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory`, with the limits, if this user may not pin that many pages; otherwise the
+    /// errors of `io_uring_register(2)`.
+    // ANCHOR: register
+    pub fn register(&mut self, buffers: Vec<Box<[u8]>>) -> io::Result<Vec<Registered>> {
+        let part = |buffer: &[u8]| libc::iovec {
+            iov_base: buffer.as_ptr().cast_mut().cast(), // the kernel only reads it
+            iov_len: buffer.len(),
+        };
+        let parts: Vec<_> = buffers.iter().map(|buffer| part(buffer)).collect();
+        // SAFETY: live memory, which `send_zc` takes by value while the kernel reads it.
+        let done = unsafe { self.ring.submitter().register_buffers(&parts) };
+        let (count, size) = (parts.len(), parts.iter().map(|part| part.iov_len));
+        let size: usize = size.sum();
+        let what = format!("pinning {size} bytes in {count} buffers: {}", limits());
+        trying(what, done)?;
+        let numbered = (0..).zip(buffers);
+        Ok(numbered.map(|(index, bytes)| Registered::new(bytes, index)).collect())
+    }
+    // ANCHOR_END: register
+
     /// Sends all of `buffer` without a copy, if the kernel can, and owns it until its notification
     /// comes: [`take_back`](Self::take_back) and [`wait`](Self::wait) return it, even after an
     /// error.
     ///
     /// # Errors
     ///
-    /// The errors of `send(2)` and `io_uring_enter(2)`; `WriteZero` if only a part was sent.
+    /// The errors of `send(2)` and `io_uring_enter(2)`; `WriteZero` if only a part was sent;
+    /// `EFAULT` for a buffer that is registered with another ring.
     // ANCHOR: send_zc
-    pub fn send_zc(&mut self, socket: impl AsFd, buffer: Vec<u8>) -> io::Result<()> {
+    pub fn send_zc(&mut self, to: impl AsFd, buffer: impl Into<Buffer>) -> io::Result<()> {
+        let buffer = buffer.into();
         let number = self.next;
         self.next += 1;
-        let bytes = (buffer.as_ptr(), length(&buffer));
-        self.outstanding.insert(number, Returned::unsent(buffer));
+        let (start, length) = (buffer.as_ptr(), length(&buffer));
         // MSG_WAITALL: the kernel continues a short send, so one notification covers the
         // buffer.
-        let request = opcode::SendZc::new(Fd(socket.as_fd().as_raw_fd()), bytes.0, bytes.1)
+        let fd = Fd(to.as_fd().as_raw_fd());
+        let request = opcode::SendZc::new(fd, start, length)
+            .buf_index(buffer.index()) // if it is registered, nothing is pinned now
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .zc_flags(REPORT_USAGE);
+        self.outstanding.insert(number, Returned::unsent(buffer));
         // SAFETY: the buffer stays in `outstanding`, or is leaked, until the kernel has
-        // released it; moving the `Vec` moves no byte.
+        // released it; moving it moves no byte.
         match unsafe { self.result(&request.build().user_data(number), number) } {
-            Ok(sent) if sent == bytes.1 => Ok(()),
-            Ok(sent) => Err(short(sent, bytes.1)),
-            Err(error) if is_refusal(&error) => self.refused(socket, number),
+            Ok(sent) if sent == length => Ok(()),
+            Ok(sent) => Err(short(sent, length)),
+            Err(error) if is_refusal(&error) => self.refused(to, number),
             Err(error) => Err(error),
         }
     }
@@ -146,13 +193,13 @@ impl Ring {
 
     // ANCHOR: send_file
     /// Sends the first `length` bytes of `file` through a pipe, by `splice` requests, one at a
-    /// time.
+    /// time. The ring keeps the pipe for the next file.
     ///
     /// # Errors
     ///
     /// The errors of `splice(2)` and `io_uring_enter(2)`; `UnexpectedEof` if the file is shorter.
     pub fn send_file(&mut self, socket: impl AsFd, file: impl AsFd, length: u64) -> io::Result<()> {
-        let (output, input) = io::pipe()?;
+        let (output, input) = self.pipe.take().map_or_else(io::pipe, Ok)?;
         let mut at = 0;
         while at < length {
             let mut held = self.splice(file.as_fd(), at as i64, input.as_fd(), length - at)?;
@@ -167,6 +214,7 @@ impl Ring {
                 held -= self.splice(output.as_fd(), -1, socket.as_fd(), held)?;
             }
         }
+        self.pipe = Some((output, input)); // empty: after an error, it is closed instead
         Ok(())
     }
     // ANCHOR_END: send_file
@@ -199,7 +247,7 @@ impl Ring {
     }
 
     /// Returns a buffer that the kernel has released, if there is one. Never waits.
-    pub fn take_back(&mut self) -> Option<Returned> {
+    pub fn take_back(&mut self) -> Option<Returned<Buffer>> {
         self.read_results(None);
         self.back.pop().map(|(_, returned)| returned)
     }
@@ -209,7 +257,7 @@ impl Ring {
     /// # Errors
     ///
     /// The errors of `io_uring_enter(2)`.
-    pub fn wait(&mut self) -> io::Result<Option<Returned>> {
+    pub fn wait(&mut self) -> io::Result<Option<Returned<Buffer>>> {
         loop {
             if let Some(returned) = self.take_back() {
                 return Ok(Some(returned));

@@ -1,14 +1,17 @@
 //! The ways of sending a buffer that the chapter compares. Example, bench and tests run these.
 
 use super::outstanding::Returned;
+use super::registered::Buffer;
 use super::ring::Ring;
 use super::sender::ZeroCopySender;
 use crate::harness::unknown;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// The number of buffers that take turns where the kernel keeps each for a while.
+/// The number of buffers that take turns. A send without a copy needs several, because the kernel
+/// keeps each for a while; `send` gets by with one.
 pub const BUFFERS: usize = 16;
 
 /// One way of sending buffers of one size over a blocking socket.
@@ -16,7 +19,7 @@ pub struct Variant {
     socket: TcpStream,
     engine: Engine,
     /// The buffers that the kernel does not hold.
-    free: Vec<Vec<u8>>,
+    free: VecDeque<Buffer>,
     counts: Counts,
 }
 
@@ -42,8 +45,17 @@ pub struct Counts {
 }
 
 impl Variant {
-    /// The names of the variants, in the order in which the chapter meets them.
-    pub const NAMES: [&str; 4] = ["send", "msg_zerocopy", "io_uring_send", "io_uring_send_zc"];
+    /// The names of the variants, in the order in which the chapter meets them. `send` sends one
+    /// buffer again and again, which stays in the core's caches; the others send [`BUFFERS`] in
+    /// turn.
+    pub const NAMES: [&str; 6] = [
+        "send",
+        "send_in_turn",
+        "msg_zerocopy",
+        "io_uring_send_in_turn",
+        "io_uring_send_zc",
+        "io_uring_send_zc_fixed",
+    ];
 
     /// Prepares the variant `name` for `socket`, on which nothing else may send meanwhile. Each
     /// buffer is a copy of `bytes`.
@@ -52,16 +64,22 @@ impl Variant {
     ///
     /// A sentence that says why it is not possible here; `InvalidInput` for an unknown name.
     pub fn new(name: &str, socket: &TcpStream, bytes: &[u8]) -> io::Result<Self> {
-        let engine = match name {
-            "send" => Engine::Send,
-            "msg_zerocopy" => Engine::MsgZeroCopy(ZeroCopySender::new(socket.try_clone()?)?),
-            "io_uring_send" => Engine::RingSend(Ring::new()?),
-            "io_uring_send_zc" => Engine::RingSendZc(Ring::new()?),
+        let own = |count| vec![bytes.to_vec(); count].into_iter().map(Buffer::Own).collect();
+        let (engine, free) = match name {
+            "send" => (Engine::Send, own(1)),
+            "send_in_turn" => (Engine::Send, own(BUFFERS)),
+            "msg_zerocopy" => {
+                (Engine::MsgZeroCopy(ZeroCopySender::new(socket.try_clone()?)?), own(BUFFERS))
+            }
+            "io_uring_send_in_turn" => (Engine::RingSend(Ring::new()?), own(BUFFERS)),
+            "io_uring_send_zc" => (Engine::RingSendZc(Ring::new()?), own(BUFFERS)),
+            "io_uring_send_zc_fixed" => {
+                let mut ring = Ring::new()?;
+                let registered = ring.register(vec![bytes.into(); BUFFERS])?;
+                (Engine::RingSendZc(ring), registered.into_iter().map(Buffer::from).collect())
+            }
             _ => return Err(unknown(name, &Self::NAMES)),
         };
-        let buffers =
-            if matches!(engine, Engine::Send | Engine::RingSend(_)) { 1 } else { BUFFERS };
-        let free = vec![bytes.to_vec(); buffers];
         Ok(Self { socket: socket.try_clone()?, engine, free, counts: Counts::default() })
     }
 
@@ -72,19 +90,25 @@ impl Variant {
     /// The errors of `send(2)` and of the variant's own calls.
     // ANCHOR: send
     pub fn send(&mut self) -> io::Result<()> {
-        let buffer = match self.free.pop() {
-            Some(buffer) => buffer,
-            None => {
-                self.take_back()?.ok_or_else(|| io::Error::other("all buffers are lost"))?.buffer
-            }
-        };
-        match &mut self.engine {
-            Engine::Send => self.socket.write_all(&buffer)?,
-            Engine::RingSend(ring) => ring.send(&self.socket, &buffer)?,
-            Engine::MsgZeroCopy(sender) => return sender.send(buffer, soon()),
-            Engine::RingSendZc(ring) => return ring.send_zc(&self.socket, buffer),
+        if self.free.is_empty() {
+            self.take_back()?;
         }
-        self.free.push(buffer); // copied: it is ours again
+        let lost = || io::Error::other("all buffers are lost");
+        let buffer = self.free.pop_front().ok_or_else(lost)?;
+        match (&mut self.engine, buffer) {
+            (Engine::MsgZeroCopy(sender), Buffer::Own(buffer)) => {
+                return sender.send(buffer, soon());
+            }
+            (Engine::RingSendZc(ring), buffer) => return ring.send_zc(&self.socket, buffer),
+            (Engine::RingSend(ring), buffer) => {
+                ring.send(&self.socket, &buffer)?;
+                self.free.push_back(buffer); // copied: it is ours again
+            }
+            (_, buffer) => {
+                self.socket.write_all(&buffer)?;
+                self.free.push_back(buffer);
+            }
+        }
         Ok(())
     }
     // ANCHOR_END: send
@@ -95,9 +119,7 @@ impl Variant {
     ///
     /// The errors of the calls that read completions.
     pub fn finish(&mut self) -> io::Result<()> {
-        while let Some(returned) = self.take_back()? {
-            self.free.push(returned.buffer);
-        }
+        while self.take_back()? {}
         Ok(())
     }
 
@@ -111,18 +133,20 @@ impl Variant {
         Counts { refusals, ..self.counts }
     }
 
-    fn take_back(&mut self) -> io::Result<Option<Returned>> {
+    /// Waits for the next buffer that the kernel releases, and counts its outcome. Returns `false`
+    /// if the kernel holds none.
+    fn take_back(&mut self) -> io::Result<bool> {
         let returned = match &mut self.engine {
             Engine::Send | Engine::RingSend(_) => None,
-            Engine::MsgZeroCopy(sender) => sender.wait(soon())?,
+            Engine::MsgZeroCopy(sender) => sender.wait(soon())?.map(Returned::into),
             Engine::RingSendZc(ring) => ring.wait()?,
         };
-        if let Some(returned) = &returned {
-            self.counts.returned += 1;
-            self.counts.copied += u64::from(returned.copied);
-            self.counts.fell_back += u64::from(returned.fell_back > 0);
-        }
-        Ok(returned)
+        let Some(returned) = returned else { return Ok(false) };
+        self.counts.returned += 1;
+        self.counts.copied += u64::from(returned.copied);
+        self.counts.fell_back += u64::from(returned.fell_back > 0);
+        self.free.push_back(returned.buffer);
+        Ok(true)
     }
 }
 
