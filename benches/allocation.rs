@@ -6,7 +6,7 @@
 //! its own: with glibc the first such block moves the size from which blocks get a mapping of their
 //! own, for the rest of the process.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::not_possible;
 use std::io;
 

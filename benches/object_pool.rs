@@ -11,7 +11,7 @@
 //! between them by itself. Both have 64 B, where the source is most of the work, and 64 KiB, where
 //! the writing is.
 
-use perf_proved::measuring::limits::two_cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::{Plan, with};
 use std::io;
 
@@ -183,10 +183,10 @@ mod bench {
     use super::sources::{Allocator, Boxes, Bytes, ENOUGH, Locked};
     use crossbeam_queue::ArrayQueue;
     use mimalloc::MiMalloc;
-    use perf_proved::measuring::limits::two_cores;
     use perf_proved::memory::object_pool::Pool;
     use perf_proved::memory::object_pool::buffers::{Buffer, BufferPool};
     use perf_proved::sys::cores;
+    use perf_proved::sys::cores::two_cores;
     use perf_proved_benches::{Group, Plan, size};
     use std::alloc::{GlobalAlloc, Layout, System};
     use std::hint::{black_box, spin_loop};

@@ -3,7 +3,6 @@
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::child::{End, end_of};
-use perf_proved::measuring::limits::two_cores;
 use perf_proved::memory::allocation::arena::{Arena, FIRST, Full};
 use perf_proved::memory::allocation::budget::Budget;
 use perf_proved::memory::allocation::capped::Capped;
@@ -19,6 +18,7 @@ use perf_proved::memory::allocation::{growth, naive, process};
 use perf_proved::proof::allocations::{Counting, count};
 use perf_proved::proof::resident;
 use perf_proved::proof::usage::Usage;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_tests::{alone, refusals};
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -9,12 +9,11 @@ use perf_proved::harness::rounds::Rounds;
 use perf_proved::measuring::limits::bandwidth::Block;
 use perf_proved::measuring::limits::file::{Cached, filesystem, write_fsync};
 use perf_proved::measuring::limits::load::{Chain, Line};
-use perf_proved::measuring::limits::{
-    addition, kernel, lines, loopback, naive, threads, two_cores,
-};
+use perf_proved::measuring::limits::{addition, kernel, lines, loopback, naive, threads};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
 use perf_proved::sys::cores;
+use perf_proved::sys::cores::two_cores;
 use perf_proved::sys::region::{HUGE_PAGE, Pages, Region, page_size};
 use serde_json::{Map, Value as Json};
 use std::process::{Command, ExitCode, Output};

@@ -7,10 +7,10 @@ use perf_proved::concurrency::ring_buffer::experiment::{
 use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
 use perf_proved::concurrency::ring_buffer::variants::Variant;
 use perf_proved::concurrency::ring_buffer::{CapacityError, blocking, blocking_mpmc, mpmc, spsc};
-use perf_proved::measuring::limits::two_cores;
 use perf_proved::proof::allocations::{Counting, count};
 #[cfg(unix)]
 use perf_proved::proof::cpu;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_tests::refusals;
 use proptest::prelude::*;
 use std::collections::VecDeque;

@@ -12,10 +12,10 @@ use perf_proved::concurrency::sharing::reference_count::ReferenceCount;
 use perf_proved::concurrency::sharing::spin::SpinLock;
 use perf_proved::concurrency::sharing::store_buffering::Dekker;
 use perf_proved::concurrency::sharing::variants::Variant;
-use perf_proved::measuring::limits::two_cores;
 #[cfg(unix)]
 use perf_proved::proof::cpu;
 use perf_proved::sys::cores::together;
+use perf_proved::sys::cores::two_cores;
 use perf_proved_tests::alone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};

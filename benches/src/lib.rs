@@ -35,56 +35,9 @@ pub use group::{Group, Name};
 pub use output::not_possible;
 pub use plan::Plan;
 
-use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BenchmarkId, Criterion, Throughput};
-use perf_proved::proof::cpu;
+use criterion::Throughput;
 use std::fmt::Display;
 use std::io;
-use std::time::Duration;
-
-/// Implements criterion's `Measurement` for a clock that `$read` reads, in the units of wall time.
-macro_rules! measure_by {
-    ($clock:ty, $read:path) => {
-        impl Measurement for $clock {
-            type Intermediate = Duration;
-            type Value = Duration;
-
-            fn start(&self) -> Duration {
-                $read().expect("this clock was checked before the first benchmark")
-            }
-
-            fn end(&self, start: Duration) -> Duration {
-                self.start() - start
-            }
-
-            fn add(&self, a: &Duration, b: &Duration) -> Duration {
-                *a + *b
-            }
-
-            fn zero(&self) -> Duration {
-                Duration::ZERO
-            }
-
-            fn to_f64(&self, time: &Duration) -> f64 {
-                WallTime.to_f64(time)
-            }
-
-            fn formatter(&self) -> &dyn ValueFormatter {
-                WallTime.formatter()
-            }
-        }
-    };
-}
-
-/// Measures the CPU time of the benchmarking thread, in user space and in the kernel, instead of
-/// wall time. Threads that help it do not count.
-pub struct ThreadTime;
-measure_by!(ThreadTime, cpu::thread);
-
-/// Measures the CPU time of the whole process, including the kernel's workers and the other end of
-/// a connection.
-pub struct ProcessTime;
-measure_by!(ProcessTime, cpu::process);
 
 /// Runs `bench` with the resource that it needs, usually two cores. If the resource is not
 /// available, reports the reason for each of `ids`.
@@ -122,26 +75,4 @@ pub fn size(bytes: usize) -> String {
 /// Converts `bytes` to criterion's throughput.
 pub fn bytes(bytes: usize) -> Throughput {
     Throughput::Bytes(bytes as u64)
-}
-
-/// Benchmarks every variant at every size: all variants at one size before the next size, so that
-/// drift affects them alike. `batch` takes the index of a variant, the index of a size and a number
-/// of repetitions, and returns their time.
-pub fn sweep<M: Measurement<Value = Duration>>(
-    criterion: &mut Criterion<M>,
-    group: &str,
-    variants: &[&str],
-    sizes: &[usize],
-    mut batch: impl FnMut(usize, usize, u64) -> Duration,
-) {
-    let mut group = criterion.benchmark_group(group);
-    for (at, &length) in sizes.iter().enumerate() {
-        group.throughput(bytes(length));
-        for (variant, name) in variants.iter().enumerate() {
-            group.bench_function(BenchmarkId::new(*name, size(length)), |bencher| {
-                bencher.iter_custom(|times| batch(variant, at, times));
-            });
-        }
-    }
-    group.finish();
 }

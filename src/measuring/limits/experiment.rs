@@ -3,11 +3,12 @@
 use super::bandwidth::Block;
 use super::file::{Cached, filesystem, write_fsync};
 use super::load::Chain;
-use super::{addition, kernel, lines, loopback, naive, threads, two_cores};
+use super::{addition, kernel, lines, loopback, naive, threads};
 use crate::harness::report::{Report, Value};
 use crate::harness::rounds::{Rounds, Times};
 use crate::proof::{syscalls, usage};
 use crate::sys::cores;
+use crate::sys::cores::two_cores;
 use crate::sys::region::{HUGE_PAGE, Pages, Region, page_size};
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -29,5 +29,3 @@ pub mod load;
 pub mod loopback;
 pub mod naive;
 pub mod threads;
-
-pub use crate::sys::cores::two_cores;

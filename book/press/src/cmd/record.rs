@@ -31,11 +31,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-/// Criterion's arguments: many short rounds, because the machine varies more from minute to minute
-/// than within one.
-const SETTINGS: [&str; 7] =
-    ["--noplot", "--warm-up-time", "0.1", "--measurement-time", "0.4", "--sample-size", "10"];
-
 /// The ending of a recording that waits beside the one that it is to replace.
 const PART: &str = ".part";
 
@@ -497,8 +492,7 @@ fn one_round(
         .env("CRITERION_HOME", home)
         // The benches' library orders the variants by it.
         .env("PERF_PROVED_ROUND", round.to_string())
-        .arg("--bench")
-        .args(SETTINGS);
+        .arg("--bench");
     let outcome = process::run(&mut command, limit)?;
     if !outcome.success() {
         return Err(outcome.failure(&format!("the bench `{bench}`"), limit));
