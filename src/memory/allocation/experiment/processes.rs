@@ -6,6 +6,7 @@ use super::super::{naive, process};
 use crate::harness::child::{self, End};
 use crate::proof::{resident, usage};
 use std::hint::black_box;
+use std::sync::mpsc;
 use std::{io, thread};
 
 const MIB: usize = 1 << 20;
@@ -131,12 +132,25 @@ fn address_space_reserve() -> Found {
     reserve(300 * MIB)
 }
 
-/// Starts threads that only wait, each with 8 MiB of address space for its stack, as in C. With
-/// `arenas`, they share that number of arenas.
+/// Starts threads that allocate a word and then wait, each with 8 MiB of address space for its
+/// stack, as in C. With `arenas`, they share that number of arenas.
 fn address_space_spawn(arenas: Option<i32>) -> Found {
     arenas.map_or(Ok(()), process::limit_arenas)?;
     process::limit_address_space(256 << 20)?;
-    let start = |_| thread::Builder::new().stack_size(8 * MIB).spawn(thread::park).ok();
+    let (begun, begins) = mpsc::channel();
+    let start = |_| {
+        let begun = begun.clone();
+        let work = move || {
+            // The first allocation of a thread is when glibc gives it an arena.
+            drop(black_box(Box::new(0_u64)));
+            let _ = begun.send(()); // fails only if the main thread has ended
+            thread::park();
+        };
+        let thread = thread::Builder::new().stack_size(8 * MIB).spawn(work).ok()?;
+        // Otherwise, the stacks could take up all address space before the arenas do.
+        begins.recv().ok()?;
+        Some(thread)
+    };
     let threads: Vec<_> = (0..256).map_while(start).collect();
     let resident = resident::now()?;
     threads.iter().for_each(|thread| thread.thread().unpark());
