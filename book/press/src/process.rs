@@ -1,7 +1,10 @@
 //! Runs other programs: cargo, examples, benches.
 
 use crate::model::Error;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -108,6 +111,36 @@ pub(crate) fn cargo(project: &crate::project::Project) -> Command {
         }
     }
     command
+}
+
+/// Builds programs with cargo, whose progress goes to the terminal, and returns the path of each by
+/// its name. `kind` is cargo's word for such a target, and `what` names all of them in messages.
+pub(crate) fn programs(
+    project: &crate::project::Project,
+    kind: &str,
+    what: &str,
+    arguments: &[&str],
+) -> Result<BTreeMap<String, PathBuf>, Error> {
+    eprintln!("building the {what}");
+    let mut command = cargo(project);
+    command
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
+    if !out.status.success() {
+        return Err(Error::Failed(format!("the {what} do not build ({})", out.status)));
+    }
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    let messages = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let programs = messages.filter_map(|message| {
+        let target = &message["target"];
+        let is_one = target["kind"][0] == kind;
+        let program = is_one.then(|| message["executable"].as_str().map(PathBuf::from))??;
+        Some((target["name"].as_str()?.to_string(), program))
+    });
+    Ok(programs.collect())
 }
 
 #[cfg(all(test, unix))]

@@ -6,7 +6,6 @@ use crate::model::Error;
 use crate::pack::{self, MANIFEST, Pack};
 use crate::process;
 use crate::project::Project;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -47,8 +46,8 @@ pub fn run(project: &Project) -> Result<PathBuf, Error> {
         return Err(Error::Failed("this is an unpacked archive: pack it again".to_string()));
     }
     let benches = record::build(project, &project.benches())?;
-    eprintln!("building the examples");
-    let examples = examples(project)?;
+    let arguments = ["build", "--release", "--examples"];
+    let examples = process::programs(project, "example", "examples", &arguments)?;
     let press = env::current_exe()
         .map_err(|e| Error::Failed(format!("cannot tell this program's path: {e}")))?;
 
@@ -87,30 +86,6 @@ pub fn run(project: &Project) -> Result<PathBuf, Error> {
         return Err(Error::Failed(format!("{} is larger than 60 MiB", archive.display())));
     }
     Ok(archive)
-}
-
-/// Builds the examples, and returns the name and the program of each.
-fn examples(project: &Project) -> Result<Vec<(String, PathBuf)>, Error> {
-    let mut command = process::cargo(project);
-    command
-        .args(["build", "--release", "--examples"])
-        .arg("--message-format=json-render-diagnostics")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
-    if !out.status.success() {
-        return Err(Error::Failed(format!("the examples do not build ({})", out.status)));
-    }
-    let programs = String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|artifact| artifact["target"]["kind"][0] == "example")
-        .filter_map(|artifact| {
-            let name = artifact["target"]["name"].as_str()?;
-            Some((name.to_string(), PathBuf::from(artifact["executable"].as_str()?)))
-        })
-        .collect();
-    Ok(programs)
 }
 
 /// Copies a program without its symbols, if the machine has `strip`.

@@ -23,11 +23,10 @@ use crate::prove::examples::{self, BUILD};
 use crate::prove::proofs;
 use crate::{date, process};
 use indexmap::IndexMap;
-use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -184,33 +183,14 @@ pub(super) fn build(
         let program = |bench: &String| (bench.clone(), pack::bench(project.root(), bench));
         return Ok(benches.iter().map(program).collect());
     }
-    eprintln!("building the benches");
-    let mut command = process::cargo(project);
-    command
-        .args(["bench", "--no-run", "--package", "perf-proved-benches"])
-        .arg("--message-format=json-render-diagnostics")
-        .args(benches.iter().flat_map(|bench| ["--bench", bench]))
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;
-    if !out.status.success() {
-        return Err(Error::Failed(format!("the benches do not build ({})", out.status)));
-    }
-    let stdout = String::from_utf8_lossy(&out.stdout);
-    let artifacts: Vec<Value> =
-        stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let mut arguments = vec!["bench", "--no-run", "--package", "perf-proved-benches"];
+    arguments.extend(benches.iter().flat_map(|bench| ["--bench", bench]));
+    let mut programs = process::programs(project, "bench", "benches", &arguments)?;
     benches
         .iter()
-        .map(|bench| {
-            let program = artifacts.iter().find_map(|artifact| {
-                let target = &artifact["target"];
-                let is_it = target["name"] == bench.as_str() && target["kind"][0] == "bench";
-                is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
-            });
-            let program = program.ok_or_else(|| {
-                Error::Failed(format!("cargo built no program for the bench `{bench}`"))
-            })?;
-            Ok((bench.clone(), program))
+        .map(|bench| match programs.remove(bench) {
+            Some(program) => Ok((bench.clone(), program)),
+            None => Err(Error::Failed(format!("cargo built no program for the bench `{bench}`"))),
         })
         .collect()
 }
