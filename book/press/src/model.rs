@@ -399,6 +399,13 @@ impl Inline {
     }
 }
 
+impl Estimate {
+    /// Returns the largest factor by which the interval reaches away from 1, up or down.
+    pub fn reach(&self) -> f64 {
+        self.high.max(1.0 / self.low)
+    }
+}
+
 impl Proof {
     /// Returns the examples whose counts it rests on.
     pub fn examples(&self) -> impl Iterator<Item = &str> {

@@ -37,25 +37,21 @@ impl Machine {
     /// Returns the noise of the group `NAME_aa`.
     fn noise_apart(&self, name: &str) -> Known<Estimate> {
         let group = format!("{name}_aa");
-        let mut widest = Known::NotMeasured;
-        for (id, benchmark) in self.group(&group) {
-            if benchmark.function.as_deref() != Some("first") {
-                continue;
-            }
-            let second = match &benchmark.parameter {
+        let members = self.group(&group).into_iter();
+        let firsts = members.filter(|(_, one)| one.function.as_deref() == Some("first"));
+        let ratios = firsts.filter_map(|(id, first)| {
+            let second = match &first.parameter {
                 Some(parameter) => format!("{group}/second/{parameter}"),
                 None => format!("{group}/second"),
             };
-            if let Known::Measured(ratio) = self.ratio(id, &second) {
-                match &widest {
-                    Known::Measured(old) if reach(old) >= reach(&ratio) => {}
-                    _ => widest = Known::Measured(ratio),
-                }
-            }
-        }
-        match (&widest, self.recording(&group).and_then(|recording| recording.why_not(&group))) {
-            (Known::NotMeasured, Some(reason)) => Known::NotPossible(reason.to_string()),
-            _ => widest,
+            self.ratio(id, &second).measured()
+        });
+        let reason = || self.recording(&group)?.why_not(&group);
+        // Of equals, `max_by` takes the last: here the one with the smallest parameter.
+        match (ratios.rev().max_by(wider), reason()) {
+            (Some(widest), _) => Known::Measured(widest),
+            (None, Some(reason)) => Known::NotPossible(reason.to_string()),
+            (None, None) => Known::NotMeasured,
         }
     }
 
@@ -114,10 +110,5 @@ impl Machine {
 
 /// Compares how far two intervals reach from 1.
 fn wider(a: &Estimate, b: &Estimate) -> Ordering {
-    reach(a).total_cmp(&reach(b))
-}
-
-/// Returns how far an interval reaches from 1, either way.
-fn reach(ratio: &Estimate) -> f64 {
-    ratio.low.ln().abs().max(ratio.high.ln().abs())
+    a.reach().total_cmp(&b.reach())
 }

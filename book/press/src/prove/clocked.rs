@@ -28,7 +28,7 @@ pub fn judge(clocked: &Clocked, machine: &Machine, regime: Option<Regime>) -> Ju
             shown.value, shown.interval
         ));
     }
-    let widened = match quotient(null.high.max(1.0 / null.low)) {
+    let widened = match quotient(null.reach()) {
         Known::Measured(Quotient::Of(widened)) => verdict(clocked.bound, widened),
         _ => Verdict::Undecided,
     };

@@ -46,7 +46,7 @@ fn values(claim: &Claim, machine: &Machine) -> impl Iterator<Item = Estimate> {
 
 /// Returns what is wrong with the room between the bound and the weakest machine's interval.
 fn room(claim: &Claim, clocked: &Clocked, measured: &[(&str, Estimate)]) -> Option<String> {
-    // What the weakest machine shows, and how often the bound fits in.
+    // The end of the weakest machine's interval, and the number of times that the bound fits in it.
     let weakest = |of: fn(&Estimate) -> f64| {
         let ends = measured.iter().map(|(name, estimate)| (*name, of(estimate)));
         ends.min_by(|a, b| a.1.total_cmp(&b.1))
@@ -61,7 +61,7 @@ fn room(claim: &Claim, clocked: &Clocked, measured: &[(&str, Estimate)]) -> Opti
             (by, (name, -end), if end < 0.0 { by / -end } else { f64::INFINITY })
         }
         RatioBound::Within(by) => {
-            let (name, end) = weakest(|estimate| -reach(estimate))?;
+            let (name, end) = weakest(|estimate| -estimate.reach())?;
             (by, (name, -end), by / -end)
         }
     };
@@ -107,11 +107,6 @@ fn no_difference(
     Some(format!("says that there is no difference, where {name} shows one of {shown}"))
 }
 
-/// Returns how far an interval reaches from 1, as a factor.
-fn reach(estimate: &Estimate) -> f64 {
-    estimate.high.max(1.0 / estimate.low)
-}
-
 /// Rounds a bound to two digits.
 fn rounded(value: f64, round: fn(f64) -> f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
@@ -124,38 +119,15 @@ fn rounded(value: f64, round: fn(f64) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clocked::tests::clocks;
     use super::*;
-    use crate::machine::{Benchmark, Environment, Recording, Round};
     use crate::model::{Place, Times};
-    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     /// A machine on which the old way takes `ratio` times as long as the new one.
     fn machine(name: &str, ratio: f64) -> Machine {
-        let benchmark = |function: &str, time: f64| {
-            let round = Round { median: time, low: time, high: time, witness: None };
-            let benchmark = Benchmark {
-                group: "g".into(),
-                function: Some(function.into()),
-                parameter: None,
-                throughput_bytes: None,
-                throughput_elements: None,
-                rounds: vec![round; 9],
-            };
-            (format!("g/{function}"), benchmark)
-        };
-        let mut machine = Machine::new(name);
-        let recording = Recording {
-            date: "2026-01-01T00:00:00Z".into(),
-            commit: None,
-            modified: None,
-            rounds: 9,
-            planned: None,
-            environment: Environment { cores: Some(2), ..Environment::default() },
-            benchmarks: [benchmark("new", 64.0), benchmark("old", 64.0 * ratio)].into(),
-            not_possible: BTreeMap::new(),
-        };
-        machine.recordings.insert("g".into(), recording);
+        let mut machine = Machine { name: name.into(), ..clocks(&[64.0; 9], &[64.0 * ratio; 9]) };
+        machine.recordings.values_mut().for_each(|recording| recording.environment.cores = Some(2));
         machine
     }
 
