@@ -206,7 +206,7 @@ fn a_missing_bench_test_example_or_chapter_is_noticed() {
     assert!(
         without("benches/sendfile.rs").contains("examples/sendfile.rs has no benches/sendfile.rs")
     );
-    assert!(without("tests/splice.rs").contains("examples/splice.rs has no tests/splice.rs"));
+    assert!(without("tests/sendfile.rs").contains("examples/sendfile.rs has no tests/sendfile.rs"));
     assert!(
         without("examples/sendfile.rs")
             .contains("zero-copy/sendfile.md has no examples/sendfile.rs")

@@ -8,13 +8,12 @@ use std::fs;
 use std::path::Path;
 
 /// The crates: the folder of the root file, and that file.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 5] = [
     ("src", "lib.rs"),
     ("book/press/src", "lib.rs"),
     ("benches/src", "lib.rs"),
     ("tests", "lib.rs"),
     ("tests/loom", "main.rs"),
-    ("tests/sendfile", "main.rs"),
 ];
 
 /// The layers of the library below the techniques, from the bottom.
@@ -52,13 +51,7 @@ fn imports(root: &Path, folder: &str, main: &str) -> Imports {
         let inside = &file[folder.len() + 1..];
         // Other files beside the root are programs of their own.
         let is_program = (folder == "tests" && !inside.contains('/')) || inside == "main.rs";
-        let is_other = CRATES.iter().any(|(other, _)| {
-            other.strip_prefix(folder).is_some_and(|other| {
-                other
-                    .strip_prefix('/')
-                    .is_some_and(|other| inside.starts_with(&format!("{other}/")))
-            })
-        });
+        let is_other = folder == "tests" && inside.starts_with("loom/");
         if inside == main {
             files.insert(vec![], file);
         } else if !is_program && !is_other {

@@ -94,11 +94,10 @@ pub fn problems(root: &Path) -> Vec<String> {
     }
 
     for name in &techniques {
-        if !root.join(format!("benches/{name}.rs")).is_file() {
-            found.push(format!("examples/{name}.rs has no benches/{name}.rs"));
-        }
-        if test_files(root, name).is_empty() {
-            found.push(format!("examples/{name}.rs has no tests/{name}.rs"));
+        for needed in [format!("benches/{name}.rs"), format!("tests/{name}.rs")] {
+            if !root.join(&needed).is_file() {
+                found.push(format!("examples/{name}.rs has no {needed}"));
+            }
         }
         let file = format!("{}.md", name.replace('_', "-"));
         let Some(page) =
@@ -219,20 +218,11 @@ pub fn wide_pieces(root: &Path) -> Vec<String> {
     found
 }
 
-/// Returns the source of the test target `name`: `tests/NAME.rs`, or all of a folder
-/// `tests/NAME/` with a `main.rs`.
+/// Returns the source of the test target `name`: `tests/NAME.rs`, and its parts in `tests/NAME/`.
 pub fn test_source(root: &Path, name: &str) -> String {
-    let files = test_files(root, name).into_iter();
+    let parts = source::files(root, &format!("tests/{name}"));
+    let files = [format!("tests/{name}.rs")].into_iter().chain(parts);
     files.map(|file| fs::read_to_string(root.join(file)).unwrap_or_default()).collect()
-}
-
-fn test_files(root: &Path, name: &str) -> Vec<String> {
-    let (file, folder) = (format!("tests/{name}.rs"), format!("tests/{name}"));
-    match root.join(&folder).join("main.rs").is_file() {
-        true => source::files(root, &folder),
-        false if root.join(&file).is_file() => vec![file],
-        false => vec![],
-    }
 }
 
 /// Lists the pages of the book, as paths below book/src.
