@@ -15,7 +15,7 @@ use perf_proved::sys::region::Pages;
 use perf_proved_benches::{Group, Plan, bytes, size};
 use std::env;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// From within the L1 cache to far beyond the last-level cache.
@@ -51,7 +51,7 @@ fn load(group: &mut Group<'_>) {
                 Ok(move |n| chain.dependent(n))
             });
     }
-    // Where the noise is largest, because other tenants of the machine use the memory too.
+    // The noisiest size: other tenants of the machine use the same memory.
     group.again_at("dependent", size(256 << 20));
 }
 
@@ -82,7 +82,6 @@ fn memory(group: &mut Group<'_>) {
 /// Some of these benchmarks run on one core, some on two: all have a witness, so that a figure
 /// shows them side by side.
 fn kernel_and_threads(group: &mut Group<'_>) {
-    let folder = || Path::new(env!("CARGO_TARGET_TMPDIR"));
     let one_core = || allowed().map(|cores| [cores[0]; 2]);
     group.flat();
     witnessed(group);
@@ -96,7 +95,7 @@ fn kernel_and_threads(group: &mut Group<'_>) {
     probe(group, "context_switch_across", |n| threads::hand_over(two_cores()?, n));
     probe(group, "wake_parked", |n| threads::wake_parked(two_cores()?, n));
     probe(group, "spawn_join", threads::spawn_join);
-    probe(group, "fsync", move |n| write_fsync(folder(), n));
+    probe(group, "fsync", |n| write_fsync(&beside_the_program()?, n));
     group.again("wake_parked");
 }
 
@@ -124,12 +123,19 @@ fn sockets(group: &mut Group<'_>) {
 fn page_cache(group: &mut Group<'_>) {
     for piece in [4 << 10, 64 << 10, 1 << 20] {
         group.throughput(bytes(piece)).made(("pread", size(piece)), move || {
-            let file = Cached::new(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
+            let file = Cached::new(&beside_the_program()?)?;
             file.read(4 << 10, 1)?;
             Ok(move |n| file.read(piece, n))
         });
     }
     group.again("pread");
+}
+
+/// Returns the folder of this program: cargo's target folder, or that of an unpacked archive.
+fn beside_the_program() -> io::Result<PathBuf> {
+    let mut program = env::current_exe()?;
+    program.pop();
+    Ok(program)
 }
 
 /// Measures a witness, if there are two cores.
