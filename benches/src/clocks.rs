@@ -44,7 +44,7 @@ impl Clock {
 }
 
 /// The time of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     /// By the wall clock.
     pub wall: Duration,
@@ -53,6 +53,15 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Adds the time of another part of the same batch, which has the same clocks.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let cpu = match (self.cpu, other.cpu) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+        Self { wall: self.wall + other.wall, cpu }
+    }
+
     pub(crate) fn scaled(self, factor: f64) -> Self {
         Self { wall: self.wall.mul_f64(factor), cpu: self.cpu.map(|cpu| cpu.mul_f64(factor)) }
     }

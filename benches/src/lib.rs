@@ -28,6 +28,7 @@ mod group;
 mod order;
 mod output;
 mod plan;
+mod steady;
 mod witness;
 
 pub use clocks::{Clock, Taken, Times};

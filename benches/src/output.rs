@@ -5,7 +5,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `not_possible.json` | the reason why an id, and all below it, cannot run here |
-//! | `witness.json` | the trip of a line between the two cores, before and after |
+//! | `witness.json` | the trip of a line between the two cores, before and after, and the share of the time on a slowed core |
 //! | `second_clock.json` | the times of another clock over the same batches |
 //! | `order.json` | the ids of a group in the order of the code |
 //! | `settings.json` | the settings of the last run |

@@ -3,6 +3,7 @@
 use crate::arguments::{Arguments, Mode, SAMPLES};
 use crate::clocks::{self, Taken};
 use crate::group::{Entry, Group, Routine};
+use crate::steady::{self, Patience, Pieces, Steady};
 use crate::{order, output, witness};
 use criterion::{Bencher, BenchmarkId, Criterion, SamplingMode, Throughput};
 use std::process::Command;
@@ -18,13 +19,18 @@ const ONLY: &str = "PERF_PROVED_ONLY";
 /// The default duration of the warm-up, in seconds.
 const WARM_UP: &str = "0.1";
 
+/// The resamples for criterion's intervals: ten samples do not need its 100,000, which take longer
+/// than the samples.
+const RESAMPLES: usize = 2000;
+
 /// The default duration of the measurement, in seconds.
-const MEASUREMENT: &str = "0.4";
+const MEASUREMENT: &str = "0.25";
 
 /// The benchmarks of a bench, registered group by group and then run.
 ///
-/// By default each benchmark takes half a second, in ten samples: a machine varies more from minute
-/// to minute than within one, and several short rounds tell more than a long one. Criterion's
+/// By default each benchmark takes a third of a second, in ten samples: a machine varies more from
+/// minute to minute than within one, and several short rounds tell more than a long one. Samples
+/// are taken while the cores run at full speed, as far as that can be had within a second. Criterion's
 /// flags, its filter, `--test` and `--list` work as usual; a filter may also name a group of a
 /// second clock.
 ///
@@ -68,12 +74,14 @@ impl<'a> Plan<'a> {
             .warm_up_time(seconds(WARM_UP))
             .measurement_time(seconds(MEASUREMENT))
             .sample_size(SAMPLES)
+            .nresamples(RESAMPLES)
             .without_plots()
             .configure_from_args()
             // The filter is applied here, since it may also name ids of a second clock.
             .with_filter("");
         let arguments = Arguments::of_process();
-        let mut runner = Runner { criterion, arguments, only: env::var(ONLY).ok() };
+        let steady = (arguments.mode == Mode::Measure).then(Steady::new);
+        let mut runner = Runner { criterion, arguments, only: env::var(ONLY).ok(), steady };
         let mut steps = Vec::new();
         for group in &self.groups {
             let places: Vec<_> = group.entries.iter().map(|entry| entry.place.clone()).collect();
@@ -142,6 +150,8 @@ struct Runner {
     arguments: Arguments,
     /// In the process of an isolated benchmark: its id.
     only: Option<String>,
+    /// If results are written.
+    steady: Option<Steady>,
 }
 
 impl Runner {
@@ -163,7 +173,7 @@ impl Runner {
             return Ok(());
         }
         if group.isolated && self.only.is_none() {
-            return apart(&id);
+            return apart(&id, self.steady.as_ref().map(Steady::fastest));
         }
         let reason = match &entry.routine {
             Routine::Ready(batch) => {
@@ -190,32 +200,44 @@ impl Runner {
             Some(cores) => witness::round_trip(cores).map(Some),
             None => Ok(None),
         };
+        if let Some(steady) = &mut self.steady {
+            steady.watch(group.witness);
+        }
         let before = witness()?;
-        let batches = self.measure(group, entry, batch);
+        let (batches, slowed) = self.measure(group, entry, batch);
         let after = witness()?;
         let second = group.second.as_ref().map(|second| second.group.as_str());
         if let (true, Some(second)) = (writes, second) {
             self.write_second(second, entry, &batches)?;
         }
-        if let (Some(before), Some(after)) = (before, after) {
-            for name in [Some(group.name.as_str()), second].into_iter().flatten() {
-                let id = entry.name.within(name);
-                let json = serde_json::json!({ "id": id, "before": before, "after": after });
-                output::write(&id, "witness.json", &json)?;
-            }
+        if !writes {
+            return Ok(());
+        }
+        for name in [Some(group.name.as_str()), second].into_iter().flatten() {
+            let id = entry.name.within(name);
+            let json = serde_json::json!({
+                "id": id,
+                "before": before,
+                "after": after,
+                "slowed": slowed,
+            });
+            output::write(&id, "witness.json", &json)?;
         }
         Ok(())
     }
 
     /// Has criterion measure a benchmark, and returns the iterations and times of all batches,
-    /// those of the warm-up included.
+    /// those of the warm-up included, and the share of that time during which a core was slowed
+    /// down.
     fn measure(
         &mut self,
         group: &Group<'_>,
         entry: &Entry<'_>,
         batch: &mut dyn FnMut(u64) -> Taken,
-    ) -> Vec<(u64, Taken)> {
+    ) -> (Vec<(u64, Taken)>, Option<f64>) {
         let mut batches = Vec::new();
+        let (mut steady, mut patience) = (self.steady.as_mut(), Patience::new());
+        let mut slowed = Duration::ZERO;
         // A group of its own for each benchmark, because a group cannot forget a throughput.
         let mut criterion = self.criterion.benchmark_group(&group.name);
         if group.flat {
@@ -226,8 +248,18 @@ impl Runner {
         }
         let routine = |bencher: &mut Bencher<'_>| {
             bencher.iter_custom(|times| {
-                let done = times.max(entry.least);
-                let taken = batch(done).scaled(times as f64 / done as f64);
+                let taken = match &mut steady {
+                    Some(steady) => {
+                        let pieces = Pieces { whole: group.flat, least: entry.least };
+                        let run = steady.run(times, &pieces, &mut patience, &mut *batch);
+                        slowed += run.slowed;
+                        run.taken
+                    }
+                    None => {
+                        let done = times.max(entry.least);
+                        batch(done).scaled(times as f64 / done as f64)
+                    }
+                };
                 batches.push((times, taken));
                 if group.clock.is_some() { cpu(taken) } else { taken.wall }
             });
@@ -238,7 +270,9 @@ impl Runner {
             None => criterion.bench_function(function, routine),
         };
         criterion.finish();
-        batches
+        let all: Duration = batches.iter().map(|(_, taken)| taken.wall).sum();
+        let share = self.steady.is_some().then(|| slowed.as_secs_f64() / all.as_secs_f64());
+        (batches, share)
     }
 
     /// Writes the times of the second clock over the batches that were criterion's samples.
@@ -281,10 +315,12 @@ fn throughput_json(throughput: &Throughput) -> serde_json::Value {
 }
 
 /// Runs one benchmark in a process of its own.
-fn apart(id: &str) -> io::Result<()> {
+fn apart(id: &str, fastest: Option<f64>) -> io::Result<()> {
     let program = env::current_exe()?;
-    let status = Command::new(&program).args(env::args_os().skip(1)).env(ONLY, id).status();
-    match status {
+    let mut command = Command::new(&program);
+    command.args(env::args_os().skip(1)).env(ONLY, id);
+    command.envs(fastest.map(|ns| (steady::FASTEST, ns.to_string())));
+    match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(io::Error::other(format!("the process of {id} ended with {status}"))),
         Err(error) => {

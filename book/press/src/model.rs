@@ -299,6 +299,9 @@ pub struct Round {
     /// The round trip of a line between the two cores right before and right after, in ns; `None`
     /// for a benchmark that needs no two cores.
     pub witness: Option<[f64; 2]>,
+    /// The share of the time, from 0 to 1, during which a core ran below its speed: another machine
+    /// used the other thread of it, or the two cores were the two threads of one.
+    pub slowed: f64,
 }
 
 /// The outcome of a claim on one machine.

@@ -111,7 +111,7 @@ fn the_files_of_the_benches_library_are_read_beside_criterions() {
             "full_id":"copy_cpu/slice/4KiB","median":120.0,"low":110.0,"high":130.0,
             "iterations":[1],"wall_ns":[125.0],"cpu_ns":[120.0]}"#,
     );
-    write("x/witness.json", r#"{"id":"copy/slice/4KiB","before":50.0,"after":60.0}"#);
+    write("x/witness.json", r#"{"id":"copy/slice/4KiB","before":50.0,"after":60.0,"slowed":0.25}"#);
     write(
         "copy/order.json",
         r#"{"ids":["copy/slice/64KiB","copy/iterator/4KiB","copy/slice/4KiB"]}"#,
@@ -123,7 +123,7 @@ fn the_files_of_the_benches_library_are_read_beside_criterions() {
     let round = cpu.rounds[0];
     assert_eq!((round.median, round.low, round.high), (120.0, 110.0, 130.0));
     let witnessed = &run.benchmarks["copy/slice/4KiB"].benchmark.rounds[0];
-    assert_eq!(witnessed.witness, Some([50.0, 60.0]));
+    assert_eq!((witnessed.witness, witnessed.slowed), (Some([50.0, 60.0]), 0.25));
     assert_eq!(run.benchmarks["copy/slice/64KiB"].benchmark.rounds[0].witness, None);
     let of_group: Vec<&String> =
         run.benchmarks.keys().filter(|id| id.starts_with("copy/")).collect();
@@ -144,9 +144,11 @@ fn witnesses_survive_being_written_and_read() {
     let benchmark = &mut recording.benchmarks["copy/whole/1MiB"];
     benchmark.rounds[0].witness = Some([50.0, 55.0]);
     benchmark.rounds[2].witness = Some([400.0, 60.0]);
+    benchmark.rounds[1].slowed = 0.5;
     files::store(&file, &path).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(r#""witness_before": [50.0, null, 400.0]"#), "{text}");
+    assert!(text.contains(r#""slowed": [0.0, 0.5, 0.0]"#), "{text}");
     let again: BenchFile = files::load(&path).unwrap().unwrap();
     assert_eq!(again.recording.unwrap().benchmarks, file.recording.unwrap().benchmarks);
     fs::write(&path, text.replace("[50.0, null, 400.0]", "[50.0, null]")).unwrap();

@@ -241,7 +241,7 @@ impl Rounds {
     fn dropped(&self) -> (usize, usize) {
         let samples = self.benchmarks.values().flat_map(|benchmark| &benchmark.rounds);
         samples.fold((0, 0), |(dropped, all), round| {
-            (dropped + usize::from(round.seen() == Seen::Mixed), all + 1)
+            (dropped + usize::from(round.seen() == Seen::Dropped), all + 1)
         })
     }
 }
@@ -434,8 +434,8 @@ fn measure(
         }
         if let (dropped @ 1.., all) = rounds.dropped() {
             eprintln!(
-                "{bench}: the distance of the two cores changed during {dropped} of {all} samples; \
-                 no number rests on these"
+                "{bench}: the cores moved or were slowed down during {dropped} of {all} samples; no \
+                 number rests on these"
             );
         }
         match keeper.keep(bench, rounds) {
@@ -592,7 +592,13 @@ mod tests {
                 parameter: None,
                 throughput_bytes: None,
                 throughput_elements: None,
-                rounds: vec![Round { median: *median, low: *median, high: *median, witness: None }],
+                rounds: vec![Round {
+                    median: *median,
+                    low: *median,
+                    high: *median,
+                    witness: None,
+                    slowed: 0.0,
+                }],
             };
             run.benchmarks
                 .insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });

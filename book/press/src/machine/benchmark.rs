@@ -43,6 +43,8 @@ struct Columns {
     witness_before: Option<Vec<Option<f64>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     witness_after: Option<Vec<Option<f64>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slowed: Option<Vec<f64>>,
 }
 
 impl From<Benchmark> for Columns {
@@ -56,6 +58,7 @@ impl From<Benchmark> for Columns {
         Columns {
             witness_before: witness(0),
             witness_after: witness(1),
+            slowed: rounds.iter().any(|round| round.slowed > 0.0).then(|| column(|r| r.slowed)),
             median: column(|round| round.median),
             low: column(|round| round.low),
             high: column(|round| round.high),
@@ -72,7 +75,7 @@ impl TryFrom<Columns> for Benchmark {
     type Error = String;
 
     fn try_from(columns: Columns) -> Result<Benchmark, String> {
-        let Columns { median, low, high, witness_before, witness_after, .. } = columns;
+        let Columns { median, low, high, witness_before, witness_after, slowed, .. } = columns;
         if low.len() != median.len() || high.len() != median.len() {
             return Err(format!(
                 "{} medians, but {} and {} ends of their intervals",
@@ -87,16 +90,23 @@ impl TryFrom<Columns> for Benchmark {
             Some(trips) if trips.len() == count => Ok(trips),
             Some(trips) => Err(format!("{count} medians, but {} witnesses", trips.len())),
         };
+        let slowed = match slowed {
+            None => vec![0.0; count],
+            Some(shares) if shares.len() == count => shares,
+            Some(shares) => return Err(format!("{count} medians, but {} slowed", shares.len())),
+        };
         let witnesses = witness(witness_before)?.into_iter().zip(witness(witness_after)?);
         let rounds = median
             .into_iter()
             .zip(low.into_iter().zip(high))
             .zip(witnesses)
-            .map(|((median, (low, high)), (before, after))| Round {
+            .zip(slowed)
+            .map(|(((median, (low, high)), (before, after)), slowed)| Round {
                 median,
                 low,
                 high,
                 witness: before.zip(after).map(|(before, after)| [before, after]),
+                slowed,
             })
             .collect();
         Ok(Benchmark {

@@ -8,7 +8,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `not_possible.json` | why an id, and all below it, cannot be measured |
-//! | `witness.json` | the round trip of a line before and after a benchmark, in ns |
+//! | `witness.json` | the round trip of a line before and after a benchmark, in ns, and the share of the time on a slowed core |
 //! | `second_clock.json` | a benchmark of its own: the times of another clock over the same batches |
 //! | `order.json` | the ids of a group in the order of the code; the order in which they ran varies |
 //! | `settings.json` | the settings of the last run |
@@ -114,8 +114,10 @@ pub fn read(home: &Path) -> Result<Run, Error> {
             // An older one belongs to an earlier result.
             && when >= finished.when
         {
-            let trips = Some([witness.before, witness.after]);
-            finished.benchmark.rounds.iter_mut().for_each(|round| round.witness = trips);
+            for round in &mut finished.benchmark.rounds {
+                round.witness = witness.before.zip(witness.after).map(|(a, b)| [a, b]);
+                round.slowed = witness.slowed.unwrap_or(0.0);
+            }
         }
     }
     // The sort is stable, so benchmarks without a place in the code stay as they ran.
@@ -186,8 +188,9 @@ struct SecondClock {
 #[derive(Deserialize)]
 struct Witness {
     id: String,
-    before: f64,
-    after: f64,
+    before: Option<f64>,
+    after: Option<f64>,
+    slowed: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -217,13 +220,14 @@ fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
         low: median.confidence_interval.lower_bound,
         high: median.confidence_interval.upper_bound,
         witness: None,
+        slowed: 0.0,
     };
     Ok(id.finished(round, written(path)?))
 }
 
 fn second_clock(path: &Path) -> Result<(String, Finished), Error> {
     let SecondClock { id, median, low, high } = json(path)?;
-    Ok(id.finished(Round { median, low, high, witness: None }, written(path)?))
+    Ok(id.finished(Round { median, low, high, witness: None, slowed: 0.0 }, written(path)?))
 }
 
 impl Id {

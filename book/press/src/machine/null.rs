@@ -5,7 +5,7 @@ use super::known::Known;
 use super::recordings::Machine;
 use super::regime::Regime;
 use crate::ids::{AGAIN, bench_of, group_of};
-use crate::model::Estimate;
+use crate::model::{Estimate, Round};
 use std::cmp::Ordering;
 
 impl Machine {
@@ -55,41 +55,61 @@ impl Machine {
         }
     }
 
+    /// Returns a null control of the groups of these benchmarks that cannot be chance: in every
+    /// round the same measurement took longer, by more than `tolerated` as a factor.
+    pub fn bias<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        regime: Option<Regime>,
+        tolerated: f64,
+    ) -> Option<Estimate> {
+        let rounds = |first: &str, again: &str| {
+            let rounds = self.rounds_in(&[first, again], regime);
+            self.ratio_in(first, again, regime).and(rounds)
+        };
+        let biased = |(ratio, rounds): (Estimate, Vec<Vec<Round>>)| {
+            let ratios = || rounds[0].iter().zip(&rounds[1]).map(|(a, b)| b.median / a.median);
+            let one_way = ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated);
+            one_way.then_some(ratio)
+        };
+        ids.flat_map(|id| self.pairs_beside(id, rounds)).filter_map(biased).max_by(wider)
+    }
+
     /// Returns the null control of one benchmark.
     fn of_group(&self, id: &str, regime: Option<Regime>) -> Option<Estimate> {
         let group = group_of(id);
-        let parameter = self.benchmark(id).measured()?.parameter.as_ref();
-        let pairs = self.pairs(
-            group,
-            |name| name == group,
-            |first, again| self.ratio_in(first, again, regime),
-        );
-        let same: Vec<Estimate> = pairs
-            .iter()
-            .filter(|(benchmark, _)| benchmark.parameter.as_ref() == parameter)
-            .map(|(_, ratio)| *ratio)
-            .collect();
-        let any = || pairs.iter().map(|(_, ratio)| *ratio).collect();
-        let among: Vec<Estimate> = if same.is_empty() { any() } else { same };
         let of_bench = || {
             let bench = self.bench_of(id).unwrap_or_else(|| bench_of(id));
             self.noise(bench).measured()
         };
-        among
+        self.pairs_beside(id, |first, again| self.ratio_in(first, again, regime))
             .into_iter()
             .max_by(wider)
             .or_else(|| self.noise_apart(group).measured())
             .or_else(of_bench)
     }
 
+    /// Returns the null controls in the group of a benchmark: those at its parameter if there are
+    /// any, or else all.
+    fn pairs_beside<T>(&self, id: &str, of: impl Fn(&str, &str) -> Known<T>) -> Vec<T> {
+        let group = group_of(id);
+        let Known::Measured(benchmark) = self.benchmark(id) else { return Vec::new() };
+        let mut all = self.pairs(group, |name| name == group, of);
+        let is_same = |pair: &Benchmark| pair.parameter == benchmark.parameter;
+        if all.iter().any(|(pair, _)| is_same(pair)) {
+            all.retain(|(pair, _)| is_same(pair));
+        }
+        all.into_iter().map(|(_, found)| found).collect()
+    }
+
     /// Returns the null controls inside the groups that `wanted` accepts, of the recording that
-    /// `name` belongs to: each `NAME_again` with the `ratio` of `NAME` to it.
-    fn pairs(
+    /// `name` belongs to: each `NAME_again` with what `of` finds for `NAME` and it.
+    fn pairs<T>(
         &self,
         name: &str,
         wanted: impl Fn(&str) -> bool,
-        ratio: impl Fn(&str, &str) -> Known<Estimate>,
-    ) -> Vec<(&Benchmark, Estimate)> {
+        of: impl Fn(&str, &str) -> Known<T>,
+    ) -> Vec<(&Benchmark, T)> {
         let Some(recording) = self.recording(name) else {
             return Vec::new();
         };
@@ -102,7 +122,7 @@ impl Machine {
                 let group = Some(benchmark.group.as_str());
                 let parts = [group, Some(function), benchmark.parameter.as_deref()];
                 let first = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
-                Some((benchmark, ratio(&first, id).measured()?))
+                Some((benchmark, of(&first, id).measured()?))
             })
             .collect()
     }

@@ -21,6 +21,9 @@ pub const NEAR_BELOW: f64 = 300.0;
 /// fewer in all.
 pub const ENOUGH: usize = 3;
 
+/// The share of a sample's time on a slowed core, above which no number rests on it.
+pub const SLOWED: f64 = 1.0 / 3.0;
+
 /// The distance of two cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Regime {
@@ -53,17 +56,18 @@ pub enum Seen {
     Unwitnessed,
     /// The witnesses before and after agree.
     In(Regime),
-    /// They disagree, so this sample is dropped.
-    Mixed,
+    /// They disagree, or a core was slowed down, so this sample is dropped.
+    Dropped,
 }
 
 impl Round {
-    /// Returns the regime that the two witnesses tell.
+    /// Returns the regime that the witnesses tell.
     pub fn seen(&self) -> Seen {
         match self.witness.map(|trips| trips.map(Regime::of_trip)) {
+            _ if self.slowed > SLOWED => Seen::Dropped,
             None => Seen::Unwitnessed,
             Some([before, after]) if before == after => Seen::In(before),
-            Some(_) => Seen::Mixed,
+            Some(_) => Seen::Dropped,
         }
     }
 }

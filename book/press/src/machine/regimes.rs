@@ -40,7 +40,7 @@ impl Together<'_> {
                 match benchmark.rounds[*at].seen() {
                     Seen::Unwitnessed => true,
                     Seen::In(seen) => Some(seen) == regime,
-                    Seen::Mixed => false,
+                    Seen::Dropped => false,
                 }
             }
         };
@@ -120,7 +120,8 @@ impl Machine {
             Some((regime, _)) => Known::Measured(*regime),
             None if together.rounds() == 0 => Known::NotMeasured,
             None => Known::NotPossible(format!(
-                "in no {ENOUGH} of {} rounds were the two cores equally far from each other",
+                "in fewer than {} of {} rounds did the cores stay as they were",
+                together.rounds().min(ENOUGH),
                 together.rounds()
             )),
         }
@@ -162,6 +163,7 @@ mod tests {
                 low: median * 0.99,
                 high: median * 1.01,
                 witness,
+                slowed: 0.0,
             };
             let benchmark = Benchmark {
                 group: "g".into(),
@@ -255,10 +257,23 @@ mod tests {
         assert_eq!(value(machine.time("g/alone")), (20.0, 3));
         assert_eq!(value(machine.ratio("g/alone", "g/far")), (1.0, 3));
         assert_eq!(machine.regimes(&["g/moved"]), []);
-        let reason = "in no 3 of 3 rounds were the two cores equally far from each other";
+        let reason = "in fewer than 3 of 3 rounds did the cores stay as they were";
         assert_eq!(machine.time("g/moved"), Known::NotPossible(reason.into()));
         assert_eq!(machine.ratio("g/alone", "g/moved"), Known::NotPossible(reason.into()));
         assert_eq!(machine.dropped(&["g/moved"]), 3);
+    }
+
+    #[test]
+    fn no_number_rests_on_a_sample_from_a_slowed_core() {
+        let all = [(10.0, None), (20.0, None), (30.0, None), (90.0, None), (80.0, None)];
+        let mut machine = machine(&[("slowed", &all), ("other", &all)]);
+        let recording = machine.recordings.get_mut("g").unwrap();
+        let rounds = &mut recording.benchmarks["g/slowed"].rounds;
+        (rounds[2].slowed, rounds[3].slowed, rounds[4].slowed) = (0.3, 0.4, 1.0);
+        assert_eq!(machine.regimes(&["g/slowed"]), [(None, 3)]);
+        assert_eq!(value(machine.time("g/slowed")), (20.0, 3));
+        assert_eq!(value(machine.ratio("g/slowed", "g/other")), (1.0, 3));
+        assert_eq!(machine.dropped(&["g/slowed"]), 2);
     }
 
     #[test]

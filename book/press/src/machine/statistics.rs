@@ -213,7 +213,13 @@ mod tests {
     fn rounds(medians: &[f64]) -> Vec<Round> {
         medians
             .iter()
-            .map(|&median| Round { median, low: median * 0.9, high: median * 1.1, witness: None })
+            .map(|&median| Round {
+                median,
+                low: median * 0.9,
+                high: median * 1.1,
+                witness: None,
+                slowed: 0.0,
+            })
             .collect()
     }
 

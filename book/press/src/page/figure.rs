@@ -241,7 +241,13 @@ mod tests {
         let (near, far) = (Some([50.0, 52.0]), Some([400.0, 390.0]));
         let rounds = |times: [f64; 6]| {
             let witnesses = [near, far, near, far, near, far];
-            let round = |(time, witness)| Round { median: time, low: time, high: time, witness };
+            let round = |(time, witness)| Round {
+                median: time,
+                low: time,
+                high: time,
+                witness,
+                slowed: 0.0,
+            };
             times.into_iter().zip(witnesses).map(round).collect()
         };
         let benchmark = |function: &str, times| Benchmark {

@@ -57,7 +57,7 @@ fn together(judged: Vec<(Regime, Judgement)>, one: bool, dropped: usize) -> Judg
     let mut found: Vec<String> =
         judged.iter().map(|(regime, judgement)| format!("{regime}: {}", judgement.found)).collect();
     if dropped > 0 {
-        found.push(format!("{dropped} rounds dropped, in which the cores moved"));
+        found.push(format!("{dropped} rounds dropped, in which the cores moved or were slowed"));
     }
     let regimes = judged
         .iter()
@@ -177,7 +177,7 @@ mod tests {
         let few = judged(1.5, None, &machine(&few, 3.0));
         assert_eq!(few.words(), "holds near, far not seen");
         assert!(
-            few.found.ends_with("; 2 rounds dropped, in which the cores moved"),
+            few.found.ends_with("; 2 rounds dropped, in which the cores moved or were slowed"),
             "{}",
             few.found
         );
@@ -187,10 +187,7 @@ mod tests {
     fn rounds_in_which_the_cores_moved_decide_nothing() {
         let moved = judged(1.5, None, &machine(&[MOVED; 9], 3.0));
         assert_eq!(moved.verdict, Verdict::Undecided);
-        assert_eq!(
-            moved.found,
-            "in no 3 of 9 rounds were the two cores equally far from each other"
-        );
+        assert_eq!(moved.found, "in fewer than 3 of 9 rounds did the cores stay as they were");
         assert_eq!(moved.reason.as_deref(), Some(moved.found.as_str()));
         let some = [&[NEAR; 5][..], &[MOVED; 4]].concat();
         assert_eq!(judged(1.5, None, &machine(&some, 0.1)).words(), "holds near, far not seen");

@@ -96,8 +96,8 @@ fn recorded(machine: &Machine) -> String {
     });
     let intro = "## Clocked\n\nThe noise floor is what the bench found between two \
                  measurements of the same code: a difference below it means nothing. Two cores \
-                 that work on the same memory were near or far from each other; samples during \
-                 which that changed are dropped.\n\n";
+                 that work on the same memory were near or far from each other. Samples during \
+                 which that changed, or a core ran below its speed, are dropped.\n\n";
     let head = [
         "Bench",
         "Date",
@@ -105,21 +105,21 @@ fn recorded(machine: &Machine) -> String {
         "Rounds",
         "Benchmarks",
         "Noise floor",
-        "Cores near, far, moved",
+        "Samples near, far, dropped",
         "CPU time stolen",
         "Load before",
     ];
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
-/// Returns the number of samples of two cores that were near, that were far, and that are dropped
-/// because the cores moved meanwhile.
+/// Returns the number of samples of two cores that were near, that were far, and of all samples that
+/// are dropped because the cores moved meanwhile or were slowed down.
 fn cores(recording: &Recording) -> String {
     let rounds = || recording.benchmarks.values().flat_map(|benchmark| &benchmark.rounds);
     let count = |wanted: Seen| rounds().filter(|round| round.seen() == wanted).count();
-    match [Seen::In(Regime::Near), Seen::In(Regime::Far), Seen::Mixed].map(count) {
+    match [Seen::In(Regime::Near), Seen::In(Regime::Far), Seen::Dropped].map(count) {
         [0, 0, 0] => "\u{2013}".to_owned(),
-        [near, far, moved] => format!("{near}, {far}, {moved}"),
+        [near, far, dropped] => format!("{near}, {far}, {dropped}"),
     }
 }
 
