@@ -9,6 +9,7 @@ pub mod breaks;
 pub mod house;
 
 use perf_proved::harness::loopback::hear;
+use std::fmt::Debug;
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,23 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Returns the time at which [`PATIENCE`] is at its end.
 pub fn soon() -> Instant {
     Instant::now() + PATIENCE
+}
+
+/// Measures until the times are as expected: other programs slow down one side of a comparison, now
+/// and then for a while, but what the code never shows no repetition will.
+///
+/// # Panics
+///
+/// With the last times, if they are not as expected within a minute.
+pub fn eventually<T: Debug>(mut measure: impl FnMut() -> T, expected: impl Fn(&T) -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let times = measure();
+        if expected(&times) {
+            return;
+        }
+        assert!(Instant::now() < end, "not within a minute: {times:?}");
+    }
 }
 
 /// Returns everything that arrives until the other end closes.

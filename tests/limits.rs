@@ -1,7 +1,7 @@
 //! The probes of the machine's limits do what they say, and the naive ones do not.
 //!
 //! No test compares a time with a number of nanoseconds. Counts are exact, and times are compared
-//! with each other, as the fastest of several, with room for a busy machine.
+//! with each other, as the fastest of several, until they are as expected.
 #![cfg(target_os = "linux")]
 
 use perf_proved::harness::report::{Report, Value};
@@ -15,6 +15,7 @@ use perf_proved::proof::usage::Usage;
 use perf_proved::sys::cores;
 use perf_proved::sys::cores::two_cores;
 use perf_proved::sys::region::{HUGE_PAGE, Pages, Region, page_size};
+use perf_proved_tests::eventually;
 use serde_json::{Map, Value as Json};
 use std::process::{Command, ExitCode, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -216,31 +217,34 @@ fn fastest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
 #[test]
 fn the_naive_latency_is_too_short() {
     let mut chain = Chain::new(64 << 20, Pages::Small).unwrap();
-    let honest = fastest(5, || chain.dependent(50_000));
-    let naive = fastest(5, || naive::latency(&chain, 50_000));
-    assert!(honest > 2 * naive, "{honest:?} against {naive:?} for the same number of loads");
+    eventually(
+        || {
+            let honest = fastest(5, || chain.dependent(50_000));
+            [honest, fastest(5, || naive::latency(&chain, 50_000))]
+        },
+        |[honest, naive]| *honest > 2 * *naive,
+    );
 }
 
 #[test]
 fn the_naive_additions_are_not_made() {
     const TIMES: u64 = 1000;
-    let naive = [1_000_000, TIMES * 1_000_000].map(|n| fastest(9, || naive::additions(n)));
-    assert!(
-        naive[1] < naive[0] * 10 + Duration::from_micros(1),
-        "{TIMES} times the work: {naive:?}"
+    eventually(
+        || [1_000_000, TIMES * 1_000_000].map(|n| fastest(9, || naive::additions(n))),
+        |[few, many]| *many < *few * 10 + Duration::from_micros(1),
     );
-    let honest = [100_000, 800_000].map(|n| fastest(9, || addition::additions(n)));
-    assert!(
-        honest[1] > honest[0] * 4 && honest[1] < honest[0] * 16,
-        "eight times the work: {honest:?}"
-    );
+    eventually(|| [100_000, 800_000].map(|n| fastest(9, || addition::additions(n))), eight_times);
+}
+
+/// Returns `true` if the second time is about eight times the first.
+fn eight_times(times: &[Duration; 2]) -> bool {
+    times[1] > times[0] * 6 && times[1] < times[0] * 10
 }
 
 #[test]
 fn twice_the_loads_take_about_twice_the_time() {
     let mut chain = Chain::new(16 << 10, Pages::Small).unwrap();
-    let times = [200_000, 1_600_000].map(|n| fastest(9, || chain.dependent(n)));
-    assert!(times[1] > times[0] * 4 && times[1] < times[0] * 16, "eight times the work: {times:?}");
+    eventually(|| [200_000, 1_600_000].map(|n| fastest(9, || chain.dependent(n))), eight_times);
 }
 
 #[test]

@@ -79,6 +79,13 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
     for machine in machines {
         let mut all = Vec::new();
         let regimes = regimes(group, machine);
+        // Several regimes are series of their own. One stands beside the name of the machine.
+        let several = regimes.len() > 1;
+        let machine_label = machine_label(machine);
+        let label = match regimes[..] {
+            [Some(regime)] => format!("{machine_label}, {regime} cores"),
+            _ => machine_label.to_owned(),
+        };
         for (name, regime) in names.iter().flat_map(|name| regimes.iter().map(move |r| (name, *r)))
         {
             let mut points = Vec::new();
@@ -110,14 +117,17 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
             }
             let style = styles.iter().position(|s| s == name).unwrap_or(styles.len());
             all.push(Series {
-                name: regime.map_or(name.clone(), |regime| format!("{name}, {regime}")),
+                name: match regime {
+                    Some(regime) if several => format!("{name}, {regime}"),
+                    _ => name.clone(),
+                },
                 subject: name == bench,
                 // Colors are eight, and few figures have more than four functions.
-                style: if regime == Some(Regime::Far) { style + 4 } else { style },
+                style: if several && regime == Some(Regime::Far) { style + 4 } else { style },
                 points,
             });
         }
-        panels.push(Panel { machine: machine_label(machine).to_owned(), series: all });
+        panels.push(Panel { machine: label, series: all });
     }
     let (what, better) = match figure.y {
         YAxis::Time => ("Time".to_owned(), "lower is better"),
@@ -286,13 +296,25 @@ mod tests {
             place: Place { page: PathBuf::from("a.md"), line: 1 },
         };
         let chart = chart(&figure, "Ring", "ring", &[&machine]);
-        let series: Vec<(&str, f64)> = chart.panels[0]
-            .series
-            .iter()
-            .map(|series| (series.name.as_str(), series.points[0].value.as_ref().unwrap().value))
-            .collect();
+        let panel = &chart.panels[0];
+        let series = |panel: &Panel| -> Vec<(String, f64)> {
+            let one = |s: &Series| (s.name.clone(), s.points[0].value.as_ref().unwrap().value);
+            panel.series.iter().map(one).collect()
+        };
         let expected =
             [("spsc, near", 2.0), ("spsc, far", 13.0), ("lock, near", 20.0), ("lock, far", 40.0)];
-        assert_eq!(series, expected);
+        assert_eq!(series(panel), expected.map(|(name, value)| (name.to_owned(), value)));
+        assert_eq!(panel.machine, "m");
+
+        // A machine with one regime has the series that one without witnesses has.
+        for benchmark in machine.recordings["ring"].benchmarks.clone().into_keys() {
+            let recording = machine.recordings.get_mut("ring").unwrap();
+            let rounds = &mut recording.benchmarks[&benchmark].rounds;
+            rounds.iter_mut().for_each(|round| round.witness = far);
+        }
+        let chart = self::chart(&figure, "Ring", "ring", &[&machine]);
+        let names: Vec<String> = series(&chart.panels[0]).into_iter().map(|(n, _)| n).collect();
+        assert_eq!(names, ["spsc", "lock"]);
+        assert_eq!(chart.panels[0].machine, "m, far cores");
     }
 }
