@@ -263,17 +263,29 @@ impl Machine {
             .and_then(|rounds| statistics::difference(&rounds[0], &rounds[1]))
     }
 
-    /// Returns `over` / `under` in the regime with the most rounds, where the ratio of any two
-    /// times may be off by `factor`.
-    pub fn quotient(&self, over: &Times, under: &Times, factor: f64) -> Known<Quotient> {
+    /// Returns `over` / `under` in the regime with the most rounds.
+    pub fn quotient(&self, over: &Times, under: &Times) -> Known<Quotient> {
         let ids: Vec<&str> = over.ids().chain(under.ids()).map(String::as_str).collect();
-        self.usually(&ids, |regime| self.quotient_in(over, under, factor, regime))
+        self.usually(&ids, |regime| self.quotient_in(over, under, regime))
     }
 
-    /// Returns `over` / `under` in `regime`, where the ratio of any two times may be off by
-    /// `factor`. It is taken within each round, except that of two benchmarks of different
-    /// recordings.
+    /// Returns `over` / `under` in `regime`. It is taken within each round, except that of two
+    /// benchmarks of different recordings.
     pub fn quotient_in(
+        &self,
+        over: &Times,
+        under: &Times,
+        regime: Option<Regime>,
+    ) -> Known<Quotient> {
+        if let (Times::Of(a), Times::Of(b)) = (over, under) {
+            return self.ratio_in(a, b, regime).and_then(|ratio| Some(Quotient::Of(ratio)));
+        }
+        self.in_series(over, under, regime, statistics::within_rounds)
+    }
+
+    /// Returns `over` / `under` in `regime`, with the least and the largest that it may be if the
+    /// ratio of any two times is off by `factor` instead of its interval.
+    pub fn quotient_off_by(
         &self,
         over: &Times,
         under: &Times,
@@ -282,14 +294,25 @@ impl Machine {
     ) -> Known<Quotient> {
         if let (Times::Of(a), Times::Of(b)) = (over, under) {
             return self.ratio_in(a, b, regime).and_then(|ratio| {
-                let (low, high) = (ratio.low / factor, ratio.high * factor);
+                let (low, high) = (ratio.value / factor, ratio.value * factor);
                 Some(Quotient::Of(Estimate { low, high, ..ratio }))
             });
         }
+        let off_by = |over: Series<'_>, under: Series<'_>| statistics::off_by(over, under, factor);
+        self.in_series(over, under, regime, off_by)
+    }
+
+    fn in_series(
+        &self,
+        over: &Times,
+        under: &Times,
+        regime: Option<Regime>,
+        quotient: impl Fn(Series<'_>, Series<'_>) -> Option<Quotient>,
+    ) -> Known<Quotient> {
         let ids: Vec<&str> = over.ids().chain(under.ids()).map(String::as_str).collect();
         self.of_one_bench(&ids, regime).and_then(|rounds| {
             let (over, under) = rounds.split_at(over.ids().count());
-            statistics::within_rounds(series(over)?, series(under)?, factor)
+            quotient(series(over)?, series(under)?)
         })
     }
 

@@ -149,10 +149,30 @@ pub fn difference(a: &[Round], b: &[Round]) -> Option<Estimate> {
     widest(&values)
 }
 
-/// Returns `over` / `under`, taken within each round, where the ratio of any two times may be off
-/// by `factor`. Returns `None` if there are no rounds, not the same number of each, or times that
-/// are not numbers above zero.
-pub fn within_rounds(over: Series<'_>, under: Series<'_>, factor: f64) -> Option<Quotient> {
+/// Returns `over` / `under`, taken within each round. Returns `None` if there are no rounds, not
+/// the same number of each, or times that are not numbers above zero.
+pub fn within_rounds(over: Series<'_>, under: Series<'_>) -> Option<Quotient> {
+    quotients(over, under, 1.0, widest)
+}
+
+/// Does the same, with the least and the largest that the median may be if the ratio of any two
+/// times is off by `factor` in every round, instead of the interval.
+pub fn off_by(over: Series<'_>, under: Series<'_>, factor: f64) -> Option<Quotient> {
+    quotients(over, under, factor, |values| {
+        let column = |i: usize| median(&values.iter().map(|value| value[i]).collect::<Vec<f64>>());
+        let (low, value, high) = (column(0)?, column(1)?, column(2)?);
+        Some(Estimate { value, low, high, rounds: values.len() })
+    })
+}
+
+/// Returns the summary of the quotients of all rounds: each with the least and the largest that it
+/// may be if the ratio of any two times is off by `factor`.
+fn quotients(
+    over: Series<'_>,
+    under: Series<'_>,
+    factor: f64,
+    summary: impl Fn(&[[f64; 3]]) -> Option<Estimate>,
+) -> Option<Quotient> {
     let rounds = over.rounds().filter(|&n| under.rounds() == Some(n))?;
     if !over.is_usable() || !under.is_usable() {
         return None;
@@ -170,7 +190,7 @@ pub fn within_rounds(over: Series<'_>, under: Series<'_>, factor: f64) -> Option
         let most = if c < 0.0 { c / high } else { c / low };
         [least, b / value, most]
     };
-    widest(&values.into_iter().map(quotient).collect::<Vec<_>>()).map(Quotient::Of)
+    summary(&values.into_iter().map(quotient).collect::<Vec<_>>()).map(Quotient::Of)
 }
 
 /// Returns the median of the values, each between its least and its largest, with an interval that
@@ -251,7 +271,7 @@ mod tests {
         let (a, b) = (rounds(&[30.0, 45.0, 30.0, 45.0]), rounds(&[10.0, 15.0, 10.0, 15.0]));
         let found = difference(&a, &b).unwrap();
         assert_eq!((found.value, found.low, found.high, found.rounds), (25.0, 20.0, 30.0, 4));
-        let share = within_rounds(series(&a, Some(&b)), series(&b, None), 1.0);
+        let share = within_rounds(series(&a, Some(&b)), series(&b, None));
         let always = Estimate { value: 2.0, low: 2.0, high: 2.0, rounds: 4 };
         assert_eq!(share, Some(Quotient::Of(always)), "slowness of both is no difference");
         assert_eq!(difference(&b, &a).unwrap().value, -25.0, "what costs less has a sign");
@@ -265,7 +285,7 @@ mod tests {
         let (a, b) = (rounds(&[30.0]), rounds(&[10.0]));
         let found = difference(&a, &b).unwrap();
         assert_eq!((found.value, found.low, found.high), (20.0, 27.0 - 11.0, 33.0 - 9.0));
-        let Some(Quotient::Of(share)) = within_rounds(series(&a, Some(&b)), series(&b, None), 1.0)
+        let Some(Quotient::Of(share)) = within_rounds(series(&a, Some(&b)), series(&b, None))
         else {
             panic!("no quotient")
         };
@@ -275,28 +295,27 @@ mod tests {
     #[test]
     fn a_divisor_that_is_not_above_zero_has_no_quotient() {
         let (a, b) = (rounds(&[30.0; 3]), rounds(&[10.0, 10.0, 31.0]));
-        let found = within_rounds(series(&b, None), series(&a, Some(&b)), 1.0);
+        let found = within_rounds(series(&b, None), series(&a, Some(&b)));
         assert_eq!(found, Some(Quotient::NotAbove(1)));
-        let found = within_rounds(series(&b, None), series(&a, Some(&a)), 1.0);
+        let found = within_rounds(series(&b, None), series(&a, Some(&a)));
         assert_eq!(found, Some(Quotient::NotAbove(3)), "zero is not above zero");
-        assert_eq!(within_rounds(series(&a, None), series(&b[..2], None), 1.0), None);
+        assert_eq!(within_rounds(series(&a, None), series(&b[..2], None)), None);
     }
 
     #[test]
     fn a_factor_of_doubt_widens_a_quotient() {
         let (a, b) = (rounds(&[30.0; 3]), rounds(&[10.0; 3]));
-        let Some(Quotient::Of(found)) = within_rounds(series(&a, None), series(&b, None), 1.21)
-        else {
+        let Some(Quotient::Of(found)) = off_by(series(&a, None), series(&b, None), 1.21) else {
             panic!("no quotient")
         };
         assert_eq!(found.value, 3.0);
         assert!((found.low - 3.0 / 1.21).abs() < 1e-9 && (found.high - 3.0 * 1.21).abs() < 1e-9);
         // A small difference of two large times drowns in a small doubt about each.
         let near = rounds(&[29.0; 3]);
-        let part = within_rounds(series(&a, Some(&near)), series(&b, None), 1.21);
+        let part = off_by(series(&a, Some(&near)), series(&b, None), 1.21);
         let Some(Quotient::Of(part)) = part else { panic!("no quotient") };
         assert!(part.low < 0.0 && part.high > 0.5, "{part:?}");
-        let whole = within_rounds(series(&b, None), series(&a, Some(&near)), 1.21);
+        let whole = off_by(series(&b, None), series(&a, Some(&near)), 1.21);
         assert_eq!(whole, Some(Quotient::NotAbove(3)));
     }
 

@@ -11,13 +11,13 @@ const SAME_CODE: f64 = 1.05;
 
 /// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A
 /// recording in which the same code differs from itself in every round decides nothing; where it
-/// might differ, the difference must not reach across the bound.
+/// might differ, the difference must not reach from the median across the bound.
 ///
 /// One interval in twenty-five excludes 1 by chance, and a bench has up to twenty pairs, so the
 /// interval of a pair alone is no sign of a bias.
 pub fn judge(clocked: &Clocked, machine: &Machine, regime: Option<Regime>) -> Judgement {
-    let quotient = |factor| machine.quotient_in(&clocked.over, &clocked.under, factor, regime);
-    let judged = judge_ratio(clocked.bound, quotient(1.0));
+    let Clocked { over, under, bound } = clocked;
+    let judged = judge_ratio(*bound, machine.quotient_in(over, under, regime));
     if !matches!(judged.verdict, Verdict::Holds | Verdict::Fails) {
         return judged;
     }
@@ -32,11 +32,11 @@ pub fn judge(clocked: &Clocked, machine: &Machine, regime: Option<Regime>) -> Ju
     let Some(null) = machine.null_control(ids(), regime) else {
         return judged;
     };
-    let widened = match quotient(null.reach()) {
-        Known::Measured(Quotient::Of(widened)) => verdict(clocked.bound, widened),
+    let off = match machine.quotient_off_by(over, under, null.reach(), regime) {
+        Known::Measured(Quotient::Of(off)) => verdict(*bound, off),
         _ => Verdict::Undecided,
     };
-    if widened != judged.verdict {
+    if off != judged.verdict {
         return judged.undecided(format!(
             "the margin is less than the same code may differ from itself ({})",
             text(null, Quantity::Ratio).interval
