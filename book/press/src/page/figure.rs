@@ -110,8 +110,10 @@ fn chart(figure: &Figure, title: &str, bench: &str, machines: &[&Machine]) -> Ch
                 let value = match (value, regime) {
                     (Known::Measured(estimate), _) => Ok(estimate),
                     (Known::NotPossible(why), _) => Err(format!("not possible: {why}")),
-                    (Known::NotMeasured, None) => Err("not measured".to_owned()),
-                    (Known::NotMeasured, Some(regime)) => Err(format!("no round {regime}")),
+                    (Known::NotMeasured, Some(regime)) if is_measured(machine, &id) => {
+                        Err(format!("no round {regime}"))
+                    }
+                    (Known::NotMeasured, _) => Err("not measured".to_owned()),
                 };
                 points.push(Point { parameter, value });
             }
@@ -216,6 +218,10 @@ fn functions(figure: &Figure, machines: &[&Machine]) -> Vec<String> {
         }
     }
     all
+}
+
+fn is_measured(machine: &Machine, id: &str) -> bool {
+    matches!(machine.benchmark(id), Known::Measured(_))
 }
 
 /// Returns the parameters at which any machine has measured a function, in the machines' order.

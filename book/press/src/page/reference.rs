@@ -31,7 +31,7 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
             prose.estimate(|machine| machine.difference(a, b), Quantity::Time)
         }
         Inline::Share { part, whole } => prose.show(
-            |machine| machine.quotient(part, whole, 1.0),
+            |machine| machine.quotient(part, whole),
             |quotient| match quotient {
                 Quotient::Of(share) => number(share, Quantity::Percent),
                 Quotient::NotAbove(_) => html! {
@@ -75,8 +75,8 @@ impl Prose<'_> {
     }
 
     /// Renders the answer of the first machine that has one. Names the machine unless it is the
-    /// reference machine, and the regime in which its two cores were, if there are two. Without an
-    /// answer, renders the reason.
+    /// reference machine, and the regime in which its two cores were, if it has seen several.
+    /// Without an answer, renders the reason.
     fn show<'a, T>(
         &'a self,
         question: impl Fn(&'a Machine) -> Known<T>,
@@ -85,7 +85,7 @@ impl Prose<'_> {
         match self.book.first(question) {
             (Some(machine), Known::Measured(value)) => html! {
                 (measured(value))
-                @if let Known::Measured(Some(regime)) = machine.usual_regime(&self.ids) {
+                @if let [(Some(regime), _), _, ..] = machine.regimes(&self.ids)[..] {
                     " " small class="regime" { "(cores " (regime) ")" }
                 }
                 @if !self.book.is_reference(machine) {
