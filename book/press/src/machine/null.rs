@@ -36,16 +36,9 @@ impl Machine {
 
     /// Returns the noise of the group `NAME_aa`.
     fn noise_apart(&self, name: &str) -> Known<Estimate> {
+        let ratios = self.pairs_apart(name);
+        let ratios = ratios.iter().filter_map(|(a, b)| self.ratio(a, b).measured());
         let group = format!("{name}_aa");
-        let members = self.group(&group).into_iter();
-        let firsts = members.filter(|(_, one)| one.function.as_deref() == Some("first"));
-        let ratios = firsts.filter_map(|(id, first)| {
-            let second = match &first.parameter {
-                Some(parameter) => format!("{group}/second/{parameter}"),
-                None => format!("{group}/second"),
-            };
-            self.ratio(id, &second).measured()
-        });
         let reason = || self.recording(&group)?.why_not(&group);
         // Of equals, `max_by` takes the last: here the one with the smallest parameter.
         match (ratios.rev().max_by(wider), reason()) {
@@ -55,10 +48,25 @@ impl Machine {
         }
     }
 
+    /// Returns the ids of each pair of the group `NAME_aa`.
+    fn pairs_apart(&self, name: &str) -> Vec<(String, String)> {
+        let group = format!("{name}_aa");
+        let members = self.group(&group).into_iter();
+        let firsts = members.filter(|(_, one)| one.function.as_deref() == Some("first"));
+        let pair = |(id, first): (&str, &Benchmark)| {
+            let second = match &first.parameter {
+                Some(parameter) => format!("{group}/second/{parameter}"),
+                None => format!("{group}/second"),
+            };
+            (id.to_string(), second)
+        };
+        firsts.map(pair).collect()
+    }
+
     /// Returns a null control of the groups of these benchmarks that cannot be chance: in every
     /// round the same measurement took longer, by more than `tolerated` as a factor.
     pub fn bias<'a>(
-        &self,
+        &'a self,
         ids: impl Iterator<Item = &'a str>,
         regime: Option<Regime>,
         tolerated: f64,
@@ -72,7 +80,17 @@ impl Machine {
             let one_way = ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated);
             one_way.then_some(ratio)
         };
-        ids.flat_map(|id| self.pairs_beside(id, rounds)).filter_map(biased).max_by(wider)
+        let of_id = |id: &'a str| {
+            let beside = self.pairs_beside(id, rounds);
+            if !beside.is_empty() {
+                return beside;
+            }
+            let bench = self.bench_of(id).unwrap_or_else(|| bench_of(id));
+            let apart = [group_of(id), bench].map(|name| self.pairs_apart(name));
+            let apart = apart.iter().flatten();
+            apart.filter_map(|(a, b)| rounds(a, b).measured()).collect()
+        };
+        ids.flat_map(of_id).filter_map(biased).max_by(wider)
     }
 
     /// Returns the null control of one benchmark.
