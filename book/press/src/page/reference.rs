@@ -5,7 +5,7 @@ use super::html::{
 };
 use crate::book::{Book, Judged};
 use crate::machine::statistics::Quotient;
-use crate::machine::{Known, Machine};
+use crate::machine::{Known, Machine, Regime};
 use crate::model::{Crossover, Estimate, Inline, Judgement, Verdict};
 use crate::units::{Quantity, spaced};
 use maud::{Markup, html};
@@ -74,6 +74,14 @@ impl Prose<'_> {
         self.show(question, |estimate| number(estimate, quantity))
     }
 
+    /// Returns the regime of the number, if the machine has seen several.
+    fn one_of_several(&self, machine: &Machine) -> Option<Regime> {
+        match machine.regimes(&self.ids)[..] {
+            [(regime, _), _, ..] => regime,
+            _ => None,
+        }
+    }
+
     /// Renders the answer of the first machine that has one. Names the machine unless it is the
     /// reference machine, and the regime in which its two cores were, if it has seen several.
     /// Without an answer, renders the reason.
@@ -85,7 +93,7 @@ impl Prose<'_> {
         match self.book.first(question) {
             (Some(machine), Known::Measured(value)) => html! {
                 (measured(value))
-                @if let [(Some(regime), _), _, ..] = machine.regimes(&self.ids)[..] {
+                @if let Some(regime) = self.one_of_several(machine) {
                     " " small class="regime" { "(cores " (regime) ")" }
                 }
                 @if !self.book.is_reference(machine) {
