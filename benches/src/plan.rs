@@ -30,9 +30,9 @@ const MEASUREMENT: &str = "0.25";
 ///
 /// By default each benchmark takes a third of a second, in ten samples: a machine varies more from
 /// minute to minute than within one, and several short rounds tell more than a long one. Samples
-/// are taken while the cores run at full speed, as far as that can be had within a second. Criterion's
-/// flags, its filter, `--test` and `--list` work as usual; a filter may also name a group of a
-/// second clock.
+/// are taken while the cores run at full speed, as far as that can be had within a second.
+/// Criterion's flags, its filter, `--test` and `--list` work as usual; a filter may also name a
+/// group of a second clock.
 ///
 /// Inside a group, the parameters run in the order of the code, and the variants of each parameter
 /// in an order that depends on the round (the environment variable `PERF_PROVED_ROUND`): rotated by

@@ -4,10 +4,10 @@
 //! While another machine uses the other thread, instructions take up to twice as long, for some
 //! milliseconds or for seconds. No clock shows it: stolen time counts only while a core does not
 //! run at all. Two cores of the virtual machine can be the two threads of one core, too, for a
-//! while: then a line passes between them in a fifth of the usual time. So a batch is measured in pieces of a few milliseconds, and between pieces a loop
-//! that only adds and shifts tells the speed of each core that takes part. A piece counts if every
-//! core was at full speed before it and after it; otherwise it is measured again, as long as the
-//! patience for one benchmark lasts.
+//! while: then a line passes between them in a fifth of the usual time. So a batch is measured in
+//! pieces of a few milliseconds, and between pieces a loop that only adds and shifts tells the
+//! speed of each core that takes part. A piece counts if every core was at full speed before it and
+//! after it; otherwise it is measured again, as long as the patience for one benchmark lasts.
 
 use crate::clocks::Taken;
 use perf_proved::sys::cores;
@@ -154,8 +154,8 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Returns the iterations of the next piece if `left` are left and `each` takes so many
-    /// seconds: equal parts of at least [`PIECE`].
+    /// Returns the iterations of the next piece, of equal ones of at least [`PIECE`], if `left` are
+    /// left and one takes `each` seconds.
     fn next(&self, left: u64, each: f64) -> u64 {
         let usual = ((PIECE.as_secs_f64() / each) as u64).max(self.least).max(1);
         if self.whole { left } else { left.div_ceil((left / usual).max(1)) }

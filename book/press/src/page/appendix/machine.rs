@@ -112,8 +112,8 @@ fn recorded(machine: &Machine) -> String {
     intro.to_owned() + &table("Recordings", &head, rows)
 }
 
-/// Returns the number of samples of two cores that were near, that were far, and of all samples that
-/// are dropped because the cores moved meanwhile or were slowed down.
+/// Returns the number of samples of two cores that were near, that were far, and of all samples
+/// that are dropped because the cores moved meanwhile or were slowed down.
 fn cores(recording: &Recording) -> String {
     let rounds = || recording.benchmarks.values().flat_map(|benchmark| &benchmark.rounds);
     let count = |wanted: Seen| rounds().filter(|round| round.seen() == wanted).count();
