@@ -13,7 +13,7 @@ use perf_proved::memory::cache_lines::naive::{self, Stats};
 use perf_proved::memory::cache_lines::variants::Variant;
 use perf_proved::memory::cache_lines::{CachePadded, ShardedCounter, two_cores};
 use perf_proved::sys::cores;
-use perf_proved_tests::{alone, eventually, refusals};
+use perf_proved_tests::{alone, eventually, fastest, refusals};
 use std::any::type_name;
 use std::io::ErrorKind;
 use std::panic::catch_unwind;
@@ -24,10 +24,6 @@ use std::time::Duration;
 /// Returns two physical cores, or `None` if this process has only one.
 fn both() -> Option<[usize; 2]> {
     two_cores().ok().filter(|two| two.doubt.is_none()).map(|two| two.cores)
-}
-
-fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
-    (0..9).map(|_| run()).min().unwrap()
 }
 
 #[test]
@@ -162,9 +158,9 @@ fn naive_fields_lie_in_one_line() {
 fn naive_counters_are_several_times_slower_on_two_cores() {
     let _alone = alone();
     let Some(cores) = both() else { return };
-    let time = |variant: Variant| fastest(|| variant.additions(&cores, 100_000).unwrap());
+    let time = |variant: Variant| fastest(9, || variant.additions(&cores, 100_000).unwrap());
     eventually(|| [time(Variant::Array), time(Variant::Padded)], slower_in_one_line);
-    let add = |distance| fastest(|| lines::add_beside(cores, distance, 50_000).unwrap());
+    let add = |distance| fastest(9, || lines::add_beside(cores, distance, 50_000).unwrap());
     eventually(|| [add(8), add(128)], slower_in_one_line);
 }
 
@@ -177,7 +173,7 @@ fn slower_in_one_line([beside, apart]: &[Duration; 2]) -> bool {
 fn naive_plain_counters_measure_nothing() {
     let _alone = alone();
     eventually(
-        || [1000, 1_000_000_000].map(|times| fastest(|| naive::plain(times))),
+        || [1000, 1_000_000_000].map(|times| fastest(9, || naive::plain(times))),
         |[few, many]| *many < *few * 10 + Duration::from_millis(1),
     );
 }
@@ -186,7 +182,7 @@ fn naive_plain_counters_measure_nothing() {
 fn a_reader_waits_for_a_line_that_another_core_writes() {
     let _alone = alone();
     let Some(cores) = both() else { return };
-    let time = |distance| fastest(|| lines::read_beside(cores, distance, 20_000).unwrap());
+    let time = |distance| fastest(9, || lines::read_beside(cores, distance, 20_000).unwrap());
     eventually(|| [time(8), time(128)], slower_in_one_line);
 }
 

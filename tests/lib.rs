@@ -105,6 +105,15 @@ pub fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
+/// Returns the fastest of some runs, because other programs only ever slow one down.
+///
+/// # Panics
+///
+/// If there are none.
+pub fn fastest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
+    (0..runs).map(|_| run()).min().expect("at least one run")
+}
+
 /// Measures until the times are as expected: other programs slow down one side of a comparison, now
 /// and then for a while, but what the code never shows no repetition will.
 ///

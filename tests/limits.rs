@@ -15,7 +15,7 @@ use perf_proved::proof::usage::Usage;
 use perf_proved::sys::cores;
 use perf_proved::sys::cores::two_cores;
 use perf_proved::sys::region::{HUGE_PAGE, Pages, Region, page_size};
-use perf_proved_tests::eventually;
+use perf_proved_tests::{eventually, fastest};
 use serde_json::{Map, Value as Json};
 use std::process::{Command, ExitCode, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -207,11 +207,6 @@ fn a_file_system_has_a_name() {
         let error = write_fsync("/dev/shm".as_ref(), 1).unwrap_err();
         assert_eq!(error.to_string(), "/dev/shm is a tmpfs, in memory, where fsync does nothing");
     }
-}
-
-/// Returns the fastest of some runs, because other programs only ever slow one down.
-fn fastest(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
-    (0..runs).map(|_| run()).min().unwrap()
 }
 
 #[test]

@@ -236,7 +236,8 @@ impl Runner {
         batch: &mut dyn FnMut(u64) -> Taken,
     ) -> (Vec<(u64, Taken)>, Option<f64>) {
         let mut batches = Vec::new();
-        let (mut steady, mut patience) = (self.steady.as_mut(), Patience::new());
+        let mut steady = self.steady.as_mut();
+        let (mut pieces, mut patience) = (Pieces::new(group.flat, entry.least), Patience::new());
         let mut slowed = Duration::ZERO;
         // A group of its own for each benchmark, because a group cannot forget a throughput.
         let mut criterion = self.criterion.benchmark_group(&group.name);
@@ -250,8 +251,7 @@ impl Runner {
             bencher.iter_custom(|times| {
                 let taken = match &mut steady {
                     Some(steady) => {
-                        let pieces = Pieces { whole: group.flat, least: entry.least };
-                        let run = steady.run(times, &pieces, &mut patience, &mut *batch);
+                        let run = steady.run(times, &mut pieces, &mut patience, &mut *batch);
                         slowed += run.slowed;
                         run.taken
                     }

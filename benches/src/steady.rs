@@ -106,7 +106,7 @@ impl Steady {
     pub(crate) fn run(
         &mut self,
         iterations: u64,
-        pieces: &Pieces,
+        pieces: &mut Pieces,
         patience: &mut Patience,
         batch: impl FnMut(u64) -> Taken,
     ) -> Batch {
@@ -116,7 +116,7 @@ impl Steady {
 
 fn in_pieces(
     iterations: u64,
-    pieces: &Pieces,
+    pieces: &mut Pieces,
     patience: &mut Patience,
     mut undisturbed: impl FnMut() -> bool,
     mut batch: impl FnMut(u64) -> Taken,
@@ -125,12 +125,12 @@ fn in_pieces(
     let mut left = iterations;
     let mut before = undisturbed();
     while left > 0 {
-        let piece = pieces.next(left, patience.each);
+        let piece = pieces.next(left);
         let done = piece.max(pieces.least);
         let started = Instant::now();
         let taken = batch(done);
         let elapsed = started.elapsed();
-        patience.each = taken.wall.as_secs_f64() / done as f64;
+        pieces.each = taken.wall.as_secs_f64() / done as f64;
         let after = undisturbed();
         let counts = before && after;
         before = after;
@@ -145,39 +145,41 @@ fn in_pieces(
     sum
 }
 
-/// The pieces of a batch.
+/// The pieces of a benchmark's batches.
 pub(crate) struct Pieces {
-    /// The batch is one piece.
-    pub(crate) whole: bool,
+    /// A batch is one piece.
+    whole: bool,
     /// The least iterations of a piece.
-    pub(crate) least: u64,
-}
-
-impl Pieces {
-    /// Returns the iterations of the next piece, of equal ones of at least [`PIECE`], if `left` are
-    /// left and one takes `each` seconds.
-    fn next(&self, left: u64, each: f64) -> u64 {
-        let usual = ((PIECE.as_secs_f64() / each) as u64).max(self.least).max(1);
-        if self.whole { left } else { left.div_ceil((left / usual).max(1)) }
-    }
-}
-
-/// The patience for one benchmark.
-pub(crate) struct Patience {
-    left: Duration,
+    least: u64,
     /// The time of one iteration in the last piece, in seconds.
     each: f64,
 }
 
+impl Pieces {
+    pub(crate) fn new(whole: bool, least: u64) -> Self {
+        Self { whole, least, each: f64::INFINITY }
+    }
+
+    /// Returns the iterations of the next piece, of equal ones of at least [`PIECE`], if `left` are
+    /// left.
+    fn next(&self, left: u64) -> u64 {
+        let usual = ((PIECE.as_secs_f64() / self.each) as u64).max(self.least).max(1);
+        if self.whole { left } else { left.div_ceil((left / usual).max(1)) }
+    }
+}
+
+/// The time that is left for those pieces of one benchmark that do not count.
+pub(crate) struct Patience(Duration);
+
 impl Patience {
     pub(crate) fn new() -> Self {
-        Self { left: PATIENCE, each: f64::INFINITY }
+        Self(PATIENCE)
     }
 
     /// Returns `true` if a piece that took this long can be measured again.
     fn bear(&mut self, piece: Duration) -> bool {
-        let bears = self.left >= piece;
-        self.left = self.left.saturating_sub(piece);
+        let bears = self.0 >= piece;
+        self.0 = self.0.saturating_sub(piece);
         bears
     }
 }
@@ -251,10 +253,10 @@ mod tests {
     fn run(iterations: u64, patience: Duration, says: &[bool]) -> (Vec<u64>, Batch) {
         let mut ran = Vec::new();
         let mut says = says.iter().copied();
-        let pieces = Pieces { whole: false, least: 2 };
-        let mut patience = Patience { left: patience, each: 0.001 };
+        let mut pieces = Pieces { whole: false, least: 2, each: 0.001 };
+        let mut patience = Patience(patience);
         let undisturbed = || says.next().unwrap_or(true);
-        let batch = in_pieces(iterations, &pieces, &mut patience, undisturbed, |times| {
+        let batch = in_pieces(iterations, &mut pieces, &mut patience, undisturbed, |times| {
             ran.push(times);
             thread::sleep(MS);
             Taken { wall: MS * times as u32, cpu: Some(MS * times as u32 / 2) }
@@ -270,8 +272,8 @@ mod tests {
         assert_eq!((batch.taken, batch.slowed), (all, Duration::ZERO));
         let (ran, batch) = run(1, Duration::ZERO, &[]);
         assert_eq!((ran, batch.taken.wall), (vec![2], MS), "no fewer than the least, scaled");
-        assert_eq!(Pieces { whole: true, least: 1 }.next(1000, 1.0), 1000);
-        assert_eq!(Pieces { whole: false, least: 1 }.next(1000, f64::INFINITY), 1);
+        assert_eq!(Pieces { whole: true, least: 1, each: 1.0 }.next(1000), 1000);
+        assert_eq!(Pieces::new(false, 1).next(1000), 1);
     }
 
     #[test]

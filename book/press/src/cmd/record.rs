@@ -592,13 +592,7 @@ mod tests {
                 parameter: None,
                 throughput_bytes: None,
                 throughput_elements: None,
-                rounds: vec![Round {
-                    median: *median,
-                    low: *median,
-                    high: *median,
-                    witness: None,
-                    slowed: 0.0,
-                }],
+                rounds: vec![Round::new(*median, *median, *median)],
             };
             run.benchmarks
                 .insert(id.to_string(), Finished { benchmark, when: SystemTime::UNIX_EPOCH });

@@ -215,19 +215,14 @@ impl fmt::Display for Settings {
 fn benchmark(path: &Path) -> Result<(String, Finished), Error> {
     let id: Id = json(path)?;
     let Estimates { median } = json(&path.with_file_name("estimates.json"))?;
-    let round = Round {
-        median: median.point_estimate,
-        low: median.confidence_interval.lower_bound,
-        high: median.confidence_interval.upper_bound,
-        witness: None,
-        slowed: 0.0,
-    };
+    let Interval { lower_bound, upper_bound } = median.confidence_interval;
+    let round = Round::new(median.point_estimate, lower_bound, upper_bound);
     Ok(id.finished(round, written(path)?))
 }
 
 fn second_clock(path: &Path) -> Result<(String, Finished), Error> {
     let SecondClock { id, median, low, high } = json(path)?;
-    Ok(id.finished(Round { median, low, high, witness: None, slowed: 0.0 }, written(path)?))
+    Ok(id.finished(Round::new(median, low, high), written(path)?))
 }
 
 impl Id {

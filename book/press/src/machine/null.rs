@@ -85,8 +85,7 @@ impl Machine {
             if !beside.is_empty() {
                 return beside;
             }
-            let bench = self.bench_of(id).unwrap_or_else(|| bench_of(id));
-            let apart = [group_of(id), bench].map(|name| self.pairs_apart(name));
+            let apart = [group_of(id), self.bench_or_guess(id)].map(|name| self.pairs_apart(name));
             let apart = apart.iter().flatten();
             apart.filter_map(|(a, b)| rounds(a, b).measured()).collect()
         };
@@ -96,15 +95,16 @@ impl Machine {
     /// Returns the null control of one benchmark.
     fn of_group(&self, id: &str, regime: Option<Regime>) -> Option<Estimate> {
         let group = group_of(id);
-        let of_bench = || {
-            let bench = self.bench_of(id).unwrap_or_else(|| bench_of(id));
-            self.noise(bench).measured()
-        };
         self.pairs_beside(id, |first, again| self.ratio_in(first, again, regime))
             .into_iter()
             .max_by(wider)
             .or_else(|| self.noise_apart(group).measured())
-            .or_else(of_bench)
+            .or_else(|| self.noise(self.bench_or_guess(id)).measured())
+    }
+
+    /// Returns the bench that recorded a benchmark, or whose name its id begins with.
+    fn bench_or_guess<'a>(&'a self, id: &'a str) -> &'a str {
+        self.bench_of(id).unwrap_or_else(|| bench_of(id))
     }
 
     /// Returns the null controls in the group of a benchmark: those at its parameter if there are

@@ -231,16 +231,7 @@ mod tests {
     use super::*;
 
     fn rounds(medians: &[f64]) -> Vec<Round> {
-        medians
-            .iter()
-            .map(|&median| Round {
-                median,
-                low: median * 0.9,
-                high: median * 1.1,
-                witness: None,
-                slowed: 0.0,
-            })
-            .collect()
+        medians.iter().map(|&median| Round::new(median, median * 0.9, median * 1.1)).collect()
     }
 
     /// A small deterministic generator (Marsaglia's xorshift64*).

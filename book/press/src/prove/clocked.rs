@@ -112,16 +112,7 @@ pub(super) mod tests {
     }
 
     fn benchmark(function: &str, medians: &[f64]) -> (String, Benchmark) {
-        let rounds = medians
-            .iter()
-            .map(|&m| Round {
-                median: m,
-                low: m * 0.99,
-                high: m * 1.01,
-                witness: None,
-                slowed: 0.0,
-            })
-            .collect();
+        let rounds = medians.iter().map(|&m| Round::new(m, m * 0.99, m * 1.01)).collect();
         let benchmark = Benchmark {
             group: "g".into(),
             function: Some(function.into()),
