@@ -105,10 +105,11 @@ fn naive_buffer_per_request_faults_in_each() {
 fn naive_limit_is_exceeded_between_two_checks_and_only_prints() {
     let _alone = alone();
     resident::reset_peak().unwrap();
-    let limit = resident::now().unwrap() + 65 * MIB as u64;
+    let limit = resident::now().unwrap() + 88 * MIB as u64;
     let beyond = naive::serve(limit, 64, 256, || vec![1_u8; MIB]).unwrap();
-    // 63 MiB, minus memory that other tests freed meanwhile.
-    assert!(beyond >= 32 * MIB as u64, "{beyond} bytes");
+    // The second check finds 24 MiB below the limit, the third 40 MiB above it. Other tests may
+    // allocate and free 24 MiB meanwhile.
+    assert!(beyond >= 16 * MIB as u64, "{beyond} bytes");
     assert!(!naive::within(1).unwrap(), "it only prints");
 }
 
