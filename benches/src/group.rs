@@ -114,9 +114,9 @@ impl<'a> Group<'a> {
         self
     }
 
-    /// Runs at least this number of iterations, whatever criterion asks for, and returns the time
-    /// of those: for work that starts threads, of which a few iterations would measure the start.
-    /// Holds for the benchmarks that are registered from here on.
+    /// Runs at least this number of iterations in each sample, whatever criterion asks for, and
+    /// takes the time of those: for work that starts threads, of which a few iterations would
+    /// measure the start. Holds for the benchmarks that are registered from here on.
     pub fn at_least(&mut self, iterations: u64) -> &mut Self {
         self.least = iterations.max(1);
         self

@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, Mode, SAMPLES};
 use crate::clocks::{self, Taken};
 use crate::group::{Entry, Group, Routine};
-use crate::steady::{self, Patience, Pieces, Steady};
+use crate::steady::{self, Batch, Patience, Pieces, Steady, WarmUp};
 use crate::{order, output, witness};
 use criterion::{Bencher, BenchmarkId, Criterion, SamplingMode, Throughput};
 use std::process::Command;
@@ -204,11 +204,11 @@ impl Runner {
             steady.watch(group.witness);
         }
         let before = witness()?;
-        let (batches, slowed) = self.measure(group, entry, batch);
+        let (samples, slowed) = self.measure(group, entry, batch);
         let after = witness()?;
         let second = group.second.as_ref().map(|second| second.group.as_str());
         if let (true, Some(second)) = (writes, second) {
-            self.write_second(second, entry, &batches)?;
+            self.write_second(second, entry, &samples)?;
         }
         if !writes {
             return Ok(());
@@ -226,9 +226,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Has criterion measure a benchmark, and returns the iterations and times of all batches,
-    /// those of the warm-up included, and the share of that time during which a core was slowed
-    /// down.
+    /// Has criterion measure a benchmark, and returns the iterations and times of its samples, and
+    /// the share of that time during which a core was slowed down.
     fn measure(
         &mut self,
         group: &Group<'_>,
@@ -238,7 +237,7 @@ impl Runner {
         let mut batches = Vec::new();
         let mut steady = self.steady.as_mut();
         let (mut pieces, mut patience) = (Pieces::new(group.flat, entry.least), Patience::new());
-        let mut slowed = Duration::ZERO;
+        let mut warm_up = WarmUp::new();
         // A group of its own for each benchmark, because a group cannot forget a throughput.
         let mut criterion = self.criterion.benchmark_group(&group.name);
         if group.flat {
@@ -249,18 +248,17 @@ impl Runner {
         }
         let routine = |bencher: &mut Bencher<'_>| {
             bencher.iter_custom(|times| {
-                let taken = match &mut steady {
-                    Some(steady) => {
-                        let run = steady.run(times, &mut pieces, &mut patience, &mut *batch);
-                        slowed += run.slowed;
-                        run.taken
-                    }
+                let run = match &mut steady {
+                    Some(_) if warm_up.has(times) => pieces.warm_up(times, &mut *batch),
+                    Some(steady) => steady.run(times, &mut pieces, &mut patience, &mut *batch),
                     None => {
                         let done = times.max(entry.least);
-                        batch(done).scaled(times as f64 / done as f64)
+                        let taken = batch(done).scaled(times as f64 / done as f64);
+                        Batch { taken, slowed: Duration::ZERO }
                     }
                 };
-                batches.push((times, taken));
+                let taken = run.taken;
+                batches.push((times, run));
                 if group.clock.is_some() { cpu(taken) } else { taken.wall }
             });
         };
@@ -270,19 +268,23 @@ impl Runner {
             None => criterion.bench_function(function, routine),
         };
         criterion.finish();
-        let all: Duration = batches.iter().map(|(_, taken)| taken.wall).sum();
-        let share = self.steady.is_some().then(|| slowed.as_secs_f64() / all.as_secs_f64());
-        (batches, share)
+        // The first batches are the warm-up.
+        let samples = batches.split_off(batches.len().saturating_sub(self.arguments.samples));
+        let total = |time: fn(&Batch) -> Duration| -> f64 {
+            samples.iter().map(|(_, batch)| time(batch).as_secs_f64()).sum()
+        };
+        let share = total(|batch| batch.slowed) / total(|batch| batch.taken.wall);
+        let slowed = self.steady.is_some().then_some(share);
+        (samples.into_iter().map(|(times, batch)| (times, batch.taken)).collect(), slowed)
     }
 
-    /// Writes the times of the second clock over the batches that were criterion's samples.
+    /// Writes the times of the second clock over criterion's samples.
     fn write_second(
         &self,
         group: &str,
         entry: &Entry<'_>,
-        batches: &[(u64, Taken)],
+        samples: &[(u64, Taken)],
     ) -> io::Result<()> {
-        let samples = &batches[batches.len().saturating_sub(self.arguments.samples)..];
         let ns = |time: Duration| time.as_nanos() as f64;
         let each = samples.iter().map(|&(times, taken)| ns(cpu(taken)) / times as f64).collect();
         let Some(summary) = clocks::summary(each) else { return Ok(()) };

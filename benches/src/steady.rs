@@ -8,6 +8,9 @@
 //! pieces of a few milliseconds, and between pieces a loop that only adds and shifts tells the
 //! speed of each core that takes part. A piece counts if every core was at full speed before it and
 //! after it; otherwise it is measured again, as long as the patience for one benchmark lasts.
+//!
+//! Criterion's warm-up is left alone. From its time, pieces measured again included, criterion
+//! would conclude that an iteration takes long, and ask for samples of very few.
 
 use crate::clocks::Taken;
 use perf_proved::sys::cores;
@@ -130,7 +133,7 @@ fn in_pieces(
         let started = Instant::now();
         let taken = batch(done);
         let elapsed = started.elapsed();
-        pieces.each = taken.wall.as_secs_f64() / done as f64;
+        pieces.took(done, taken);
         let after = undisturbed();
         let counts = before && after;
         before = after;
@@ -160,11 +163,47 @@ impl Pieces {
         Self { whole, least, each: f64::INFINITY }
     }
 
+    /// Runs a batch of criterion's warm-up, with no more iterations than it asks for: their time tells
+    /// how many of them make a sample.
+    pub(crate) fn warm_up(
+        &mut self,
+        iterations: u64,
+        mut batch: impl FnMut(u64) -> Taken,
+    ) -> Batch {
+        let taken = batch(iterations);
+        self.took(iterations, taken);
+        Batch { taken, slowed: Duration::ZERO }
+    }
+
+    fn took(&mut self, iterations: u64, taken: Taken) {
+        self.each = taken.wall.as_secs_f64() / iterations as f64;
+    }
+
     /// Returns the iterations of the next piece, of equal ones of at least [`PIECE`], if `left` are
     /// left.
     fn next(&self, left: u64) -> u64 {
         let usual = ((PIECE.as_secs_f64() / self.each) as u64).max(self.least).max(1);
         if self.whole { left } else { left.div_ceil((left / usual).max(1)) }
+    }
+}
+
+/// Tells the batches of criterion's warm-up from those of its samples: it doubles the iterations
+/// from one batch to the next, from one on, until the time for the warm-up is over.
+pub(crate) struct WarmUp {
+    /// The iterations of its next batch.
+    next: Option<u64>,
+}
+
+impl WarmUp {
+    pub(crate) fn new() -> Self {
+        Self { next: Some(1) }
+    }
+
+    /// Returns `true` if the batch with these iterations belongs to it.
+    pub(crate) fn has(&mut self, iterations: u64) -> bool {
+        let belongs = self.next == Some(iterations);
+        self.next = belongs.then_some(iterations.saturating_mul(2));
+        belongs
     }
 }
 
@@ -274,6 +313,20 @@ mod tests {
         assert_eq!((ran, batch.taken.wall), (vec![2], MS), "no fewer than the least, scaled");
         assert_eq!(Pieces { whole: true, least: 1, each: 1.0 }.next(1000), 1000);
         assert_eq!(Pieces::new(false, 1).next(1000), 1);
+    }
+
+    #[test]
+    fn a_warm_up_doubles_and_runs_what_it_is_asked_for() {
+        let mut warm_up = WarmUp::new();
+        let batches = [1, 2, 4, 8, 3, 6, 12, 16].map(|iterations| warm_up.has(iterations));
+        assert_eq!(batches, [true, true, true, true, false, false, false, false]);
+        let mut pieces = Pieces::new(false, 1000);
+        let mut ran = 0;
+        let batch = pieces.warm_up(2, |times| {
+            ran = times;
+            Taken { wall: MS * 4, cpu: None }
+        });
+        assert_eq!((ran, batch.taken.wall, pieces.each), (2, MS * 4, 0.002));
     }
 
     #[test]
