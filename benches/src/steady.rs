@@ -25,7 +25,7 @@ use std::{env, thread};
 const PIECE: Duration = Duration::from_millis(4);
 
 /// The time that the pieces of one benchmark that do not count may take.
-const PATIENCE: Duration = Duration::from_millis(750);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The loop's time, in multiples of the fastest, from which on a core counts as slowed down. A core
 /// that shares its units with a busy neighbor takes 1.5 to 2 times as long; the clock frequency

@@ -15,7 +15,7 @@ use crate::ids::owner;
 use crate::machine::criterion::{self, Run};
 use crate::machine::environment::{self, CpuTime};
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
-use crate::machine::{Benchmark, Environment, Machine, Recording, Seen};
+use crate::machine::{Benchmark, Environment, Machine, Recording, Round, Seen};
 use crate::model::{Claim, Error, Proof};
 use crate::pack;
 use crate::project::Project;
@@ -207,26 +207,21 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Adds a round. Ratios are taken within rounds, so a benchmark that one of them lacks is
-    /// dropped, with the reason.
+    /// Adds a round. Ratios are taken within rounds, so a benchmark that measured nothing in one of
+    /// them gets a sample that is dropped; one that the first round lacks is left out, with the
+    /// reason.
     fn add(&mut self, run: Run) {
         self.not_possible
             .extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
         self.settings = run.settings.or(self.settings.take());
-        let round = self.done + 1;
         let mut fresh = run.benchmarks;
-        self.benchmarks.retain(|id, benchmark| match fresh.shift_remove(id) {
-            Some(finished) => {
-                benchmark.rounds.extend(finished.benchmark.rounds);
-                true
+        self.benchmarks.retain(|id, _| !self.not_possible.contains_key(id));
+        for (id, benchmark) in &mut self.benchmarks {
+            match fresh.shift_remove(id) {
+                Some(finished) => benchmark.rounds.extend(finished.benchmark.rounds),
+                None => benchmark.rounds.push(Round { slowed: 1.0, ..Round::new(0.0, 0.0, 0.0) }),
             }
-            None => {
-                self.not_possible
-                    .entry(id.clone())
-                    .or_insert(format!("round {round} measured nothing"));
-                false
-            }
-        });
+        }
         for (id, finished) in fresh {
             if self.done == 0 {
                 self.benchmarks.insert(id, finished.benchmark);
@@ -234,7 +229,7 @@ impl Rounds {
                 self.not_possible.entry(id).or_insert("not measured in every round".to_string());
             }
         }
-        self.done = round;
+        self.done += 1;
     }
 
     /// Returns the number of samples whose witnesses disagree, and of all samples.
@@ -580,7 +575,7 @@ fn prove(project: &Project, folder: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::machine::Round;
-    use crate::machine::criterion::Finished;
+    use crate::machine::criterion::{Finished, Refused};
     use std::time::SystemTime;
 
     fn run(results: &[(&str, f64)]) -> Run {
@@ -601,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn only_benchmarks_of_every_round_are_kept() {
+    fn a_round_that_measured_nothing_is_dropped_and_a_late_benchmark_left_out() {
         let mut rounds = Rounds::default();
         rounds.add(run(&[("g/a", 1.0), ("g/b", 2.0)]));
         rounds.add(run(&[("g/a", 1.5), ("g/late", 3.0)]));
@@ -609,8 +604,13 @@ mod tests {
         assert_eq!(rounds.done, 3);
         let medians: Vec<f64> = rounds.benchmarks["g/a"].rounds.iter().map(|r| r.median).collect();
         assert_eq!(medians, [1.0, 1.5, 1.2]);
-        assert_eq!(rounds.benchmarks.len(), 1);
-        assert_eq!(rounds.not_possible["g/b"], "round 2 measured nothing");
+        let seen: Vec<Seen> = rounds.benchmarks["g/b"].rounds.iter().map(Round::seen).collect();
+        assert_eq!(seen, [Seen::Unwitnessed, Seen::Dropped, Seen::Unwitnessed]);
+        assert_eq!((rounds.benchmarks.len(), rounds.dropped()), (2, (1, 6)));
+        let refused = Refused { reason: "it is gone".to_string(), when: SystemTime::UNIX_EPOCH };
+        let gone = BTreeMap::from([("g/b".to_string(), refused)]);
+        rounds.add(Run { not_possible: gone, ..run(&[("g/a", 1.1)]) });
+        assert_eq!((rounds.benchmarks.len(), &*rounds.not_possible["g/b"]), (1, "it is gone"));
         assert_eq!(rounds.not_possible["g/late"], "not measured in every round");
     }
 
