@@ -5,7 +5,6 @@ use super::variants::lock;
 use crate::harness::report::Report;
 use crate::proof::cpu;
 use crate::sys::{cores, trying, unsupported};
-use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex};
@@ -55,22 +54,18 @@ pub fn wait_for_a_mutex() -> io::Result<thread::JoinHandle<()>> {
     Ok(waiter)
 }
 
-/// Returns the CPU time, in milliseconds, of four threads on one core. Each does a few microseconds
-/// of work `sections` times, and `exclusively` runs it under a lock.
+/// Returns the CPU time, in milliseconds, of four threads on one core, each with `sections` sections
+/// under a lock, in which it sleeps for a millisecond. `exclusively` runs one under the lock.
 ///
 /// # Errors
 ///
 /// As [`cores::allowed`], [`cores::pin`] and [`cpu::process`]; if a thread cannot be started.
-pub fn crowd(
-    sections: usize,
-    exclusively: impl Fn(&mut dyn FnMut(&mut u64)) + Sync,
-) -> io::Result<u64> {
+pub fn crowd(sections: usize, exclusively: impl Fn(&dyn Fn()) + Sync) -> io::Result<u64> {
     let core = cores::allowed()?[0];
     let before = cpu::process()?;
-    let work = |sum: &mut u64| (0..10_000).for_each(|step| *sum = black_box(*sum ^ step));
     let pinned = || {
         cores::pin(core)?;
-        (0..sections).for_each(|_| exclusively(&mut { work }));
+        (0..sections).for_each(|_| exclusively(&|| thread::sleep(Duration::from_millis(1))));
         Ok(())
     };
     let ended: io::Result<Vec<()>> = thread::scope(|scope| {
