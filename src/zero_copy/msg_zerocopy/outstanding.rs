@@ -52,6 +52,7 @@ impl<B> Returned<B> {
     }
 
     /// Converts the buffer.
+    #[cfg(target_os = "linux")]
     pub(super) fn into<C: From<B>>(self) -> Returned<C> {
         let Self { buffer, sent, copied, fell_back } = self;
         Returned { buffer: buffer.into(), sent, copied, fell_back }
