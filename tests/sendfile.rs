@@ -6,6 +6,8 @@
 mod conformance;
 #[path = "sendfile/connections.rs"]
 mod connections;
+#[path = "sendfile/conversation.rs"]
+mod conversation;
 #[path = "sendfile/heads.rs"]
 mod heads;
 #[path = "sendfile/naive.rs"]

@@ -1,65 +1,43 @@
-//! One connection: requests and responses in turns, on the calling thread.
+//! One connection on the calling thread, which waits for the socket wherever it has to.
 
 use super::cancel::{CancelToken, is_cut_off};
-use super::limits::{LINGER, Limits, PIECE};
-use super::response::{Response, respond};
+use super::conversation::{Conversation, Step};
+use super::limits::Limits;
+use super::service::Service;
 use crate::sys::socket::{reset_on_close, send};
-use crate::zero_copy::sendfile::http::request::{Parsed, Request, is_head, parse};
-use crate::zero_copy::sendfile::root::Root;
 use crate::zero_copy::sendfile::{SendError, send_range_with};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-/// A root and the limits under which it is served.
+/// A [`Service`] whose connections have a thread each.
 pub struct Site {
-    root: Root,
-    limits: Limits,
+    service: Service,
     /// Cancelled when shutdown begins: no further request is read.
     pub(super) finish: CancelToken,
     /// Cancelled when the grace period is over: everything ends.
     pub(super) abort: CancelToken,
-    /// The number of responses sent in full.
-    responses: AtomicU64,
 }
 
 static_assertions::assert_impl_all!(Site: Send, Sync);
-
-/// The next event on a connection.
-enum Next {
-    /// A request, and the length of its head in bytes.
-    Request(Box<Request>, usize),
-    /// A request to refuse with this status. The connection closes after it.
-    Refused(u16),
-    /// The end: closed by the client, idle for too long, or shutting down.
-    End,
-}
 
 impl Site {
     /// Opens the root.
     ///
     /// # Errors
     ///
-    /// The errors of [`Root::open`], and of making a pipe.
+    /// The errors of [`Service::new`], and of making a pipe.
     pub fn new(root: &Path, limits: Limits) -> io::Result<Self> {
-        let responses = AtomicU64::new(0);
-        let root = Root::open(root)?;
-        Ok(Self {
-            root,
-            limits,
-            finish: CancelToken::new()?,
-            abort: CancelToken::new()?,
-            responses,
-        })
+        let service = Service::new(root, limits)?;
+        Ok(Self { service, finish: CancelToken::new()?, abort: CancelToken::new()? })
     }
 
     /// Returns the number of responses sent in full.
     pub fn responses(&self) -> u64 {
-        self.responses.load(Ordering::Relaxed) // a count only
+        self.service.responses()
     }
 
     /// Serves one connection until either side closes it.
@@ -81,150 +59,94 @@ impl Site {
         result
     }
 
-    /// Alternates between requests and responses.
-    fn converse(&self, stream: &TcpStream) -> io::Result<()> {
-        let mut received = Vec::with_capacity(self.limits.head_bytes);
-        loop {
-            let next = self.receive(stream, &mut received)?;
-            let (response, failure, keep_alive, head_only) = match next {
-                Next::End => return Ok(()),
-                Next::Refused(status) => (Response::text(status), None, false, is_head(&received)),
-                Next::Request(request, length) => {
-                    received.drain(..length); // the rest is the beginning of the next one
-                    let keep_alive = request.keep_alive && !self.finish.is_cancelled();
-                    let (response, failure) = respond(&self.root, &request);
-                    (response, failure, keep_alive, request.head_only)
-                }
-            };
-            let keep_alive = keep_alive && failure.is_none();
-            let connection = if keep_alive { "keep-alive" } else { "close" };
-            self.send(stream, response.with("Connection", connection), head_only)?;
-            self.responses.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
-            if !keep_alive {
-                return self.hang_up(stream).and(failure.map_or(Ok(()), Err));
-            }
-        }
-    }
-
-    /// Waits for the next request. `received` holds what arrived of it together with the request
-    /// before.
-    fn receive(&self, mut stream: &TcpStream, received: &mut Vec<u8>) -> io::Result<Next> {
-        let limit = if received.is_empty() { self.limits.idle } else { self.limits.head };
-        let mut deadline = Instant::now() + limit;
+    /// Takes the steps of a conversation, one after another, to its end.
+    fn converse(&self, mut stream: &TcpStream) -> io::Result<()> {
+        let service = &self.service;
+        let mut conversation = Conversation::new(service, Instant::now());
         let mut buffer = [0; 4096];
         loop {
-            match parse(received, self.limits.head_bytes) {
-                Parsed::Request(request, length) => return Ok(Next::Request(request, length)),
-                Parsed::Refused(status) => return Ok(Next::Refused(status)),
-                Parsed::Partial => {}
-            }
-            let room = buffer.len().min(self.limits.head_bytes - received.len());
-            match stream.read(&mut buffer[..room]) {
-                Ok(0) => return Ok(Next::End),
-                Ok(count) => {
-                    if received.is_empty() {
-                        // The first byte sets the deadline; further ones do not move it.
-                        deadline = Instant::now() + self.limits.head;
-                    }
-                    received.extend_from_slice(&buffer[..count]);
-                }
-                Err(error) => {
-                    let between = received.is_empty();
-                    if let Some(next) = self.await_more(stream, error, between, deadline)? {
-                        return Ok(next);
+            let deadline = conversation.deadline();
+            match conversation.step(service) {
+                Step::Receive(room) => {
+                    let room = room.min(buffer.len());
+                    match stream.read(&mut buffer[..room]) {
+                        Ok(count) => {
+                            if self.finish.is_cancelled() {
+                                conversation.finish();
+                            }
+                            conversation.received(service, &buffer[..count], Instant::now());
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            self.await_input(stream, &mut conversation)?;
+                        }
+                        Err(error) => return Err(error),
                     }
                 }
+                Step::Send { bytes, more } => {
+                    self.send_bytes(stream, bytes, more, deadline)?;
+                    let count = bytes.len();
+                    conversation.sent(service, count, Instant::now());
+                }
+                Step::SendFile(file, piece) => {
+                    let size = piece.end - piece.start;
+                    let result = self.send_file(stream, file, piece, deadline);
+                    let sent = result.as_ref().map_or_else(|error| error.sent, |()| size);
+                    conversation.sent(service, sent as usize, Instant::now());
+                    // A fast reader never makes the server wait, and otherwise only a wait checks
+                    // for the end of the grace period.
+                    let result = result.map_err(|error| error.cause);
+                    result
+                        .and_then(|()| self.abort.check())
+                        .map_err(|error| conversation.failed(error))?;
+                }
+                Step::ShutDown => {
+                    stream.shutdown(Shutdown::Write)?;
+                    conversation.shut_down(Instant::now());
+                }
+                Step::Close => return conversation.end(),
             }
         }
     }
 
-    /// Waits after `error` if it only means that nothing has arrived yet: `None` once there is more
-    /// to read. Between two requests the connection ends as soon as a shutdown begins; within one,
-    /// only when its grace period is over.
-    fn await_more(
+    /// Waits until there is more to read. Between two requests a shutdown interrupts this as soon
+    /// as it begins; within one, only when its grace period is over.
+    fn await_input(&self, stream: &TcpStream, conversation: &mut Conversation) -> io::Result<()> {
+        let is_idle = conversation.is_idle();
+        let cancel = if is_idle { &self.finish } else { &self.abort };
+        match cancel.wait(stream, libc::POLLIN, conversation.deadline()) {
+            Err(error) if is_cut_off(&error) => {
+                conversation.cut_off(&self.service, error, Instant::now())
+            }
+            other => other,
+        }
+    }
+
+    fn send_file(
         &self,
         stream: &TcpStream,
-        error: io::Error,
-        between: bool,
+        file: &File,
+        piece: Range<u64>,
         deadline: Instant,
-    ) -> io::Result<Option<Next>> {
-        if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
-            return Err(error);
-        }
-        let cancel = if between { &self.finish } else { &self.abort };
-        match cancel.wait(stream, libc::POLLIN, deadline) {
-            Ok(()) => Ok(None),
-            Err(error) if between && is_cut_off(&error) => Ok(Some(Next::End)),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(Some(Next::Refused(408))),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends head and body. Only the head is ever copied.
-    fn send(&self, stream: &TcpStream, response: Response, head_only: bool) -> io::Result<()> {
-        match response.into_parts(head_only, SystemTime::now()) {
-            (head, None) => self.send_bytes(stream, head.as_bytes(), 0),
-            (head, Some((file, range))) => {
-                // MSG_MORE: the first bytes of the file share the head's segment.
-                self.send_bytes(stream, head.as_bytes(), libc::MSG_MORE)?;
-                self.send_file(stream, &file, range)
-            }
-        }
-    }
-
-    fn send_file(&self, stream: &TcpStream, file: &File, range: Range<u64>) -> io::Result<()> {
-        let mut at = range.start;
-        while at < range.end {
-            let end = range.end.min(at + PIECE);
-            let deadline = Instant::now() + self.limits.body_per_mib;
-            let wait = || self.abort.wait(stream, libc::POLLOUT, deadline);
-            send_range_with(stream, file, at..end, wait).map_err(|error| {
-                let sent = at - range.start + error.sent;
-                SendError { sent, of: range.end - range.start, cause: error.cause }
-            })?;
-            // A fast reader never makes the server wait, and otherwise only a wait checks this.
-            self.abort.check()?;
-            at = end;
-        }
-        Ok(())
+    ) -> Result<(), SendError> {
+        let wait = || self.abort.wait(stream, libc::POLLOUT, deadline);
+        send_range_with(stream, file, piece, wait)
     }
 
     fn send_bytes(
         &self,
         stream: &TcpStream,
         mut bytes: &[u8],
-        flags: libc::c_int,
+        more: bool,
+        deadline: Instant,
     ) -> io::Result<()> {
-        let deadline = Instant::now() + self.limits.body_per_mib;
+        let flags = if more { libc::MSG_MORE } else { 0 };
         while !bytes.is_empty() {
             match send(stream, bytes, flags) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.abort.wait(stream, libc::POLLOUT, deadline)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the connection after the last response: announces it, and reads what the client is
-    /// still sending, within the bounds of [`LINGER`].
-    fn hang_up(&self, mut stream: &TcpStream) -> io::Result<()> {
-        stream.shutdown(Shutdown::Write)?;
-        let (deadline, mut left) = (Instant::now() + LINGER.0, LINGER.1);
-        let mut buffer = [0; 4096];
-        while left > 0 {
-            match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => left = left.saturating_sub(count),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    match self.abort.wait(stream, libc::POLLIN, deadline) {
-                        Err(error) if is_cut_off(&error) => break, // it had its time
-                        other => other?,
-                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -4,21 +4,20 @@ use super::cancel::is_cut_off;
 use super::connection::Site;
 use super::limits::{Limits, PIECE};
 use super::log::Log;
+use super::refusal::turn_away;
 use super::sigpipe::block_sigpipe;
-use crate::sys::socket::send;
 use crate::sys::trying;
 use crate::zero_copy::sendfile::MAX_PER_CALL;
-use crate::zero_copy::sendfile::http::head::head;
 use crate::zero_copy::sendfile::permits::{Permits, Refused};
 use std::fmt::Display;
-use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// A [`Site`] on an address, with a thread for each connection.
 ///
@@ -219,19 +218,5 @@ impl Shared {
     fn rest(&self, error: &io::Error) {
         self.log.error(None, error);
         thread::sleep(REST);
-    }
-}
-
-/// Answers 503 and closes, without ever waiting. Bytes that the client sends later may reset the
-/// connection before it reads this.
-fn turn_away(mut stream: &TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
-    let fields = [("Content-Length", "0"), ("Retry-After", "1"), ("Connection", "close")];
-    let fields = fields.map(|(name, value)| (name, value.to_owned()));
-    send(stream, head(503, SystemTime::now(), &fields).as_bytes(), 0)?;
-    stream.shutdown(Shutdown::Write)?;
-    match stream.read(&mut [0; 4096]) {
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        _ => Ok(()),
     }
 }

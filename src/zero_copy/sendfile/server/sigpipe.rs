@@ -4,7 +4,7 @@ use std::io;
 
 /// Blocks `SIGPIPE` in this thread and in those that it starts: `sendfile` has no flag against it,
 /// and a library does not know how its program treats the signal.
-pub(super) fn block_sigpipe() -> io::Result<()> {
+pub(crate) fn block_sigpipe() -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid `sigset_t`, and it is live and writable.
     let failed = unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
