@@ -5,7 +5,11 @@
 
 pub mod caches;
 pub mod cores;
+#[cfg(target_os = "linux")]
+pub mod epoll;
 mod error;
+#[cfg(target_os = "linux")]
+pub mod eventfd;
 #[cfg(unix)]
 pub mod interrupt;
 pub mod log;

@@ -44,3 +44,19 @@ pub fn locked_memory() -> io::Result<Option<u64>> {
     cvt(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
     Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
 }
+
+/// Raises the number of descriptors that this process may have open as far as an ordinary user may
+/// (`RLIMIT_NOFILE`), and returns it.
+///
+/// # Errors
+///
+/// The errors of `getrlimit(2)` and `setrlimit(2)`.
+pub fn raise_open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live, writable `rlimit`.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is a live `rlimit`, which the call reads.
+    cvt(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
+    Ok(limit.rlim_cur)
+}
