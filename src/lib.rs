@@ -7,6 +7,7 @@
 
 pub mod concurrency;
 pub mod harness;
+pub mod io;
 pub mod measuring;
 pub mod memory;
 pub mod proof;

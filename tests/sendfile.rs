@@ -22,9 +22,30 @@ mod responses;
 mod sending;
 #[path = "sendfile/site.rs"]
 mod site;
+#[path = "sendfile/threads.rs"]
+mod threads;
 
 use perf_proved::harness::scratch::Scratch;
 use std::fs::{File, OpenOptions};
+
+/// The server that the tests of connections, paths and responses run on. `tests/event_loop.rs` has
+/// another one for the same tests.
+mod engine {
+    pub use perf_proved::zero_copy::sendfile::server::FileServer as Server;
+    use perf_proved::zero_copy::sendfile::server::Limits;
+    use std::io;
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    pub fn start(
+        root: &Path,
+        address: &str,
+        limits: Limits,
+        report: impl Fn(Option<SocketAddr>, &io::Error) + Send + Sync + 'static,
+    ) -> io::Result<Server> {
+        Server::start(root, address, limits, report)
+    }
+}
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;

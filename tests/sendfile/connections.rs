@@ -1,13 +1,12 @@
 //! Connections: limits and deadlines, files that change, shutdown.
 
+use super::engine;
 use super::site::{Client, calm, first_200, reported, site, start, start_at};
-use perf_proved::harness::loopback::pair;
-use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
+use perf_proved::zero_copy::sendfile::server::Limits;
 use perf_proved_tests::{PATIENCE, soon};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,36 +54,6 @@ fn a_stalled_reader_is_reset_and_frees_its_connection() {
     assert!(
         end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset) && rest.len() < 64 << 20
     );
-}
-
-#[test]
-fn a_trickle_of_progress_does_not_extend_the_deadline() {
-    let place = site();
-    let site =
-        Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
-            .unwrap();
-    let (mut client, socket) = pair().unwrap();
-    // With the usual buffers the kernel wakes the server for about a MiB at a time, with these for
-    // some 64 KiB.
-    let set = |fd: libc::c_int, option, bytes: libc::c_int| {
-        let size = size_of_val(&bytes) as libc::socklen_t;
-        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
-        let result = unsafe {
-            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
-        };
-        assert_eq!(result, 0);
-    };
-    set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
-    set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);
-    client.write_all(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let reader = thread::spawn(move || {
-        let deadline = soon();
-        while Instant::now() < deadline && client.read_exact(&mut [0; 8192]).is_ok() {
-            thread::sleep(Duration::from_millis(8));
-        }
-    });
-    assert_eq!(site.serve(socket).unwrap_err().kind(), ErrorKind::TimedOut);
-    reader.join().unwrap();
 }
 
 #[test]
@@ -173,7 +142,7 @@ fn an_address_in_use_is_named() {
     let place = site();
     let (server, _) = start(&place.root(), calm());
     let address = server.address().to_string();
-    let error = FileServer::start(&place.root(), &*address, calm(), |_, _| {}).err().unwrap();
+    let error = engine::start(&place.root(), &address, calm(), |_, _| {}).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().starts_with(&format!("listening on {address}: ")), "{error}");
     drop(server);
@@ -185,7 +154,7 @@ fn an_address_in_use_is_named() {
 fn a_report_that_panics_ends_neither_a_connection_nor_the_server() {
     let place = site();
     let limits = Limits { body_per_mib: Duration::from_millis(50), ..calm() };
-    let server = FileServer::start(&place.root(), "127.0.0.1:0", limits, |_, error| {
+    let server = engine::start(&place.root(), "127.0.0.1:0", limits, |_, error| {
         panic!("standard error is full, and {error} cannot be written to it");
     });
     let server = server.unwrap();

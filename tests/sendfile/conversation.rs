@@ -167,7 +167,7 @@ fn a_shutdown_answers_what_has_arrived_and_nothing_more() {
     let mut idle = Conversation::new(&service, now);
     idle.finish();
     assert!(matches!(idle.step(&service), Step::Receive(_)), "something may have arrived");
-    idle.found_nothing();
+    assert!(idle.found_nothing());
     assert!(matches!(idle.step(&service), Step::Close));
 
     let mut busy = Conversation::new(&service, now);
@@ -181,6 +181,6 @@ fn a_shutdown_answers_what_has_arrived_and_nothing_more() {
     let mut half = Conversation::new(&service, now);
     half.received(&service, &GET.as_bytes()[..9], now);
     half.finish();
-    half.found_nothing();
+    assert!(!half.found_nothing());
     assert!(matches!(half.step(&service), Step::Receive(_)), "a request that has begun");
 }

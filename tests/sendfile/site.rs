@@ -1,8 +1,9 @@
 //! A site to serve, a server that remembers its errors, and a client.
 
 use super::MIB;
+use super::engine::{self, Server};
 use perf_proved::harness::scratch::Scratch;
-use perf_proved::zero_copy::sendfile::server::{FileServer, Limits};
+use perf_proved::zero_copy::sendfile::server::Limits;
 use perf_proved_tests::{PATIENCE, soon};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -61,17 +62,17 @@ pub fn site() -> Place {
 /// The errors that a server has reported: kind and message.
 pub type Troubles = Arc<Mutex<Vec<(ErrorKind, String)>>>;
 
-pub fn start(root: &Path, limits: Limits) -> (FileServer, Troubles) {
+pub fn start(root: &Path, limits: Limits) -> (Server, Troubles) {
     start_at("127.0.0.1:0", root, limits)
 }
 
-pub fn start_at(address: &str, root: &Path, limits: Limits) -> (FileServer, Troubles) {
+pub fn start_at(address: &str, root: &Path, limits: Limits) -> (Server, Troubles) {
     let troubles = Troubles::default();
     let theirs = troubles.clone();
     let report = move |_: Option<SocketAddr>, error: &io::Error| {
         theirs.lock().unwrap().push((error.kind(), error.to_string()));
     };
-    (FileServer::start(root, address, limits, report).unwrap(), troubles)
+    (engine::start(root, address, limits, report).unwrap(), troubles)
 }
 
 /// Waits until the server has reported an error of `kind`.
@@ -99,7 +100,7 @@ impl Reply {
 }
 
 impl Client {
-    pub fn new(server: &FileServer) -> Self {
+    pub fn new(server: &Server) -> Self {
         let stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(stream)
@@ -141,7 +142,7 @@ impl Client {
 }
 
 /// Sends one request on a new connection, and returns everything up to its end.
-pub fn exchange(server: &FileServer, request: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn exchange(server: &Server, request: impl AsRef<[u8]>) -> Vec<u8> {
     let mut client = Client::new(server);
     client.send(request);
     client.0.shutdown(Shutdown::Write).unwrap();
@@ -159,7 +160,7 @@ pub fn calm() -> Limits {
 }
 
 /// Asks for `/ten` until the server has a free connection, and returns the body.
-pub fn first_200(server: &FileServer) -> Vec<u8> {
+pub fn first_200(server: &Server) -> Vec<u8> {
     let deadline = soon();
     loop {
         let mut client = Client::new(server);

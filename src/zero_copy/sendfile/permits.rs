@@ -1,7 +1,7 @@
 //! A counting semaphore that can be closed and drained: how a server bounds its connections, and
 //! waits for them when it shuts down.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use std::{error, fmt};
 
@@ -36,6 +36,10 @@ struct State {
 /// The right to proceed, returned when dropped.
 #[must_use = "a permit that is dropped at once bounds nothing"]
 pub struct Permit<'a>(&'a Permits);
+
+/// A permit that shares its semaphore, so that it can move to another thread.
+#[must_use = "a permit that is dropped at once bounds nothing"]
+pub struct OwnedPermit(Arc<Permits>);
 
 /// The reason why no permit was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,10 @@ impl Permits {
     ///
     /// [`Refused`], with the reason.
     pub fn try_acquire(&self) -> Result<Permit<'_>, Refused> {
+        self.take().map(|()| Permit(self))
+    }
+
+    fn take(&self) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -92,7 +100,7 @@ impl Permits {
             return Err(Refused::Full);
         }
         state.held += 1;
-        Ok(Permit(self))
+        Ok(())
     }
 
     /// Hands out no further permits. Those that are held stay valid.
@@ -100,6 +108,15 @@ impl Permits {
         self.lock().closed = true;
     }
     // ANCHOR_END: acquire
+
+    /// Takes a permit as [`try_acquire`](Self::try_acquire) does, one that borrows nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the reason.
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit, Refused> {
+        self.take().map(|()| OwnedPermit(Arc::clone(self)))
+    }
 
     /// Waits until every permit is returned or `deadline` has passed, and returns the number of
     /// permits still held. After [`close`](Self::close), a result of 0 is final.
@@ -119,6 +136,14 @@ impl Permits {
         state.held
     }
 
+    fn give_back(&self) {
+        let mut state = self.lock();
+        state.held -= 1;
+        if state.held == 0 {
+            self.drained.notify_all();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, so the state behind a poisoned lock is intact.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,10 +152,12 @@ impl Permits {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.held -= 1;
-        if state.held == 0 {
-            self.0.drained.notify_all();
-        }
+        self.0.give_back();
+    }
+}
+
+impl Drop for OwnedPermit {
+    fn drop(&mut self) {
+        self.0.give_back();
     }
 }

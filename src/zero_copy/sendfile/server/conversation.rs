@@ -212,12 +212,13 @@ impl Conversation {
         self.finishing = true;
     }
 
-    /// Notes that nothing has arrived for now. While the server shuts down, a connection between
-    /// two requests is over then.
-    pub fn found_nothing(&mut self) {
+    /// Notes that the socket has nothing to read, or no room, for now. Returns `true` if that ends
+    /// the connection: between two requests, while the server shuts down.
+    pub fn found_nothing(&mut self) -> bool {
         if self.finishing && self.is_idle() {
             self.state = State::Over;
         }
+        matches!(self.state, State::Over)
     }
 
     /// Ends what the connection is waiting for, because of `cause`: `TimedOut` if the deadline has

@@ -5,8 +5,7 @@ use std::time::Duration;
 /// Bounds on what one client may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The number of connections at a time, each with a thread. One more is answered 503 and closed
-    /// at once.
+    /// The number of connections at a time. One more is answered 503 and closed at once.
     pub connections: usize,
     /// The size of a request's head in bytes. A larger one is answered 414 or 431.
     pub head_bytes: usize,

@@ -61,7 +61,7 @@ struct Shared {
 /// The work of a server so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that got a thread.
+    /// Connections that were admitted.
     pub accepted: u64,
     /// Connections that were answered 503, because the server had reached its limit.
     pub refused: u64,
@@ -69,7 +69,7 @@ pub struct Counts {
     pub responses: u64,
     /// Errors, each of which was reported.
     pub failed: u64,
-    /// Connections that were still open when the grace period of [`FileServer::shutdown`] ended.
+    /// Connections that were still open when the grace period of the shutdown ended.
     pub cut_off: u64,
 }
 

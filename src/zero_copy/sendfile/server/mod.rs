@@ -35,3 +35,8 @@ pub use connection::Site;
 pub use limits::Limits;
 pub use listener::{Counts, FileServer};
 pub use service::Service;
+
+// For the servers of other chapters, which differ in how they wait and in nothing else.
+pub(crate) use log::Log;
+pub(crate) use refusal::turn_away;
+pub(crate) use sigpipe::block_sigpipe;

@@ -1,0 +1,471 @@
+//! One loop: it asks which connections can go on, gives each of them a turn, and asks again.
+
+use super::connection::{Accepted, Connection, EVENTS, Turn};
+use super::shared::{Phase, Remote, Shared};
+use super::timers::{Armed, Timers};
+use crate::sys::epoll::{Epoll, Events};
+use crate::sys::socket::accept;
+use crate::sys::trying;
+use crate::zero_copy::sendfile::permits::Refused;
+use crate::zero_copy::sendfile::server::turn_away;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The tokens of the two descriptors that are no connections.
+const WAKER: u64 = u64::MAX;
+const LISTENER: u64 = u64::MAX - 1;
+
+/// The number of events that one call returns at most. The others are returned by the next one.
+const EVENTS_PER_WAIT: usize = 1024;
+/// The number of connections to accept in a row, so that a burst of new clients does not hold up
+/// the old ones.
+const ACCEPTS_PER_TURN: usize = 64;
+/// The bytes that one read takes at most: heads of requests.
+const BUFFER: usize = 16 << 10;
+/// The pause after an error of `accept`: most likely, the process or the machine is out of
+/// descriptors or memory. An edge is not reported again, so the loop comes back by itself.
+const REST: Duration = Duration::from_millis(50);
+
+/// A loop, with all that its thread alone touches.
+pub(super) struct Reactor {
+    shared: Arc<Shared>,
+    index: usize,
+    epoll: Epoll,
+    /// `None` once the server shuts down.
+    listener: Option<Arc<TcpListener>>,
+    accepting: Accepting,
+    connections: Slab<Slot>,
+    /// The serial number of the next connection, which makes its token its own.
+    serial: u32,
+    /// The connections that can go on without an event. Each stands here at most once.
+    ready: VecDeque<u64>,
+    timers: Timers,
+    buffer: Box<[u8]>,
+    is_finishing: bool,
+}
+
+/// The state of the listener, as far as this loop knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    /// Nothing to accept until the kernel reports a client.
+    Waiting,
+    /// Clients may be waiting.
+    Pending,
+    /// Out of descriptors or memory until this time.
+    Resting(Instant),
+}
+
+struct Slot {
+    connection: Connection,
+    serial: u32,
+    is_ready: bool,
+    armed: Armed,
+}
+
+/// Returns the token of a connection: its place in the slab, which another one may take later, and
+/// its serial number.
+fn token(index: usize, serial: u32) -> u64 {
+    u64::from(serial) << 32 | index as u64
+}
+
+impl Reactor {
+    /// Makes the loop `index` of a server, and has it watch `listener`.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        listener: Arc<TcpListener>,
+    ) -> io::Result<Self> {
+        let epoll = trying("making an epoll set", Epoll::new())?;
+        let edge = (libc::EPOLLIN | libc::EPOLLET) as u32;
+        let exclusive = edge | libc::EPOLLEXCLUSIVE as u32;
+        trying("watching the waker", epoll.add(shared.loops[index].waker(), edge, WAKER))?;
+        trying("watching the listener", epoll.add(&*listener, exclusive, LISTENER))?;
+        Ok(Self {
+            shared,
+            index,
+            epoll,
+            listener: Some(listener),
+            accepting: Accepting::Waiting,
+            connections: Slab::new(),
+            serial: 0,
+            ready: VecDeque::new(),
+            timers: Timers::default(),
+            buffer: vec![0; BUFFER].into(),
+            is_finishing: false,
+        })
+    }
+
+    /// Serves until the server shuts down and its grace period is over.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_PER_WAIT);
+        while self.shared.phase() != Phase::Aborting {
+            self.round(&mut events);
+        }
+        self.abort();
+    }
+
+    // ANCHOR: round
+    /// Waits until there is something to do, and does it: one round.
+    fn round(&mut self, events: &mut Events) {
+        match self.epoll.wait(events, self.wake_up_at()) {
+            Ok(events) => events.for_each(|(token, events)| self.reported(token, events)),
+            Err(error) => {
+                self.report("epoll_wait", error);
+                thread::sleep(REST); // to retry at once would burn the core
+            }
+        }
+        let now = Instant::now();
+        self.collect(now);
+        self.accept(now);
+        if self.shared.phase() != Phase::Serving {
+            self.finish();
+        }
+        // Each of them once: those whose budget is spent come again in the next round.
+        for _ in 0..self.ready.len() {
+            self.take_a_turn();
+        }
+        // Last, and as of before the turns: after a long round, what arrived meanwhile
+        // counts before what is late.
+        self.expire(now);
+    }
+    // ANCHOR_END: round
+
+    /// Returns the time at which the loop has something to do, even if the kernel reports nothing.
+    fn wake_up_at(&self) -> Option<Instant> {
+        match self.accepting {
+            _ if !self.ready.is_empty() => Some(Instant::now()),
+            Accepting::Pending => Some(Instant::now()),
+            Accepting::Resting(until) => Some(self.timers.next().map_or(until, |at| at.min(until))),
+            Accepting::Waiting => self.timers.next(),
+        }
+    }
+
+    /// Notes what the kernel has reported.
+    fn reported(&mut self, token: u64, events: u32) {
+        if token == WAKER {
+            // What it is about stands in the inbox and in the phase.
+        } else if token == LISTENER {
+            if self.accepting == Accepting::Waiting {
+                self.accepting = Accepting::Pending;
+            }
+        } else if let Some(slot) = find(&mut self.connections, token)
+            && slot.connection.reported(&self.shared.service, events)
+        {
+            slot.queue(token, &mut self.ready);
+        }
+    }
+
+    /// Adopts the connections that other loops have accepted for this one.
+    fn collect(&mut self, now: Instant) {
+        for accepted in self.mine().collect() {
+            self.adopt(accepted, now);
+        }
+    }
+
+    /// Accepts connections until none is waiting, at most [`ACCEPTS_PER_TURN`].
+    fn accept(&mut self, now: Instant) {
+        match self.accepting {
+            Accepting::Waiting => return,
+            Accepting::Resting(until) if now < until => return,
+            _ => self.accepting = Accepting::Pending,
+        }
+        let Some(listener) = self.listener.clone() else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            match accept(&listener) {
+                Ok((stream, peer)) => self.admit(stream, peer, now),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The client went away before it was accepted.
+                Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.accepting = Accepting::Waiting;
+                    return;
+                }
+                Err(error) => {
+                    self.shared.log.error(None, &error); // the client stays in the queue
+                    self.accepting = Accepting::Resting(now + REST);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives a connection to the loop with the fewest, or turns it away.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, now: Instant) {
+        let shared = &self.shared;
+        let permit = match shared.permits.try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(Refused::Closed) => return,
+            Err(Refused::Full) => {
+                shared.refused.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
+                let fail = |error: io::Error| shared.log.error(Some(peer), &error);
+                return turn_away(&stream).unwrap_or_else(fail);
+            }
+        };
+        shared.accepted.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
+        let accepted = Accepted { stream, peer, permit };
+        let index = shared.least_loaded(self.index);
+        let remote = &shared.loops[index];
+        remote.expect();
+        if index == self.index {
+            self.adopt(accepted, now);
+        } else {
+            let handed_over = remote.hand_over(accepted);
+            handed_over.unwrap_or_else(|error| shared.log.error(Some(peer), &error));
+        }
+    }
+
+    /// Takes a connection into this loop.
+    fn adopt(&mut self, accepted: Accepted, now: Instant) {
+        let peer = accepted.peer;
+        let mut connection = Connection::new(accepted, &self.shared.service, now);
+        let entry = self.connections.vacant_entry();
+        let token = token(entry.key(), self.serial);
+        let added = self.epoll.add(connection.stream(), EVENTS, token);
+        if let Err(error) = trying("watching a connection", added) {
+            drop(connection);
+            self.mine().forget();
+            return self.shared.log.error(Some(peer), &error);
+        }
+        let mut armed = Armed::default();
+        self.timers.arm(token, &mut armed, connection.deadline());
+        if self.is_finishing {
+            connection.finish();
+        }
+        let slot = Slot { connection, serial: self.serial, is_ready: false, armed };
+        let slot = entry.insert(slot);
+        if self.is_finishing {
+            slot.queue(token, &mut self.ready);
+        }
+        self.serial = self.serial.wrapping_add(1);
+    }
+
+    // ANCHOR: take_a_turn
+    /// Gives the first connection of the ready queue a turn.
+    fn take_a_turn(&mut self) {
+        let Some(token) = self.ready.pop_front() else { return };
+        let Some(slot) = find(&mut self.connections, token) else { return }; // closed
+        slot.is_ready = false;
+        let Shared { service, budget, .. } = &*self.shared;
+        // A panic ends this connection and no other.
+        let turn = AssertUnwindSafe(|| slot.connection.turn(service, &mut self.buffer, *budget));
+        let turn = catch_unwind(turn);
+        match turn.unwrap_or_else(|_| Err(io::Error::other("serving the connection panicked"))) {
+            Ok(Turn::Over) => return self.close(token, None),
+            Err(error) => return self.close(token, Some(error)),
+            Ok(Turn::Spent) => slot.queue(token, &mut self.ready), // behind all others
+            Ok(Turn::Blocked) => {}                                // the kernel reports it
+        }
+        self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
+    }
+    // ANCHOR_END: take_a_turn
+
+    /// Cuts off the connections whose deadline has passed by `now`.
+    fn expire(&mut self, now: Instant) {
+        while let Some((at, token)) = self.timers.pop(now) {
+            let Some(slot) = find(&mut self.connections, token) else { continue }; // closed
+            if !slot.armed.fired(at) {
+                continue; // a nearer deadline came up meanwhile, and has its own entry
+            }
+            if slot.connection.deadline() > now {
+                self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
+                continue;
+            }
+            let late = io::Error::new(io::ErrorKind::TimedOut, "the deadline has passed");
+            match slot.connection.cut_off(&self.shared.service, late, now) {
+                // Its next turn says 408, or closes it.
+                Ok(()) => slot.queue(token, &mut self.ready),
+                Err(error) => self.close(token, Some(error)),
+            }
+        }
+    }
+
+    /// Closes the listener, and has each connection answer what has arrived, as its last.
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finishing, true) {
+            return;
+        }
+        self.accepting = Accepting::Waiting;
+        if let Some(listener) = self.listener.take()
+            && let Err(error) = self.epoll.remove(&*listener)
+        {
+            self.report("leaving the listener", error);
+        }
+        for (index, slot) in &mut self.connections {
+            slot.connection.finish();
+            slot.queue(token(index, slot.serial), &mut self.ready);
+        }
+    }
+
+    /// Ends every connection.
+    fn abort(mut self) {
+        let now = Instant::now();
+        self.collect(now);
+        for mut slot in self.connections.drain() {
+            let aborted = io::ErrorKind::ConnectionAborted;
+            let cause = io::Error::new(aborted, "the server is shutting down");
+            if let Err(error) = slot.connection.cut_off(&self.shared.service, cause, now) {
+                self.shared.log.error(Some(slot.connection.peer), &error);
+            }
+        }
+    }
+
+    fn close(&mut self, token: u64, error: Option<io::Error>) {
+        let slot = self.connections.remove(index_of(token));
+        if let Some(error) = error {
+            self.shared.log.error(Some(slot.connection.peer), &error);
+        }
+        drop(slot);
+        self.mine().forget();
+    }
+
+    fn mine(&self) -> &Remote {
+        &self.shared.loops[self.index]
+    }
+
+    /// Reports an error of the loop itself.
+    fn report(&self, what: &str, error: io::Error) {
+        if let Err(error) = trying::<()>(what, Err(error)) {
+            self.shared.log.error(None, &error);
+        }
+    }
+}
+
+impl Slot {
+    /// Puts the connection into the ready queue, unless it stands there already.
+    fn queue(&mut self, token: u64, ready: &mut VecDeque<u64>) {
+        if !self.is_ready {
+            self.is_ready = true;
+            ready.push_back(token);
+        }
+    }
+}
+
+/// Returns the connection that `token` was made for, unless it is closed.
+fn find(connections: &mut Slab<Slot>, token: u64) -> Option<&mut Slot> {
+    let slot = connections.get_mut(index_of(token))?;
+    (slot.serial == (token >> 32) as u32).then_some(slot)
+}
+
+fn index_of(token: u64) -> usize {
+    token as u32 as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zero_copy::sendfile::permits::Permits;
+    use crate::zero_copy::sendfile::server::{Limits, Log, Service};
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::TcpListener;
+
+    const GET: &str = "GET /lib.rs HTTP/1.1\r\nHost: a\r\n\r\n";
+    const TICK: Duration = Duration::from_millis(100);
+
+    /// A loop that stands still until a test calls [`round`](Self::round).
+    struct Standing {
+        reactor: Reactor,
+        events: Events,
+        address: SocketAddr,
+    }
+
+    impl Standing {
+        fn new(limits: Limits, budget: usize) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let service = Service::new("src".as_ref(), limits.clone()).unwrap();
+            let log = Log::new(Box::new(|_, error| panic!("{error}")));
+            let permits = Permits::new(limits.connections);
+            let shared = Shared::new(service, permits, log, budget, 1).unwrap();
+            let reactor = Reactor::new(Arc::new(shared), 0, Arc::new(listener)).unwrap();
+            Self { reactor, events: Events::with_capacity(64), address }
+        }
+
+        fn client(&self) -> TcpStream {
+            let client = TcpStream::connect(self.address).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client
+        }
+
+        fn round(&mut self) {
+            self.reactor.round(&mut self.events);
+        }
+
+        /// Has it accept `count` connections.
+        fn accept(&mut self, count: usize) {
+            while self.reactor.connections.len() < count {
+                self.round();
+            }
+        }
+    }
+
+    /// Returns the number of answers that have arrived.
+    fn answers(mut client: &TcpStream) -> usize {
+        let (mut all, mut buffer) = (vec![], [0; 4096]);
+        loop {
+            match client.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => all.extend_from_slice(&buffer[..count]),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    break;
+                }
+            }
+        }
+        String::from_utf8_lossy(&all).matches("HTTP/1.1 200 OK\r\n").count()
+    }
+
+    #[test]
+    fn a_client_that_asks_a_hundred_times_holds_up_no_other() {
+        for (budget, first_round) in [(usize::MAX, 100), (64 << 10, 7), (1, 0)] {
+            let mut standing = Standing::new(Limits::default(), budget);
+            let (mut greedy, mut modest) = (standing.client(), standing.client());
+            standing.accept(2);
+            greedy.write_all(GET.repeat(100).as_bytes()).unwrap();
+            modest.write_all(GET.as_bytes()).unwrap();
+            let mut got = 0;
+            standing.round();
+            got += answers(&greedy);
+            assert!(got.abs_diff(first_round) <= 1, "{budget}: {got} in the first round");
+            // Reading, sending the head and sending the file: three turns at most.
+            let mut rounds = 1;
+            while answers(&modest) == 0 {
+                assert!(rounds < 3, "{budget}");
+                rounds += 1;
+                standing.round();
+            }
+            while got < 100 {
+                standing.round();
+                got += answers(&greedy);
+            }
+        }
+    }
+
+    #[test]
+    fn what_arrived_while_the_loop_stood_still_is_not_late() {
+        let limits = Limits { head: TICK, idle: TICK, ..Limits::default() };
+        let mut standing = Standing::new(limits, 64 << 10);
+        let (mut half, mut idle, mut slow) =
+            (standing.client(), standing.client(), standing.client());
+        standing.accept(3);
+        half.write_all(&GET.as_bytes()[..10]).unwrap();
+        slow.write_all(&GET.as_bytes()[..10]).unwrap();
+        standing.round();
+        half.write_all(&GET.as_bytes()[10..]).unwrap();
+        idle.write_all(GET.as_bytes()).unwrap();
+        thread::sleep(2 * TICK); // as if it waited for a disk
+        standing.round();
+        standing.round();
+        assert_eq!((answers(&half), answers(&idle)), (1, 1));
+        let mut refused = [0; 12];
+        slow.read_exact(&mut refused).unwrap();
+        assert_eq!(&refused, b"HTTP/1.1 408");
+    }
+}

@@ -1,0 +1,133 @@
+//! The state that the loops of a server share, and the part of each that other threads reach.
+
+use super::connection::Accepted;
+use crate::sys::eventfd::EventFd;
+use crate::sys::trying;
+use crate::zero_copy::sendfile::permits::Permits;
+use crate::zero_copy::sendfile::server::{Log, Service};
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The state that all loops share.
+pub(super) struct Shared {
+    pub(super) service: Service,
+    pub(super) permits: Arc<Permits>,
+    pub(super) log: Log,
+    pub(super) accepted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) budget: usize,
+    pub(super) loops: Vec<Remote>,
+    phase: AtomicU8,
+}
+
+/// The phases of a server's life, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Serving,
+    /// No further connection, and one more response at most on each.
+    Finishing,
+    /// The grace period is over.
+    Aborting,
+}
+
+/// The part of a loop that other threads reach.
+pub(super) struct Remote {
+    waker: EventFd,
+    /// Connections that other loops have accepted for this one.
+    inbox: Mutex<Vec<Accepted>>,
+    /// The number of connections that are on the loop or on their way to it. A hint: by the time it
+    /// is used, it may have changed.
+    connections: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new(
+        service: Service,
+        permits: Permits,
+        log: Log,
+        budget: usize,
+        loops: usize,
+    ) -> io::Result<Self> {
+        let loops: io::Result<_> = (0..loops).map(|_| Remote::new()).collect();
+        Ok(Self {
+            service,
+            permits: Arc::new(permits),
+            log,
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            budget,
+            loops: loops?,
+            phase: AtomicU8::new(Phase::Serving as u8),
+        })
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        // Pairs with the Release store in `enter`.
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Finishing,
+            _ => Phase::Aborting,
+        }
+    }
+
+    /// Begins a phase, and wakes every loop to see it.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release); // pairs with the Acquire load in `phase`
+        for remote in &self.loops {
+            remote.wake().unwrap_or_else(|error| self.log.error(None, &error));
+        }
+    }
+
+    /// Returns the index of the loop with the fewest connections, `mine` if it is one of them.
+    pub(super) fn least_loaded(&self, mine: usize) -> usize {
+        let load = |index: usize| self.loops[index].connections.load(Ordering::Relaxed); // a hint
+        let least = (0..self.loops.len()).min_by_key(|&index| (load(index), index != mine));
+        least.unwrap_or(mine)
+    }
+}
+
+impl Remote {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            waker: trying("making an eventfd", EventFd::new())?,
+            inbox: Mutex::new(Vec::new()),
+            connections: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn waker(&self) -> &EventFd {
+        &self.waker
+    }
+
+    fn wake(&self) -> io::Result<()> {
+        trying("waking a loop", self.waker.signal())
+    }
+
+    /// Notes that a connection is going to this loop.
+    pub(super) fn expect(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed); // a hint, which publishes nothing
+    }
+
+    /// Notes that a connection has left this loop.
+    pub(super) fn forget(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed); // a hint, which publishes nothing
+    }
+
+    /// Hands a connection to this loop, which [`expect`](Self::expect)s it, and wakes it.
+    pub(super) fn hand_over(&self, accepted: Accepted) -> io::Result<()> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
+        self.wake() // afterwards, so that the loop finds the connection
+    }
+
+    /// Takes the connections that were handed over.
+    pub(super) fn collect(&self) -> Vec<Accepted> {
+        mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the number of connections that are on the loop or on their way to it.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed) // a hint
+    }
+}

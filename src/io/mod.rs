@@ -1,0 +1,3 @@
+//! Part "I/O": waiting for many things at once.
+
+pub mod event_loop;

@@ -1,0 +1,177 @@
+//! Tests of the server with a thread for each connection: how its threads wait, and its log.
+
+use super::processes::in_a_process;
+use super::site::{calm, first_200, site};
+use perf_proved::harness::loopback::pair;
+use perf_proved::zero_copy::sendfile::experiment;
+use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
+use perf_proved_tests::{PATIENCE, only, passed, soon};
+use std::env;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_trickle_of_progress_does_not_extend_the_deadline() {
+    let place = site();
+    let site =
+        Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
+            .unwrap();
+    let (mut client, socket) = pair().unwrap();
+    // With the usual buffers the kernel wakes the server for about a MiB at a time, with these for
+    // some 64 KiB.
+    let set = |fd: libc::c_int, option, bytes: libc::c_int| {
+        let size = size_of_val(&bytes) as libc::socklen_t;
+        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
+        let result = unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
+        };
+        assert_eq!(result, 0);
+    };
+    set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
+    set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);
+    client.write_all(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let reader = thread::spawn(move || {
+        let deadline = soon();
+        while Instant::now() < deadline && client.read_exact(&mut [0; 8192]).is_ok() {
+            thread::sleep(Duration::from_millis(8));
+        }
+    });
+    assert_eq!(site.serve(socket).unwrap_err().kind(), ErrorKind::TimedOut);
+    reader.join().unwrap();
+}
+
+/// A TCP socket that is made before it is connected: connecting then needs no descriptor.
+struct Socket(TcpStream);
+
+impl Socket {
+    fn new() -> Self {
+        // SAFETY: no pointers; the descriptor is new and owned by nothing else.
+        Self(unsafe {
+            let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+            assert!(fd >= 0);
+            TcpStream::from_raw_fd(fd)
+        })
+    }
+
+    fn connect(&self, address: SocketAddr) {
+        let SocketAddr::V4(v4) = address else { panic!("{address} is not an IPv4 address") };
+        let address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: v4.port().to_be(),
+            sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
+            sin_zero: [0; 8],
+        };
+        let size = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: the socket is open, `address` is live and `size` is its size.
+        let connected =
+            unsafe { libc::connect(self.0.as_raw_fd(), (&raw const address).cast(), size) };
+        assert_eq!(connected, 0);
+    }
+}
+
+#[test]
+fn a_wait_that_fails_is_reported_and_tried_again() {
+    if !in_a_process("threads::a_wait_that_fails_is_reported_and_tried_again") {
+        return;
+    }
+    let place = site();
+    let listening = Arc::new(Mutex::new(Vec::new()));
+    let reports = Arc::clone(&listening);
+    let report = move |peer: Option<SocketAddr>, error: &io::Error| {
+        if peer.is_none() {
+            reports.lock().unwrap().push(error.kind());
+        }
+    };
+    let server = FileServer::start(&place.root(), "127.0.0.1:0", calm(), report).unwrap();
+    let waker = Socket::new();
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is live. Nothing else uses standard input, whose descriptor becomes free:
+    // with a limit of one descriptor `accept` can use it, while `ppoll` refuses to wait for two
+    // (EINVAL).
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        let one = libc::rlimit { rlim_cur: 1, ..limit };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const one), 0);
+        assert_eq!(libc::close(0), 0);
+    }
+    waker.connect(server.address()); // so that the acceptor waits anew
+    thread::sleep(Duration::from_millis(500));
+    // SAFETY: as above.
+    unsafe { assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0) };
+    let failed: Vec<ErrorKind> = listening.lock().unwrap().clone();
+    assert!(failed.contains(&ErrorKind::InvalidInput), "{failed:?}");
+    assert!(failed.len() < 200, "{} errors in half a second: it never rests", failed.len());
+    assert_eq!(first_200(&server), b"0123456789");
+}
+
+/// Serves until SIGINT in a process that can open few files, with `stderr` as its standard error.
+/// Fills its descriptors, so that it has something to report, and returns what it wrote.
+fn serve_with_stderr(stderr: Stdio) -> Output {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = only("threads::a_server_outlives_its_log");
+    command.env("PERF_PROVED_SERVE", address.to_string()).stdout(Stdio::piped()).stderr(stderr);
+    // The threads of the test harness must not take the signal that the server waits for.
+    // SAFETY: between fork and exec the child makes three async-signal-safe calls, on a set of its
+    // own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            Ok(())
+        })
+    };
+    let server = command.spawn().unwrap();
+    let ten = || {
+        let mut client = TcpStream::connect(address)?;
+        client.set_read_timeout(Some(PATIENCE))?;
+        client.write_all(b"GET /ten HTTP/1.0\r\n\r\n")?;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).map(|_| answer.ends_with(b"0123456789"))
+    };
+    let serves = || {
+        let deadline = soon();
+        while !matches!(ten(), Ok(true)) {
+            assert!(Instant::now() < deadline, "it does not serve");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    serves();
+    let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(address)).collect();
+    thread::sleep(Duration::from_millis(200));
+    drop(clients);
+    serves();
+    // SAFETY: our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(server.id() as libc::pid_t, libc::SIGINT) }, 0);
+    server.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_server_outlives_its_log() {
+    if let Ok(address) = env::var("PERF_PROVED_SERVE") {
+        let place = site();
+        // SAFETY: `limit` is live.
+        unsafe {
+            let limit = libc::rlimit { rlim_cur: 40, rlim_max: 40 };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+        }
+        return experiment::serve(&place.root(), &address).unwrap();
+    }
+    let log = serve_with_stderr(Stdio::piped());
+    passed(&log);
+    let log = String::from_utf8(log.stderr).unwrap();
+    assert!(log.contains("accepting: Too many open files"), "nothing went wrong: {log}");
+    assert!(log.contains("finishing what is in flight"), "{log}");
+
+    let (closed, full) = (io::pipe().unwrap().1, File::options().write(true).open("/dev/full"));
+    passed(&serve_with_stderr(closed.into()));
+    passed(&serve_with_stderr(full.unwrap().into()));
+}
