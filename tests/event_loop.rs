@@ -1,10 +1,15 @@
-//! The event loop keeps what the sendfile chapter's server promises.
+//! The event loop keeps what the sendfile chapter's server promises, and what a loop owes besides:
+//! fairness, deadlines, bounded memory. The naive loops do not.
 #![cfg(target_os = "linux")]
 
 #[path = "sendfile/conformance.rs"]
 mod conformance;
 #[path = "sendfile/connections.rs"]
 mod connections;
+#[path = "event_loop/loops.rs"]
+mod loops;
+#[path = "event_loop/naive.rs"]
+mod naive;
 #[path = "sendfile/paths.rs"]
 mod paths;
 #[path = "sendfile/processes.rs"]

@@ -1,0 +1,189 @@
+//! The loops themselves: how they share connections, how few calls they make, and ten thousand
+//! connections at once.
+
+use super::processes::in_a_process;
+use super::site::{Client, calm, site};
+use perf_proved::io::event_loop::{Server, Settings};
+use perf_proved::proof::{resident, syscalls};
+use perf_proved::sys::rlimit::raise_open_files;
+use perf_proved::zero_copy::sendfile::server::Limits;
+use perf_proved_tests::{PATIENCE, alone, only, soon};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use std::{env, fs, io, thread};
+
+const GET: &str = "GET /ten HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn start(root: &Path, loops: usize, limits: Limits) -> Server {
+    let settings = Settings { limits, loops, ..Settings::default() };
+    Server::start(root, "127.0.0.1:0", settings, |_, _| {}).unwrap()
+}
+
+/// Waits until the loops have these numbers of connections.
+fn become_of(server: &Server, expected: &[usize]) {
+    let deadline = soon();
+    while server.connections() != expected {
+        assert!(Instant::now() < deadline, "{:?}, not {expected:?}", server.connections());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn connections_go_to_the_loop_with_the_fewest() {
+    let site = site();
+    let server = start(&site.root(), 4, calm());
+    let mut clients: Vec<Client> = (0..40)
+        .map(|_| {
+            let mut client = Client::new(&server);
+            assert_eq!(client.get("/ten").status, 200);
+            client
+        })
+        .collect();
+    assert_eq!(server.connections(), [10; 4]);
+    clients.truncate(1);
+    let deadline = soon();
+    while server.connections().iter().sum::<usize>() > 1 {
+        assert!(Instant::now() < deadline, "{:?}", server.connections());
+        thread::sleep(Duration::from_millis(1));
+    }
+    clients.extend((0..39).map(|_| {
+        let mut client = Client::new(&server);
+        assert_eq!(client.get("/ten").status, 200);
+        client
+    }));
+    assert_eq!(server.connections(), [10; 4], "the loops that have become empty are filled first");
+    let counts = server.shutdown(PATIENCE);
+    assert_eq!((counts.cut_off, counts.failed), (0, 0));
+}
+
+#[test]
+fn a_request_costs_seven_calls_and_no_connection_is_registered_twice() {
+    const REQUESTS: u64 = 50;
+    let _alone = alone();
+    let site = site();
+    // The client's thread is there before the tracer, so its calls do not count.
+    let (address, addressed) = mpsc::channel();
+    let (done, finished) = mpsc::channel();
+    let client = thread::spawn(move || {
+        let mut client = Client(TcpStream::connect(addressed.recv().unwrap()).unwrap());
+        for _ in 0..REQUESTS {
+            assert_eq!(client.get("/ten").body, b"0123456789");
+        }
+        done.send(()).unwrap();
+        client
+    });
+    let served = syscalls::trace(|| {
+        let server = start(&site.root(), 1, calm());
+        address.send(server.address()).unwrap();
+        finished.recv().unwrap();
+        server.shutdown(PATIENCE)
+    });
+    let (counts, calls) = served.unwrap();
+    client.join().unwrap();
+    assert_eq!((counts.responses, counts.failed), (REQUESTS, 0));
+    for (name, made) in [
+        ("recvfrom", REQUESTS + 1), // one more sees whether anything arrived before the shutdown
+        ("sendto", REQUESTS),
+        ("sendfile", REQUESTS),
+        ("openat2", REQUESTS + 1), // and the root's check of itself
+        ("epoll_ctl", 4),          // listener, waker, connection; the listener is let go
+    ] {
+        assert_eq!(calls.of(name).made, made, "{name}: {calls:?}");
+    }
+    let waits = calls.of("epoll_wait").made;
+    assert!((REQUESTS..=REQUESTS + 8).contains(&waits), "{waits}");
+}
+
+/// Opens connections until it has `count`, with a request on each, and holds them until standard
+/// input ends. The process that `ten_thousand_idle_connections_take_little_memory` starts.
+fn hold(address: &str, count: usize) {
+    raise_open_files().unwrap();
+    let clients: Vec<Client> = (0..count)
+        .map(|_| {
+            let mut client = Client(TcpStream::connect(address).unwrap());
+            client.0.set_read_timeout(Some(PATIENCE)).unwrap();
+            client.send(GET);
+            assert_eq!(client.reply(false).unwrap().body, b"0123456789");
+            client
+        })
+        .collect();
+    println!("holding");
+    io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    drop(clients);
+}
+
+#[test]
+fn ten_thousand_idle_connections_take_little_memory() {
+    const NAME: &str = "loops::ten_thousand_idle_connections_take_little_memory";
+    if let Ok(clients) = env::var("PERF_PROVED_CLIENTS") {
+        let (address, count) = clients.split_once(' ').unwrap();
+        return hold(address, count.parse().unwrap());
+    }
+    if !in_a_process(NAME) {
+        return;
+    }
+    let place = site();
+    let files = raise_open_files().unwrap();
+    let count = 10_000.min(files.saturating_sub(100) as usize);
+    println!("{count} connections, with {files} descriptors at most");
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { connections: count + 1, idle: hour, ..calm() };
+    let server = start(&place.root(), 1, limits);
+    assert_eq!(Client::new(&server).get("/ten").status, 200);
+    become_of(&server, &[0]);
+    let (before, threads) = (resident::now().unwrap(), threads());
+    let mut holder = only(NAME)
+        .env("PERF_PROVED_CLIENTS", format!("{} {count}", server.address()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("holding")), "the clients could not be made");
+    assert_eq!(server.connections(), [count]);
+    assert_eq!(self::threads(), threads, "no thread a connection");
+    let memory = resident::now().unwrap().saturating_sub(before) / count as u64;
+    assert!(memory <= 1024, "{memory} bytes for each idle connection");
+    assert_eq!(Client::new(&server).get("/ten").body, b"0123456789", "one more is served");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    become_of(&server, &[0]);
+    let counts = server.shutdown(PATIENCE);
+    assert_eq!((counts.responses, counts.failed), (count as u64 + 2, 0));
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+#[test]
+fn an_idle_server_sleeps() {
+    let _alone = alone();
+    let site = site();
+    let (address, addressed) = mpsc::channel();
+    let clients = thread::spawn(move || {
+        let address = addressed.recv().unwrap();
+        let mut clients: Vec<TcpStream> =
+            (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+        clients.iter_mut().for_each(|client| client.write_all(&GET.as_bytes()[..9]).unwrap());
+        clients
+    });
+    let (held, calls) = syscalls::trace(|| {
+        let server = start(&site.root(), 1, calm());
+        address.send(server.address()).unwrap();
+        let clients = clients.join().unwrap();
+        become_of(&server, &[100]);
+        thread::sleep(Duration::from_millis(300));
+        (server, clients) // to be closed afterwards
+    })
+    .unwrap();
+    drop(held);
+    // At most one round for each event: a client, and its bytes.
+    let waits = calls.of("epoll_wait").made;
+    assert!(waits <= 210, "{waits} rounds for 200 events");
+    assert_eq!(calls.of("recvfrom").failed, 0, "{calls:?}");
+}
