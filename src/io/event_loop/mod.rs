@@ -36,7 +36,7 @@
 //! | [`connection`] | a turn of one connection |
 //! | [`timers`] | deadlines that move, in a heap that hardly does |
 //! | `shared` | the part of a loop that other threads reach |
-//! | [`naive`] | three loops that everyone writes first |
+//! | [`naive`] | four loops that everyone writes first |
 
 #[cfg(target_os = "linux")]
 pub mod connection;

@@ -1,10 +1,12 @@
-//! Three loops that everyone writes first, kept to show how they fail. `tests/event_loop.rs` pins
+//! Four loops that everyone writes first, kept to show how they fail. `tests/event_loop.rs` pins
 //! their faults:
 //!
 //! - [`busy_poll`] asks each socket in turn if something has arrived. While nothing has, it burns a
 //!   core, and each further connection makes all others wait longer.
 //! - [`read_once`] is told once that bytes have arrived, and reads once. What did not fit its buffer
 //!   stays in the socket, and is not reported again.
+//! - [`watch_both`] is told again as long as something is ready, and watches for room to send while
+//!   it has nothing to send. There is nearly always room, so it never sleeps.
 //! - [`write_until_full`] sends to one client until its socket is full. For a client that reads as
 //!   fast as the loop sends, it never is, and all others wait.
 
@@ -65,6 +67,38 @@ pub fn read_once(connections: &[TcpStream], idle: Duration) -> io::Result<Vec<us
     }
 }
 // ANCHOR_END: read_once
+
+/// Sends back what arrives on non-blocking `connections`, until every client has closed its own.
+///
+/// # Errors
+///
+/// The errors of `epoll(7)`, of reading and of writing: `WouldBlock` for a client that does not read
+/// its answer.
+// ANCHOR: watch_both
+pub fn watch_both(mut connections: Vec<TcpStream>) -> io::Result<()> {
+    let (epoll, mut events) = (Epoll::new()?, Events::with_capacity(64));
+    for (token, connection) in (0..).zip(&connections) {
+        epoll.add(connection, (libc::EPOLLIN | libc::EPOLLOUT) as u32, token)?;
+    }
+    let (mut open, mut buffer) = (connections.len(), [0; BUFFER]);
+    while open > 0 {
+        for (token, ready) in epoll.wait(&mut events, None)? {
+            let connection = &mut connections[token as usize];
+            if ready & libc::EPOLLIN as u32 == 0 {
+                continue; // there is room to send, and nothing to send
+            }
+            match connection.read(&mut buffer)? {
+                0 => {
+                    epoll.remove(&*connection)?;
+                    open -= 1;
+                }
+                count => connection.write_all(&buffer[..count])?,
+            }
+        }
+    }
+    Ok(())
+}
+// ANCHOR_END: watch_both
 
 /// Sends `body` to each of the non-blocking `clients`. After each call that sent something, calls
 /// `progress` with the index of the client and the number of bytes.
