@@ -23,8 +23,8 @@ impl EventFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Adds 1. A thread that waits for the counter to become readable wakes up, and sees what happened
-    /// before this call.
+    /// Adds 1. A thread that waits for the counter to become readable wakes up, and sees what
+    /// happened before this call.
     ///
     /// # Errors
     ///

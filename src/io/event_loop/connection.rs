@@ -127,8 +127,8 @@ impl Connection {
     }
     // ANCHOR_END: turn
 
-    /// Takes one step, of at most about `budget` bytes, and returns how many it moved; `None` at the
-    /// end of the conversation.
+    /// Takes one step, of at most about `budget` bytes, and returns how many it moved; `None` at
+    /// the end of the conversation.
     fn step(
         &mut self,
         service: &Service,

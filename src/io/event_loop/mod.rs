@@ -3,18 +3,18 @@
 //! A thread a connection waits inside the call that it makes. A loop asks the kernel once which of
 //! all its sockets can go on (`epoll(7)`), takes a bounded turn on each of them, and asks again.
 //! Nothing on the loop may wait, so each connection is a state machine: the sendfile chapter's
-//! [`Conversation`](crate::zero_copy::sendfile::server::conversation::Conversation), which its server
-//! drives from a thread.
+//! [`Conversation`](crate::zero_copy::sendfile::server::conversation::Conversation), which its
+//! server drives from a thread.
 //!
 //! - **Edge-triggered.** The kernel reports that a socket *becomes* ready, once. A connection is
 //!   registered with one call and never again, whatever it waits for. In return, the loop has to go
-//!   on until the kernel says that there is no more (`EAGAIN`, or a short read), or remember that it
-//!   has not. It remembers: a connection whose turn ends early stands in the [`reactor`]'s ready
+//!   on until the kernel says that there is no more (`EAGAIN`, or a short read), or remember that
+//!   it has not. It remembers: a connection whose turn ends early stands in the [`reactor`]'s ready
 //!   queue, which is needed for fairness anyway. Level-triggered, the kernel would remember, and
 //!   change what it watches for by another call whenever a connection turns from reading to writing
 //!   and back; forget that call, and the loop spins on a socket that is always writable.
-//! - **Fair.** A turn moves at most [`Settings::budget`] bytes. Then the connection queues behind the
-//!   others, even if its client reads as fast as the loop sends.
+//! - **Fair.** A turn moves at most [`Settings::budget`] bytes. Then the connection queues behind
+//!   the others, even if its client reads as fast as the loop sends.
 //! - **One accept queue.** All loops watch one listener (`EPOLLEXCLUSIVE`: an arrival wakes one of
 //!   the loops that sleep), and the one that accepts gives the connection to the loop that has the
 //!   fewest. With a listener a loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
@@ -22,9 +22,9 @@
 //!   that loop; what is queued at a listener that closes is reset; and a second server on the same
 //!   address would get half of the clients where it ought to get `EADDRINUSE`.
 //! - **Backpressure.** A connection is read only when its last response has left, so a client that
-//!   does not read its answers soon cannot send either. A client beyond the limit of connections gets
-//!   a 503. Without descriptors the loop stops accepting for a moment, and the clients wait in the
-//!   kernel's queue.
+//!   does not read its answers soon cannot send either. A client beyond the limit of connections
+//!   gets a 503. Without descriptors the loop stops accepting for a moment, and the clients wait in
+//!   the kernel's queue.
 //!
 //! One wait is left: a read from a slow disk happens inside `sendfile`, and the loop and all its
 //! connections wait with it.

@@ -3,8 +3,8 @@
 //!
 //! - [`busy_poll`] asks each socket in turn if something has arrived. While nothing has, it burns a
 //!   core, and each further connection makes all others wait longer.
-//! - [`read_once`] is told once that bytes have arrived, and reads once. What did not fit its buffer
-//!   stays in the socket, and is not reported again.
+//! - [`read_once`] is told once that bytes have arrived, and reads once. What did not fit its
+//!   buffer stays in the socket, and is not reported again.
 //! - [`watch_both`] is told again as long as something is ready, and watches for room to send while
 //!   it has nothing to send. There is nearly always room, so it never sleeps.
 //! - [`write_until_full`] sends to one client until its socket is full. For a client that reads as
@@ -72,8 +72,8 @@ pub fn read_once(connections: &[TcpStream], idle: Duration) -> io::Result<Vec<us
 ///
 /// # Errors
 ///
-/// The errors of `epoll(7)`, of reading and of writing: `WouldBlock` for a client that does not read
-/// its answer.
+/// The errors of `epoll(7)`, of reading and of writing: `WouldBlock` for a client that does not
+/// read its answer.
 // ANCHOR: watch_both
 pub fn watch_both(mut connections: Vec<TcpStream>) -> io::Result<()> {
     let (epoll, mut events) = (Epoll::new()?, Events::with_capacity(64));

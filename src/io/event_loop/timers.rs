@@ -7,12 +7,13 @@ use std::time::Instant;
 // ANCHOR: timers
 /// A heap of deadlines, each with a token.
 ///
-/// A connection moves its deadline with every request, nearly always further away, and nearly
-/// always long before it passes. So an entry of the heap is a promise to look at a deadline, not
-/// the deadline itself: while the entry is early enough, moving the deadline costs nothing. When
-/// its time comes, [`pop`](Self::pop) returns the token, and its owner arms it anew if the
-/// deadline has moved. A connection that is busy for an hour with a limit of ten seconds costs the
-/// heap one entry every ten seconds, however many requests it makes.
+/// A connection moves its deadline with every request, nearly always further away, and
+/// nearly always long before it passes. So an entry of the heap is a promise to look at a
+/// deadline, not the deadline itself: while the entry is early enough, moving the
+/// deadline costs nothing. When its time comes, [`pop`](Self::pop) returns the token, and
+/// its owner arms it anew if the deadline has moved. A connection that is busy for an
+/// hour with a limit of ten seconds costs the heap one entry every ten seconds, however
+/// many requests it makes.
 #[derive(Debug, Default)]
 pub struct Timers(BinaryHeap<Reverse<(Instant, u64)>>);
 
@@ -21,7 +22,8 @@ pub struct Timers(BinaryHeap<Reverse<(Instant, u64)>>);
 pub struct Armed(Option<Instant>);
 
 impl Timers {
-    /// Sees to it that [`pop`](Self::pop) returns `token` once `deadline` has passed, or earlier.
+    /// Sees to it that [`pop`](Self::pop) returns `token` once `deadline` has passed, or
+    /// earlier.
     pub fn arm(&mut self, token: u64, armed: &mut Armed, deadline: Instant) {
         if armed.0.is_none_or(|entry| deadline < entry) {
             armed.0 = Some(deadline);
@@ -29,8 +31,8 @@ impl Timers {
         }
     }
 
-    /// Removes an entry whose time has come by `now`, and returns it. It is outdated unless
-    /// [`Armed::fired`] says that it is the earliest of its token.
+    /// Removes an entry whose time has come by `now`, and returns it. It is outdated
+    /// unless [`Armed::fired`] says that it is the earliest of its token.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, u64)> {
         let Reverse((at, token)) = *self.0.peek()?;
         (at <= now).then(|| {

@@ -22,15 +22,16 @@ use std::time::{Instant, SystemTime};
 pub enum Step<'a> {
     /// Read up to this number of bytes, and pass them to [`Conversation::received`].
     Receive(usize),
-    /// Send bytes, and pass their number to [`Conversation::sent`]. Fewer than these will do.
+    /// Send bytes, and pass their number to [`Conversation::sent`]. Fewer than these will
+    /// do.
     Send {
         /// The head of a response, and its text if it has one.
         bytes: &'a [u8],
         /// A part of a file follows, and may share the last segment (`MSG_MORE`).
         more: bool,
     },
-    /// Send this part of a file, and pass the number of bytes to [`Conversation::sent`]. Fewer will
-    /// do.
+    /// Send this part of a file, and pass the number of bytes to [`Conversation::sent`].
+    /// Fewer will do.
     SendFile(&'a File, Range<u64>),
     /// Shut down the sending side, and call [`Conversation::shut_down`].
     ShutDown,

@@ -1,9 +1,10 @@
 //! A static file server for HTTP/1.1 whose bodies leave by `sendfile`.
 //!
-//! [`Conversation`](conversation::Conversation) is one connection without its socket. [`Site`] serves
-//! one on the calling thread; [`FileServer`] listens and gives each connection a thread. Every socket is non-blocking and every wait has a deadline, so a client can
-//! hold its thread only for as long as [`Limits`] allows. In the kernel it can hold one socket
-//! buffer; a client that misses a deadline is reset, which frees that too.
+//! [`Conversation`](conversation::Conversation) is one connection without its socket. [`Site`]
+//! serves one on the calling thread; [`FileServer`] listens and gives each connection a thread.
+//! Every socket is non-blocking and every wait has a deadline, so a client can hold its thread only
+//! for as long as [`Limits`] allows. In the kernel it can hold one socket buffer; a client that
+//! misses a deadline is reset, which frees that too.
 //!
 //! One wait has no deadline: a read from a slow disk happens inside `sendfile` and cannot be
 //! interrupted.
