@@ -26,6 +26,19 @@ fn error(kind: ErrorKind) -> io::Error {
     kind.into()
 }
 
+/// Passes `bytes` to it, and opens the file that it asks for.
+fn receive(conversation: &mut Conversation, service: &Service, bytes: &[u8], now: Instant) {
+    conversation.received(service, bytes, now);
+    open(conversation, service, now);
+}
+
+fn open(conversation: &mut Conversation, service: &Service, now: Instant) {
+    if let Step::Open(path) = conversation.step(service) {
+        let file = service.open(path);
+        conversation.opened(service, file, now);
+    }
+}
+
 /// Sends up to `most` bytes of the next step, and returns them; nothing if it is no sending step.
 fn send(conversation: &mut Conversation, service: &Service, most: usize, now: Instant) -> Vec<u8> {
     let sent = match conversation.step(service) {
@@ -39,6 +52,7 @@ fn send(conversation: &mut Conversation, service: &Service, most: usize, now: In
     };
     assert!(!sent.is_empty(), "no step is empty");
     conversation.sent(service, sent.len(), now);
+    open(conversation, service, now);
     sent
 }
 
@@ -71,7 +85,7 @@ fn the_pieces_in_which_bytes_arrive_and_leave_change_nothing() {
         while let Step::Receive(room) = conversation.step(&service) {
             let (piece, after) = rest.split_at(arrives.min(room).min(rest.len()));
             rest = after;
-            conversation.received(&service, piece, Instant::now());
+            receive(&mut conversation, &service, piece, Instant::now());
             answers += &send_all(&mut conversation, &service, leaves);
         }
         assert!(matches!(conversation.step(&service), Step::ShutDown), "after a refusal");
@@ -96,7 +110,7 @@ fn no_progress_within_a_head_or_a_piece_moves_its_deadline() {
     let mut now = start + SECOND;
     for byte in HUGE.as_bytes() {
         assert!(now < start + 3 * SECOND);
-        conversation.received(&service, &[*byte], now);
+        receive(&mut conversation, &service, &[*byte], now);
         if !matches!(conversation.step(&service), Step::Receive(_)) {
             break;
         }
@@ -131,7 +145,7 @@ fn a_deadline_ends_each_state_in_its_own_way() {
     assert!(matches!(idle.step(&service), Step::Close));
 
     let mut half = new();
-    half.received(&service, &GET.as_bytes()[..9], now);
+    receive(&mut half, &service, &GET.as_bytes()[..9], now);
     half.cut_off(&service, timed_out(), now).unwrap();
     assert!(send_all(&mut half, &service, MIB).starts_with("HTTP/1.1 408 "));
     assert!(matches!(half.step(&service), Step::ShutDown));
@@ -142,13 +156,13 @@ fn a_deadline_ends_each_state_in_its_own_way() {
     half.end().unwrap();
 
     let mut aborted = new();
-    aborted.received(&service, &GET.as_bytes()[..9], now);
+    receive(&mut aborted, &service, &GET.as_bytes()[..9], now);
     let cause = error(ErrorKind::ConnectionAborted);
     let end = aborted.cut_off(&service, cause, now).unwrap_err();
     assert_eq!(end.kind(), ErrorKind::ConnectionAborted);
 
     let mut stalled = new();
-    stalled.received(&service, HUGE.as_bytes(), now);
+    receive(&mut stalled, &service, HUGE.as_bytes(), now);
     while matches!(stalled.step(&service), Step::Send { .. }) {
         send(&mut stalled, &service, MIB, now);
     }
@@ -172,14 +186,14 @@ fn a_shutdown_answers_what_has_arrived_and_nothing_more() {
 
     let mut busy = Conversation::new(&service, now);
     busy.finish();
-    busy.received(&service, [GET, GET].concat().as_bytes(), now);
+    receive(&mut busy, &service, [GET, GET].concat().as_bytes(), now);
     let answer = send_all(&mut busy, &service, MIB);
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
     assert!(answer.contains("Connection: close\r\n"), "{answer}");
     assert!(matches!(busy.step(&service), Step::ShutDown));
 
     let mut half = Conversation::new(&service, now);
-    half.received(&service, &GET.as_bytes()[..9], now);
+    receive(&mut half, &service, &GET.as_bytes()[..9], now);
     half.finish();
     assert!(!half.found_nothing());
     assert!(matches!(half.step(&service), Step::Receive(_)), "a request that has begun");

@@ -148,6 +148,11 @@ impl Connection {
                 conversation.received(service, &buffer[..count], Instant::now());
                 count
             }
+            Step::Open(path) => {
+                let file = service.open(path);
+                conversation.opened(service, file, Instant::now());
+                0
+            }
             Step::Send { bytes, more } => {
                 let count = send(&*stream, bytes, if more { libc::MSG_MORE } else { 0 })?;
                 conversation.sent(service, count, Instant::now());

@@ -65,15 +65,15 @@ impl Site {
         let mut conversation = Conversation::new(service, Instant::now());
         let mut buffer = [0; 4096];
         loop {
+            if self.finish.is_cancelled() {
+                conversation.finish();
+            }
             let deadline = conversation.deadline();
             match conversation.step(service) {
                 Step::Receive(room) => {
                     let room = room.min(buffer.len());
                     match stream.read(&mut buffer[..room]) {
                         Ok(count) => {
-                            if self.finish.is_cancelled() {
-                                conversation.finish();
-                            }
                             conversation.received(service, &buffer[..count], Instant::now());
                         }
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -82,6 +82,10 @@ impl Site {
                         }
                         Err(error) => return Err(error),
                     }
+                }
+                Step::Open(path) => {
+                    let file = service.open(path);
+                    conversation.opened(service, file, Instant::now());
                 }
                 Step::Send { bytes, more } => {
                     self.send_bytes(stream, bytes, more, deadline)?;

@@ -1,15 +1,15 @@
 //! One connection without its socket: requests and responses in turns, as a state machine.
 //!
-//! A [`Conversation`] says what to do next, a [`Step`], and is told how that went. It makes no
-//! call on a socket and never waits. A thread that waits in `ppoll`, a loop that waits in
+//! A [`Conversation`] says what to do next, a [`Step`], and is told how that went. It makes no call
+//! on a socket, opens no file and never waits. A thread that waits in `ppoll`, a loop that waits in
 //! `epoll_wait` and a ring that completes operations can all drive it, and the rules are written
 //! once: the deadlines, the end of keep-alive, the status of a request that comes too slowly.
 
 use super::limits::{LINGER, PIECE};
-use super::response::{Response, respond};
+use super::response::{Response, Target, respond};
 use super::service::Service;
 use crate::zero_copy::sendfile::SendError;
-use crate::zero_copy::sendfile::http::request::{Parsed, is_head, parse};
+use crate::zero_copy::sendfile::http::request::{Parsed, Request, is_head, parse};
 use std::fs::File;
 use std::io;
 use std::mem;
@@ -17,11 +17,14 @@ use std::ops::Range;
 use std::time::{Instant, SystemTime};
 
 // ANCHOR: step
-/// The next operation on the socket of a connection.
+/// The next operation of a connection.
 #[derive(Debug)]
 pub enum Step<'a> {
     /// Read up to this number of bytes, and pass them to [`Conversation::received`].
     Receive(usize),
+    /// Open the file at this path beneath the root ([`Service::open`]), and pass the
+    /// result to [`Conversation::opened`]. It may be on a slow disk.
+    Open(&'a [u8]),
     /// Send bytes, and pass their number to [`Conversation::sent`]. Fewer than these will
     /// do.
     Send {
@@ -51,6 +54,9 @@ pub enum Step<'a> {
 /// let mut conversation = Conversation::new(&service, Instant::now());
 /// assert!(matches!(conversation.step(&service), Step::Receive(8192)));
 /// conversation.received(&service, b"GET /lib.rs HTTP/1.0\r\n\r\n", Instant::now());
+/// let Step::Open(path) = conversation.step(&service) else { panic!() };
+/// let file = service.open(path);
+/// conversation.opened(&service, file, Instant::now());
 /// let Step::Send { bytes, more: true } = conversation.step(&service) else { panic!() };
 /// assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// # Ok::<(), std::io::Error>(())
@@ -73,6 +79,8 @@ pub struct Conversation {
 enum State {
     /// Waiting for a request, or for the rest of one.
     Receiving,
+    /// A request has arrived, and its file is being opened.
+    Opening(Box<Request>, Target),
     /// Sending `head` from `sent` on, then `body`.
     Head {
         head: String,
@@ -122,6 +130,7 @@ impl Conversation {
     pub fn step(&self, service: &Service) -> Step<'_> {
         match &self.state {
             State::Receiving => Step::Receive(service.limits.head_bytes - self.received.len()),
+            State::Opening(_, target) => Step::Open(target.path()),
             State::Head { head, sent, body, .. } => {
                 Step::Send { bytes: &head.as_bytes()[*sent..], more: body.is_some() }
             }
@@ -162,6 +171,19 @@ impl Conversation {
                 self.answer_received(service, now);
             }
             _ => self.state = State::Over,
+        }
+    }
+
+    /// Takes the file that was asked for, or the reason why there is none.
+    pub fn opened(&mut self, service: &Service, file: io::Result<File>, now: Instant) {
+        match mem::replace(&mut self.state, State::Over) {
+            State::Opening(request, target) => {
+                let (response, failure) = respond(&request, &target, file);
+                let keep_alive = request.keep_alive && !self.finishing && failure.is_none();
+                self.failure = failure;
+                self.begin(service, response, keep_alive, request.head_only, now);
+            }
+            other => self.state = other,
         }
     }
 
@@ -300,10 +322,17 @@ impl Conversation {
                 bytes.len()
             }
             Parsed::Request(request, length) => {
-                let (response, failure) = respond(&service.root, &request);
-                let keep_alive = request.keep_alive && !self.finishing && failure.is_none();
-                self.failure = failure;
-                self.begin(service, response, keep_alive, request.head_only, now);
+                match Target::of(&request) {
+                    Some(target) => {
+                        self.deadline = now + service.limits.body_per_mib;
+                        self.state = State::Opening(request, target);
+                    }
+                    None => {
+                        let keep_alive = request.keep_alive && !self.finishing;
+                        let refusal = Response::text(400);
+                        self.begin(service, refusal, keep_alive, request.head_only, now);
+                    }
+                }
                 length
             }
         }

@@ -1,10 +1,9 @@
-//! Responses as values: what to answer to a request. Opens files, but touches no socket and never
-//! waits for a client, so threads and event loops can share it.
+//! Responses as values: what to answer to a request. Opens no file and touches no socket, so
+//! threads and event loops can share it.
 
 use crate::zero_copy::sendfile::http::head::{content_type, head, reason};
 use crate::zero_copy::sendfile::http::request::{Request, percent_decode};
 use crate::zero_copy::sendfile::http::version::{Part, Version};
-use crate::zero_copy::sendfile::root::Root;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -24,10 +23,40 @@ enum Body {
     File(File, Range<u64>),
 }
 
-/// Returns the response to `request` for the files beneath `root`. A status of 500 or above comes
-/// with the error that caused it, so that it can be reported.
-pub fn respond(root: &Root, request: &Request) -> (Response, Option<io::Error>) {
-    match find(root, request) {
+/// The file that a request names.
+pub struct Target {
+    /// Relative to the root.
+    path: Vec<u8>,
+    /// The request names a directory by a final slash, and gets the file `index.html` in it.
+    is_index: bool,
+}
+
+impl Target {
+    /// Returns the file that `request` names; `None` if its path cannot be decoded, which is
+    /// answered 400.
+    pub fn of(request: &Request) -> Option<Self> {
+        let path = percent_decode(&request.path)?;
+        let is_index = path.ends_with(b"/");
+        // Without its first slash a path is relative to the root. A second slash makes it absolute,
+        // and the kernel refuses it.
+        let path = [&path[1..], if is_index { b"index.html" } else { b"" }].concat();
+        Some(Self { path, is_index })
+    }
+
+    /// Returns its path, relative to the root.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+}
+
+/// Returns the response to `request`, whose target has been opened with the result `opened`. A
+/// status of 500 or above comes with the error that caused it, so that it can be reported.
+pub fn respond(
+    request: &Request,
+    target: &Target,
+    opened: io::Result<File>,
+) -> (Response, Option<io::Error>) {
+    match opened.and_then(|file| found(request, target, file)) {
         Ok(response) => (response, None),
         Err(error) => {
             let status = status_of(&error);
@@ -36,17 +65,10 @@ pub fn respond(root: &Root, request: &Request) -> (Response, Option<io::Error>) 
     }
 }
 
-fn find(root: &Root, request: &Request) -> io::Result<Response> {
-    let Some(path) = percent_decode(&request.path) else {
-        return Ok(Response::text(400));
-    };
-    let index = path.ends_with(b"/");
-    // Without its first slash a path is relative to the root. A second slash makes it absolute, and
-    // the kernel refuses it.
-    let path = [&path[1..], if index { b"index.html" } else { b"" }].concat();
-    let file = root.file(&path)?;
+/// Returns the response to `request` that `file` makes.
+fn found(request: &Request, target: &Target, file: File) -> io::Result<Response> {
     let metadata = file.metadata()?;
-    if metadata.is_dir() && !index {
+    if metadata.is_dir() && !target.is_index {
         let location = format!("{}/{}", request.path, request.query);
         return Ok(Response::text(301).with("Location", location));
     }
@@ -56,7 +78,7 @@ fn find(root: &Root, request: &Request) -> io::Result<Response> {
     let version = Version { size: metadata.len(), modified: metadata.modified()? };
     let response = select(&version, request, file);
     Ok(match response.body {
-        Body::File(..) => response.with("Content-Type", content_type(&path)),
+        Body::File(..) => response.with("Content-Type", content_type(&target.path)),
         _ => response,
     })
 }

@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use crate::zero_copy::sendfile::root::Root;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A root, the limits under which it is served, and the number of responses. Threads and event
 /// loops serve one alike, each connection by a [`Conversation`](super::conversation::Conversation).
 pub struct Service {
-    pub(super) root: Root,
+    root: Root,
     pub(super) limits: Limits,
     /// The number of responses sent in full.
     responses: AtomicU64,
@@ -25,6 +26,16 @@ impl Service {
     /// The errors of [`Root::open`].
     pub fn new(root: &Path, limits: Limits) -> io::Result<Self> {
         Ok(Self { root: Root::open(root)?, limits, responses: AtomicU64::new(0) })
+    }
+
+    /// Opens a file beneath the root, as [`Root::file`] does. If the disk is slow, this waits for
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Root::file`].
+    pub fn open(&self, path: &[u8]) -> io::Result<File> {
+        self.root.file(path)
     }
 
     /// Returns the number of responses sent in full, of any status.
