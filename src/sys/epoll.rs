@@ -31,6 +31,12 @@ impl Events {
     pub fn with_capacity(capacity: usize) -> Self {
         Self(vec![libc::epoll_event { events: 0, u64: 0 }; capacity.max(1)])
     }
+
+    /// Returns the number of events a call. A call that returns this number may have left some
+    /// behind, for the next one.
+    pub fn capacity(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl Epoll {

@@ -9,12 +9,12 @@
 //! - **Edge-triggered.** The kernel reports that a socket *becomes* ready, once. A connection is
 //!   registered with one call and never again, whatever it waits for. In return, the loop has to go
 //!   on until the kernel says that there is no more (`EAGAIN`, or a short read), or remember that
-//!   it has not. It remembers: a connection whose turn ends early stands in the [`reactor`]'s ready
-//!   queue, which is needed for fairness anyway. Level-triggered, the kernel would remember, and
-//!   change what it watches for by another call whenever a connection turns from reading to writing
-//!   and back; forget that call, and the loop spins on a socket that is always writable.
-//! - **Fair.** A turn moves at most [`Settings::budget`] bytes. Then the connection queues behind
-//!   the others, even if its client reads as fast as the loop sends.
+//!   it has not. It remembers: a connection whose turn ends early stands in the loop's ready queue,
+//!   which fairness needs anyway. Level-triggered, the kernel would remember, and the loop would
+//!   have to tell it by another call whenever a connection turns from reading to writing and back.
+//!   Forget that call, and the loop spins on a socket that is always writable.
+//! - **Fair.** A turn moves about [`Settings::budget`] bytes at most. Then the connection queues
+//!   behind the others, even if its client reads as fast as the loop sends.
 //! - **One accept queue.** All loops watch one listener (`EPOLLEXCLUSIVE`: an arrival wakes one of
 //!   the loops that sleep), and the one that accepts gives the connection to the loop that has the
 //!   fewest. With a listener a loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
@@ -26,24 +26,24 @@
 //!   gets a 503. Without descriptors the loop stops accepting for a moment, and the clients wait in
 //!   the kernel's queue.
 //!
-//! One wait is left: a read from a slow disk happens inside `sendfile`, and the loop and all its
-//! connections wait with it.
+//! One wait is left, for a slow disk: opening a file waits for it, and so does `sendfile` where the
+//! page cache lacks a page. The loop and all its connections wait with it.
 //!
 //! | module | provides |
 //! | --- | --- |
 //! | [`server`] | several loops on one address, and shutting down |
-//! | [`reactor`] | one loop: readiness, turns, deadlines |
-//! | [`connection`] | a turn of one connection |
+//! | `reactor` | one loop: readiness, turns, deadlines |
+//! | `connection` | a turn of one connection |
 //! | [`timers`] | deadlines that move, in a heap that hardly does |
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
 
 #[cfg(target_os = "linux")]
-pub mod connection;
+mod connection;
 #[cfg(target_os = "linux")]
 pub mod naive;
 #[cfg(target_os = "linux")]
-pub mod reactor;
+mod reactor;
 #[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]

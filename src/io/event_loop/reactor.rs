@@ -114,13 +114,7 @@ impl Reactor {
     // ANCHOR: round
     /// Waits until there is something to do, and does it: one round.
     fn round(&mut self, events: &mut Events) {
-        match self.epoll.wait(events, self.wake_up_at()) {
-            Ok(events) => events.for_each(|(token, events)| self.reported(token, events)),
-            Err(error) => {
-                self.report("epoll_wait", error);
-                thread::sleep(REST); // to retry at once would burn the core
-            }
-        }
+        let knows_all = self.wait(events);
         let now = Instant::now();
         self.collect(now);
         self.accept(now);
@@ -131,11 +125,32 @@ impl Reactor {
         for _ in 0..self.ready.len() {
             self.take_a_turn();
         }
-        // Last, and as of before the turns: after a long round, what arrived meanwhile
-        // counts before what is late.
-        self.expire(now);
+        // Last, as of before the turns, and only if no event was left behind: after a long
+        // round, what arrived meanwhile counts before what is late.
+        if knows_all {
+            self.expire(now);
+        }
     }
     // ANCHOR_END: round
+
+    /// Waits until there is something to do, and notes what the kernel reports. Returns `true` if
+    /// that was all it had to report.
+    fn wait(&mut self, events: &mut Events) -> bool {
+        let mut count = 0;
+        match self.epoll.wait(events, self.wake_up_at()) {
+            Ok(events) => {
+                for (token, events) in events {
+                    self.reported(token, events);
+                    count += 1;
+                }
+            }
+            Err(error) => {
+                self.report("epoll_wait", error);
+                thread::sleep(REST); // to retry at once would burn the core
+            }
+        }
+        count < events.capacity()
+    }
 
     /// Returns the time at which the loop has something to do, even if the kernel reports nothing.
     fn wake_up_at(&self) -> Option<Instant> {
@@ -273,6 +288,9 @@ impl Reactor {
             if !slot.armed.fired(at) {
                 continue; // a nearer deadline came up meanwhile, and has its own entry
             }
+            if slot.is_ready {
+                continue; // it waits for this loop, not for its client; its next turn arms it
+            }
             if slot.connection.deadline() > now {
                 self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
                 continue;
@@ -366,7 +384,7 @@ mod tests {
     use std::net::TcpListener;
 
     const GET: &str = "GET /lib.rs HTTP/1.1\r\nHost: a\r\n\r\n";
-    const TICK: Duration = Duration::from_millis(100);
+    const TICK: Duration = Duration::from_millis(300);
 
     /// A loop that stands still until a test calls [`round`](Self::round).
     struct Standing {
@@ -376,7 +394,7 @@ mod tests {
     }
 
     impl Standing {
-        fn new(limits: Limits, budget: usize) -> Self {
+        fn new(limits: Limits, budget: usize, events: usize) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.set_nonblocking(true).unwrap();
             let address = listener.local_addr().unwrap();
@@ -385,7 +403,7 @@ mod tests {
             let permits = Permits::new(limits.connections);
             let shared = Shared::new(service, permits, log, budget, 1).unwrap();
             let reactor = Reactor::new(Arc::new(shared), 0, Arc::new(listener)).unwrap();
-            Self { reactor, events: Events::with_capacity(64), address }
+            Self { reactor, events: Events::with_capacity(events), address }
         }
 
         fn client(&self) -> TcpStream {
@@ -396,6 +414,12 @@ mod tests {
 
         fn round(&mut self) {
             self.reactor.round(&mut self.events);
+        }
+
+        /// Takes a round that does not wait.
+        fn round_at_once(&mut self) {
+            self.reactor.accepting = Accepting::Pending;
+            self.round();
         }
 
         /// Has it accept `count` connections.
@@ -425,7 +449,7 @@ mod tests {
     #[test]
     fn a_client_that_asks_a_hundred_times_holds_up_no_other() {
         for (budget, first_round) in [(usize::MAX, 100), (64 << 10, 5), (1, 0)] {
-            let mut standing = Standing::new(Limits::default(), budget);
+            let mut standing = Standing::new(Limits::default(), budget, 64);
             let (mut greedy, mut modest) = (standing.client(), standing.client());
             standing.accept(2);
             greedy.write_all(GET.repeat(100).as_bytes()).unwrap();
@@ -450,22 +474,41 @@ mod tests {
 
     #[test]
     fn what_arrived_while_the_loop_stood_still_is_not_late() {
-        let limits = Limits { head: TICK, idle: TICK, ..Limits::default() };
-        let mut standing = Standing::new(limits, 64 << 10);
-        let (mut half, mut idle, mut slow) =
-            (standing.client(), standing.client(), standing.client());
-        standing.accept(3);
-        half.write_all(&GET.as_bytes()[..10]).unwrap();
-        slow.write_all(&GET.as_bytes()[..10]).unwrap();
-        standing.round();
-        half.write_all(&GET.as_bytes()[10..]).unwrap();
-        idle.write_all(GET.as_bytes()).unwrap();
-        thread::sleep(2 * TICK); // as if it waited for a disk
-        standing.round();
-        standing.round();
-        assert_eq!((answers(&half), answers(&idle)), (1, 1));
-        let mut refused = [0; 12];
-        slow.read_exact(&mut refused).unwrap();
-        assert_eq!(&refused, b"HTTP/1.1 408");
+        for events in [64, 1] {
+            let limits = Limits { head: TICK, idle: TICK, ..Limits::default() };
+            let mut standing = Standing::new(limits, 64 << 10, events);
+            let [mut half, mut idle, mut slow] = [(); 3].map(|()| standing.client());
+            standing.accept(3);
+            half.write_all(&GET.as_bytes()[..10]).unwrap();
+            slow.write_all(&GET.as_bytes()[..10]).unwrap();
+            // One event for a new connection, which has room to send, and one for its bytes.
+            (0..8 / events + 1).for_each(|_| standing.round_at_once());
+            half.write_all(&GET.as_bytes()[10..]).unwrap();
+            idle.write_all(GET.as_bytes()).unwrap();
+            thread::sleep(2 * TICK); // as if it waited for a disk
+            (0..4).for_each(|_| standing.round());
+            assert_eq!((answers(&half), answers(&idle)), (1, 1), "{events} events a call");
+            let mut refused = [0; 12];
+            slow.read_exact(&mut refused).unwrap();
+            assert_eq!(&refused, b"HTTP/1.1 408");
+        }
+    }
+
+    #[test]
+    fn a_client_that_waits_for_the_loop_is_not_late() {
+        let limits = Limits { body_per_mib: TICK, ..Limits::default() };
+        let mut standing = Standing::new(limits, 8 << 10, 64);
+        let mut client = standing.client();
+        standing.accept(1);
+        client.write_all(GET.replace("lib.rs", "proof/syscalls.rs").as_bytes()).unwrap();
+        while standing.reactor.ready.is_empty() {
+            standing.round();
+        }
+        thread::sleep(2 * TICK); // as if others had their turns
+        while !standing.reactor.ready.is_empty() {
+            standing.round();
+        }
+        assert_eq!(answers(&client), 1);
+        assert_eq!(standing.reactor.shared.log.failed(), 0);
     }
 }
