@@ -504,6 +504,7 @@ mod tests {
         while standing.reactor.ready.is_empty() {
             standing.round();
         }
+        standing.round(); // the head, and the beginning of the body
         thread::sleep(2 * TICK); // as if others had their turns
         while !standing.reactor.ready.is_empty() {
             standing.round();
