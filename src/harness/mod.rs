@@ -10,11 +10,14 @@
 //! | [`rotation`] | a file whose bytes come from memory and not from a cache |
 //! | [`shuffle`] | random orders that are the same in every run |
 //! | [`loopback`] | a TCP connection to a reader on a core of its own |
+//! | [`clients`] | the clients of an HTTP server, on one thread |
 //! | [`child`] | experiments in a process of their own |
 //! | [`size`] | sizes such as `64KiB` |
 
 #[cfg(unix)]
 pub mod child;
+#[cfg(target_os = "linux")]
+pub mod clients;
 #[cfg(target_os = "linux")]
 pub mod cost;
 pub mod flags;

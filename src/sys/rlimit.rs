@@ -45,6 +45,19 @@ pub fn locked_memory() -> io::Result<Option<u64>> {
     Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
 }
 
+/// Returns the number of descriptors that this process may have open (`RLIMIT_NOFILE`). Every
+/// descriptor is less than this.
+///
+/// # Errors
+///
+/// The errors of `getrlimit(2)`.
+pub fn open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live, writable `rlimit`.
+    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok(limit.rlim_cur)
+}
+
 /// Raises the number of descriptors that this process may have open as far as an ordinary user may
 /// (`RLIMIT_NOFILE`), and returns it.
 ///

@@ -168,7 +168,7 @@ fn ten_thousand_idle_connections_take_little_memory() {
     }
     let place = site();
     let files = raise_open_files().unwrap();
-    let count = 10_000.min(files.saturating_sub(100) as usize);
+    let count = 10_000.min((files / 4 * 3).saturating_sub(100) as usize);
     println!("{count} connections, with {files} descriptors at most");
     let hour = Duration::from_secs(3600);
     let limits = Limits { connections: count + 1, idle: hour, ..calm() };
@@ -198,6 +198,49 @@ fn ten_thousand_idle_connections_take_little_memory() {
 
 fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+#[test]
+fn idle_clients_leave_descriptors_for_files() {
+    const NAME: &str = "loops::idle_clients_leave_descriptors_for_files";
+    const LIMIT: usize = 200;
+    if !in_a_process(NAME) {
+        return;
+    }
+    let place = site();
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live `rlimit`, which the calls write and read.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        limit.rlim_cur = LIMIT as libc::rlim_t;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+    }
+    let server = start(&place.root(), 2, calm());
+    let mut clients: Vec<Client> = vec![];
+    // Both ends of each connection are descriptors of this process.
+    let refused = loop {
+        assert!(clients.len() < LIMIT / 2, "the server takes what it needs for files");
+        let mut client = Client::new(&server);
+        let status = client.get("/ten").status;
+        if status != 200 {
+            break status;
+        }
+        clients.push(client);
+    };
+    assert_eq!(refused, 503);
+    assert!(clients.len() > LIMIT / 4, "{} of {LIMIT}", clients.len());
+    for client in &mut clients {
+        assert_eq!(client.get("/ten").body, b"0123456789");
+    }
+    clients.truncate(10);
+    let deadline = soon();
+    while server.connections().iter().sum::<usize>() > 10 {
+        assert!(Instant::now() < deadline, "{:?}", server.connections());
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(Client::new(&server).get("/ten").status, 200, "there is room again");
+    let counts = server.shutdown(PATIENCE);
+    assert_eq!((counts.refused, counts.failed), (1, 0));
 }
 
 #[test]

@@ -106,7 +106,6 @@ pub fn watch_both(mut connections: Vec<TcpStream>) -> io::Result<()> {
 /// # Errors
 ///
 /// The errors of `epoll(7)` and of sending.
-// ANCHOR: write_until_full
 pub fn write_until_full(
     clients: &[TcpStream],
     body: &[u8],
@@ -116,6 +115,7 @@ pub fn write_until_full(
     for (token, client) in (0..).zip(clients) {
         epoll.add(client, (libc::EPOLLOUT | libc::EPOLLET) as u32, token)?;
     }
+    // ANCHOR: write_until_full
     let mut rest = vec![body; clients.len()];
     while rest.iter().any(|rest| !rest.is_empty()) {
         for (token, _) in epoll.wait(&mut events, None)? {
@@ -132,6 +132,6 @@ pub fn write_until_full(
             }
         }
     }
+    // ANCHOR_END: write_until_full
     Ok(())
 }
-// ANCHOR_END: write_until_full

@@ -214,7 +214,7 @@ impl Reactor {
     /// Gives a connection to the loop with the fewest, or turns it away.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, now: Instant) {
         let shared = &self.shared;
-        let permit = match shared.permits.try_acquire_owned() {
+        let permit = match shared.admit(&stream) {
             Ok(permit) => permit,
             Err(Refused::Closed) => return,
             Err(Refused::Full) => {
@@ -269,13 +269,15 @@ impl Reactor {
         slot.is_ready = false;
         let Shared { service, budget, .. } = &*self.shared;
         // A panic ends this connection and no other.
-        let turn = AssertUnwindSafe(|| slot.connection.turn(service, &mut self.buffer, *budget));
-        let turn = catch_unwind(turn);
-        match turn.unwrap_or_else(|_| Err(io::Error::other("serving the connection panicked"))) {
+        let turn = catch_unwind(AssertUnwindSafe(|| {
+            slot.connection.turn(service, &mut self.buffer, *budget)
+        }));
+        match turn.unwrap_or_else(|_| Err(panicked())) {
             Ok(Turn::Over) => return self.close(token, None),
             Err(error) => return self.close(token, Some(error)),
-            Ok(Turn::Spent) => slot.queue(token, &mut self.ready), // behind all others
-            Ok(Turn::Blocked) => {}                                // the kernel reports it
+            // Behind all others.
+            Ok(Turn::Spent) => slot.queue(token, &mut self.ready),
+            Ok(Turn::Blocked) => {} // the kernel reports it
         }
         self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
     }
@@ -369,6 +371,11 @@ impl Slot {
 fn find(connections: &mut Slab<Slot>, token: u64) -> Option<&mut Slot> {
     let slot = connections.get_mut(index_of(token))?;
     (slot.serial == (token >> 32) as u32).then_some(slot)
+}
+
+/// Returns the error of a connection whose turn has panicked.
+fn panicked() -> io::Error {
+    io::Error::other("serving the connection panicked")
 }
 
 fn index_of(token: u64) -> usize {

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 /// The settings of a [`Server`].
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The bounds on what one client may take, and on the number of clients.
+    /// The bounds on what one client may take, and on the number of clients. A quarter of the
+    /// descriptors that the process may have open is kept for files, so `RLIMIT_NOFILE` bounds the
+    /// number of clients, too.
     pub limits: Limits,
     /// The number of loops, each with a thread; at least one.
     pub loops: usize,

@@ -2,13 +2,20 @@
 
 use super::connection::Accepted;
 use crate::sys::eventfd::EventFd;
+use crate::sys::rlimit::open_files;
 use crate::sys::trying;
-use crate::zero_copy::sendfile::permits::Permits;
+use crate::zero_copy::sendfile::permits::{OwnedPermit, Permits, Refused};
 use crate::zero_copy::sendfile::server::{Log, Service};
 use std::io;
 use std::mem;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The part of the descriptors that is kept for files, one in this many. Otherwise, clients that do
+/// nothing could use up all of them, and no client could be answered.
+const FOR_FILES: u64 = 4;
 
 /// The state that all loops share.
 pub(super) struct Shared {
@@ -18,6 +25,8 @@ pub(super) struct Shared {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) budget: usize,
+    /// The first descriptor that is kept for files.
+    first_for_files: u64,
     pub(super) loops: Vec<Remote>,
     phase: AtomicU8,
 }
@@ -50,6 +59,7 @@ impl Shared {
         budget: usize,
         loops: usize,
     ) -> io::Result<Self> {
+        let descriptors = trying("reading RLIMIT_NOFILE", open_files())?;
         let loops: io::Result<_> = (0..loops).map(|_| Remote::new()).collect();
         Ok(Self {
             service,
@@ -58,10 +68,23 @@ impl Shared {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             budget,
+            first_for_files: descriptors - descriptors / FOR_FILES,
             loops: loops?,
             phase: AtomicU8::new(Phase::Serving as u8),
         })
     }
+
+    // ANCHOR: admit
+    /// Returns a permit for a connection that has been accepted, unless there are as many
+    /// as there may be.
+    pub(super) fn admit(&self, stream: &TcpStream) -> Result<OwnedPermit, Refused> {
+        // The kernel gives the lowest number that is free, so this many are in use at least.
+        if stream.as_raw_fd() as u64 >= self.first_for_files {
+            return Err(Refused::Full);
+        }
+        self.permits.try_acquire_owned()
+    }
+    // ANCHOR_END: admit
 
     pub(super) fn phase(&self) -> Phase {
         // Pairs with the Release store in `enter`.
