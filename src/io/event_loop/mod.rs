@@ -23,8 +23,9 @@
 //!   address would get half of the clients where it ought to get `EADDRINUSE`.
 //! - **Backpressure.** A connection is read only when its last response has left, so a client that
 //!   does not read its answers soon cannot send either. A client beyond the limit of connections
-//!   gets a 503. Without descriptors the loop stops accepting for a moment, and the clients wait in
-//!   the kernel's queue.
+//!   gets a 503, and so does one whose descriptor is among the last quarter of those that the
+//!   process may have: they are kept for files. Without descriptors the loop stops accepting for a
+//!   moment, and the clients wait in the kernel's queue.
 //!
 //! One wait is left, for a slow disk: opening a file waits for it, and so does `sendfile` where the
 //! page cache lacks a page. The loop and all its connections wait with it.
@@ -41,6 +42,8 @@
 #[cfg(target_os = "linux")]
 mod connection;
 #[cfg(target_os = "linux")]
+pub mod experiment;
+#[cfg(target_os = "linux")]
 pub mod naive;
 #[cfg(target_os = "linux")]
 mod reactor;
@@ -49,6 +52,8 @@ pub mod server;
 #[cfg(target_os = "linux")]
 mod shared;
 pub mod timers;
+#[cfg(target_os = "linux")]
+pub mod variants;
 
 #[cfg(target_os = "linux")]
 pub use server::{Server, Settings};

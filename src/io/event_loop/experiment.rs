@@ -1,0 +1,356 @@
+//! The experiments of the chapter: the calls of a request, the memory and threads of idle
+//! connections, and the faults of the naive loops, each of them counted.
+
+use super::naive;
+use super::server::{Server, Settings};
+use super::variants::Variant;
+use crate::harness::clients::ask;
+use crate::harness::loopback::pair;
+use crate::harness::report::{Report, Value};
+use crate::harness::scratch::{Scratch, pattern};
+use crate::proof::resident;
+use crate::proof::syscalls::{Calls, trace};
+use crate::sys::interrupt::Interrupt;
+use crate::sys::rlimit::raise_open_files;
+use crate::sys::{log, trying};
+use crate::zero_copy::sendfile::server::Limits;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+/// The calls that make up a request, by name.
+pub const CALLS: [&str; 9] = [
+    "epoll_wait",
+    "epoll_ctl",
+    "ppoll",
+    "recvfrom",
+    "openat2",
+    "statx",
+    "sendto",
+    "sendfile",
+    "close",
+];
+
+/// The size of the body of each answer, in bytes.
+const BODY: usize = 4 << 10;
+
+/// The request. The connection stays open afterwards.
+const GET: &[u8] = b"GET /body HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Longer than any experiment takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A directory to serve, with one file in it.
+pub struct Files {
+    scratch: Scratch,
+    body: Vec<u8>,
+}
+
+impl Files {
+    /// Writes the file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; the error names it.
+    pub fn new() -> io::Result<Self> {
+        let scratch = Scratch::new()?;
+        scratch.file("body", BODY)?;
+        Ok(Self { scratch, body: pattern(BODY) })
+    }
+
+    fn root(&self) -> &Path {
+        self.scratch.path()
+    }
+}
+
+/// Returns settings of one loop under which nothing times out, with room for `connections`.
+fn settings(connections: usize) -> Settings {
+    let (idle, head, body_per_mib) = (PATIENCE, PATIENCE, PATIENCE);
+    let limits = Limits { connections, idle, head, body_per_mib, ..Limits::default() };
+    Settings { limits, loops: 1, ..Settings::default() }
+}
+
+/// Runs `client` on a thread that is there before the tracer, so that its calls do not count, and
+/// counts the calls of `server`, which gets the ends of two channels: one that tells the client an
+/// address, and one that tells when the client is done.
+fn traced<T: Send + 'static, U>(
+    client: impl FnOnce(SocketAddr) -> io::Result<T> + Send + 'static,
+    server: impl FnOnce(&mpsc::Sender<SocketAddr>, &mpsc::Receiver<io::Result<T>>) -> io::Result<U>,
+) -> io::Result<(U, Calls)> {
+    let (address, addressed) = mpsc::channel();
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || {
+        if let Ok(address) = addressed.recv() {
+            // After an error of the server, no thread waits for it.
+            let _ = done.send(client(address));
+        }
+    });
+    let (result, calls) = trace(|| server(&address, &finished))?;
+    Ok((result?, calls))
+}
+
+/// Counts the calls of the server called `name` while one client asks `requests` times on one
+/// connection.
+fn calls_for(name: &str, files: &Files, requests: u64) -> io::Result<Calls> {
+    let body = files.body.clone();
+    let client = move |address| {
+        let mut client = TcpStream::connect(address)?;
+        (0..requests).try_for_each(|_| ask(&mut client, GET, &body).map(drop))
+    };
+    let ((), calls) = traced(client, |address, finished| {
+        let server = Variant::start(name, files.root(), settings(1), |_, _| {})?;
+        address.send(server.address()).map_err(io::Error::other)?;
+        finished.recv().map_err(io::Error::other)??;
+        server.shutdown(PATIENCE);
+        Ok(())
+    })?;
+    Ok(calls)
+}
+
+/// Counts the calls that the server called `name` makes for 100 requests on a connection that stays
+/// open: the difference of two runs, so that nothing else counts.
+///
+/// # Errors
+///
+/// The errors of the tracer, of the server and of its client, for whom each answer must be the
+/// file.
+pub fn count_requests(report: &mut Report, name: &str, files: &Files) -> io::Result<()> {
+    const REQUESTS: u64 = 100;
+    let few = calls_for(name, files, REQUESTS)?;
+    let many = calls_for(name, files, 2 * REQUESTS)?;
+    let mut total = 0;
+    for call in CALLS {
+        let made = many.of(call).made.saturating_sub(few.of(call).made);
+        report.detail(name, call, made);
+        total += made;
+    }
+    report.set(name, "calls_for_100", total);
+    Ok(())
+}
+
+/// Has a process of clients open `count` connections to the server called `name`, ask once on each
+/// and stay connected. Sets the number of threads that this adds, and the memory of this process
+/// for each connection.
+///
+/// # Errors
+///
+/// The errors of the server and of its clients.
+pub fn idle(report: &mut Report, name: &str, files: &Files, count: usize) -> io::Result<()> {
+    let possible = open_files()?;
+    if count > possible {
+        let lacking = "connections wanted, and with RLIMIT_NOFILE";
+        report.note(&format!("{name}: {count} {lacking} {possible} are possible"));
+    }
+    let count = count.min(possible);
+    let server = Variant::start(name, files.root(), settings(count + 1), |_, _| {})?;
+    let threads = settled_threads()?;
+    ask(&mut TcpStream::connect(server.address())?, GET, &files.body)?; // what the first one needs
+    let memory = resident::now()?;
+    let mut clients = Command::new(trying("finding this program", env::current_exe())?)
+        .args(["--hold", &server.address().to_string(), "--connections", &count.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut said = String::new();
+    if let Some(output) = clients.stdout.take() {
+        BufReader::new(output).read_line(&mut said)?;
+    }
+    if said.trim() != HOLDING {
+        clients.wait()?;
+        return Err(io::Error::other("the process of the clients has failed, see its error"));
+    }
+    report.set(name, "idle_connections", count as u64);
+    report.set(name, "threads_added", self::threads()?.saturating_sub(threads));
+    let memory = resident::now()?.saturating_sub(memory) / count as u64;
+    report.set(name, "memory_each", Value::Bytes(memory));
+    drop(clients.stdin.take()); // ends it
+    clients.wait()?;
+    server.shutdown(PATIENCE);
+    Ok(())
+}
+
+/// The word with which the process of the clients says that all of them are connected.
+const HOLDING: &str = "holding";
+
+/// Opens `count` connections to `address`, asks once on each, says that it holds them, and does so
+/// until standard input ends.
+///
+/// # Errors
+///
+/// The errors of the connections.
+pub fn hold(address: &str, count: usize) -> io::Result<()> {
+    open_files()?;
+    let body = pattern(BODY);
+    let connect = |_| {
+        let mut client = trying("connecting", TcpStream::connect(address))?;
+        ask(&mut client, GET, &body)?;
+        Ok(client)
+    };
+    let clients = (0..count).map(connect).collect::<io::Result<Vec<_>>>()?;
+    println!("{HOLDING}");
+    io::stdin().read_to_end(&mut Vec::new())?;
+    drop(clients);
+    Ok(())
+}
+
+/// Raises the number of descriptors as far as this user may, and returns how many connections that
+/// leaves room for: a server keeps a quarter for files.
+fn open_files() -> io::Result<usize> {
+    let files = trying("raising RLIMIT_NOFILE", raise_open_files())?;
+    Ok(usize::try_from(files / 4 * 3).unwrap_or(usize::MAX).saturating_sub(100).max(1))
+}
+
+fn threads() -> io::Result<u64> {
+    Ok(trying("/proc/self/task", fs::read_dir("/proc/self/task"))?.count() as u64)
+}
+
+/// Returns the number of threads once those of earlier experiments have ended.
+fn settled_threads() -> io::Result<u64> {
+    let mut before = threads()?;
+    loop {
+        thread::sleep(Duration::from_millis(20));
+        let now = threads()?;
+        if now >= before {
+            return Ok(now);
+        }
+        before = now;
+    }
+}
+
+/// The clients that say nothing, and the time for which they do.
+const CLIENTS: usize = 100;
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// Counts the calls of a naive `server` of 100 clients, all of which are silent for a tenth of a
+/// second and then go away.
+///
+/// # Errors
+///
+/// The errors of the sockets, of the tracer and of `server`.
+pub fn naive_in_silence(
+    server: impl FnOnce(Vec<TcpStream>) -> io::Result<()>,
+) -> io::Result<Calls> {
+    let pairs = (0..CLIENTS).map(|_| pair()).collect::<io::Result<Vec<_>>>()?;
+    let (clients, servers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    servers.iter().try_for_each(|server| server.set_nonblocking(true))?;
+    let (start, started) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = started.recv(); // an error says that there is no server, which is no reason to stay
+        thread::sleep(SILENCE);
+        drop(clients);
+    });
+    let (result, calls) = trace(|| {
+        let _ = start.send(()); // the other side waits for this
+        server(servers)
+    })?;
+    result.map(|()| calls)
+}
+
+/// Returns the calls that a busy poll makes in vain while 100 clients are silent.
+///
+/// # Errors
+///
+/// As [`naive_in_silence`].
+pub fn busy_poll_in_vain() -> io::Result<u64> {
+    let calls = naive_in_silence(|mut servers| naive::busy_poll(&mut servers))?;
+    Ok(calls.of("recvfrom").failed)
+}
+
+/// Returns the waits beyond one for each client that goes away, by a loop that watches for room to
+/// send while 100 clients are silent.
+///
+/// # Errors
+///
+/// As [`naive_in_silence`].
+pub fn watch_both_in_vain() -> io::Result<u64> {
+    let calls = naive_in_silence(naive::watch_both)?;
+    Ok(calls.of("epoll_wait").made.saturating_sub(CLIENTS as u64))
+}
+
+/// Returns the calls of the event loop of this chapter, beyond one wait for each event, while 100
+/// clients are silent for a tenth of a second.
+///
+/// # Errors
+///
+/// The errors of the tracer, of the server and of its clients.
+pub fn server_in_vain(files: &Files) -> io::Result<u64> {
+    let connect = |address| (0..CLIENTS).map(|_| TcpStream::connect(address)).collect();
+    let (held, calls) = traced(connect, |address, finished| {
+        let server = Server::start(files.root(), "127.0.0.1:0", settings(CLIENTS), |_, _| {})?;
+        address.send(server.address()).map_err(io::Error::other)?;
+        let clients: Vec<TcpStream> = finished.recv().map_err(io::Error::other)??;
+        let deadline = Instant::now() + PATIENCE;
+        while server.connections() != [CLIENTS] && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(SILENCE);
+        Ok((server, clients)) // closed when nothing counts any more
+    })?;
+    drop(held);
+    // For each client, it arrives, and there is room to send to it.
+    let events = 2 * CLIENTS as u64;
+    Ok(calls.of("recvfrom").failed + calls.of("epoll_wait").made.saturating_sub(events))
+}
+
+/// Returns the number of bytes that are still in the socket, of `sent` that arrived at once, when
+/// the naive loop that reads once waits for the next event.
+///
+/// # Errors
+///
+/// The errors of the sockets and of the loop.
+pub fn left_unread(sent: usize) -> io::Result<u64> {
+    let (mut client, server) = pair()?;
+    server.set_nonblocking(true)?;
+    client.write_all(&vec![1; sent])?;
+    let read = naive::read_once(&[server], SILENCE)?;
+    Ok((sent - read[0]) as u64)
+}
+
+/// Returns the number of bytes that one of two clients gets from the naive loop that writes until a
+/// socket is full, before the other gets its first byte: of `length` for each.
+///
+/// # Errors
+///
+/// The errors of the sockets and of the loop.
+pub fn before_the_other(length: usize) -> io::Result<u64> {
+    let pairs = [pair()?, pair()?];
+    let (mut clients, servers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    servers.iter().try_for_each(|server| server.set_nonblocking(true))?;
+    let (body, mut buffer) = (vec![1; length], vec![0; length]);
+    let (mut sent, mut before, mut failure) = ([0; 2], None, None);
+    // The clients read at once what is sent, so no socket is ever full.
+    naive::write_until_full(&servers, &body, |client, count| {
+        sent[client] += count;
+        if sent.iter().all(|sent| *sent > 0) {
+            before.get_or_insert(sent[1 - client]);
+        }
+        failure = failure.take().or(clients[client].read_exact(&mut buffer[..count]).err());
+    })?;
+    failure.map_or(Ok(before.unwrap_or(0) as u64), Err)
+}
+
+/// Serves the files beneath `root` on `address` from event loops until Ctrl-C, then lets responses
+/// in flight finish. Errors go to standard error, and the server outlives it.
+///
+/// # Errors
+///
+/// The errors of starting the server.
+pub fn serve(root: &Path, address: &str) -> io::Result<()> {
+    let interrupt = Interrupt::hold()?; // before any thread starts: all of them must hold it
+    open_files()?;
+    let server = Server::start(root, address, Settings::default(), |peer, error| match peer {
+        Some(peer) => log::line(format_args!("{peer}: {error}")),
+        None => log::line(format_args!("{error}")),
+    })?;
+    let (root, address) = (root.display(), server.address());
+    log::line(format_args!("serving {root} at http://{address}/, until Ctrl-C"));
+    interrupt.wait()?;
+    log::line(format_args!("finishing what is in flight, for up to 10 seconds"));
+    log::line(format_args!("{:?}", server.shutdown(Duration::from_secs(10))));
+    Ok(())
+}
