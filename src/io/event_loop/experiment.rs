@@ -100,13 +100,16 @@ fn calls_for(name: &str, files: &Files, requests: u64) -> io::Result<Calls> {
     let body = files.body.clone();
     let client = move |address| {
         let mut client = TcpStream::connect(address)?;
-        (0..requests).try_for_each(|_| ask(&mut client, GET, &body).map(drop))
+        (0..requests).try_for_each(|_| ask(&mut client, GET, &body).map(drop))?;
+        Ok(client)
     };
     let ((), calls) = traced(client, |address, finished| {
         let server = Variant::start(name, files.root(), settings(1), |_, _| {})?;
         address.send(server.address()).map_err(io::Error::other)?;
-        finished.recv().map_err(io::Error::other)??;
+        // Open until the end, so that the shutdown makes the same calls each time.
+        let client = finished.recv().map_err(io::Error::other)??;
         server.shutdown(PATIENCE);
+        drop(client);
         Ok(())
     })?;
     Ok(calls)
