@@ -74,6 +74,9 @@ mod linux {
         report.promise("every client got the bytes of the file", kept);
 
         report.measure("epoll", "in_vain", || experiment::server_in_vain(files()?));
+        report.attempt("epoll", &["read_cold", "read_warm"], |report| {
+            experiment::cold(report, files()?)
+        });
         report.measure("busy_poll", "in_vain", experiment::busy_poll_in_vain);
         report.measure("watch_both", "in_vain", experiment::watch_both_in_vain);
         report.measure("read_once", "left_unread", || {

@@ -7,6 +7,7 @@
 //! | bytes that still hold a given word | [`memory_scan::count`] | `/proc/self/mem` |
 //! | resident memory | [`resident`] | `/proc/self` |
 //! | page faults and context switches | [`usage::Usage`] | `getrusage(2)` |
+//! | a thread's reads from a device | [`usage::read_from_device`] | `/proc/self/task` |
 //! | TLB shootdowns | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
 //! | CPU time, by thread and process | [`cpu`] | the kernel's clocks and `/proc` |
 //!

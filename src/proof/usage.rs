@@ -1,5 +1,8 @@
-//! Page faults and context switches, from `getrusage(2)`.
+//! Page faults and context switches, from `getrusage(2)`, and other numbers of the kernel about
+//! itself.
 
+use crate::sys::trying;
+use std::fs;
 use std::io;
 use std::ops::Sub;
 
@@ -55,6 +58,28 @@ pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> 
     Ok((result, Usage::of_thread()? - before))
 }
 
+/// Returns the bytes that a thread of this process, called `name`, has had read from a device so far
+/// (`read_bytes` in `/proc/self/task/TID/io`). What the page cache served does not count.
+///
+/// # Errors
+///
+/// `Unsupported` if there is no such thread or the kernel does not count; `PermissionDenied` where
+/// a sandbox forbids the file.
+pub fn read_from_device(name: &str) -> io::Result<u64> {
+    let unsupported = |what: &str| crate::sys::unsupported(&format!("{what} of thread {name}"));
+    for thread in fs::read_dir("/proc/self/task")? {
+        let thread = thread?.path();
+        // A thread may end meanwhile.
+        if fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim_end() == name) {
+            let table = trying("reading a thread's io", fs::read_to_string(thread.join("io")))?;
+            let bytes = table.lines().find_map(|line| line.strip_prefix("read_bytes: "));
+            let bytes = bytes.and_then(|bytes| bytes.parse().ok());
+            return bytes.ok_or_else(|| unsupported("this kernel does not count the reads"));
+        }
+    }
+    Err(unsupported("there are no reads to count"))
+}
+
 /// Returns the number of TLB shootdowns of all programs since the machine was started: interrupts
 /// that make another core drop address translations, from the row `TLB` of `/proc/interrupts`.
 ///
@@ -63,7 +88,7 @@ pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> 
 /// `Unsupported` if the kernel does not count them. x86 kernels do. On arm64 there is nothing to
 /// count: an instruction broadcasts the invalidation to all cores, and interrupts none.
 pub fn tlb_shootdowns() -> io::Result<u64> {
-    let table = std::fs::read_to_string("/proc/interrupts").unwrap_or_default();
+    let table = fs::read_to_string("/proc/interrupts").unwrap_or_default();
     let row = table.lines().find_map(|line| line.trim_start().strip_prefix("TLB:"));
     let row =
         row.ok_or_else(|| crate::sys::unsupported("this kernel does not count TLB shootdowns"))?;

@@ -10,10 +10,14 @@ use crate::harness::report::{Report, Value};
 use crate::harness::scratch::{Scratch, pattern};
 use crate::proof::resident;
 use crate::proof::syscalls::{Calls, trace};
+use crate::proof::usage::read_from_device;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::rlimit::raise_open_files;
 use crate::sys::{log, trying};
+use crate::zero_copy::mmap::page_cache::evict;
 use crate::zero_copy::sendfile::server::Limits;
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -21,7 +25,6 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 /// The calls that make up a request, by name.
 pub const CALLS: [&str; 9] = [
@@ -299,6 +302,35 @@ pub fn server_in_vain(files: &Files) -> io::Result<u64> {
     let events = 2 * CLIENTS as u64;
     Ok(calls.of("recvfrom").failed + calls.of("epoll_wait").made.saturating_sub(events))
 }
+
+/// The size of the file that is served cold, in bytes.
+const COLD: usize = 16 << 20;
+
+/// Sets the bytes that the thread of a loop has read from the disk while it serves a file that is
+/// not in the page cache, and while it serves the same file again.
+///
+/// # Errors
+///
+/// The errors of the file, which a file system in memory does not give up (`Unsupported`), of the
+/// server and of its client.
+pub fn cold(report: &mut Report, files: &Files) -> io::Result<()> {
+    let path = files.scratch.file("cold", COLD)?;
+    let server = Server::start(files.root(), "127.0.0.1:0", settings(1), |_, _| {})?;
+    let mut client = TcpStream::connect(server.address())?;
+    let body = pattern(COLD);
+    evict(&File::open(path)?)?;
+    for quantity in ["read_cold", "read_warm"] {
+        let before = read_from_device(LOOP)?;
+        ask(&mut client, b"GET /cold HTTP/1.1\r\nHost: localhost\r\n\r\n", &body)?;
+        report.set("epoll", quantity, Value::Bytes(read_from_device(LOOP)? - before));
+    }
+    drop(client);
+    server.shutdown(PATIENCE);
+    Ok(())
+}
+
+/// The name of the thread of the first loop.
+const LOOP: &str = "loop 0";
 
 /// Returns the number of bytes that are still in the socket, of `sent` that arrived at once, when
 /// the naive loop that reads once waits for the next event.
