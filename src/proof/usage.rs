@@ -58,8 +58,8 @@ pub fn count<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, Usage)> 
     Ok((result, Usage::of_thread()? - before))
 }
 
-/// Returns the bytes that a thread of this process, called `name`, has had read from a device so far
-/// (`read_bytes` in `/proc/self/task/TID/io`). What the page cache served does not count.
+/// Returns the bytes that the thread of this process called `name` has had read from a device so
+/// far (`read_bytes` in `/proc/self/task/TID/io`). What the page cache served does not count.
 ///
 /// # Errors
 ///
