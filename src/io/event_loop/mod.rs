@@ -38,6 +38,7 @@
 //! | [`timers`] | deadlines that move, in a heap that hardly does |
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
+//! | [`variants`], [`experiment`] | what the chapter compares, and how |
 
 #[cfg(target_os = "linux")]
 mod connection;
