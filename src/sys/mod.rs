@@ -21,6 +21,8 @@ pub mod resident;
 pub mod rlimit;
 #[cfg(unix)]
 pub mod socket;
+#[cfg(target_os = "linux")]
+pub mod uring;
 
 #[cfg(unix)]
 pub(crate) use error::cvt;
