@@ -19,6 +19,7 @@ pub enum Durability {
 }
 
 /// A new file beside the one that it will replace. Unless committed, it is removed when dropped.
+#[derive(Debug)]
 pub struct Replacement {
     file: File,
     path: PathBuf,
@@ -34,14 +35,24 @@ impl Replacement {
     /// # Errors
     ///
     /// `InvalidInput` for a path without a file name; the errors of `open(2)`.
-    // ANCHOR: beside
     pub fn beside(target: &Path) -> io::Result<Self> {
+        Self::with_mode(target, 0o600)
+    }
+
+    /// Makes the file as [`beside`](Self::beside) does, with the permission bits `mode` that the
+    /// umask leaves.
+    ///
+    /// # Errors
+    ///
+    /// As [`beside`](Self::beside).
+    // ANCHOR: beside
+    pub fn with_mode(target: &Path, mode: u32) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // `create_new` neither opens what exists nor follows a link, so no other user can
         // prepare the name.
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
+        options.read(true).write(true).create_new(true).mode(mode);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed); // they only have to differ
             let path = target.with_file_name(format!(".copy-{}-{number}", process::id()));
@@ -74,13 +85,22 @@ impl Replacement {
             // Before the rename: the name must never lead to bytes that a crash loses.
             self.file.sync_all()?;
         }
-        fs::rename(&self.path, &self.target)?;
-        self.committed = true;
+        self.rename()?;
         if durability == Durability::OnDisk {
-            let folder = self.target.parent().filter(|path| !path.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            self.folder()?.sync_all()?;
         }
         Ok(())
+    }
+
+    pub(crate) fn rename(&mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target)?;
+        self.committed = true;
+        Ok(())
+    }
+
+    pub(crate) fn folder(&self) -> io::Result<File> {
+        let folder = self.target.parent().filter(|path| !path.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))
     }
     // ANCHOR_END: commit
 }
