@@ -1,3 +1,4 @@
-//! Part "I/O": waiting for many things at once.
+//! Part "I/O": many connections and many file operations at a time.
 
+pub mod async_io;
 pub mod event_loop;

@@ -6,6 +6,8 @@
 pub mod caches;
 pub mod cores;
 #[cfg(target_os = "linux")]
+pub mod denial;
+#[cfg(target_os = "linux")]
 pub mod epoll;
 mod error;
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! What io_uring says of itself: why there is none, and the threads that it adds.
+//! Facts about io_uring here: the reason why there is none, and the threads that it adds.
 
 use super::{raw_code, trying};
 use std::{fs, io};

@@ -1,0 +1,207 @@
+//! A ring without an engine around it: the calling thread submits and waits itself.
+
+use super::buffer::{Buffer, BufferSet};
+use super::completion::Completion;
+use super::operation::Operation;
+use super::queue::{Reason, Rejected};
+use super::ring;
+use super::slots::Slots;
+use super::step::{Next, Step};
+use crate::sys::trying;
+use io_uring::{IoUring, squeue};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::sync::Arc;
+
+/// A ring of the calling thread. It takes operations as a [`Stream`](super::stream::Stream) does,
+/// and costs no wake-up, because no other thread is involved: nothing is submitted before
+/// [`next`](Self::next) has to wait.
+///
+/// The ring owns its operations, and so their buffers and files. Dropping it waits until the kernel
+/// has answered the last one. The kernel ties a ring to the thread that submits, so it stays on its
+/// thread:
+///
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<perf_proved::io::async_io::local::LocalRing<u64>>();
+/// ```
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use perf_proved::io::async_io::{Operation, SharedFile, local::LocalRing};
+/// use std::fs::File;
+///
+/// let Ok(mut ring) = LocalRing::new(16, 0, 0) else { return Ok(()) }; // no io_uring here
+/// let file = SharedFile::from(File::open("/proc/self/exe")?);
+/// for block in 0..4 {
+///     ring.submit(block, Operation::read_at(&file, vec![0; 512], block * 512))?;
+/// }
+/// let mut read = 0;
+/// while let Some((_block, completion)) = ring.next()? {
+///     read += completion.done()?.bytes;
+/// }
+/// assert_eq!(read, 4 * 512);
+/// # Ok(())
+/// # }
+/// ```
+pub struct LocalRing<T> {
+    /// Closed before the operations in flight are freed, or leaked with them.
+    ring: ManuallyDrop<IoUring>,
+    in_flight: Slots<(T, Operation)>,
+    pending: usize,
+    /// Empty, but for its memory.
+    results: Vec<(u64, i32)>,
+    ended: VecDeque<(T, Completion)>,
+    depth: usize,
+    buffers: Option<Arc<BufferSet>>,
+    not_registered: Option<io::Error>,
+    stays: PhantomData<*const ()>,
+}
+
+impl<T> LocalRing<T> {
+    /// Creates a ring for at most `depth` operations in flight, with `buffers` registered buffers
+    /// of `length` bytes, or none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if `depth` is 0 or above 1022, or there can be no such buffers; the reason
+    /// why there is no ring, or none that reads a file.
+    pub fn new(depth: usize, buffers: u16, length: usize) -> io::Result<Self> {
+        if !(1..=ring::BATCH - 2).contains(&depth) {
+            let what = format!("a local ring has a depth of 1 to {}", ring::BATCH - 2);
+            return Err(io::Error::new(ErrorKind::InvalidInput, what));
+        }
+        let buffers = (buffers > 0).then(|| BufferSet::new(buffers, length)).transpose()?;
+        let ring = ring::usable_ring(depth)?;
+        let (registered, not_registered) = ring::register(&ring, buffers.clone());
+        let buffers = registered.or(buffers);
+        Ok(Self {
+            ring: ManuallyDrop::new(ring),
+            in_flight: Slots::new(),
+            pending: 0,
+            results: vec![],
+            ended: VecDeque::new(),
+            depth,
+            buffers,
+            not_registered,
+            stays: PhantomData,
+        })
+    }
+
+    /// Lends a buffer of the ring's set, or returns `None` if all are lent.
+    pub fn buffer(&self) -> Option<Buffer> {
+        self.buffers.as_ref()?.lend()
+    }
+
+    /// Returns the reason why the buffers are not registered, and are ordinary memory.
+    pub fn not_registered(&self) -> Option<&io::Error> {
+        self.not_registered.as_ref()
+    }
+
+    /// Returns the number of operations that are under way or not yet taken.
+    pub fn pending(&self) -> usize {
+        self.pending + self.ended.len()
+    }
+
+    /// Takes an operation, and hands it to the kernel when [`next`](Self::next) has to wait.
+    ///
+    /// # Errors
+    ///
+    /// Returns the operation if `depth` operations are under way or not yet taken.
+    pub fn submit(&mut self, tag: T, operation: Operation) -> Result<(), Rejected> {
+        if self.pending() >= self.depth {
+            return Err(Rejected { operation: Box::new(operation), reason: Reason::Full });
+        }
+        self.advance(tag, operation);
+        Ok(())
+    }
+
+    // ANCHOR: next
+    /// Waits for the next operation that ends, or returns `None` if none is under way.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `io_uring_enter(2)`.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot fail and end")]
+    pub fn next(&mut self) -> io::Result<Option<(T, Completion)>> {
+        while self.ended.is_empty() && self.pending > 0 {
+            match self.ring.submit_and_wait(1) {
+                Ok(_) => self.take_results(),
+                Err(error) if is_passing(&error) => self.take_results(),
+                Err(error) => return trying("io_uring_enter", Err(error)),
+            }
+        }
+        Ok(self.ended.pop_front())
+    }
+    // ANCHOR_END: next
+
+    /// Gives each result to its operation, and goes on with that.
+    fn take_results(&mut self) {
+        let mut results = mem::take(&mut self.results);
+        results.extend(self.ring.completion().map(|entry| (entry.user_data(), entry.result())));
+        for (number, result) in results.drain(..) {
+            let Some((tag, mut operation)) = self.in_flight.remove(number) else {
+                unreachable!("the kernel answers a request once")
+            };
+            self.pending -= 1;
+            operation.answer(ring::answer(result));
+            self.advance(tag, operation);
+        }
+        self.results = results; // its memory serves again
+    }
+
+    /// Queues the next request of an operation, or ends it.
+    fn advance(&mut self, tag: T, mut operation: Operation) {
+        let registered = self.not_registered.is_none().then_some(self.buffers.as_ref()).flatten();
+        let index = registered.and_then(|set| operation.index_in(set));
+        let request = loop {
+            match operation.next(false) {
+                Next::End(outcome) => {
+                    return self.ended.push_back((tag, Completion::new(operation, outcome)));
+                }
+                Next::Step(Step::Call) => operation.call(), // no helper: this thread waits
+                Next::Step(step) => break ring::request(step, index),
+            }
+        };
+        let number = self.in_flight.insert((tag, operation));
+        self.pending += 1;
+        // SAFETY: the operation owns its buffer and its file, and stays in its slot until the
+        // result is here. Moving it moves no byte of its buffer.
+        unsafe { self.push(&request.user_data(number)) };
+    }
+
+    /// Queues a request for the kernel.
+    ///
+    /// # Safety
+    ///
+    /// What the request points to must stay valid until its result is here.
+    unsafe fn push(&mut self, request: &squeue::Entry) {
+        // SAFETY: the caller's promise.
+        let pushed = unsafe { self.ring.submission().push(request) };
+        pushed.expect("the queue has room for one request of every operation");
+    }
+}
+
+/// Returns `true` for what the kernel says of a moment: a signal, no memory, too many results.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY))
+}
+
+impl<T> Drop for LocalRing<T> {
+    // ANCHOR: drop
+    fn drop(&mut self) {
+        while self.pending > 0 {
+            if let Err(_refused) = self.next() {
+                // The kernel may still write to these buffers: they can never be freed.
+                self.in_flight.drain().for_each(|(_, operation)| mem::forget(operation));
+                mem::forget(self.buffers.take());
+                break;
+            }
+        }
+        // SAFETY: dropped here, and not used again.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
+    }
+    // ANCHOR_END: drop
+}
