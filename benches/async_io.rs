@@ -4,8 +4,9 @@
 //! The file has 64 MiB and is in the page cache; direct reads bypass that, and a virtual disk may
 //! answer them from its host's memory. A batch is a number of reads: it starts with none in flight
 //! and ends with none. The clock is wall time; the groups in `_cpu` are the CPU time of the process
-//! over the same batches, with the kernel's workers that belong to it. Answers are checked and the
-//! calls that each variant makes are counted before it is timed: a silent fallback ends the bench.
+//! over the same batches, with the kernel's workers that belong to it. Before a read is timed, its
+//! answers are checked, and its calls are counted where they can be traced: a silent fallback ends
+//! the bench.
 //!
 //! `tokio_fs` has a file and a task for each read in flight, on a runtime of one thread beside its
 //! blocking pool. It cannot do direct I/O: its buffers are not aligned.

@@ -4,12 +4,12 @@
 //! All clients share one thread on a core of their own, in a closed loop: each connection asks,
 //! reads the whole answer, and asks again. The server has the other core. The groups
 //! `event_loop_SIZE` measure the wall clock; `event_loop_SIZE_cpu` is the CPU time of the process
-//! without the clients' thread, over the same batches. On loopback it includes a part of receiving,
-//! which is the same for every server.
+//! without the clients' thread, over the same batches. On loopback it includes a part of receiving.
 //!
 //! The two peers are one connection to a task on a runtime of one thread. `tower_http` serves the
-//! directory with tower-http's `ServeDir`, which opens and reads files on tokio's blocking threads.
-//! `hyper_read` reads the whole file on the loop and answers with its bytes.
+//! directory with tower-http's `ServeDir`, which opens and reads files on tokio's blocking threads,
+//! on the same core. `hyper_read` reads the whole file on the loop and answers with its bytes,
+//! without checks of the path and with fewer headers.
 
 use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;

@@ -1,5 +1,5 @@
 //! Reads blocks of a file in every way, and counts what each asks of the kernel; denies io_uring;
-//! cancels 10,000 operations; and shows what the versions that everyone writes first do.
+//! cancels some of 10,000 operations; and shows what the versions that everyone writes first do.
 //!
 //!     cargo run --release --example async_io                   # in the temporary directory
 //!     cargo run --release --example async_io -- --in /mnt      # on another file system
@@ -67,7 +67,7 @@ mod linux {
         ["pool", "nowait_pool"].iter().for_each(|name| count_cold_calls(report, blocks, name));
     }
 
-    /// Reads the file past the page cache, and looks what the cache has of it.
+    /// Reads the file past the page cache, and counts the pages that the cache has of it.
     fn direct(report: &mut Report, folder: &Path, blocks: &Blocks) {
         let kind = filesystem(folder).unwrap_or_else(|reason| format!("a file system ({reason})"));
         report.note(&match blocks.open_direct() {

@@ -53,7 +53,7 @@ impl Epoll {
     }
 
     /// Watches `fd` for `events`, such as `EPOLLIN | EPOLLET`, and reports them with `token`. The
-    /// kernel forgets `fd` once it is closed, and each duplicate of it.
+    /// kernel forgets `fd` once it and all its duplicates are closed.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Epoll {
     /// events of each that is ready, as many as fit into `events`. With no deadline it waits for
     /// ever; with one that has passed it returns at once. A signal does not end the wait.
     ///
-    /// The kernel counts in milliseconds, so that a deadline is kept to the next one after it.
+    /// The kernel counts in milliseconds, so the time that is left is rounded up to a whole one.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ pub struct Completion {
     /// The buffer of a read, a write or a replacement. `None` for other operations, and where an
     /// engine that failed could not get it back from the kernel.
     pub buffer: Option<Buffer>,
-    /// The file that has been opened. To drop it is to close it.
+    /// The file that has been opened. Dropping it closes it.
     pub file: Option<SharedFile>,
 }
 
@@ -77,8 +77,8 @@ enum Slot {
     Taken,
 }
 
-/// The owner of a handle, who waits. There is only one, and it is told only if it waits: a
-/// condition variable would make a system call for each operation, whether or not anyone waits.
+/// The thread or task that waits for a handle. There is at most one, and nothing is woken if there
+/// is none.
 enum Waiter {
     Thread(Thread),
     Task(Waker),

@@ -221,8 +221,8 @@ pub struct Ends {
     pub buffers_lost: u64,
 }
 
-/// Submits `operations` reads, writes and syncs to `engine`, and cancels every other one at a
-/// random moment.
+/// Submits `operations` reads, writes and syncs to `engine`, and cancels some of them at random
+/// moments.
 ///
 /// # Errors
 ///
@@ -245,8 +245,9 @@ pub fn cancel_at_random(blocks: &Blocks, engine: Engine, operations: u64) -> io:
     for _ in 0..operations {
         let (at, length) = (random.below(1 << 20) as u64, random.below(16 << 10));
         let (operation, has_buffer) = match random.below(20) {
-            0 => (Operation::sync(&read_only, SyncKind::Data), false),
-            1 => (Operation::write_at(&read_only, vec![0; length + 1], at), true), // fails
+            0 => (Operation::sync(&file, SyncKind::Data), false),
+            // Fails. `read_only` keeps that, so the syncs are of the other file.
+            1 => (Operation::write_at(&read_only, vec![0; length + 1], at), true),
             2..6 => (Operation::write_at(&file, vec![0; length], at), true),
             _ => (Operation::read_at(&read_only, vec![0; length], at), true),
         };

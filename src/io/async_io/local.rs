@@ -47,9 +47,11 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub struct LocalRing<T> {
-    /// Closed before the operations in flight are freed, or leaked with them.
+    /// Closed before the operations in flight are freed.
     ring: ManuallyDrop<IoUring>,
-    in_flight: Slots<(T, Operation)>,
+    /// Freed only if the kernel has answered all of them, and leaked otherwise, as when the
+    /// destructor of a tag panics.
+    in_flight: ManuallyDrop<Slots<(T, Operation)>>,
     pending: usize,
     /// Empty, but for its memory.
     results: Vec<(u64, i32)>,
@@ -79,7 +81,7 @@ impl<T> LocalRing<T> {
         let buffers = registered.or(buffers);
         Ok(Self {
             ring: ManuallyDrop::new(ring),
-            in_flight: Slots::new(),
+            in_flight: ManuallyDrop::new(Slots::new()),
             pending: 0,
             results: vec![],
             ended: VecDeque::new(),
@@ -194,14 +196,16 @@ impl<T> Drop for LocalRing<T> {
     fn drop(&mut self) {
         while self.pending > 0 {
             if let Err(_refused) = self.next() {
-                // The kernel may still write to these buffers: they can never be freed.
-                self.in_flight.drain().for_each(|(_, operation)| mem::forget(operation));
-                mem::forget(self.buffers.take());
                 break;
             }
         }
         // SAFETY: dropped here, and not used again.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
+        // If any are pending, the kernel may still write to their buffers: never free them.
+        if self.pending == 0 {
+            // SAFETY: as above.
+            unsafe { ManuallyDrop::drop(&mut self.in_flight) };
+        }
     }
     // ANCHOR_END: drop
 }

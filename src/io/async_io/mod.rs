@@ -197,7 +197,7 @@ impl AsyncIo {
     }
 
     /// Lends a buffer of the settings' set, with the bytes of its last use, or returns `None` if
-    /// all are lent. To drop it is to return it.
+    /// all are lent. Dropping it returns it.
     pub fn buffer(&self) -> Option<Buffer> {
         self.buffers.as_ref()?.lend()
     }
@@ -217,8 +217,8 @@ impl AsyncIo {
     ///
     /// # Errors
     ///
-    /// Returns the operation if the engine is shut down, and in a callback, which runs on a thread
-    /// of the engine, also if there is no room: waiting there would stop what makes room.
+    /// Returns the operation if the engine is shut down. In a callback, which runs on a thread of
+    /// the engine, returns it if there is no room, too: waiting there would stop what makes room.
     pub fn submit(&self, operation: Operation) -> Result<Handle, Rejected> {
         let ticket = self.queue.submit(operation, Delivery::Handle, IfFull::Wait)?;
         Ok(Handle::new(ticket, self.queue.clone()))
@@ -267,6 +267,8 @@ impl AsyncIo {
 
     /// Accepts no more operations, and waits until all accepted ones have ended and been delivered:
     /// none is lost. Every thread of the engine has ended then.
+    ///
+    /// Only the first call waits. A second one, even if it comes meanwhile, returns at once.
     ///
     /// In a callback, which runs on one of these threads, it does not wait. The rest ends and is
     /// delivered all the same.

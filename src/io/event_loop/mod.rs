@@ -1,7 +1,7 @@
 //! An event loop: one thread that serves ten thousand connections.
 //!
-//! A thread a connection waits inside the call that it makes. A loop asks the kernel once which of
-//! all its sockets can go on (`epoll(7)`), takes a bounded turn on each of them, and asks again.
+//! A thread per connection waits inside the call that it makes. A loop asks the kernel once which
+//! of all its sockets are ready (`epoll(7)`), takes a bounded turn on each of them, and asks again.
 //! Nothing on the loop may wait, so each connection is a state machine: the sendfile chapter's
 //! [`Conversation`](crate::zero_copy::sendfile::server::conversation::Conversation), which its
 //! server drives from a thread.
@@ -17,10 +17,10 @@
 //!   behind the others, even if its client reads as fast as the loop sends.
 //! - **One accept queue.** All loops watch one listener (`EPOLLEXCLUSIVE`: an arrival wakes one of
 //!   the loops that sleep), and the one that accepts gives the connection to the loop that has the
-//!   fewest. With a listener a loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
-//!   evenly only on average; what is queued at a loop that is busy with a slow disk would wait for
-//!   that loop; what is queued at a listener that closes is reset; and a second server on the same
-//!   address would get half of the clients where it ought to get `EADDRINUSE`.
+//!   fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
+//!   evenly only on average. Clients in the queue of a loop that waits for a slow disk would wait
+//!   with it, and those in the queue of a listener that closes are reset. A second server on the
+//!   same address would get half of the clients instead of `EADDRINUSE`.
 //! - **Backpressure.** A connection is read only when its last response has left, so a client that
 //!   does not read its answers soon cannot send either. A client beyond the limit of connections
 //!   gets a 503, and so does one whose descriptor is among the last quarter of those that the

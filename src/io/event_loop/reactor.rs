@@ -29,6 +29,9 @@ const EVENTS_PER_WAIT: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 64;
 /// The bytes that one read takes at most: heads of requests.
 const BUFFER: usize = 16 << 10;
+/// The number of outdated entries of the timers, beside one for each connection, that are kept until
+/// their time comes. More of them are removed at once.
+const OUTDATED: usize = 1024;
 /// The pause after an error of `accept`: most likely, the process or the machine is out of
 /// descriptors or memory. An edge is not reported again, so the loop comes back by itself.
 const REST: Duration = Duration::from_millis(50);
@@ -47,6 +50,9 @@ pub(super) struct Reactor {
     /// The connections that can go on without an event. Each stands here at most once.
     ready: VecDeque<u64>,
     timers: Timers,
+    /// Since when the kernel has had more to report than one wait returns, and how much it has
+    /// reported since.
+    behind: Option<(Instant, usize)>,
     buffer: Box<[u8]>,
     is_finishing: bool,
 }
@@ -97,6 +103,7 @@ impl Reactor {
             serial: 0,
             ready: VecDeque::new(),
             timers: Timers::default(),
+            behind: None,
             buffer: vec![0; BUFFER].into(),
             is_finishing: false,
         })
@@ -114,8 +121,9 @@ impl Reactor {
     // ANCHOR: round
     /// Waits until there is something to do, and does it: one round.
     fn round(&mut self, events: &mut Events) {
-        let knows_all = self.wait(events);
+        let reported = self.wait(events);
         let now = Instant::now();
+        let known_until = self.known_until(reported, events.capacity(), now);
         self.collect(now);
         self.accept(now);
         if self.shared.phase() != Phase::Serving {
@@ -125,17 +133,17 @@ impl Reactor {
         for _ in 0..self.ready.len() {
             self.take_a_turn();
         }
-        // Last, as of before the turns, and only if no event was left behind: after a long
-        // round, what arrived meanwhile counts before what is late.
-        if knows_all {
-            self.expire(now);
+        // Last, and as of a time whose events have all had their turns: after a long round,
+        // what arrived meanwhile counts before what is late.
+        if let Some(known_until) = known_until {
+            self.expire(known_until);
         }
     }
     // ANCHOR_END: round
 
-    /// Waits until there is something to do, and notes what the kernel reports. Returns `true` if
-    /// that was all it had to report.
-    fn wait(&mut self, events: &mut Events) -> bool {
+    /// Waits until there is something to do, and notes what the kernel reports. Returns the number
+    /// of events.
+    fn wait(&mut self, events: &mut Events) -> usize {
         let mut count = 0;
         match self.epoll.wait(events, self.wake_up_at()) {
             Ok(events) => {
@@ -149,7 +157,26 @@ impl Reactor {
                 thread::sleep(REST); // to retry at once would burn the core
             }
         }
-        count < events.capacity()
+        count
+    }
+
+    /// Returns the latest time until which all events have been reported; `None` if that is not
+    /// known. The kernel reports in the order in which sockets become ready, and each socket once
+    /// in a wait, so as many events as there are sockets leave nothing out that is older than the
+    /// first of them.
+    fn known_until(&mut self, reported: usize, capacity: usize, now: Instant) -> Option<Instant> {
+        if reported < capacity {
+            self.behind = None;
+            return Some(now);
+        }
+        let (since, all) = self.behind.unwrap_or((now, 0));
+        self.behind = Some((since, all + reported));
+        // The waker and the listener report, too.
+        let sockets = self.connections.len() + 2;
+        (all + reported >= 2 * sockets).then(|| {
+            self.behind = None;
+            since
+        })
     }
 
     /// Returns the time at which the loop has something to do, even if the kernel reports nothing.
@@ -343,6 +370,13 @@ impl Reactor {
         }
         drop(slot);
         self.mine().forget();
+        // Clients that come and go would otherwise leave an entry each until its time.
+        if self.timers.len() > 2 * self.connections.len() + OUTDATED {
+            let connections = &mut self.connections;
+            self.timers.retain(|at, token| {
+                find(connections, token).is_some_and(|slot| slot.armed.is_at(at))
+            });
+        }
     }
 
     fn mine(&self) -> &Remote {
@@ -499,6 +533,41 @@ mod tests {
             slow.read_exact(&mut refused).unwrap();
             assert_eq!(&refused, b"HTTP/1.1 408");
         }
+    }
+
+    #[test]
+    fn clients_that_never_pause_do_not_hide_one_that_is_late() {
+        let limits = Limits { head: TICK, ..Limits::default() };
+        let mut standing = Standing::new(limits, 64 << 10, 1); // an event for each wait
+        let busy = [(); 3].map(|()| standing.client());
+        let mut slow = standing.client();
+        standing.accept(4);
+        slow.write_all(&GET.as_bytes()[..10]).unwrap();
+        let started = Instant::now();
+        let mut refused = [0; 12];
+        while slow.read(&mut refused).is_err() {
+            assert!(started.elapsed() < 20 * TICK, "it has all the time in the world");
+            for mut client in &busy {
+                answers(client);
+                client.write_all(GET.as_bytes()).unwrap();
+            }
+            standing.round_at_once();
+        }
+        assert!(started.elapsed() >= TICK);
+        assert_eq!(&refused, b"HTTP/1.1 408");
+    }
+
+    #[test]
+    fn clients_that_are_gone_leave_no_deadlines() {
+        let mut standing = Standing::new(Limits::default(), 64 << 10, 64);
+        for _ in 0..2 * OUTDATED {
+            drop(standing.client());
+            standing.accept(1);
+            while !standing.reactor.connections.is_empty() {
+                standing.round();
+            }
+        }
+        assert!(standing.reactor.timers.len() <= OUTDATED + 2);
     }
 
     #[test]

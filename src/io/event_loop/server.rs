@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 pub struct Settings {
     /// The bounds on what one client may take, and on the number of clients. A quarter of the
     /// descriptors that the process may have open is kept for files, so `RLIMIT_NOFILE` bounds the
-    /// number of clients, too.
+    /// number of clients, too. It is read when the server starts: raise it before that.
     pub limits: Limits,
     /// The number of loops, each with a thread; at least one.
     pub loops: usize,
-    /// The number of bytes, more or less, that a connection may move before the others of its loop
-    /// have their turn. A small one costs calls, a large one makes others wait.
+    /// The approximate number of bytes that a connection may move before the others of its loop
+    /// have their turn. A small budget costs calls, a large one makes others wait.
     pub budget: usize,
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 /// deadline costs nothing. When its time comes, [`pop`](Self::pop) returns the token, and
 /// its owner arms it anew if the deadline has moved. A connection that is busy for an
 /// hour with a limit of ten seconds costs the heap one entry every ten seconds, however
-/// many requests it makes.
+/// many requests it makes. The entry of a connection that closes stays until its time.
 #[derive(Debug, Default)]
 pub struct Timers(BinaryHeap<Reverse<(Instant, u64)>>);
 
@@ -42,6 +42,11 @@ impl Timers {
     }
     // ANCHOR_END: timers
 
+    /// Removes the entries of which `is_of_use` says `false`, given their time and token.
+    pub fn retain(&mut self, mut is_of_use: impl FnMut(Instant, u64) -> bool) {
+        self.0.retain(|Reverse((at, token))| is_of_use(*at, *token));
+    }
+
     /// Returns the time of the next entry.
     pub fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse((at, _))| *at)
@@ -59,6 +64,11 @@ impl Timers {
 }
 
 impl Armed {
+    /// Returns `true` if the entry of `at` is the earliest of its token.
+    pub fn is_at(&self, at: Instant) -> bool {
+        self.0 == Some(at)
+    }
+
     /// Returns `true` if the entry of `at` was the earliest of its token, which is not armed from
     /// then on.
     pub fn fired(&mut self, at: Instant) -> bool {
