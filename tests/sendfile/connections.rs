@@ -40,6 +40,21 @@ fn a_slow_head_times_out_and_an_idle_connection_is_closed() {
 }
 
 #[test]
+fn a_head_and_an_idle_connection_have_limits_of_their_own() {
+    let site = site();
+    let (server, _) = start(&site.root(), Limits { head: Duration::from_millis(1), ..calm() });
+    let mut idle = Client::new(&server);
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(idle.get("/ten").status, 200, "the limit of a head is for none that has not begun");
+
+    let (server, _) = start(&site.root(), Limits { head: Duration::from_millis(100), ..calm() });
+    let mut half = Client::new(&server);
+    half.send("GET /ten HTTP/1.1\r\nHost: a\r\n\r\nGET /ten HT");
+    assert_eq!(half.reply(false).unwrap().status, 200);
+    assert_eq!(half.reply(false).unwrap().status, 408, "it began with the request before it");
+}
+
+#[test]
 fn a_stalled_reader_is_reset_and_frees_its_connection() {
     let site = site();
     let limits = Limits { connections: 1, body_per_mib: Duration::from_millis(200), ..calm() };

@@ -1,7 +1,10 @@
 //! No path leads out of the root, and only regular files are served.
 
 use super::site::{SECRET, calm, exchange, site, start, status};
+use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::sendfile::root::Root;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 
 #[test]
 fn no_path_leads_outside() {
@@ -123,4 +126,21 @@ fn devices_and_magic_links_are_not_files() {
     let missing = Root::open("/no/such/directory".as_ref()).err().unwrap();
     assert!(missing.to_string().contains("/no/such/directory"), "{missing}");
     assert!(Root::open("/etc/passwd".as_ref()).is_err(), "a file cannot be a root");
+}
+
+#[test]
+fn a_path_takes_one_call_and_its_file_is_not_inherited() {
+    let site = site();
+    let root = Root::open(&site.root()).unwrap();
+    let file = root.file(b"ten").unwrap();
+    // SAFETY: an open descriptor and a command without an argument.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) };
+    assert_eq!(flags, libc::FD_CLOEXEC);
+    match trace(|| root.file(b"nothing")) {
+        Err(reason) => eprintln!("not possible here: {reason}"),
+        Ok((missing, calls)) => {
+            assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(calls.of("openat2").made, 1);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Tests of the server with a thread for each connection: how its threads wait, and its log.
 
 use super::processes::in_a_process;
-use super::site::{calm, first_200, site};
+use super::site::{calm, first_200, site, status};
 use perf_proved::harness::loopback::pair;
 use perf_proved::zero_copy::sendfile::experiment;
 use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
@@ -9,7 +9,7 @@ use perf_proved_tests::{PATIENCE, only, passed, soon};
 use std::env;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Output, Stdio};
@@ -17,15 +17,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[test]
-fn a_trickle_of_progress_does_not_extend_the_deadline() {
-    let place = site();
-    let site =
-        Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
-            .unwrap();
-    let (mut client, socket) = pair().unwrap();
-    // With the usual buffers the kernel wakes the server for about a MiB at a time, with these for
-    // some 64 KiB.
+/// Returns a client and its connection, whose buffers hold some 64 KiB of what the server sends.
+fn pair_with_little_room() -> (TcpStream, TcpStream) {
+    let (client, socket) = pair().unwrap();
     let set = |fd: libc::c_int, option, bytes: libc::c_int| {
         let size = size_of_val(&bytes) as libc::socklen_t;
         // SAFETY: the socket is open, `bytes` is live and `size` is its size.
@@ -36,6 +30,17 @@ fn a_trickle_of_progress_does_not_extend_the_deadline() {
     };
     set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
     set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);
+    (client, socket)
+}
+
+#[test]
+fn a_trickle_of_progress_does_not_extend_the_deadline() {
+    let place = site();
+    let site =
+        Site::new(&place.root(), Limits { body_per_mib: Duration::from_millis(300), ..calm() })
+            .unwrap();
+    // With the usual buffers the kernel wakes the server for about a MiB at a time.
+    let (mut client, socket) = pair_with_little_room();
     client.write_all(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let reader = thread::spawn(move || {
         let deadline = soon();
@@ -45,6 +50,59 @@ fn a_trickle_of_progress_does_not_extend_the_deadline() {
     });
     assert_eq!(site.serve(socket).unwrap_err().kind(), ErrorKind::TimedOut);
     reader.join().unwrap();
+}
+
+#[test]
+fn a_head_may_be_as_long_as_its_limit_and_no_longer() {
+    let place = site();
+    let limit = 6000; // more than the server reads at once
+    for (length, expected) in [(limit, 200), (limit + 1, 431)] {
+        let site = Site::new(&place.root(), Limits { head_bytes: limit, ..calm() }).unwrap();
+        let (mut client, socket) = pair().unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (start, end) = ("GET /ten HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: ", "\r\n\r\n");
+        let value = "x".repeat(length - start.len() - end.len());
+        client.write_all(format!("{start}{value}{end}").as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        // Keeps the connection open, so that only its shutdown ends the response.
+        let open = socket.try_clone().unwrap();
+        site.serve(socket).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(status(&answer), expected, "{length} bytes");
+        assert!(open.nodelay().unwrap());
+    }
+}
+
+#[test]
+fn a_client_that_reads_late_gets_a_response_to_each_request() {
+    const REQUESTS: usize = 2000;
+    let place = site();
+    let site = Site::new(&place.root(), calm()).unwrap();
+    let (mut client, socket) = pair_with_little_room();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut writer = client.try_clone().unwrap();
+    let answers = thread::scope(|scope| {
+        scope.spawn(|| site.serve(socket).unwrap());
+        scope.spawn(move || {
+            let requests = "HEAD /ten HTTP/1.1\r\nHost: a\r\n\r\n".repeat(REQUESTS);
+            writer.write_all(requests.as_bytes()).unwrap();
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        // Reads once the server waits for room.
+        let (mut before, mut now, deadline) = (0, 0, soon());
+        while now == 0 || now != before {
+            assert!(Instant::now() < deadline, "{now} responses");
+            thread::sleep(Duration::from_millis(20));
+            (before, now) = (now, site.responses());
+        }
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).unwrap();
+        answers
+    });
+    let heads: Vec<&str> = answers.split_terminator("\r\n\r\n").collect();
+    assert_eq!(heads.len(), REQUESTS);
+    assert!(heads.iter().all(|head| head.starts_with("HTTP/1.1 200 OK\r\n")));
 }
 
 /// A TCP socket that is made before it is connected: connecting then needs no descriptor.
