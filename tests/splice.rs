@@ -301,17 +301,17 @@ fn a_file_that_has_become_shorter_ends_the_transfer_and_all_that_it_had_has_arri
     let reading = thread::spawn(move || hears(&peer));
     let mut pipe = Pipe::with_capacity(PIPE).unwrap();
     let error =
-        send_range_with(&mut pipe, &socket, &file, 0..1 << 20, || unreachable!()).unwrap_err();
+        send_range_with(&mut pipe, &socket, &file, 10..1 << 20, || unreachable!()).unwrap_err();
     assert_eq!(
         (error.sent, error.of, error.cause.kind()),
-        (PIPE as u64 + 10, 1 << 20, ErrorKind::UnexpectedEof)
+        (PIPE as u64, (1 << 20) - 10, ErrorKind::UnexpectedEof)
     );
     assert_eq!(
         error.to_string(),
-        "sent 65546 of 1048576 bytes of the file: the file has become shorter"
+        "sent 65536 of 1048566 bytes of the file: the file has become shorter"
     );
     drop(socket);
-    assert!(reading.join().unwrap() == pattern(PIPE + 10));
+    assert!(reading.join().unwrap() == pattern(PIPE + 10)[10..]);
 }
 
 #[test]
@@ -481,7 +481,9 @@ fn a_pipe_beyond_the_limit_is_refused_or_made_smaller() {
         assert_eq!((asked.unwrap().capacity(), granted), (2 * most, 2 * most));
     } else {
         assert_eq!(asked.unwrap_err().kind(), ErrorKind::PermissionDenied);
-        assert!(granted <= most, "{granted}");
+        // The pipes of other tests count against this user's pages, too.
+        let most_is_free = || Pipe::with_capacity(most).is_ok();
+        assert!(granted == most || granted < most && !most_is_free(), "{granted}");
     }
     assert_eq!(Pipe::up_to(usize::MAX).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
