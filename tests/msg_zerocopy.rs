@@ -15,10 +15,12 @@ use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
 use perf_proved::zero_copy::msg_zerocopy::variants::{Counts, Variant};
 use perf_proved::zero_copy::msg_zerocopy::{dummy_device, kernel_tls, limits, naive};
 use perf_proved_tests::{reads_all, soon};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
@@ -47,7 +49,13 @@ fn all_back<S: std::os::fd::AsFd>(sender: &mut ZeroCopySender<S>) -> Vec<Returne
 
 /// Returns a ring, or `None` after saying why there is none.
 fn ring() -> Option<Ring> {
-    Ring::new().inspect_err(|error| eprintln!("not possible here: {error}")).ok()
+    let because = |error: &io::Error| {
+        eprintln!("not possible here: {error}");
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let major: u32 = release.split('.').next().unwrap().parse().unwrap();
+        assert!(major < 6 || !error.to_string().contains("Linux 6.0"), "{release}");
+    };
+    Ring::new().inspect_err(because).ok()
 }
 
 // ---------------------------------------------------------------- bookkeeping
@@ -110,6 +118,21 @@ fn a_buffer_whose_first_part_is_complete_stays_until_its_last_is() {
 }
 
 #[test]
+fn a_part_that_fell_back_to_a_copy_is_sent_and_awaits_no_completion() {
+    let mut outstanding = Outstanding::new(0);
+    outstanding.begin(vec![1, 2, 3]);
+    outstanding.sent(1);
+    outstanding.fell_back(2);
+    assert!(outstanding.rest().is_empty());
+    outstanding.finish(|_| unreachable!("one send is open"));
+    let mut back = vec![];
+    let first = Completion { first: 0, last: 0, copied: false };
+    outstanding.complete(first, |returned| back.push(returned));
+    let whole = Returned { buffer: vec![1, 2, 3], sent: 3, copied: false, fell_back: 2 };
+    assert_eq!(back, [whole]);
+}
+
+#[test]
 fn the_bookkeeping_agrees_with_a_model_that_marks_every_send() {
     let mut seed = 1_u64;
     let mut random = |bound: u64| {
@@ -123,6 +146,7 @@ fn the_bookkeeping_agrees_with_a_model_that_marks_every_send() {
         let owner: Vec<u8> =
             sends.iter().enumerate().flat_map(|(at, n)| vec![at as u8; *n as usize]).collect();
         let mut open: Vec<u32> = (0..owner.len() as u32).collect();
+        let mut copied = vec![false; sends.len()];
         while !open.is_empty() {
             // A run of consecutive sends, from anywhere.
             let from = random(open.len() as u64) as usize;
@@ -133,17 +157,22 @@ fn the_bookkeeping_agrees_with_a_model_that_marks_every_send() {
             let (first, last) = (open[from], open[to]);
             open.drain(from..=to);
             let touched = owner[first as usize]..=owner[last as usize];
-            let wanted: Vec<u8> = touched
+            let is_copied = random(4) == 0;
+            touched.clone().for_each(|buffer| copied[buffer as usize] |= is_copied);
+            let wanted: Vec<(u8, bool)> = touched
                 .filter(|buffer| !open.iter().any(|send| owner[*send as usize] == *buffer))
+                .map(|buffer| (buffer, copied[buffer as usize]))
                 .collect();
+            assert!(outstanding.awaits_completions());
             let back = complete(
                 &mut outstanding,
                 start.wrapping_add(first),
                 start.wrapping_add(last),
-                false,
+                is_copied,
             );
-            assert_eq!(back.iter().map(|(buffer, _)| *buffer).collect::<Vec<_>>(), wanted);
+            assert_eq!(back, wanted);
         }
+        assert!(!outstanding.awaits_completions());
         assert!(outstanding.is_empty());
     }
 }
@@ -243,6 +272,23 @@ fn nothing_is_sent_and_comes_back_at_once() {
 }
 
 #[test]
+fn a_buffer_can_be_taken_back_without_a_wait() {
+    let (_peer, socket) = pair().unwrap();
+    let mut sender = ZeroCopySender::new(socket).unwrap();
+    sender.send(vec![1; 100], soon()).unwrap();
+    let deadline = soon();
+    let returned = loop {
+        if let Some(returned) = sender.take_back().unwrap() {
+            break returned;
+        }
+        assert!(Instant::now() < deadline, "its completion is never read");
+        thread::yield_now();
+    };
+    assert_eq!((returned.sent, returned.buffer), (100, vec![1; 100]));
+    assert_eq!(sender.take_back().unwrap(), None);
+}
+
+#[test]
 fn a_reset_is_an_error_and_gives_the_buffers_back() {
     let Some(_turn) = pinning() else { return };
     let (peer, socket) = pair().unwrap();
@@ -311,6 +357,28 @@ fn a_dropped_sender_keeps_the_memory_that_is_under_way() {
 }
 
 #[test]
+fn a_dropped_ring_keeps_the_memory_that_is_under_way() {
+    let Some(_turn) = pinning() else { return };
+    let Some(mut ring) = ring() else { return };
+    let (peer, socket) = pair().unwrap();
+    // A ring waits for room, so there is room for all, most of it on this side.
+    let set = |fd: libc::c_int, option, bytes: libc::c_int| {
+        let size = size_of_val(&bytes) as libc::socklen_t;
+        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
+        let result = unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
+        };
+        assert_eq!(result, 0);
+    };
+    set(peer.as_raw_fd(), libc::SO_RCVBUF, 16 << 10);
+    set(socket.as_raw_fd(), libc::SO_SNDBUF, 1 << 20); // at least 208 KiB are granted, doubled
+    (0..8).for_each(|_| ring.send_zc(&socket, vec![b'a'; PIECE]).unwrap());
+    assert!(ring.under_way() > 1);
+    drop(ring);
+    assert_eq!(of_later_allocations(peer, socket), 0);
+}
+
+#[test]
 fn naive_sends_what_a_later_allocation_holds() {
     let Some(_turn) = pinning() else { return };
     let (peer, socket) = pair().unwrap();
@@ -374,11 +442,13 @@ fn a_ring_sends_a_file_and_notices_that_it_has_shrunk() {
     let file = File::open(scratch.file("file", 3 * MIB + 1).unwrap()).unwrap();
     let (peer, socket) = pair().unwrap();
     let peer = reads_all(peer);
+    ring.send_file(&socket, &file, 2 * MIB as u64 + 1).unwrap(); // and no more
     ring.send_file(&socket, &file, 3 * MIB as u64 + 1).unwrap();
     let error = ring.send_file(&socket, &file, 4 * MIB as u64).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     drop(socket);
-    assert!(peer.join().unwrap() == pattern(3 * MIB + 1).repeat(2));
+    let whole = pattern(3 * MIB + 1);
+    assert!(peer.join().unwrap() == [&whole[..2 * MIB + 1], &whole, &whole].concat());
 }
 
 #[test]
@@ -398,6 +468,22 @@ fn a_ring_keeps_the_empty_pipe_for_its_next_file() {
     }
     drop(socket);
     assert!(peer.join().unwrap() == pattern(1000).repeat(2));
+}
+
+/// The kernel takes such a buffer from a privileged user, and refuses it to an ordinary one.
+#[test]
+fn a_ring_sends_a_buffer_longer_than_the_limit() {
+    let Some(mut ring) = ring() else { return };
+    let (peer, socket) = pair().unwrap();
+    let peer = reads_all(peer);
+    let whole = pattern(20 * MIB + 1);
+    ring.send_zc(&socket, whole.clone()).unwrap();
+    let returned = ring.wait().unwrap().unwrap();
+    assert_eq!((returned.sent, returned.buffer.len()), (whole.len(), whole.len()));
+    let fell_back = if ring.refusals() > 0 { whole.len() } else { 0 };
+    assert_eq!(returned.fell_back, fell_back);
+    drop(socket);
+    assert!(peer.join().unwrap() == whole);
 }
 
 /// Returns registered buffers of 3 MiB, or `None` after saying why there are none.
