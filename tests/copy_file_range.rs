@@ -5,6 +5,7 @@
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::zero_copy::copy_file_range::extents::{DataExtents, allocated};
+use perf_proved::zero_copy::copy_file_range::replacement::Replacement;
 use perf_proved::zero_copy::copy_file_range::variants::Variant;
 use perf_proved::zero_copy::copy_file_range::{
     Copied, CopyError, Durability, Method, copy, copy_file_range, naive,
@@ -435,6 +436,16 @@ fn make_fifo(path: &Path) {
     let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
     // SAFETY: a live C string.
     assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+}
+
+#[test]
+fn a_target_without_a_name_is_refused_and_nothing_is_made() {
+    let scratch = Scratch::new().unwrap();
+    let folder = scratch.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let error = Replacement::beside(&folder.join("..")).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(names(scratch.path()), ["folder"]);
 }
 
 #[test]

@@ -97,6 +97,15 @@ fn a_whole_map_is_as_long_as_its_file_and_an_empty_one_makes_no_call() {
 }
 
 #[test]
+fn advice_is_given_to_the_kernel() {
+    let scratch = Scratch::new().unwrap();
+    let map = Map::whole(&open(&scratch.file("file", 2 * page()).unwrap())).unwrap();
+    let (advised, calls) = trace(|| map.advise(Advice::Random)).unwrap();
+    advised.unwrap();
+    assert_eq!(calls.of("madvise").made, 1);
+}
+
+#[test]
 fn only_a_regular_file_is_mapped() {
     let scratch = Scratch::new().unwrap();
     let (pipe, _writer) = std::io::pipe().unwrap();
@@ -261,6 +270,9 @@ fn an_evicted_file_is_out_of_memory_and_a_read_brings_it_back() {
     let file = open(&scratch.file("file", MIB).unwrap());
     let pages = (MIB / page()) as u64;
     assert_eq!(page_cache::resident(&file).unwrap(), pages);
+    let hole = open(&scratch.file("hole", 0).unwrap());
+    hole.set_len(MIB as u64).unwrap();
+    assert_eq!(page_cache::resident(&hole).unwrap(), 0, "nothing has read it");
     match page_cache::evict(&file) {
         Ok(()) => assert_eq!(page_cache::resident(&file).unwrap(), 0),
         // A file system in memory.

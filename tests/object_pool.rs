@@ -10,6 +10,7 @@ use perf_proved::proof::allocations::{Counting, count};
 use perf_proved_tests::refusals;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use std::array;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -91,8 +92,11 @@ fn buffers_above_the_largest_come_from_the_allocator_and_are_not_kept() {
     let ((), made) = count(|| drop(local.get_sendable(LARGEST + 1)));
     assert_eq!((made.calls, made.frees), (2, 2));
     local.take_back(local.get_sendable(LARGEST + 1));
+    // The largest itself is kept.
+    drop(local.get(LARGEST));
+    drop(local.get(LARGEST));
     drop(local);
-    assert_eq!(pool.stats(), stats(0, 0, 0));
+    assert_eq!(pool.stats(), stats(1, 1, 0));
 }
 
 #[test]
@@ -209,6 +213,11 @@ fn objects_that_grew_or_find_no_room_are_dropped() {
     drop((0..40).map(|_| local.get()).collect::<Vec<_>>());
     drop((0..9).map(|_| local.get_sendable()).collect::<Vec<_>>());
     assert_eq!(pool.stored(), 4, "five would weigh 500 bytes");
+
+    // A block weighs more than its bytes.
+    let pool = BufferPool::new(SMALLEST);
+    drop(pool.local().get(SMALLEST));
+    assert_eq!(pool.stats(), stats(0, 1, 1));
 }
 
 #[test]
@@ -372,12 +381,12 @@ fn a_local_dropped_during_a_panic_calls_nothing_of_the_factory() {
     let pool = Pool::new(Scales, limits);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let local = pool.local();
-        drop([local.get(), local.get()]);
+        drop(array::from_fn::<_, 6, _>(|_| local.get()));
         BROKEN.store(true, SeqCst);
-        panic!("with two objects in the magazine");
+        panic!("with four objects in one magazine and two in the other");
     }));
     assert!(panicked.is_err(), "a second panic would have ended the process");
-    assert_eq!((pool.stored(), pool.stats()), (0, stats(0, 2, 2)));
+    assert_eq!((pool.stored(), pool.stats()), (0, stats(0, 6, 6)));
 }
 
 #[test]

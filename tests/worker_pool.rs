@@ -83,6 +83,23 @@ fn a_core_that_is_not_allowed_is_named_and_an_allowed_one_is_used() {
     (0..4).for_each(|job| pool.submit(job).unwrap());
     pool.shutdown();
     assert_eq!(results.iter().collect::<Vec<_>>(), vec![vec![core]; 4]);
+
+    // Workers share the cores.
+    let Some((first, last)) = perf_proved::sys::cores::pair().unwrap() else { return };
+    pinned.cores = vec![first, last];
+    let (deliver, results) = mpsc::channel();
+    let both = Barrier::new(2);
+    let work = move |_: u8| {
+        both.wait(); // so that each runs one of the jobs
+        perf_proved::sys::cores::allowed().unwrap()
+    };
+    let pool = WorkerPool::start(&pinned, work, move |cores| deliver.send(cores.unwrap()).unwrap())
+        .unwrap();
+    (0..2).for_each(|job| pool.submit(job).unwrap());
+    pool.shutdown();
+    let mut used: Vec<_> = results.iter().collect();
+    used.sort();
+    assert_eq!(used, [[first], [last]]);
 }
 
 #[test]
@@ -494,13 +511,22 @@ fn a_handle_returns_the_result_or_the_reason_why_there_is_none() {
     thread::scope(|scope| {
         let cancel = scope.spawn(|| pool.cancel());
         assert!(matches!(second.wait(), Err(Lost::Canceled)));
+        thread::sleep(Duration::from_millis(20));
+        let is_finished = cancel.is_finished();
         go.wait();
+        assert!(!is_finished, "it waits for the job that has begun");
         assert_eq!(cancel.join().unwrap(), [2, 3]);
     });
     assert!(first.wait().is_ok());
     assert_eq!(pool.submit(4).err().unwrap().0, 4);
     let metrics = pool.metrics();
     assert_eq!((metrics.run, metrics.failed, metrics.returned), (1, 1, 2));
+
+    let pool = HandlePool::start(&settings(1, 8, 8), |job: u32| job + 1).unwrap();
+    let handle = pool.submit(1).unwrap();
+    pool.shutdown();
+    assert_eq!((pool.metrics().run, handle.wait().ok()), (1, Some(2)));
+    assert_eq!(pool.submit(3).err().unwrap().0, 3);
 }
 
 #[test]
