@@ -6,7 +6,7 @@ use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
 use perf_proved::proof::{cpu, resident};
 use perf_proved::sys::cores;
-use perf_proved_tests::{alone, refusals};
+use perf_proved_tests::{alone, refusals, signals};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{panic, thread};
+use std::{panic, ptr, thread};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -113,6 +113,24 @@ fn a_traced_thread_is_refused_not_miscounted() {
     let _alone = alone();
     let (inner, _) = trace(|| trace(|| ())).unwrap();
     assert!(inner.is_err());
+    assert!(!has_children());
+}
+
+/// Returns `true` if the calling thread has started a process and not waited for its end.
+fn has_children() -> bool {
+    let flags = libc::WNOHANG | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: no status is asked for, and the kernel does not wait.
+    unsafe { libc::waitpid(-1, ptr::null_mut(), flags) != -1 }
+}
+
+#[test]
+fn a_signal_reaches_the_traced_thread_and_no_process_is_left() {
+    let _alone = alone();
+    signals::catch();
+    // SAFETY: a signal with a handler.
+    let (raised, _) = trace(|| unsafe { libc::raise(libc::SIGUSR1) }).unwrap();
+    assert_eq!((raised, signals::caught()), (0, 1));
+    assert!(!has_children());
 }
 
 #[test]
@@ -185,6 +203,9 @@ fn sleeping_switches_once_and_costs_no_cpu() {
     let after = (Usage::of_thread().unwrap(), cpu::thread().unwrap());
     assert_eq!((after.0 - before.0).voluntary_switches, 1);
     assert!(after.1 - before.1 < Duration::from_millis(10));
+    let all =
+        Usage { minor_faults: 1, major_faults: 2, voluntary_switches: 3, involuntary_switches: 4 };
+    assert_eq!(all - all, Usage::default());
 }
 
 #[test]

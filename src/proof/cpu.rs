@@ -123,3 +123,16 @@ fn is_kernel_thread(stat: &str) -> bool {
         .and_then(|flags| flags.parse::<u64>().ok())
         .is_some_and(|flags| flags & PF_KTHREAD != 0)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::is_kernel_thread;
+
+    #[test]
+    fn a_kernel_thread_is_known_by_its_flags() {
+        assert!(is_kernel_thread("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0"));
+        assert!(is_kernel_thread("27 (kworker/0:1 (a) b) I 2 0 0 0 -1 69238880 0 0 0 0"));
+        assert!(!is_kernel_thread("1 (init) S 0 1 1 0 -1 4194560 2129984 0 0 0"));
+        assert!(!is_kernel_thread("2 (kthreadd"));
+    }
+}
