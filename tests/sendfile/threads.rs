@@ -169,9 +169,9 @@ fn a_wait_that_fails_is_reported_and_tried_again() {
     assert_eq!(first_200(&server), b"0123456789");
 }
 
-/// Serves until SIGINT in a process that can open few files, with `stderr` as its standard error.
+/// Serves until `signal` in a process that can open few files, with `stderr` as its standard error.
 /// Fills its descriptors, so that it has something to report, and returns what it wrote.
-fn serve_with_stderr(stderr: Stdio) -> Output {
+fn serve_with_stderr(stderr: Stdio, signal: libc::c_int) -> Output {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = only("threads::a_server_outlives_its_log");
     command.env("PERF_PROVED_SERVE", address.to_string()).stdout(Stdio::piped()).stderr(stderr);
@@ -179,10 +179,10 @@ fn serve_with_stderr(stderr: Stdio) -> Output {
     // SAFETY: between fork and exec the child makes three async-signal-safe calls, on a set of its
     // own.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             let mut set = std::mem::zeroed();
             libc::sigemptyset(&raw mut set);
-            libc::sigaddset(&raw mut set, libc::SIGINT);
+            libc::sigaddset(&raw mut set, signal);
             libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
             Ok(())
         })
@@ -208,7 +208,7 @@ fn serve_with_stderr(stderr: Stdio) -> Output {
     drop(clients);
     serves();
     // SAFETY: our own child, which has not been waited for.
-    assert_eq!(unsafe { libc::kill(server.id() as libc::pid_t, libc::SIGINT) }, 0);
+    assert_eq!(unsafe { libc::kill(server.id() as libc::pid_t, signal) }, 0);
     server.wait_with_output().unwrap()
 }
 
@@ -223,13 +223,13 @@ fn a_server_outlives_its_log() {
         }
         return experiment::serve(&place.root(), &address).unwrap();
     }
-    let log = serve_with_stderr(Stdio::piped());
+    let log = serve_with_stderr(Stdio::piped(), libc::SIGINT);
     passed(&log);
     let log = String::from_utf8(log.stderr).unwrap();
     assert!(log.contains("accepting: Too many open files"), "nothing went wrong: {log}");
     assert!(log.contains("finishing what is in flight"), "{log}");
 
     let (closed, full) = (io::pipe().unwrap().1, File::options().write(true).open("/dev/full"));
-    passed(&serve_with_stderr(closed.into()));
-    passed(&serve_with_stderr(full.unwrap().into()));
+    passed(&serve_with_stderr(closed.into(), libc::SIGTERM));
+    passed(&serve_with_stderr(full.unwrap().into(), libc::SIGINT));
 }
