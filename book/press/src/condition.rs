@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(version("x"), None);
         assert_eq!(size("48 KiB"), Some(48 << 10));
         assert_eq!(size("1.25MiB"), Some(5 << 18));
-        assert_eq!(size("300"), None);
+        assert_eq!(size("3000"), None);
     }
 
     #[test]

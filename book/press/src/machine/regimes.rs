@@ -277,6 +277,33 @@ mod tests {
     }
 
     #[test]
+    fn the_regime_with_most_rounds_comes_first() {
+        let (near, far) = ((2.0, Some(NEAR)), (13.0, Some(FAR)));
+        let machine = machine(&[("a", &[near, near, near, far, far, far, far])]);
+        assert_eq!(machine.regimes(&["g/a"]), [(Some(Regime::Far), 4), (Some(Regime::Near), 3)]);
+        assert_eq!(machine.usual_regime(&["g/a"]), Known::Measured(Some(Regime::Far)));
+    }
+
+    #[test]
+    fn the_rounds_of_two_recordings_are_not_the_same_rounds() {
+        let (near, far) = (|at| (at, Some(NEAR)), |at| (at, Some(FAR)));
+        let mut first = machine(&[("a", &[near(1.0), near(2.0), near(3.0), far(4.0), far(5.0)])]);
+        let far_then_near = [far(6.0), far(7.0), near(8.0), near(9.0), near(10.0), near(11.0)];
+        let second = machine(&[("b", &far_then_near[..5]), ("c", &far_then_near)]);
+        let mut second = second.recordings["g"].clone();
+        let benchmarks = second.benchmarks.into_iter();
+        second.benchmarks = benchmarks.map(|(id, of)| (id.replace('g', "h"), of)).collect();
+        first.recordings.insert("h".into(), second);
+        for (id, of_id) in [("h/b", &[8.0, 9.0, 10.0][..]), ("h/c", &[8.0, 9.0, 10.0, 11.0])] {
+            let ids = ["g/a", id];
+            assert_eq!(first.regimes(&ids), [(Some(Regime::Near), 3)], "{id}");
+            let rounds = first.rounds_in(&ids, Some(Regime::Near)).measured().unwrap();
+            let medians = rounds.iter().map(|of| of.iter().map(|round| round.median).collect());
+            assert_eq!(medians.collect::<Vec<Vec<f64>>>(), [&[1.0, 2.0, 3.0], of_id], "{id}");
+        }
+    }
+
+    #[test]
     fn one_round_is_a_regime_if_there_is_only_one() {
         let machine = machine(&[("a", &[(10.0, Some(FAR))])]);
         assert_eq!(machine.regimes(&["g/a"]), [(Some(Regime::Far), 1)]);
