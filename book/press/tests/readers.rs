@@ -133,6 +133,14 @@ fn the_files_of_the_benches_library_are_read_beside_criterions() {
     let witness = fs::File::options().write(true).open(folder.path().join("x/witness.json"));
     witness.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(read().benchmarks["copy/slice/4KiB"].benchmark.rounds[0].witness, None);
+
+    // Groups come in the order in which they ran.
+    let clock = folder.path().join("copy_cpu/slice/4KiB/second_clock.json");
+    let clock = fs::File::options().write(true).open(clock).unwrap();
+    clock.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(read().benchmarks.keys().next().unwrap(), "copy_cpu/slice/4KiB");
+    clock.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    assert_eq!(read().benchmarks.keys().last().unwrap(), "copy_cpu/slice/4KiB");
 }
 
 #[test]

@@ -539,6 +539,7 @@ mod tests {
                 "1: `says` has {{within}}",
             ),
             ("says = '{{BY}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has braces"),
+            ("says = '{by}}'\nfaster = 'g/a'\nthan = 'g/b'\nby = 2", "1: `says` has braces"),
             ("says = ' '\nexplored = 'a::b'", "1: `says` is empty"),
             ("says = 'S'\nwhere = 'l4 > 1MiB'\nexplored = 'a::b'", "4: `where`: no fact is called"),
             (

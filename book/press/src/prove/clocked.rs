@@ -162,6 +162,11 @@ pub(super) mod tests {
             Verdict::Undecided,
             "wider than the bounds on both sides"
         );
+        let at_most = RatioBound::AtMost(2.0);
+        assert_eq!(verdict(at_most, 1.0, 2.0), Verdict::Holds);
+        assert_eq!(verdict(at_most, 1.0, 2.01), Verdict::Undecided);
+        assert_eq!(verdict(at_most, 2.0, 3.0), Verdict::Undecided);
+        assert_eq!(verdict(at_most, 2.01, 3.0), Verdict::Fails);
         // Bounds that binary fractions hit exactly: an interval that ends on one touches it.
         let within = RatioBound::Within(2.0);
         assert_eq!(verdict(within, 0.5, 2.0), Verdict::Holds);

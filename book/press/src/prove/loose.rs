@@ -180,6 +180,15 @@ mod tests {
         assert!(is_loose(RatioBound::AtMost(1.6)) && !is_loose(RatioBound::AtMost(1.4)));
         assert!(is_loose(RatioBound::Within(3.1)) && !is_loose(RatioBound::Within(2.9)));
         assert!(!is_loose(RatioBound::AtLeast(20.0)), "that fails, which is another matter");
+        // Of times at most 2 times as long, the weakest machine is the one that takes longest.
+        let machines = [machine("quick", 2.0), machine("slow", 3.0)];
+        let at_most = |by| said(&claim("S", RatioBound::AtMost(by)), &machines);
+        assert_eq!(at_most(2.9), [""; 0]);
+        assert_eq!(
+            at_most(3.1),
+            ["a.md:3: `a` has a loose bound, 3.1, where the weakest machine, slow, shows 2.0×: \
+              take 2.4, or give the reason in `loose`"]
+        );
         let quick = [machine("quick", 0.5)];
         let below = said(&claim("S", RatioBound::AtMost(0.1)), &quick);
         assert!(below[0].contains("has a loose bound"), "less than nothing: {below:?}");

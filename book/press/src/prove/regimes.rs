@@ -158,6 +158,9 @@ mod tests {
         // Over all rounds, the median would lie between the regimes and the interval across.
         let apart = judged(1.5, None, &machine(&both(), 1.0));
         assert_eq!(apart.verdict, Verdict::Fails, "one regime decides");
+        let mostly_far = [&[FAR; 5][..], &[NEAR; 4]].concat();
+        let mostly_far = judged(1.5, None, &machine(&mostly_far, 3.0));
+        assert!(mostly_far.found.starts_with("near: "), "{}", mostly_far.found);
         assert_eq!(
             apart.found,
             "near: 2.00× (2.00 to 2.00×; 4 rounds, 88 % coverage); \

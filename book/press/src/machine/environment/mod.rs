@@ -262,6 +262,12 @@ mod tests {
         };
         assert_eq!(changed(|e| e.libc = Some("glibc 1.0".into())), (false, false));
         assert_eq!(changed(|e| e.libc = None), (true, true), "an older recording");
+        let older = |e: &mut Environment| {
+            (e.processor, e.arch, e.cache_bytes) = (None, None, None);
+            (e.huge_pages, e.overcommit, e.linker) = (None, None, None);
+            (e.mount_options, e.temporary) = (None, None);
+        };
+        assert_eq!(changed(older), (true, true));
         assert_eq!(changed(|e| e.caches = Some("L2 1 MiB".into())), (false, false));
         assert_eq!(changed(|e| e.rustc = None), (false, false), "every recording has it");
         let with = |version: &str| {
@@ -269,6 +275,7 @@ mod tests {
             Environment { versions, ..here.clone() }
         };
         assert!(with("0.4.0").is_like(&here), "a peer that only one has");
+        assert!(here.is_like(&with("0.4.0")));
         assert!(!with("0.4.0").is_like(&with("0.5.0")));
     }
 }
