@@ -109,7 +109,8 @@ fn nothing_outside_the_folder_is_served() {
 #[test]
 fn odd_requests_get_an_answer() {
     let served = Served::new("odd");
-    assert!(served.raw(b"POST / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    let answer = served.raw(b"POST / HTTP/1.1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("Allow: GET, HEAD\r\n"));
     assert!(served.raw(b"\r\n\r\n").starts_with("HTTP/1.1 400"));
     assert!(served.raw(b"GET /\r\n\r\n").starts_with("HTTP/1.1 400"));
     assert!(served.raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n").starts_with("HTTP/1.1 400"));
@@ -130,6 +131,8 @@ fn an_open_page_hears_of_a_new_printing_and_of_nothing_else() {
     served.site.with_readers_waiting(|| Err::<(), &str>("does not print")).unwrap_err();
     let mut quiet = String::new();
     assert!(stream.read_to_string(&mut quiet).is_err() && !quiet.contains("data:"), "{quiet}");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+    assert!(quiet.starts_with(head), "{quiet}");
     stream.set_read_timeout(None).unwrap();
     served.site.with_readers_waiting(|| Ok::<(), &str>(())).unwrap();
     let mut told = String::new();
@@ -146,10 +149,12 @@ fn connections_are_bounded_and_released() {
         (0..CONNECTIONS).map(|_| TcpStream::connect(served.address).unwrap()).collect();
     thread::sleep(Duration::from_millis(200));
     assert!(served.site.connections.load(Ordering::Relaxed) <= CONNECTIONS);
-    let mut refused = TcpStream::connect(served.address).unwrap();
-    let mut nothing = Vec::new();
-    let _ = refused.read_to_end(&mut nothing);
-    assert!(nothing.is_empty());
+    for _ in 0..CONNECTIONS {
+        let mut refused = TcpStream::connect(served.address).unwrap();
+        let mut nothing = Vec::new();
+        let _ = refused.read_to_end(&mut nothing);
+        assert!(nothing.is_empty());
+    }
     drop(idle);
     thread::sleep(Duration::from_millis(200));
     assert!(served.get("/").starts_with("HTTP/1.1 200"));
