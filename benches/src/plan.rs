@@ -28,8 +28,8 @@ const MEASUREMENT: &str = "0.1";
 
 /// The benchmarks of a bench, registered group by group and then run.
 ///
-/// By default each benchmark takes a tenth of a second, in ten samples, and half of that to warm up:
-/// a machine varies more from minute to minute than within one, and many short rounds tell more
+/// By default each benchmark takes a tenth of a second, in ten samples, and half of that to warm
+/// up: a machine varies more from minute to minute than within one, and many short rounds tell more
 /// than a few long ones. Samples are taken while the cores run at full speed, as far as that can be
 /// had within a third of a second.
 /// Criterion's flags, its filter, `--test` and `--list` work as usual; a filter may also name a

@@ -163,8 +163,8 @@ impl Pieces {
         Self { whole, least, each: f64::INFINITY }
     }
 
-    /// Runs a batch of criterion's warm-up, with no more iterations than it asks for: their time tells
-    /// how many of them make a sample.
+    /// Runs a batch of criterion's warm-up, with no more iterations than it asks for: their time
+    /// tells how many of them make a sample.
     pub(crate) fn warm_up(
         &mut self,
         iterations: u64,

@@ -8,7 +8,8 @@ use perf_proved::sys::{raw_code, rlimit};
 use perf_proved_tests::{alone, only, passed};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::{env, thread};
@@ -81,9 +82,12 @@ fn what_is_no_regular_file_is_refused() {
     let folder = scratch.path().join("folder");
     fs::create_dir(&folder).unwrap();
     let missing = scratch.path().join("missing/file");
+    // Not a device of this machine, which root could replace where the check is broken.
+    let socket = scratch.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
     on_both(|io| {
         for (target, kind) in [
-            (Path::new("/dev/null"), ErrorKind::InvalidInput),
+            (&*socket, ErrorKind::InvalidInput),
             (&folder, ErrorKind::InvalidInput),
             (&missing, ErrorKind::NotFound),
             (Path::new("/"), ErrorKind::InvalidInput),
@@ -95,7 +99,8 @@ fn what_is_no_regular_file_is_refused() {
             let is_expected = error.kind() == kind || error.kind() == ErrorKind::InvalidInput;
             assert!(is_expected, "{}: {error}", target.display());
         }
-        assert_eq!(names(scratch.path()), ["folder"]);
+        assert_eq!(names(scratch.path()), ["folder", "socket"]);
+        assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
     });
 }
 

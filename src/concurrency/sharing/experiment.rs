@@ -54,8 +54,9 @@ pub fn wait_for_a_mutex() -> io::Result<thread::JoinHandle<()>> {
     Ok(waiter)
 }
 
-/// Returns the CPU time, in milliseconds, of four threads on one core, each with `sections` sections
-/// under a lock, in which it sleeps for a millisecond. `exclusively` runs one under the lock.
+/// Returns the CPU time, in milliseconds, of four threads on one core, each with `sections`
+/// sections under a lock, in which it sleeps for a millisecond. `exclusively` runs one under the
+/// lock.
 ///
 /// # Errors
 ///
