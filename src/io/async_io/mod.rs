@@ -11,7 +11,7 @@
 //! | [`operation`] | operations, as sequences of steps |
 //! | [`step`] | the steps, which any engine can carry out |
 //! | [`buffer`] | memory that moves into an operation and comes back |
-//! | [`file`] | files that remember the first error of their data |
+//! | [`mod@file`] | files that remember the first error of their data |
 //! | [`completion`] | the end of an operation, with its bytes and its buffer |
 //! | [`handle`] | handles, which block or are awaited, and cancellation |
 //! | [`stream`] | completions one by one, as they come |

@@ -6,8 +6,8 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 
-/// The state of an open. It owns the file from the moment the file exists, so dropping the operation
-/// or its completion closes it.
+/// The state of an open. It owns the file from the moment the file exists, so dropping the
+/// operation or its completion closes it.
 #[derive(Debug)]
 pub(super) struct Open {
     path: PathBuf,

@@ -1,9 +1,9 @@
 //! Operations as sequences of steps, which either engine can carry out.
 //!
-//! An operation says what it needs next ([`next`](Operation::next)): one read, one write, one sync,
-//! or a call that has no asynchronous form. The engine has the kernel do it and reports the result
-//! ([`answer`](Operation::answer)). So the handling of short results, signals and lengths beyond
-//! one call is written once, and stands apart from the threads and rings that wait.
+//! An operation says what it needs next (`next`): one read, one write, one sync, or a call that has
+//! no asynchronous form. The engine has the kernel do it and reports the result (`answer`). So the
+//! handling of short results, signals and lengths beyond one call is written once, and stands apart
+//! from the threads and rings that wait.
 
 use super::buffer::{Buffer, BufferSet};
 use super::copy::Copy;

@@ -329,8 +329,8 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The only code of the program that runs under this lock is a waker's `clone`, and the state
-        // is whole if that panics.
+        // The only code of the program that runs under this lock is a waker's `clone`, and the
+        // state is whole if that panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,8 +29,8 @@ const EVENTS_PER_WAIT: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 64;
 /// The bytes that one read takes at most: heads of requests.
 const BUFFER: usize = 16 << 10;
-/// The number of outdated entries of the timers, beside one for each connection, that are kept until
-/// their time comes. More of them are removed at once.
+/// The number of outdated entries of the timers, beside one for each connection, that are kept
+/// until their time comes. More of them are removed at once.
 const OUTDATED: usize = 1024;
 /// The pause after an error of `accept`: most likely, the process or the machine is out of
 /// descriptors or memory. An edge is not reported again, so the loop comes back by itself.
