@@ -70,9 +70,12 @@ mod linux {
     /// Reads the file past the page cache, and counts the pages that the cache has of it.
     fn direct(report: &mut Report, folder: &Path, blocks: &Blocks) {
         let kind = filesystem(folder).unwrap_or_else(|reason| format!("a file system ({reason})"));
-        report.note(&match blocks.open_direct() {
-            Err(reason) => format!("{}: {kind}; {reason}", folder.display()),
-            Ok(file) => format!("{}: {kind}; {:?}", folder.display(), Alignment::of(file.file())),
+        let folder = folder.display();
+        report.note(&match blocks.open_direct().and_then(|file| Alignment::of(file.file())) {
+            Err(reason) => format!("{folder}: {kind}; {reason}"),
+            Ok(Alignment { memory, position }) => {
+                format!("{folder}: {kind}; blocks of {position} bytes, memory by {memory} bytes")
+            }
         });
         ["loop", "pool", "local_ring"].iter().for_each(|name| count_pages(report, blocks, name));
     }

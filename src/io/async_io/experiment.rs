@@ -329,7 +329,8 @@ pub fn cancel(report: &mut Report, row: &str, blocks: &Blocks, engine: Engine) {
         let ended = ends.completed + ends.failed + ends.canceled;
         let values = [ends.submitted, ended, ends.canceled, ends.buffers_lost];
         quantities.iter().zip(values).for_each(|(name, value)| report.detail(row, name, value));
-        report.note(&format!("{row}: {ends:?}"));
+        let Ends { completed, failed, canceled, .. } = ends;
+        report.note(&format!("{row}: {completed} done, {failed} failed, {canceled} canceled"));
         Ok(())
     });
 }

@@ -207,9 +207,13 @@ fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
             return Ok(None);
         }
         stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut chunk)? {
-            0 => return Ok(None),
-            n => head.extend_from_slice(&chunk[..n]),
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(None),
+            Ok(n) => head.extend_from_slice(&chunk[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // The time is up: the one on Windows, the other elsewhere.
+            Err(e) if matches!(e.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {}
+            Err(e) => return Err(e),
         }
     }
     Ok(String::from_utf8(head).ok())

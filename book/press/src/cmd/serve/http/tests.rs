@@ -112,6 +112,7 @@ fn odd_requests_get_an_answer() {
     let answer = served.raw(b"POST / HTTP/1.1\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("Allow: GET, HEAD\r\n"));
     assert!(served.raw(b"\r\n\r\n").starts_with("HTTP/1.1 400"));
+    assert!(served.raw(b"GET / HTTP/1.1\r\n").starts_with("HTTP/1.1 400"), "too slow");
     assert!(served.raw(b"GET /\r\n\r\n").starts_with("HTTP/1.1 400"));
     assert!(served.raw(b"GET / HTTP/1.1\r\nX: \xff\r\n\r\n").starts_with("HTTP/1.1 400"));
     let mut long = b"GET / HTTP/1.1\r\nX: ".to_vec();
