@@ -3,6 +3,7 @@
 //! (`tests/loom/sharing.rs`).
 
 use perf_proved::concurrency::sharing::counter::Counter;
+use perf_proved::concurrency::sharing::experiment::lost_additions;
 use perf_proved::concurrency::sharing::litmus::{both_entered, value_missed};
 use perf_proved::concurrency::sharing::message_passing::Message;
 #[cfg(target_arch = "x86_64")]
@@ -14,7 +15,6 @@ use perf_proved::concurrency::sharing::store_buffering::Dekker;
 use perf_proved::concurrency::sharing::variants::Variant;
 #[cfg(unix)]
 use perf_proved::proof::cpu;
-use perf_proved::sys::cores::together;
 use perf_proved::sys::cores::two_cores;
 use perf_proved_tests::alone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -235,10 +235,7 @@ fn a_flag_before_the_value_is_seen() {
 #[test]
 fn two_steps_lose_additions_in_any_ordering() {
     let counter = TwoStepCounter::default();
-    let lost = asked(|cores| {
-        together(&cores, |_| (0..500_000).for_each(|_| counter.add()))?;
-        Ok(1_000_000 - counter.get())
-    });
+    let lost = asked(|cores| lost_additions(cores, 500_000, || counter.add(), || counter.get()));
     assert!(lost.is_none_or(|lost| lost > 0));
 }
 
