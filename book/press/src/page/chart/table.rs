@@ -98,6 +98,18 @@ fn cell(chart: &Chart, series: &Series, parameter: Option<&str>) -> Markup {
 
 /// Strips the unit from an interval beside a value that has it already, to keep the table narrow.
 fn without_unit<'a>(interval: &'a str, value: &str) -> &'a str {
-    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || "-.,".contains(c));
     interval.strip_suffix(unit).unwrap_or(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_loses_the_unit_of_its_value_and_no_digit() {
+        assert_eq!(without_unit("1.2 to 1.4 µs", "1.3 µs"), "1.2 to 1.4");
+        assert_eq!(without_unit("30,000 to 38,000/s", "33,000/s"), "30,000 to 38,000");
+        assert_eq!(without_unit("900 ns to 1.1 µs", "950 ns"), "900 ns to 1.1 µs");
+    }
 }
