@@ -12,8 +12,8 @@ use std::time::Duration;
 use std::{io, thread};
 
 /// Calls `add` `additions` times on each of `cores`, and returns how many of them `sum` lacks. Does
-/// so again while none is lost, [`TURNS`] times at most: on a busy machine, one thread may be done
-/// before the other gets its core.
+/// so again while none is lost, ten times at most: on a busy machine, one thread may be done before
+/// the other gets its core.
 ///
 /// # Errors
 ///
