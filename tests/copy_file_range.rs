@@ -11,7 +11,7 @@ use perf_proved::zero_copy::copy_file_range::{
     Copied, CopyError, Durability, Method, copy, copy_file_range, naive,
 };
 use perf_proved::zero_copy::sendfile::MAX_PER_CALL;
-use perf_proved_tests::{only, passed, signals};
+use perf_proved_tests::{names, only, passed, signals};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -31,15 +31,6 @@ const SIZES: [usize; 11] =
 
 fn cached(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     copy(from, to, Durability::Cached)
-}
-
-/// Returns the sorted names in a directory.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Makes a directory in `/dev/shm`, if that is another file system than `scratch`.

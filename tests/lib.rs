@@ -12,6 +12,8 @@ use perf_proved::harness::loopback::hear;
 use std::fmt::Debug;
 use std::io::Read;
 use std::net::TcpStream;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -95,6 +97,48 @@ pub fn passed(output: &Output) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success() && said.contains("1 passed"), "{}\n{said}", output.status);
+}
+
+/// Returns `true` in the process that runs only this test. Otherwise starts that process and checks
+/// that the test passes there.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn in_a_process(test: &str) -> bool {
+    const ALONE: &str = "PERF_PROVED_ALONE";
+    if env::var_os(ALONE).is_some() {
+        return true;
+    }
+    passed(&only(test).env(ALONE, "1").output().expect("a test can start itself"));
+    false
+}
+
+/// Returns the sorted names in a directory.
+///
+/// # Panics
+///
+/// If it cannot be read, or a name is not text.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Sets a buffer of a socket, `SO_SNDBUF` or `SO_RCVBUF`. The kernel doubles `bytes`.
+///
+/// # Panics
+///
+/// If it refuses.
+#[cfg(target_os = "linux")]
+pub fn set_buffer(socket: impl AsFd, option: libc::c_int, bytes: libc::c_int) {
+    let (fd, size) = (socket.as_fd().as_raw_fd(), size_of_val(&bytes) as libc::socklen_t);
+    // SAFETY: the socket is open, `bytes` is live and `size` is its size.
+    let result =
+        unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size) };
+    assert_eq!(result, 0);
 }
 
 /// Long enough for anything that works; what takes longer hangs.

@@ -14,11 +14,10 @@ use perf_proved::zero_copy::msg_zerocopy::ring::Ring;
 use perf_proved::zero_copy::msg_zerocopy::sender::ZeroCopySender;
 use perf_proved::zero_copy::msg_zerocopy::variants::{Counts, Variant};
 use perf_proved::zero_copy::msg_zerocopy::{dummy_device, kernel_tls, limits, naive};
-use perf_proved_tests::{reads_all, soon};
+use perf_proved_tests::{reads_all, set_buffer, soon};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -362,16 +361,8 @@ fn a_dropped_ring_keeps_the_memory_that_is_under_way() {
     let Some(mut ring) = ring() else { return };
     let (peer, socket) = pair().unwrap();
     // A ring waits for room, so there is room for all, most of it on this side.
-    let set = |fd: libc::c_int, option, bytes: libc::c_int| {
-        let size = size_of_val(&bytes) as libc::socklen_t;
-        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
-        let result = unsafe {
-            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
-        };
-        assert_eq!(result, 0);
-    };
-    set(peer.as_raw_fd(), libc::SO_RCVBUF, 16 << 10);
-    set(socket.as_raw_fd(), libc::SO_SNDBUF, 1 << 20); // at least 208 KiB are granted, doubled
+    set_buffer(&peer, libc::SO_RCVBUF, 16 << 10);
+    set_buffer(&socket, libc::SO_SNDBUF, 1 << 20); // at least 208 KiB are granted, doubled
     (0..8).for_each(|_| ring.send_zc(&socket, vec![b'a'; PIECE]).unwrap());
     assert!(ring.under_way() > 1);
     drop(ring);

@@ -13,7 +13,7 @@ use perf_proved::zero_copy::splice::proxy::Proxy;
 use perf_proved::zero_copy::splice::relay::{Moved, RelayError, relay};
 use perf_proved::zero_copy::splice::variants::Variant;
 use perf_proved::zero_copy::splice::{Pipe, naive, send_range_with};
-use perf_proved_tests::{PATIENCE, hears, only, passed};
+use perf_proved_tests::{PATIENCE, hears, only, passed, set_buffer};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -413,14 +413,7 @@ fn a_short_drain_keeps_count_of_the_rest() {
         assert!(pipe.fill(&file, Some(&mut at), whole.len()).unwrap() > 0);
     }
     let (peer, socket) = pair().unwrap();
-    let small: libc::c_int = 16 << 10;
-    let (level, name, size) =
-        (libc::SOL_SOCKET, libc::SO_SNDBUF, size_of::<libc::c_int>() as libc::socklen_t);
-    // SAFETY: an open socket, and an option whose value is the live integer `small`.
-    let set = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const small).cast(), size)
-    };
-    assert_eq!(set, 0);
+    set_buffer(&socket, libc::SO_SNDBUF, 16 << 10);
     socket.set_nonblocking(true).unwrap();
     let mut left = whole.len();
     let moved = pipe.drain(&socket, false).unwrap();

@@ -3,6 +3,24 @@
 use super::error::cvt;
 use std::io;
 
+/// The type of `RLIMIT_NOFILE` and its like.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
+fn get(resource: Resource) -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live, writable `rlimit`.
+    cvt(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
+    Ok(limit)
+}
+
+fn set(resource: Resource, limit: libc::rlimit) -> io::Result<()> {
+    // SAFETY: `limit` is a live `rlimit`, which the call reads.
+    cvt(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
+}
+
 /// Lets a file that would grow beyond `RLIMIT_FSIZE` fail with `EFBIG`, where `SIGXFSZ` would end
 /// the process.
 pub fn ignore_sigxfsz() {
@@ -18,17 +36,11 @@ pub fn ignore_sigxfsz() {
 ///
 /// The errors of `getrlimit(2)` and `setrlimit(2)`.
 pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
-    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     ignore_sigxfsz();
-    // SAFETY: `before` is a live, writable `rlimit`.
-    cvt(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut before) })?;
-    let set = |limit: libc::rlimit| {
-        // SAFETY: `limit` is a live `rlimit`, which the call reads.
-        cvt(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) })
-    };
-    set(libc::rlimit { rlim_cur: bytes, ..before })?;
+    let before = get(libc::RLIMIT_FSIZE)?;
+    set(libc::RLIMIT_FSIZE, libc::rlimit { rlim_cur: bytes, ..before })?;
     let result = work();
-    set(before).map(|_| result)
+    set(libc::RLIMIT_FSIZE, before).map(|()| result)
 }
 
 /// Returns the number of bytes that all processes of this user together may pin or lock
@@ -39,9 +51,7 @@ pub fn file_size<T>(bytes: u64, work: impl FnOnce() -> T) -> io::Result<T> {
 ///
 /// The errors of `getrlimit(2)`.
 pub fn locked_memory() -> io::Result<Option<u64>> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a live, writable `rlimit`.
-    cvt(unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) })?;
+    let limit = get(libc::RLIMIT_MEMLOCK)?;
     Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
 }
 
@@ -52,10 +62,7 @@ pub fn locked_memory() -> io::Result<Option<u64>> {
 ///
 /// The errors of `getrlimit(2)`.
 pub fn open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a live, writable `rlimit`.
-    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-    Ok(limit.rlim_cur)
+    Ok(get(libc::RLIMIT_NOFILE)?.rlim_cur)
 }
 
 /// Raises the number of descriptors that this process may have open as far as an ordinary user may
@@ -65,11 +72,7 @@ pub fn open_files() -> io::Result<u64> {
 ///
 /// The errors of `getrlimit(2)` and `setrlimit(2)`.
 pub fn raise_open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a live, writable `rlimit`.
-    cvt(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: `limit` is a live `rlimit`, which the call reads.
-    cvt(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
-    Ok(limit.rlim_cur)
+    let limit = get(libc::RLIMIT_NOFILE)?;
+    set(libc::RLIMIT_NOFILE, libc::rlimit { rlim_cur: limit.rlim_max, ..limit })?;
+    Ok(limit.rlim_max)
 }

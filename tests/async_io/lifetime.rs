@@ -7,8 +7,9 @@ use perf_proved::io::async_io::{
     AsyncIo, Durability, Engine, Handle, Operation, Outcome, Reason, Settings,
 };
 use perf_proved::sys::raw_code;
-use perf_proved_tests::{only, passed, soon};
+use perf_proved_tests::{in_a_process, soon};
 use std::fs::{self, File};
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::channel;
@@ -16,7 +17,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-use std::{env, io};
 
 #[test]
 fn settings_that_could_not_run_are_refused() {
@@ -359,9 +359,8 @@ fn settles(folder: &str, expected: usize) {
 
 #[test]
 fn no_descriptor_and_no_thread_is_left() {
-    if env::var_os("PERF_PROVED_ALONE").is_none() {
-        let test = "lifetime::no_descriptor_and_no_thread_is_left";
-        return passed(&only(test).env("PERF_PROVED_ALONE", "1").output().unwrap());
+    if !in_a_process("lifetime::no_descriptor_and_no_thread_is_left") {
+        return;
     }
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 100 * KIB).unwrap();

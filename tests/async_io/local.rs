@@ -159,7 +159,7 @@ fn direct_io_is_aligned_as_the_file_asks() {
     ring.submit(0, read).unwrap();
     let read = ring.next().unwrap().unwrap().1.done().unwrap();
     assert!(read.buffer.unwrap()[..] == pattern(64 * KIB)[position..][..16 * KIB]);
-    // What is not aligned is refused by the kernel, not by luck.
+    // The kernel refuses what is not aligned.
     ring.submit(0, Operation::read_at(&file, alignment.buffer(1).unwrap(), 1)).unwrap();
     let error = ring.next().unwrap().unwrap().1.done().unwrap_err();
     assert_eq!(raw_code(&error), Some(libc::EINVAL), "{error}");

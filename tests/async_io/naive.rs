@@ -3,12 +3,12 @@
 use super::{KIB, Watch};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::naive::{BorrowingRing, Processor, QUEUE, Task, TaskResult};
-use perf_proved_tests::{only, passed};
+use perf_proved_tests::in_a_process;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(100);
@@ -121,9 +121,8 @@ fn a_borrowed_buffer_is_overwritten_when_it_holds_other_bytes() {
 #[test]
 fn a_freed_buffer_is_overwritten_in_the_hands_of_its_next_owner() {
     let _watch = Watch::new("with a naive version");
-    if env::var_os("PERF_PROVED_ALONE").is_none() {
-        let test = "naive::a_freed_buffer_is_overwritten_in_the_hands_of_its_next_owner";
-        return passed(&only(test).env("PERF_PROVED_ALONE", "1").output().unwrap());
+    if !in_a_process("naive::a_freed_buffer_is_overwritten_in_the_hands_of_its_next_owner") {
+        return;
     }
     const SMALL: usize = 600;
     let mut ring = match BorrowingRing::new() {

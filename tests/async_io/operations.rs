@@ -8,27 +8,15 @@ use perf_proved::io::async_io::{
 use perf_proved::proof::syscalls::trace;
 use perf_proved::sys::{raw_code, rlimit};
 use perf_proved::zero_copy::sendfile::MAX_PER_CALL;
-use perf_proved_tests::{alone, only, passed, signals, soon};
+use perf_proved_tests::{alone, in_a_process, signals, soon};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::Instant;
-use std::{env, thread};
 
 const SIZES: [usize; 9] = [0, 1, 4095, 4096, 4097, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, MIB];
-
-/// Around every test that needs a process of its own.
-const ALONE: &str = "PERF_PROVED_ALONE";
-
-/// Returns true in a process of its own, or starts one and checks it.
-fn is_alone(test: &str) -> bool {
-    if env::var_os(ALONE).is_none() {
-        passed(&only(test).env(ALONE, "1").output().unwrap());
-        return false;
-    }
-    true
-}
 
 // ---------------------------------------------------------------- the bytes
 
@@ -95,7 +83,7 @@ fn lengths_beyond_one_call_are_written_whole() {
 /// Reads 2 GiB, and so has as many in memory, one engine after the other.
 #[test]
 fn lengths_beyond_one_call_are_read_whole() {
-    if !is_alone("operations::lengths_beyond_one_call_are_read_whole") {
+    if !in_a_process("operations::lengths_beyond_one_call_are_read_whole") {
         return;
     }
     let scratch = Scratch::new().unwrap();
@@ -339,7 +327,7 @@ fn a_full_device_is_an_error_that_a_sync_repeats() {
 /// A limit on the size of files leaves the beginning of a write, as a full disk does.
 #[test]
 fn a_write_that_fails_midway_counts_its_bytes() {
-    if !is_alone("operations::a_write_that_fails_midway_counts_its_bytes") {
+    if !in_a_process("operations::a_write_that_fails_midway_counts_its_bytes") {
         return;
     }
     let scratch = Scratch::new().unwrap();

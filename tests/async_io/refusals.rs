@@ -32,20 +32,21 @@ fn code() -> Option<i32> {
 
 const CODES: [i32; 5] = [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EINVAL, libc::EACCES];
 
-#[test]
-fn a_ring_that_cannot_be_set_up_is_replaced_by_the_pool() {
+/// Checks that the test `name` passes where `call` is denied, by one error after the other.
+fn denied_by_each(name: &str, call: libc::c_long) {
     for code in CODES {
-        let denial = Denial { call: libc::SYS_io_uring_setup, code };
-        passed(&denied("in_a_child_without_a_ring", denial).output().unwrap());
+        passed(&denied(name, Denial { call, code }).output().unwrap());
     }
 }
 
 #[test]
+fn a_ring_that_cannot_be_set_up_is_replaced_by_the_pool() {
+    denied_by_each("in_a_child_without_a_ring", libc::SYS_io_uring_setup);
+}
+
+#[test]
 fn a_ring_that_cannot_be_entered_is_replaced_by_the_pool() {
-    for code in CODES {
-        let denial = Denial { call: libc::SYS_io_uring_enter, code };
-        passed(&denied("in_a_child_without_a_ring", denial).output().unwrap());
-    }
+    denied_by_each("in_a_child_without_a_ring", libc::SYS_io_uring_enter);
 }
 
 /// Run by the tests above. On its own, it has nothing to do.
@@ -68,7 +69,7 @@ fn in_a_child_without_a_ring() {
     let system = io::Error::from_raw_os_error(code).to_string();
     assert!(said.starts_with("io_uring: ") && said.ends_with(&system), "{said}");
     every_operation(&io);
-    // Where tracing works, the kernel says so, too.
+    // Where tracing works, the calls show it as well.
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 4096).unwrap();
     if let Ok((engine, calls)) = trace(|| {
@@ -106,10 +107,7 @@ fn every_operation(io: &AsyncIo) {
 /// Without `io_uring_register`, a ring has no registered buffers, and all the rest.
 #[test]
 fn a_ring_that_can_register_nothing_uses_ordinary_memory() {
-    for code in CODES {
-        let denial = Denial { call: libc::SYS_io_uring_register, code };
-        passed(&denied("in_a_child_that_cannot_register", denial).output().unwrap());
-    }
+    denied_by_each("in_a_child_that_cannot_register", libc::SYS_io_uring_register);
 }
 
 #[test]

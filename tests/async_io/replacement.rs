@@ -5,22 +5,14 @@ use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::{Durability, Operation, Outcome};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::sys::{raw_code, rlimit};
-use perf_proved_tests::{alone, only, passed};
+use perf_proved_tests::{alone, in_a_process, names};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::{env, thread};
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
+use std::thread;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
@@ -106,9 +98,8 @@ fn what_is_no_regular_file_is_refused() {
 
 #[test]
 fn a_failure_leaves_the_old_content_and_no_other_file() {
-    if env::var_os("PERF_PROVED_ALONE").is_none() {
-        let test = "replacement::a_failure_leaves_the_old_content_and_no_other_file";
-        return passed(&only(test).env("PERF_PROVED_ALONE", "1").output().unwrap());
+    if !in_a_process("replacement::a_failure_leaves_the_old_content_and_no_other_file") {
+        return;
     }
     let scratch = Scratch::new().unwrap();
     let target = scratch.file("target", 100).unwrap();

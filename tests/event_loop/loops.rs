@@ -1,14 +1,13 @@
 //! The loops themselves: how they share connections, how few calls they make, and ten thousand
 //! connections at once.
 
-use super::processes::in_a_process;
 use super::site::{Client, calm, site};
 use perf_proved::io::event_loop::{Server, Settings};
 use perf_proved::proof::resident;
 use perf_proved::proof::syscalls::{self, Calls};
 use perf_proved::sys::rlimit::raise_open_files;
 use perf_proved::zero_copy::sendfile::server::Limits;
-use perf_proved_tests::{PATIENCE, alone, only, soon};
+use perf_proved_tests::{PATIENCE, alone, in_a_process, only, soon};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

@@ -5,23 +5,13 @@ use super::site::{Client, calm, exchange, first_200, site, start, status};
 use super::{KIB, MIB};
 use perf_proved::harness::scratch::pattern;
 use perf_proved::zero_copy::sendfile::server::{Counts, Limits};
-use perf_proved_tests::{PATIENCE, only, passed, soon};
+use perf_proved_tests::{PATIENCE, in_a_process, soon};
+use std::array;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{array, env};
-
-/// Returns `true` in the process that runs only this test. Otherwise starts that process and checks
-/// that the test passes there.
-pub fn in_a_process(test: &str) -> bool {
-    if env::var_os("PERF_PROVED_ALONE").is_some() {
-        return true;
-    }
-    passed(&only(test).env("PERF_PROVED_ALONE", "1").output().unwrap());
-    false
-}
 
 fn entries(directory: &str) -> usize {
     fs::read_dir(directory).unwrap().count()

@@ -1,11 +1,10 @@
 //! Tests of the server with a thread for each connection: how its threads wait, and its log.
 
-use super::processes::in_a_process;
 use super::site::{calm, first_200, site, status};
 use perf_proved::harness::loopback::pair;
 use perf_proved::zero_copy::sendfile::experiment;
 use perf_proved::zero_copy::sendfile::server::{FileServer, Limits, Site};
-use perf_proved_tests::{PATIENCE, only, passed, soon};
+use perf_proved_tests::{PATIENCE, in_a_process, only, passed, set_buffer, soon};
 use std::env;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,16 +19,8 @@ use std::time::{Duration, Instant};
 /// Returns a client and its connection, whose buffers hold some 64 KiB of what the server sends.
 fn pair_with_little_room() -> (TcpStream, TcpStream) {
     let (client, socket) = pair().unwrap();
-    let set = |fd: libc::c_int, option, bytes: libc::c_int| {
-        let size = size_of_val(&bytes) as libc::socklen_t;
-        // SAFETY: the socket is open, `bytes` is live and `size` is its size.
-        let result = unsafe {
-            libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const bytes).cast(), size)
-        };
-        assert_eq!(result, 0);
-    };
-    set(socket.as_raw_fd(), libc::SO_SNDBUF, 32 << 10);
-    set(client.as_raw_fd(), libc::SO_RCVBUF, 64 << 10);
+    set_buffer(&socket, libc::SO_SNDBUF, 32 << 10);
+    set_buffer(&client, libc::SO_RCVBUF, 64 << 10);
     (client, socket)
 }
 

@@ -178,7 +178,7 @@ impl<T> LocalRing<T> {
     ///
     /// # Safety
     ///
-    /// What the request points to must stay valid until its result is here.
+    /// The memory that the request points to must stay valid until its result has arrived.
     unsafe fn push(&mut self, request: &squeue::Entry) {
         // SAFETY: the caller's promise.
         let pushed = unsafe { self.ring.submission().push(request) };

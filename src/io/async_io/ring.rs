@@ -306,7 +306,8 @@ impl Driver {
     ///
     /// # Safety
     ///
-    /// What the request points to must stay valid until its result is here, or be leaked.
+    /// The memory that the request points to must stay valid until its result has arrived, or be
+    /// leaked.
     unsafe fn push(&mut self, request: squeue::Entry, number: u64) -> io::Result<()> {
         let request = request.user_data(number);
         loop {

@@ -15,6 +15,7 @@ use crate::sys::interrupt::Interrupt;
 use crate::sys::rlimit::raise_open_files;
 use crate::sys::{log, trying};
 use crate::zero_copy::mmap::page_cache::evict;
+use crate::zero_copy::sendfile::experiment::until_interrupted;
 use crate::zero_copy::sendfile::server::Limits;
 use std::env;
 use std::fs::{self, File};
@@ -379,10 +380,5 @@ pub fn serve(root: &Path, address: &str) -> io::Result<()> {
         Some(peer) => log::line(format_args!("{peer}: {error}")),
         None => log::line(format_args!("{error}")),
     })?;
-    let (root, address) = (root.display(), server.address());
-    log::line(format_args!("serving {root} at http://{address}/, until Ctrl-C"));
-    interrupt.wait()?;
-    log::line(format_args!("finishing what is in flight, for up to 10 seconds"));
-    log::line(format_args!("{:?}", server.shutdown(Duration::from_secs(10))));
-    Ok(())
+    until_interrupted(interrupt, root, server.address(), |grace| server.shutdown(grace))
 }

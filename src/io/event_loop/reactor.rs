@@ -192,7 +192,7 @@ impl Reactor {
     /// Notes what the kernel has reported.
     fn reported(&mut self, token: u64, events: u32) {
         if token == WAKER {
-            // What it is about stands in the inbox and in the phase.
+            // Nothing to note: the round looks at the inbox and the phase anyway.
         } else if token == LISTENER {
             if self.accepting == Accepting::Waiting {
                 self.accepting = Accepting::Pending;

@@ -1,7 +1,7 @@
 //! The experiments of the chapter: what the example counts, and the server that it runs.
 
 use super::naive;
-use super::server::{FileServer, Limits, Site};
+use super::server::{Counts, FileServer, Limits, Site};
 use super::variants::Variant;
 use crate::harness::cost;
 use crate::harness::loopback::{self, FNV_START, Loopback, ask, fnv1a};
@@ -12,7 +12,7 @@ use crate::sys::socket::data_segments_sent;
 use crate::sys::{log, trying};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -208,10 +208,23 @@ pub fn serve(root: &Path, address: &str) -> io::Result<()> {
         Some(peer) => log::line(format_args!("{peer}: {error}")),
         None => log::line(format_args!("accepting: {error}")),
     })?;
-    let (root, address) = (root.display(), server.address());
-    log::line(format_args!("serving {root} at http://{address}/, until Ctrl-C"));
+    until_interrupted(interrupt, root, server.address(), |grace| server.shutdown(grace))
+}
+
+/// Says where a server serves `root`, waits for Ctrl-C, and shuts the server down by `shutdown`.
+///
+/// # Errors
+///
+/// As [`Interrupt::wait`].
+pub(crate) fn until_interrupted(
+    interrupt: Interrupt,
+    root: &Path,
+    address: SocketAddr,
+    shutdown: impl FnOnce(Duration) -> Counts,
+) -> io::Result<()> {
+    log::line(format_args!("serving {} at http://{address}/, until Ctrl-C", root.display()));
     interrupt.wait()?;
     log::line(format_args!("finishing what is in flight, for up to 10 seconds"));
-    log::line(format_args!("{:?}", server.shutdown(Duration::from_secs(10))));
+    log::line(format_args!("{:?}", shutdown(Duration::from_secs(10))));
     Ok(())
 }

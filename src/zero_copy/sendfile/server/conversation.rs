@@ -295,7 +295,7 @@ impl Conversation {
         if self.received.is_empty() {
             self.deadline = now + service.limits.idle;
         } else {
-            // What follows arrived together with the request before.
+            // The next request arrived together with the last one.
             self.deadline = now + service.limits.head;
             self.answer_received(service, now);
         }
