@@ -372,6 +372,9 @@ mod bench {
             map.bytes()[0].load(Ordering::Relaxed)
         };
         let group = plan.group("mmap_unmap");
+        if let Ok(two) = two {
+            group.witnessed(two);
+        }
         group.iter(("alone", "64KiB"), once.clone());
         match two {
             Err(reason) => _ = group.not_possible(("beside", "64KiB"), reason),

@@ -121,7 +121,6 @@ pub(crate) fn programs(
     what: &str,
     arguments: &[&str],
 ) -> Result<BTreeMap<String, PathBuf>, Error> {
-    eprintln!("building the {what}");
     let mut command = cargo(project);
     command
         .args(arguments)

@@ -141,6 +141,45 @@ fn arguments_that_make_no_sense_exit_with_2() {
     assert!(!miniature.path("book/machines").exists() && !miniature.path("target").exists());
 }
 
+/// A bench that notes how far two of its functions are from each other.
+const NOTES_ITS_ORDER: &str = r#"
+#[inline(never)]
+fn one() -> u64 {
+    black_box(1)
+}
+
+#[inline(never)]
+fn two() -> u64 {
+    black_box(2)
+}
+
+fn main() {
+    use std::io::Write;
+    let apart = (one as fn() -> u64 as usize).wrapping_sub(two as fn() -> u64 as usize);
+    let orders = concat!(env!("CARGO_MANIFEST_DIR"), "/orders");
+    let mut orders = std::fs::File::options().append(true).create(true).open(orders).unwrap();
+    writeln!(orders, "{apart}").unwrap();
+"#;
+
+#[test]
+fn each_round_has_an_order_of_functions_of_its_own() {
+    let miniature = Miniature::new();
+    miniature
+        .with("benches/copy.rs", "fn main() {", NOTES_ITS_ORDER, "record --bench copy --rounds 4")
+        .exits(0, "round 4 of 4: copy");
+    let orders = fs::read_to_string(miniature.path("benches/orders")).unwrap();
+    let different: BTreeSet<&str> = orders.lines().collect();
+    let environment = &miniature.json("here/copy.json")["recording"]["environment"];
+    match environment["layout"].as_str() {
+        Some(layout) => {
+            assert_eq!(layout, "another order of functions in each round");
+            assert!(different.len() > 1, "{different:?}");
+        }
+        None => assert!(!environment["linker"].as_str().unwrap_or_default().starts_with("LLD")),
+    }
+    assert_eq!(orders.lines().count(), 4);
+}
+
 #[test]
 fn measurements_are_recorded_in_rounds_and_never_overwritten_in_silence() {
     let miniature = Miniature::new();

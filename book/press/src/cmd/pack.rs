@@ -47,6 +47,7 @@ pub fn run(project: &Project) -> Result<PathBuf, Error> {
     }
     let benches = record::build(project, &project.benches())?;
     let arguments = ["build", "--release", "--examples"];
+    eprintln!("building the examples");
     let examples = process::programs(project, "example", "examples", &arguments)?;
     let press = env::current_exe()
         .map_err(|e| Error::Failed(format!("cannot tell this program's path: {e}")))?;

@@ -2,8 +2,9 @@
 //!
 //! A round runs every bench once, each in a fresh process with its own output folder; then the next
 //! round begins. So a disturbance that slows the machine down for some minutes hits all benches in
-//! the same rounds, and ratios taken within a round hardly change. The benches are built once, and
-//! every round runs the same programs.
+//! the same rounds, and ratios taken within a round hardly change. Before each round a bench is
+//! linked again, with its functions in an order of that round, if the linker can do that: what the
+//! addresses of functions add to a time then differs from round to round, and widens the interval.
 //!
 //! A bench's rounds are written after each of them, as a recording that says how many rounds it
 //! lacks. Ctrl-C or a crash loses one round at most. A recording in its place is never overwritten
@@ -29,6 +30,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, io};
+
+/// The package of the benches.
+const BENCHES: &str = "perf-proved-benches";
+
+/// What a recording says of the order of functions, if each round has its own.
+const SHUFFLED: &str = "another order of functions in each round";
 
 /// The ending of a recording that waits beside the one that it is to replace.
 const PART: &str = ".part";
@@ -183,8 +190,9 @@ pub(super) fn build(
         let program = |bench: &String| (bench.clone(), pack::bench(project.root(), bench));
         return Ok(benches.iter().map(program).collect());
     }
-    let mut arguments = vec!["bench", "--no-run", "--package", "perf-proved-benches"];
+    let mut arguments = vec!["bench", "--no-run", "--package", BENCHES];
     arguments.extend(benches.iter().flat_map(|bench| ["--bench", bench]));
+    eprintln!("building the benches");
     let mut programs = process::programs(project, "bench", "benches", &arguments)?;
     benches
         .iter()
@@ -193,6 +201,18 @@ pub(super) fn build(
             None => Err(Error::Failed(format!("cargo built no program for the bench `{bench}`"))),
         })
         .collect()
+}
+
+/// Links `bench` again, with its functions in an order that `round` decides, and returns its
+/// program.
+fn linked_anew(project: &Project, bench: &str, round: usize) -> Result<PathBuf, Error> {
+    let order = format!("link-arg=-Wl,--shuffle-sections=.text*={round}");
+    let arguments = ["rustc", "--quiet", "--profile", "bench", "--package", BENCHES];
+    let arguments = [&arguments[..], &["--bench", bench, "--", "-C", &order]].concat();
+    let mut programs = process::programs(project, "bench", "benches", &arguments)?;
+    programs
+        .remove(bench)
+        .ok_or_else(|| Error::Failed(format!("cargo linked no program for the bench `{bench}`")))
 }
 
 /// The rounds of one bench so far.
@@ -261,6 +281,7 @@ impl Keeper {
         let (commit, modified) = environment::commit(project);
         let mut environment = Environment::read(project);
         environment.criterion = Some(criterion::VERSION.to_string());
+        environment.layout = environment.can_shuffle(project).then(|| SHUFFLED.to_string());
         Keeper {
             folder,
             planned: if options.minutes.is_some() { 0 } else { options.rounds },
@@ -389,7 +410,13 @@ fn measure(
             eprintln!("round {round}{}: {bench}{}", of(schedule), clock.left(i, round, schedule));
             let started = Instant::now();
             let home = scratch.join(format!("{round}-{bench}"));
-            let one = one_round(project, (bench, program), round, &home, schedule.left());
+            let program = match keeper.environment.layout {
+                Some(_) => linked_anew(project, bench, round),
+                None => Ok(program.clone()),
+            };
+            let one = program.and_then(|program| {
+                one_round(project, (bench, &program), round, &home, schedule.left())
+            });
             match one {
                 Ok(run) => {
                     taken[i].add(run);

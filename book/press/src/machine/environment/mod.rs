@@ -70,6 +70,9 @@ pub struct Environment {
     /// The linker and its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linker: Option<String>,
+    /// How the order of functions in the benches came about, if not by the linker alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
     /// The versions of the allocators and peers that the benches compare with, by crate.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<String, String>,
@@ -106,6 +109,7 @@ impl Environment {
         meet(&mut a.mount_options, &mut b.mount_options);
         meet(&mut a.temporary, &mut b.temporary);
         meet(&mut a.linker, &mut b.linker);
+        meet(&mut a.layout, &mut b.layout);
         a.versions.retain(|name, _| other.versions.contains_key(name));
         b.versions.retain(|name, _| self.versions.contains_key(name));
         a == b
@@ -122,6 +126,13 @@ impl Environment {
             versions: built.versions,
             ..Environment::of_machine(project)
         }
+    }
+
+    /// Returns `true` if the benches can be linked again with their functions in another order:
+    /// where cargo is, and LLD.
+    pub fn can_shuffle(&self, project: &Project) -> bool {
+        let lld = self.linker.as_ref().is_some_and(|linker| linker.starts_with("LLD"));
+        lld && project.packed().is_none()
     }
 
     /// Reads the part that does not depend on how the benches were built.
@@ -198,6 +209,7 @@ impl Environment {
             ("Compiler", self.rustc.clone()),
             ("Flags", self.flags.clone()),
             ("Linker", self.linker.clone()),
+            ("Order of functions", self.layout.clone()),
             ("Allocators and peers", Some(versions.join(", ")).filter(|text| !text.is_empty())),
             ("criterion", self.criterion.clone()),
             ("Settings", self.settings.clone()),
