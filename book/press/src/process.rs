@@ -121,10 +121,11 @@ pub(crate) fn programs(
     what: &str,
     arguments: &[&str],
 ) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let (subcommand, rest) = arguments.split_first().expect("a command of cargo");
     let mut command = cargo(project);
     command
-        .args(arguments)
-        .arg("--message-format=json-render-diagnostics")
+        .args([subcommand, "--message-format=json-render-diagnostics"])
+        .args(rest)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     let out = command.output().map_err(|e| Error::Failed(format!("cannot run cargo: {e}")))?;

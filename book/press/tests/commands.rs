@@ -4,6 +4,7 @@ mod common;
 
 use common::copy;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
