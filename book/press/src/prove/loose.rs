@@ -3,7 +3,7 @@
 
 use super::judge;
 use crate::chapter::SAME;
-use crate::machine::Machine;
+use crate::machine::{Machine, Regime};
 use crate::model::{Claim, Clocked, Estimate, Problem, Proof, RatioBound, Verdict};
 use crate::units::{Quantity, number, text};
 use regex::Regex;
@@ -16,8 +16,8 @@ const ROOM: f64 = 1.5;
 const MARGIN: f64 = 1.2;
 
 /// Lists the clocked claims among `claims` whose bounds do not fit what `machines` have measured:
-/// loose ones without a reason, reasons for bounds that are not loose, and claims of no difference
-/// where there is one.
+/// loose ones without a reason, reasons for bounds that are not loose, claims of no difference where
+/// there is one, and claims that no null control can leave undecided.
 pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for claim in claims {
@@ -27,7 +27,8 @@ pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
             .flat_map(|machine| values(claim, machine).map(|value| (machine.name.as_str(), value)))
             .collect();
         let found = [room(claim, clocked, &measured), no_difference(claim, clocked, &measured)];
-        problems.extend(found.into_iter().flatten().map(|what| Problem {
+        let unpaired = machines.iter().filter_map(|machine| unpaired(claim, clocked, machine));
+        problems.extend(found.into_iter().flatten().chain(unpaired).map(|what| Problem {
             place: claim.place.clone(),
             message: format!("`{}` {what}", claim.id),
         }));
@@ -107,6 +108,18 @@ fn no_difference(
     Some(format!("says that there is no difference, where {name} shows one of {shown}"))
 }
 
+/// Returns what is wrong with a recording in which no code was measured twice beside what the claim
+/// compares.
+fn unpaired(claim: &Claim, clocked: &Clocked, machine: &Machine) -> Option<String> {
+    values(claim, machine).next()?;
+    let regimes = [None, Some(Regime::Near), Some(Regime::Far)];
+    let control = |regime| machine.null_control(clocked.ids().map(String::as_str), regime);
+    let paired = regimes.into_iter().any(|regime| control(regime).is_some());
+    (!paired).then(|| {
+        format!("rests on no null control on {}: measure one of its variants `again`", machine.name)
+    })
+}
+
 /// Rounds a bound to two digits.
 fn rounded(value: f64, round: fn(f64) -> f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
@@ -119,13 +132,20 @@ fn rounded(value: f64, round: fn(f64) -> f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::clocked::tests::clocks;
+    use super::super::clocked::tests::{add, clocks};
     use super::*;
     use crate::model::{Place, Times};
     use std::path::PathBuf;
 
     /// A machine on which the old way takes `ratio` times as long as the new one.
     fn machine(name: &str, ratio: f64) -> Machine {
+        let mut machine = unpaired_machine(name, ratio);
+        add(&mut machine, "g/new_again", &[64.0; 9]);
+        machine
+    }
+
+    /// The same without a null control.
+    fn unpaired_machine(name: &str, ratio: f64) -> Machine {
         let mut machine = Machine { name: name.into(), ..clocks(&[64.0; 9], &[64.0 * ratio; 9]) };
         machine.recordings.values_mut().for_each(|recording| recording.environment.cores = Some(2));
         machine
@@ -214,6 +234,16 @@ mod tests {
         let told = within("The same to within a factor of 1.5.", 1.5, 1.125);
         assert!(told.contains("says that there is no difference within 1.5, above 1.25"), "{told}");
         assert_eq!(within("At most 1.5 times as long.", 1.5, 1.125), "");
+    }
+
+    #[test]
+    fn a_claim_rests_on_a_null_control_on_each_machine() {
+        let claim = claim("S", RatioBound::Faster(2.0));
+        let machines = [machine("one", 3.0), unpaired_machine("other", 3.0)];
+        assert_eq!(
+            said(&claim, &machines),
+            ["a.md:3: `a` rests on no null control on other: measure one of its variants `again`"]
+        );
     }
 
     #[test]
