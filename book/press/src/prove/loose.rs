@@ -3,6 +3,7 @@
 
 use super::judge;
 use crate::chapter::SAME;
+use crate::machine::statistics::coverage;
 use crate::machine::{Machine, Regime};
 use crate::model::{Claim, Clocked, Estimate, Problem, Proof, RatioBound, Verdict};
 use crate::units::{Quantity, number, text};
@@ -14,6 +15,9 @@ const ROOM: f64 = 1.5;
 
 /// The room that a bound should leave to the weakest machine.
 const MARGIN: f64 = 1.2;
+
+/// The least probability that an interval covers the median, for it to speak against a bound.
+const COVERAGE: f64 = 0.95;
 
 /// Lists the clocked claims among `claims` whose bounds do not fit what `machines` have measured:
 /// loose ones without a reason, reasons for bounds that are not loose, claims of no difference where
@@ -36,13 +40,15 @@ pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
     problems
 }
 
-/// Returns what a machine shows about a claim, in each regime that it was measured in.
+/// Returns what a machine shows about a claim, in each regime that it was measured in for enough
+/// rounds: with fewer, an interval is too often beside the median.
 fn values(claim: &Claim, machine: &Machine) -> impl Iterator<Item = Estimate> {
     let judged = judge::judge(claim, machine);
     let applies = !matches!(judged.verdict, Verdict::DoesNotApply(_));
     let alone = judged.value.filter(|_| judged.regimes.is_empty());
     let regimes = judged.regimes.into_iter().filter_map(|one| one.value);
-    alone.into_iter().chain(regimes).filter(move |_| applies)
+    let enough = move |value: &Estimate| applies && coverage(value.rounds) >= COVERAGE;
+    alone.into_iter().chain(regimes).filter(enough)
 }
 
 /// Returns what is wrong with the room between the bound and the weakest machine's interval.
@@ -186,6 +192,9 @@ mod tests {
         let stale = Claim { loose: reason, ..claim("S", RatioBound::Faster(2.0)) };
         assert!(said(&stale, &machines)[0].ends_with("not loose: take its `loose` out"));
         assert_eq!(said(&claim("S", RatioBound::Faster(1.5)), &[]), [""; 0], "nothing measured");
+        let three = Machine { name: "three".into(), ..clocks(&[64.0; 3], &[64.0 * 9.0; 3]) };
+        let bound = claim("S", RatioBound::Faster(1.5));
+        assert_eq!(said(&bound, &[three]), [""; 0], "too few rounds to tell");
     }
 
     #[test]
