@@ -228,14 +228,16 @@ struct Rounds {
 
 impl Rounds {
     /// Adds a round. Ratios are taken within rounds, so a benchmark that measured nothing in one of
-    /// them gets a sample that is dropped; one that the first round lacks is left out, with the
-    /// reason.
+    /// them, or was refused there, gets a sample that is dropped; one that the first round lacks is
+    /// left out, with the reason.
     fn add(&mut self, run: Run) {
-        self.not_possible
-            .extend(run.not_possible.into_iter().map(|(id, refused)| (id, refused.reason)));
+        for (id, refused) in run.not_possible {
+            if !self.benchmarks.contains_key(&id) {
+                self.not_possible.insert(id, refused.reason);
+            }
+        }
         self.settings = run.settings.or(self.settings.take());
         let mut fresh = run.benchmarks;
-        self.benchmarks.retain(|id, _| !self.not_possible.contains_key(id));
         for (id, benchmark) in &mut self.benchmarks {
             match fresh.shift_remove(id) {
                 Some(finished) => benchmark.rounds.extend(finished.benchmark.rounds),
@@ -636,9 +638,13 @@ mod tests {
         assert_eq!((rounds.benchmarks.len(), rounds.dropped()), (2, (1, 6)));
         let refused = Refused { reason: "it is gone".to_string(), when: SystemTime::UNIX_EPOCH };
         let gone = BTreeMap::from([("g/b".to_string(), refused)]);
-        rounds.add(Run { not_possible: gone, ..run(&[("g/a", 1.1)]) });
-        assert_eq!((rounds.benchmarks.len(), &*rounds.not_possible["g/b"]), (1, "it is gone"));
+        rounds.add(Run { not_possible: gone.clone(), ..run(&[("g/a", 1.1)]) });
+        assert_eq!((rounds.benchmarks["g/b"].rounds.len(), rounds.dropped()), (4, (2, 8)));
         assert_eq!(rounds.not_possible["g/late"], "not measured in every round");
+        let mut refused = Rounds::default();
+        refused.add(Run { not_possible: gone, ..run(&[("g/a", 1.0)]) });
+        refused.add(run(&[("g/a", 1.0), ("g/b", 2.0)]));
+        assert_eq!((refused.benchmarks.len(), &*refused.not_possible["g/b"]), (1, "it is gone"));
     }
 
     #[test]
