@@ -34,7 +34,7 @@ use std::{fs, io};
 /// The package of the benches.
 const BENCHES: &str = "perf-proved-benches";
 
-/// What a recording says of the order of functions, if each round has its own.
+/// The order of functions in a recording, if each round has its own.
 const SHUFFLED: &str = "another order of functions in each round";
 
 /// The ending of a recording that waits beside the one that it is to replace.

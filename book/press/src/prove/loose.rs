@@ -20,8 +20,8 @@ const MARGIN: f64 = 1.2;
 const COVERAGE: f64 = 0.95;
 
 /// Lists the clocked claims among `claims` whose bounds do not fit what `machines` have measured:
-/// loose ones without a reason, reasons for bounds that are not loose, claims of no difference where
-/// there is one, and claims that no null control can leave undecided.
+/// loose ones without a reason, reasons for bounds that are not loose, claims of no difference
+/// where there is one, and claims that no null control can leave undecided.
 pub fn problems(claims: &[&Claim], machines: &[Machine]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for claim in claims {

@@ -122,9 +122,9 @@ impl Matrix {
         self.walk(1, self.pitch)
     }
 
-    /// Adds up all words in two nested loops with the given steps. It is never inlined, so that rows
-    /// and columns run the same instructions at the same addresses: where a linker puts a loop can
-    /// alone make it take almost twice as long.
+    /// Adds up all words in two nested loops with the given steps. It is never inlined, so that
+    /// rows and columns run the same instructions at the same addresses: where a linker puts a loop
+    /// can alone make it take almost twice as long.
     #[inline(never)]
     fn walk(&self, outer: usize, inner: usize) -> u64 {
         let (outer, inner) = (black_box(outer), black_box(inner));
