@@ -78,8 +78,7 @@ pub fn nothing(word: u64) -> u64 {
 }
 
 /// Works on `word` for an unpredictable number of rounds, 0 to 15, taken from a hash of it. The
-/// core mispredicts the end of the loop, and the loads of later lines that it had started
-/// speculatively are lost.
+/// core mispredicts the end of the loop, and begins again from there with what follows it.
 pub fn rounds(word: u64) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2⁶⁴ divided by the golden ratio: spreads the bits
     (0..word.wrapping_mul(ODD) >> 60).fold(word, |word, _| (word ^ word >> 29).wrapping_mul(ODD))
