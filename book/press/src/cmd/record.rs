@@ -14,7 +14,7 @@
 use crate::chapter;
 use crate::ids::owner;
 use crate::machine::criterion::{self, Run};
-use crate::machine::environment::{self, CpuTime};
+use crate::machine::environment::{self, BENCHES, CpuTime};
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
 use crate::machine::{Benchmark, Environment, Machine, Recording, Round, Seen};
 use crate::model::{Claim, Error, Proof};
@@ -30,9 +30,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{fs, io};
-
-/// The package of the benches.
-const BENCHES: &str = "perf-proved-benches";
 
 /// The order of functions in a recording, if each round has its own.
 const SHUFFLED: &str = "another order of functions in each round";

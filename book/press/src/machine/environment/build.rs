@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// The package of the benches.
-const BENCHES: &str = "perf-proved-benches";
+pub const BENCHES: &str = "perf-proved-benches";
 
 /// How the benches were built, here or on the machine that packed them.
 pub(super) struct Build {

@@ -7,6 +7,7 @@ mod reading;
 mod stolen;
 mod system;
 
+pub use build::BENCHES;
 pub use caches::CacheSizes;
 pub use processor::Processor;
 pub use stolen::CpuTime;
