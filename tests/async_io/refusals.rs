@@ -69,7 +69,7 @@ fn in_a_child_without_a_ring() {
     let system = io::Error::from_raw_os_error(code).to_string();
     assert!(said.starts_with("io_uring: ") && said.ends_with(&system), "{said}");
     every_operation(&io);
-    // Where tracing works, the calls show it as well.
+    // Where tracing works, the calls confirm it.
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 4096).unwrap();
     if let Ok((engine, calls)) = trace(|| {
