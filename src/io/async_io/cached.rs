@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 /// Reads from `file` at position `at` into `buffer` without waiting for a disk, and
 /// returns the number of bytes: fewer than `buffer` has if the cache holds only the first
 /// of them, and `None` if it does not hold the first (`preadv2(2)` with `RWF_NOWAIT`).
+/// The kernel then begins to read it, and finds it after all if the disk answers at once.
 ///
 /// # Errors
 ///
