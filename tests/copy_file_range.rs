@@ -353,7 +353,7 @@ fn a_source_that_is_not_a_regular_file_is_refused_without_waiting() {
     for hostile in [&fifo, &folder, Path::new("/dev/zero"), Path::new("/dev/full")] {
         let (said, path, target) = (mpsc::channel(), hostile.to_owned(), to.clone());
         thread::spawn(move || said.0.send(cached(&path, &target)));
-        let said = said.1.recv_timeout(Duration::from_secs(10)).expect("no wait for a writer");
+        let said = said.1.recv_timeout(Duration::from_secs(60)).expect("no wait for a writer");
         assert!(
             matches!(said, Err(CopyError::SourceNotAFile(_))),
             "{}: {said:?}",

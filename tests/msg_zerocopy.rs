@@ -220,7 +220,7 @@ fn a_full_socket_is_waited_for_and_a_deadline_holds() {
     let started = Instant::now();
     let error = sender.send(whole.clone(), started + Duration::from_millis(100)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(60));
     assert_eq!(sender.under_way(), 1, "its beginning is in the send queue");
     assert_eq!(
         sender.wait(Instant::now() + Duration::from_millis(20)).unwrap_err().kind(),
