@@ -1,7 +1,7 @@
 //! Measures the limits of this machine: memory, system calls, threads, cores, sockets, files.
 //!
 //!     cargo run --release --example limits              # about half a minute and 700 MiB of memory
-//!     cargo run --release --example limits -- --quick   # a few seconds; rougher, and only counts promise
+//!     cargo run --release --example limits -- --quick   # a few seconds; rougher, and promises only counts
 //!
 //! Each line is the median of several short rounds in which the probes of a family take turns, with
 //! the lowest and the highest round. The documentation of each probe in `src/measuring/limits/`
@@ -33,8 +33,9 @@ fn measure(quick: bool, json: bool) -> ExitCode {
     limits.report.finish(json)
 }
 
-/// Promises what holds on every machine, unless a probe measures something else than it says. The
-/// bounds leave room: on the machines that we know, each ratio is several times its bound.
+/// Promises what holds on every machine, unless a probe measures something else than it says, or
+/// another program slows it down. The bounds leave room: on the machines recorded, each ratio is
+/// several times its bound.
 fn promises(limits: &mut Limits) {
     limits.promise_slower_by_size();
     limits.promise_slower("load_dependent_256MiB", "load_independent_256MiB", 1.2);

@@ -4,7 +4,7 @@ use super::bandwidth::Block;
 use super::file::{Cached, filesystem, write_fsync};
 use super::load::Chain;
 use super::{addition, kernel, lines, loopback, naive, threads};
-use crate::harness::report::{Report, Value};
+use crate::harness::report::{Kept, Report, Value};
 use crate::harness::rounds::{Rounds, Times};
 use crate::proof::{syscalls, usage};
 use crate::sys::cores;
@@ -212,13 +212,15 @@ impl Limits {
     }
 
     /// Promises that the probe `slow` takes at least `by` times as long as `fast`, in the fastest
-    /// round of each, because other programs only ever slow a round down. A probe that was not
+    /// round of each, because other programs only ever slow a round down. They may slow down all
+    /// rounds of `fast`, so that a promise is never broken, only in doubt. A probe that was not
     /// possible promises nothing.
     pub fn promise_slower(&mut self, slow: &str, fast: &str, by: f64) {
         let fastest = |name| self.measured.get(name).map(|times: &Times| times.low);
         if let (Some(slow_time), Some(fast_time)) = (fastest(slow), fastest(fast)) {
             let says = format!("{slow} takes at least {by} times as long as {fast}");
-            self.report.promise(&says, slow_time >= by * fast_time);
+            let kept = if slow_time >= by * fast_time { Kept::Yes } else { Kept::InDoubt };
+            self.report.promise(&says, kept);
         }
     }
 }
