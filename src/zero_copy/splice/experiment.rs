@@ -14,9 +14,10 @@ use crate::sys::{cores, cvt, trying, unsupported};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{mem, process, thread};
 
 /// The client's question. The answer is as long as the experiment wants it.
 pub const QUESTION: &[u8] = b"how much is it?";
@@ -210,15 +211,23 @@ fn store_all(value: u8) {
     LENT.iter().for_each(|byte| byte.store(value, Ordering::Relaxed));
 }
 
+/// The number of slots of a new pipe, as long as its user has not too many.
+const SLOTS: usize = 16;
+
 /// Sends the first `size` bytes of `file` in the naive way. Returns the number of bytes that
 /// arrive.
 ///
 /// # Errors
 ///
-/// If `splice(2)` is refused here, which the naive version would not notice; the errors of the
-/// sockets.
+/// If `splice(2)` is refused here, which the naive version would not notice; `Unsupported` if this
+/// user has so many pipes that a new one is smaller; the errors of the sockets.
 pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
-    trying("splice", Pipe::new()?.fill(file, Some(&mut 0), 1))?;
+    let mut pipe = Pipe::new()?;
+    if pipe.capacity() < SLOTS * page_size() {
+        let capacity = pipe.capacity();
+        return Err(unsupported(&format!("a new pipe of this user holds {capacity} bytes")));
+    }
+    trying("splice", pipe.fill(file, Some(&mut 0), 1))?;
     let (peer, socket) = pair()?;
     naive::send_file(&socket, file, size)?;
     drop(socket);
@@ -230,14 +239,14 @@ pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
 pub struct Blocked {
     /// The bytes that the pipe took.
     pub after: usize,
-    /// The loop had not returned after 100 ms.
+    /// The loop had not returned 100 ms later.
     pub waits: bool,
     /// The loop failed with `BrokenPipe` once the pipe's other end was closed.
     pub ends_when_closed: bool,
 }
 
 /// Fills a pipe with the first `size` bytes of `file` in the naive way, and closes its other end
-/// after 100 ms.
+/// when the pipe has taken nothing for 100 ms.
 ///
 /// # Errors
 ///
@@ -246,7 +255,14 @@ pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
     let (mut output, input) = io::pipe()?;
     thread::scope(|scope| {
         let filling = cores::spawn(scope, || naive::fill_first(input, file, size))?;
-        thread::sleep(Duration::from_millis(100));
+        let mut held = 0;
+        loop {
+            thread::sleep(Duration::from_millis(100));
+            let before = mem::replace(&mut held, readable(&output)?);
+            if (held > 0 && held == before) || filling.is_finished() {
+                break;
+            }
+        }
         let waits = !filling.is_finished();
         let mut buffer = vec![0; size as usize];
         let after = output.read(&mut buffer)?; // all that the pipe holds, and no more
@@ -261,6 +277,14 @@ pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
     })
 }
 
+/// Returns the number of bytes in a pipe (`FIONREAD`).
+fn readable(pipe: &io::PipeReader) -> io::Result<i32> {
+    let mut bytes = 0;
+    // SAFETY: an open descriptor, and the kernel writes one integer.
+    cvt(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut bytes) })?;
+    Ok(bytes)
+}
+
 /// The pipes that an ordinary user gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
@@ -273,8 +297,11 @@ pub struct Allowance {
 /// The number of pipes of 1 MiB that [`allowance`] asks for.
 pub const PIPES: usize = 128;
 
-/// The number of an unprivileged user.
-const ORDINARY: libc::uid_t = 65_534;
+/// Returns the number of an unprivileged user that hardly any other process runs as: systemd leaves
+/// these numbers unused.
+fn ordinary() -> libc::uid_t {
+    60_706 + process::id() % 478
+}
 
 /// Asks for [`PIPES`] pipes of 1 MiB by [`Pipe::up_to`], in a child process that is an ordinary
 /// user's: this user's, or another one's if this one is root. Other pipes of the same user count
@@ -301,11 +328,12 @@ fn pipes_of_a_user(found: impl FnOnce(&[Pipe]) -> usize) -> io::Result<u64> {
     const NO_USER: i32 = 254;
     const NO_PIPE: i32 = 255;
     let mut pipes: Vec<Pipe> = Vec::with_capacity(PIPES);
+    let ordinary = ordinary();
     let work = || {
         // SAFETY: two calls without pointers. The bare one changes the one thread of the child,
         // where libc's would look for others.
         let changed = cvt(unsafe {
-            if libc::geteuid() == 0 { libc::syscall(libc::SYS_setuid, ORDINARY) as i32 } else { 0 }
+            if libc::geteuid() == 0 { libc::syscall(libc::SYS_setuid, ordinary) as i32 } else { 0 }
         });
         if changed.is_err() {
             return NO_USER;
