@@ -1,13 +1,12 @@
 //! Keeps samples apart from moments in which a core runs slower than it can.
 //!
 //! The core of a virtual machine is often one of the two hardware threads of a core of the host.
-//! While another machine uses the other thread, instructions take up to twice as long, for some
-//! milliseconds or for seconds. No clock shows it: stolen time counts only while a core does not
-//! run at all. Two cores of the virtual machine can be the two threads of one core, too, for a
-//! while: then a line passes between them in a fifth of the usual time. So a batch is measured in
-//! pieces of a few milliseconds, and between pieces a loop that only adds and shifts tells the
-//! speed of each core that takes part. A piece counts if every core was at full speed before it and
-//! after it; otherwise it is measured again, as long as the patience for one benchmark lasts.
+//! While another machine uses the other thread, instructions take longer, for some milliseconds or
+//! for seconds. No clock shows it: stolen time counts only while a core does not run at all. So a
+//! batch is measured in pieces of a few milliseconds, and between pieces a loop that only adds and
+//! shifts tells the speed of each core that takes part. A piece counts if every core was at full
+//! speed before it and after it; otherwise it is measured again, as long as the patience for one
+//! benchmark lasts.
 //!
 //! Criterion's warm-up is left alone. From its time, pieces measured again included, criterion
 //! would conclude that an iteration takes long, and ask for samples of very few.
