@@ -234,10 +234,12 @@ fn kernel_threads_have_a_clock_that_advances_or_a_reason() {
 
 #[test]
 fn a_pinned_thread_stays_and_a_missing_core_is_refused() {
-    let core = cores::allowed().unwrap()[0];
+    let allowed = cores::allowed().unwrap();
     thread::spawn(move || {
-        cores::pin(core).unwrap();
-        assert_eq!(cores::allowed().unwrap(), [core]);
+        cores::pin(allowed[0]).unwrap();
+        assert_eq!(cores::allowed().unwrap(), [allowed[0]]);
+        cores::confine(&allowed).unwrap();
+        assert_eq!(cores::allowed().unwrap(), allowed);
     })
     .join()
     .unwrap();

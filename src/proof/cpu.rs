@@ -63,6 +63,38 @@ impl ThreadClock {
     }
 }
 
+/// The CPU clock of a process, this one or another.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessClock(libc::clockid_t);
+
+#[cfg(target_os = "linux")]
+impl ProcessClock {
+    /// Returns the clock of the process `id`, which counts all its threads.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `clock_getcpuclockid(3)`: `ESRCH` if there is no such process.
+    pub fn of(id: u32) -> io::Result<Self> {
+        let id = libc::pid_t::try_from(id).map_err(io::Error::other)?;
+        let mut clock = 0;
+        // SAFETY: `clock` is live and writable.
+        match unsafe { libc::clock_getcpuclockid(id, &raw mut clock) } {
+            0 => Ok(Self(clock)),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Returns the time that the process has used so far, in user space and in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` once the process has ended.
+    pub fn read(self) -> io::Result<Duration> {
+        read(self.0)
+    }
+}
+
 #[cfg(unix)]
 fn read(clock: libc::clockid_t) -> io::Result<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -126,7 +158,24 @@ fn is_kernel_thread(stat: &str) -> bool {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::is_kernel_thread;
+    use super::{ProcessClock, is_kernel_thread, process};
+    use std::process::{Command, id};
+    use std::time::Duration;
+
+    #[test]
+    fn the_clock_of_a_process_is_its_own() {
+        let (before, of_this) = (process().unwrap(), ProcessClock::of(id()).unwrap());
+        let between = of_this.read().unwrap();
+        assert!(before <= between && between <= process().unwrap());
+        let mut other = Command::new("sleep").arg("60").spawn().unwrap();
+        let of_other = ProcessClock::of(other.id()).unwrap();
+        let asleep = of_other.read().unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(asleep < Duration::from_secs(1), "{asleep:?}");
+        assert!(of_other.read().is_err(), "it has ended");
+        assert!(ProcessClock::of(other.id()).is_err(), "there is no such process");
+    }
 
     #[test]
     fn a_kernel_thread_is_known_by_its_flags() {

@@ -40,21 +40,37 @@ pub fn allowed() -> io::Result<Vec<usize>> {
 /// `Unsupported` outside Linux and for a core that this process may not use; `InvalidInput` for a
 /// number above that of any core; otherwise the errors of `sched_setaffinity(2)`.
 pub fn pin(core: usize) -> io::Result<()> {
+    confine(&[core])
+}
+
+/// Lets the calling thread run on `cores` and on no others, until it is pinned elsewhere. Threads
+/// and processes that it starts inherit this.
+///
+/// # Errors
+///
+/// As [`pin`], which this is for a single core. Of several, those that this process may not use are
+/// left out.
+pub fn confine(cores: &[usize]) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
-        if core >= libc::CPU_SETSIZE as usize {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("there is no core {core}"),
-            ));
-        }
         // SAFETY: all-zero bytes are a valid `cpu_set_t`.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-        // SAFETY: `core` is below CPU_SETSIZE, as checked above.
-        unsafe { libc::CPU_SET(core, &mut set) };
+        for &core in cores {
+            if core >= libc::CPU_SETSIZE as usize {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("there is no core {core}"),
+                ));
+            }
+            // SAFETY: `core` is below CPU_SETSIZE, as checked above.
+            unsafe { libc::CPU_SET(core, &mut set) };
+        }
         // SAFETY: `set` is live, and its size is correct.
         let pinned = cvt(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) });
-        let what = format!("pinning to core {core} (sched_setaffinity)");
+        let what = match cores {
+            [core] => format!("pinning to core {core} (sched_setaffinity)"),
+            _ => format!("pinning to the cores {cores:?} (sched_setaffinity)"),
+        };
         match trying(&what, pinned) {
             // EINVAL: the core is offline, or outside of what this process may use.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -65,7 +81,7 @@ pub fn pin(core: usize) -> io::Result<()> {
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = core;
+        let _ = cores;
         Err(unsupported("this book pins threads on Linux only"))
     }
 }
