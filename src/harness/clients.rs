@@ -1,12 +1,15 @@
-//! Clients of an HTTP server over loopback, in a closed loop: each connection asks, reads the whole
-//! answer, and asks again.
+//! Clients of an HTTP server over loopback. In a closed loop, each connection asks, reads the whole
+//! answer, and asks again: that finds how many questions a server answers. In an open loop, they
+//! ask at times that no answer moves: that finds how long an answer takes.
 //!
 //! All of them share the calling thread, so a server can have the other cores to itself, and the
 //! CPU time of the clients is that of one thread.
 
+use super::shuffle::Random;
 use crate::sys::epoll::{Epoll, Events};
 use crate::sys::socket::set_nodelay;
 use crate::sys::trying;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -20,6 +23,16 @@ const BUFFER: usize = 64 << 10;
 
 /// The number of events to take in one call.
 const EVENTS: usize = 256;
+
+/// The time that an answer took in an open loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The time from when the question was due until its answer had arrived.
+    pub latency: Duration,
+    /// The part of it before the question was asked: the client's own, or because no connection
+    /// was free.
+    pub late: Duration,
+}
 
 /// Connections that ask the same question again and again.
 pub struct Clients {
@@ -99,11 +112,72 @@ impl Clients {
                 }
             }
             if is_idle {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer for a minute"));
+                return Err(no_answer());
             }
         }
         Ok(())
     }
+
+    /// Asks `questions` times, at random times that are settled beforehand, `rate` times a second
+    /// on average, and reports each answer. Meanwhile the thread never sleeps, because a timer
+    /// would wake it late.
+    ///
+    /// A question that is due while no connection is free is asked as soon as one is, and its
+    /// latency counts from when it was due. So a server that stops for a moment delays all the
+    /// questions of that moment; in a closed loop, it would delay one for each connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_open(
+        &mut self,
+        rate: f64,
+        questions: u64,
+        random: &mut Random,
+        mut report: impl FnMut(Answered),
+    ) -> io::Result<()> {
+        let Self { epoll, events, connections, question, length, buffer } = self;
+        let mut free: VecDeque<usize> = (0..connections.len()).collect();
+        let mut due = Instant::now() + gap(rate, random);
+        // For each connection, when its question was due, and how late it was asked.
+        let mut asked_at = vec![(due, Duration::ZERO); connections.len()];
+        let (mut asked, mut answered, mut last) = (0, 0, due);
+        while answered < questions {
+            while asked < questions && due <= Instant::now() {
+                let Some(index) = free.pop_front() else { break };
+                asked_at[index] = (due, due.elapsed());
+                connections[index].ask(question, *length)?;
+                due += gap(rate, random);
+                asked += 1;
+            }
+            for (token, _) in epoll.wait(events, Some(Instant::now()))? {
+                let index = token as usize;
+                last = Instant::now();
+                if connections[index].hear(buffer)? {
+                    let (due, late) = asked_at[index];
+                    report(Answered { latency: due.elapsed(), late });
+                    free.push_back(index);
+                    answered += 1;
+                }
+            }
+            if last.elapsed() > PATIENCE {
+                return Err(no_answer());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the time until the next of events that happen `rate` times a second, independently of
+/// each other: it is distributed exponentially.
+fn gap(rate: f64, random: &mut Random) -> Duration {
+    const STEPS: usize = 1 << 31;
+    let uniform = (random.below(STEPS) + 1) as f64 / STEPS as f64;
+    Duration::from_secs_f64(-uniform.ln() / rate)
+}
+
+fn no_answer() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer for a minute")
 }
 
 impl Client {
@@ -166,4 +240,56 @@ pub fn ask(stream: &mut TcpStream, question: &[u8], body: &[u8]) -> io::Result<u
 
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    #[test]
+    fn questions_that_wait_for_a_slow_answer_count_from_when_they_were_due() {
+        const STALL: Duration = Duration::from_millis(200);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut question = [0; 4];
+            for number in 0.. {
+                if stream.read_exact(&mut question).is_err() {
+                    return;
+                }
+                if number == 10 {
+                    thread::sleep(STALL);
+                }
+                stream.write_all(b"head\r\n\r\nbody").unwrap();
+            }
+        });
+        let mut clients = Clients::new(address, 1, b"ask\n", b"body").unwrap();
+        let mut all = vec![];
+        clients.run_open(1000.0, 100, &mut Random(1), |answered| all.push(answered)).unwrap();
+        drop(clients);
+        server.join().unwrap();
+        assert_eq!(all.len(), 100);
+        // Some hundred milliseconds of questions, of which one takes long once it is asked.
+        let slow = |latency: Duration| latency > STALL / 4;
+        let delayed = all.iter().filter(|answered| slow(answered.latency)).count();
+        let asked_late = all.iter().filter(|answered| slow(answered.late)).count();
+        assert!(delayed > 40 && asked_late > 40, "{delayed}, {asked_late}: {all:?}");
+        assert!(all.iter().all(|answered| answered.late <= answered.latency));
+        assert!(all.iter().any(|answered| slow(answered.latency - answered.late)));
+    }
+
+    #[test]
+    fn gaps_have_the_mean_and_the_spread_of_random_arrivals() {
+        const COUNT: usize = 100_000;
+        let mut random = Random(1);
+        let gaps = Vec::from_iter((0..COUNT).map(|_| gap(1000.0, &mut random).as_secs_f64()));
+        let mean = gaps.iter().sum::<f64>() / COUNT as f64;
+        assert!((0.00098..0.00102).contains(&mean), "{mean}");
+        // Of an exponential distribution, 1 - 1/e lies below the mean.
+        let below = gaps.iter().filter(|gap| **gap < mean).count() as f64 / COUNT as f64;
+        assert!((0.62..0.65).contains(&below), "{below}");
+    }
 }
