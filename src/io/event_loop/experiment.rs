@@ -22,7 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,31 +155,50 @@ pub fn idle(report: &mut Report, name: &str, files: &Files, count: usize) -> io:
     let threads = settled_threads()?;
     ask(&mut TcpStream::connect(server.address())?, GET, &files.body)?; // what the first one needs
     let memory = resident::now()?;
-    let mut clients = Command::new(trying("finding this program", env::current_exe())?)
-        .args(["--hold", &server.address().to_string(), "--connections", &count.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut said = String::new();
-    if let Some(output) = clients.stdout.take() {
-        BufReader::new(output).read_line(&mut said)?;
-    }
-    if said.trim() != HOLDING {
-        clients.wait()?;
-        return Err(io::Error::other("the process of the clients has failed, see its error"));
-    }
+    let mut clients = Command::new(trying("finding this program", env::current_exe())?);
+    clients.args(["--hold", &server.address().to_string(), "--connections", &count.to_string()]);
+    let clients = Holder::start(&mut clients)?;
     report.set(name, "idle_connections", count as u64);
     report.set(name, "threads_added", self::threads()?.saturating_sub(threads));
     let memory = resident::now()?.saturating_sub(memory) / count as u64;
     report.set(name, "memory_each", Value::Bytes(memory));
-    drop(clients.stdin.take()); // ends it
-    clients.wait()?;
+    drop(clients);
     server.shutdown(PATIENCE);
     Ok(())
 }
 
-/// The word with which the process of the clients says that all of them are connected.
+/// A process of clients that stay connected and ask nothing. Dropping this ends it.
+pub struct Holder(Child);
+
+/// The word with which that process says that all of its clients are connected.
 const HOLDING: &str = "holding";
+
+impl Holder {
+    /// Runs `command`, which has to call [`hold`], and returns once all clients are connected.
+    ///
+    /// # Errors
+    ///
+    /// If the process cannot be started, or ends before its clients are connected.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut holder = Self(trying("starting the process of the idle clients", started)?);
+        let mut said = String::new();
+        if let Some(output) = holder.0.stdout.take() {
+            BufReader::new(output).read_line(&mut said)?;
+        }
+        if said.trim() != HOLDING {
+            return Err(io::Error::other("the process of the clients has failed, see its error"));
+        }
+        Ok(holder)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take()); // the process waits for its end
+        let _ = self.0.wait(); // only fails for a process that was waited for
+    }
+}
 
 /// Opens `count` connections to `address`, asks once on each, says that it holds them, and does so
 /// until standard input ends.
