@@ -77,6 +77,9 @@ mod linux {
         report.attempt("epoll", &["read_cold", "read_warm"], |report| {
             experiment::cold(report, files()?)
         });
+        report.attempt("epoll_readers", &["read_cold", "read_by_reader"], |report| {
+            experiment::cold_with_reader(report, files()?)
+        });
         report.measure("busy_poll", "in_vain", experiment::busy_poll_in_vain);
         report.measure("watch_both", "in_vain", experiment::watch_both_in_vain);
         report.measure("read_once", "left_unread", || {

@@ -16,6 +16,8 @@ pub mod eventfd;
 pub mod interrupt;
 pub mod log;
 #[cfg(target_os = "linux")]
+pub mod page_cache;
+#[cfg(target_os = "linux")]
 pub(crate) mod poll;
 pub mod region;
 pub mod resident;

@@ -1,12 +1,15 @@
 //! One connection of a loop, which goes on until the kernel or its budget stops it.
 
+use super::read_ahead::Ahead;
 use crate::sys::socket::{reset_on_close, send};
 use crate::zero_copy::sendfile::permits::OwnedPermit;
 use crate::zero_copy::sendfile::sendfile;
 use crate::zero_copy::sendfile::server::Service;
 use crate::zero_copy::sendfile::server::conversation::{Conversation, Step};
+use std::fs::File;
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Instant;
 
 /// A connection that has been accepted and admitted.
@@ -27,6 +30,8 @@ pub(super) struct Connection {
     /// The client has closed its side, or the connection is broken. A short read may then hide the
     /// end of the stream, which is not reported again.
     hung_up: bool,
+    /// `None` if the loop itself reads what the page cache lacks, inside `sendfile`.
+    ahead: Option<Ahead>,
     _permit: OwnedPermit,
 }
 
@@ -37,6 +42,17 @@ pub(super) enum Turn {
     Blocked,
     /// The budget is spent. The kernel reports nothing, so the loop has to come back by itself.
     Spent,
+    /// The page cache lacks what comes next: [`Connection::part_to_read`].
+    Cold,
+    /// The conversation is over.
+    Over,
+}
+
+/// The outcome of a step.
+enum Moved {
+    Bytes(usize),
+    /// Nothing, because the page cache lacks it.
+    Cold,
     /// The conversation is over.
     Over,
 }
@@ -54,10 +70,17 @@ const HUNG_UP: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR) as u32
 const CALL: usize = 4 << 10;
 
 impl Connection {
-    pub(super) fn new(accepted: Accepted, service: &Service, now: Instant) -> Self {
+    /// Returns a connection for which the loop or, if `reads_ahead`, a pool reads from the disk.
+    pub(super) fn new(
+        accepted: Accepted,
+        service: &Service,
+        reads_ahead: bool,
+        now: Instant,
+    ) -> Self {
         let Accepted { stream, peer, permit } = accepted;
         let conversation = Conversation::new(service, now);
-        Self { stream, conversation, peer, drained: false, hung_up: false, _permit: permit }
+        let ahead = reads_ahead.then(Ahead::default);
+        Self { stream, conversation, peer, drained: false, hung_up: false, ahead, _permit: permit }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -75,6 +98,23 @@ impl Connection {
         let readable = events & READABLE != 0;
         self.drained &= !readable;
         readable || !matches!(self.conversation.step(service), Step::Receive(_))
+    }
+
+    /// Returns the part of a file that a pool has to read before the connection can go on.
+    pub(super) fn part_to_read(&mut self) -> Option<(File, Range<u64>)> {
+        self.ahead.as_mut()?.next.take()
+    }
+
+    /// Notes that a pool reads for this connection, or does no longer.
+    pub(super) fn set_reading(&mut self, is_reading: bool) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.is_reading = is_reading;
+        }
+    }
+
+    /// Returns `true` while a pool reads for this connection.
+    pub(super) fn is_reading(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.is_reading)
     }
 
     /// Makes the next response the last, and answers what has arrived until now.
@@ -112,8 +152,9 @@ impl Connection {
     ) -> io::Result<Turn> {
         while budget > 0 {
             let moved = match self.step(service, buffer, budget) {
-                Ok(Some(moved)) => moved,
-                Ok(None) => return Ok(Turn::Over),
+                Ok(Moved::Bytes(moved)) => moved,
+                Ok(Moved::Cold) => return Ok(Turn::Cold),
+                Ok(Moved::Over) => return Ok(Turn::Over),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let over = self.conversation.found_nothing();
@@ -127,16 +168,10 @@ impl Connection {
     }
     // ANCHOR_END: turn
 
-    /// Takes one step, of at most about `budget` bytes, and returns how many it moved; `None` at
-    /// the end of the conversation.
-    fn step(
-        &mut self,
-        service: &Service,
-        buffer: &mut [u8],
-        budget: usize,
-    ) -> io::Result<Option<usize>> {
-        let Self { stream, conversation, drained, hung_up, .. } = self;
-        Ok(Some(match conversation.step(service) {
+    /// Takes one step, of at most about `budget` bytes.
+    fn step(&mut self, service: &Service, buffer: &mut [u8], budget: usize) -> io::Result<Moved> {
+        let Self { stream, conversation, drained, hung_up, ahead, .. } = self;
+        Ok(Moved::Bytes(match conversation.step(service) {
             Step::Receive(room) => {
                 let room = room.min(buffer.len());
                 if *drained {
@@ -151,6 +186,7 @@ impl Connection {
             Step::Open(path) => {
                 let file = service.open(path);
                 conversation.opened(service, file, Instant::now());
+                ahead.iter_mut().for_each(Ahead::begin);
                 0
             }
             Step::Send { bytes, more } => {
@@ -160,6 +196,14 @@ impl Connection {
             }
             Step::SendFile(file, mut piece) => {
                 let count = budget.min((piece.end - piece.start) as usize);
+                if let Some(ahead) = ahead {
+                    if ahead.is_reading {
+                        return Err(io::ErrorKind::WouldBlock.into()); // the pool reports its end
+                    }
+                    if !ahead.has_read(file, &piece, count as u64) {
+                        return Ok(Moved::Cold);
+                    }
+                }
                 let count = sendfile(&*stream, file, &mut piece.start, count)?;
                 if count == 0 {
                     let eof = io::ErrorKind::UnexpectedEof;
@@ -173,7 +217,7 @@ impl Connection {
                 conversation.shut_down(Instant::now());
                 0
             }
-            Step::Close => return conversation.end().map(|()| None),
+            Step::Close => return conversation.end().map(|()| Moved::Over),
         }))
     }
 }

@@ -331,23 +331,62 @@ const COLD: usize = 16 << 20;
 /// The errors of the file, which a file system in memory does not give up (`Unsupported`), of the
 /// server and of its client.
 pub fn cold(report: &mut Report, files: &Files) -> io::Result<()> {
-    let path = files.scratch.file("cold", COLD)?;
-    let server = Server::start(files.root(), "127.0.0.1:0", settings(1), |_, _| {})?;
-    let mut client = TcpStream::connect(server.address())?;
-    let body = pattern(COLD);
-    evict(&File::open(path)?)?;
-    for quantity in ["read_cold", "read_warm"] {
-        let before = read_from_device(LOOP)?;
-        ask(&mut client, b"GET /cold HTTP/1.1\r\nHost: localhost\r\n\r\n", &body)?;
-        report.set("epoll", quantity, Value::Bytes(read_from_device(LOOP)? - before));
-    }
-    drop(client);
-    server.shutdown(PATIENCE);
+    let mut cold = Cold::new(files, 0)?;
+    report.set("epoll", "read_cold", Value::Bytes(cold.ask([LOOP])?[0]));
+    report.set("epoll", "read_warm", Value::Bytes(cold.ask([LOOP])?[0]));
     Ok(())
 }
 
-/// The name of the thread of the first loop.
+/// As [`cold`], for a loop with a reader: sets the bytes that each of the two threads has read from
+/// the disk while the loop serves the file.
+///
+/// # Errors
+///
+/// As [`cold`], and those of a kernel that does not tell about its page cache.
+pub fn cold_with_reader(report: &mut Report, files: &Files) -> io::Result<()> {
+    let [by_loop, by_reader] = Cold::new(files, 1)?.ask([LOOP, READER])?;
+    report.set("epoll_readers", "read_cold", Value::Bytes(by_loop));
+    report.set("epoll_readers", "read_by_reader", Value::Bytes(by_reader));
+    Ok(())
+}
+
+/// The names of the threads of the first loop and the first reader.
 const LOOP: &str = "loop 0";
+const READER: &str = "worker-0";
+
+/// A server of a file that is not in the page cache at first, and its client.
+struct Cold {
+    client: TcpStream,
+    body: Vec<u8>,
+    /// Ends after the client, when this is dropped.
+    _server: Server,
+}
+
+impl Cold {
+    fn new(files: &Files, readers: usize) -> io::Result<Self> {
+        let path = files.scratch.file("cold", COLD)?;
+        let settings = Settings { readers, ..settings(1) };
+        let server = Server::start(files.root(), "127.0.0.1:0", settings, |_, _| {})?;
+        let client = TcpStream::connect(server.address())?;
+        evict(&File::open(path)?)?;
+        Ok(Self { client, body: pattern(COLD), _server: server })
+    }
+
+    /// Asks for the file, and returns the bytes that each of `threads` has read from the disk
+    /// meanwhile.
+    fn ask<const N: usize>(&mut self, threads: [&str; N]) -> io::Result<[u64; N]> {
+        let mut read = [0; N];
+        for (read, thread) in read.iter_mut().zip(threads) {
+            *read = read_from_device(thread)?;
+        }
+        let question = b"GET /cold HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        ask(&mut self.client, question, &self.body)?;
+        for (read, thread) in read.iter_mut().zip(threads) {
+            *read = read_from_device(thread)? - *read;
+        }
+        Ok(read)
+    }
+}
 
 /// Returns the number of bytes that are still in the socket, of `sent` that arrived at once, when
 /// the naive loop that reads once waits for the next event.

@@ -28,13 +28,15 @@
 //!   moment, and the clients wait in the kernel's queue.
 //!
 //! One wait is left, for a slow disk: opening a file waits for it, and so does `sendfile` where the
-//! page cache lacks a page. The loop and all its connections wait with it.
+//! page cache lacks a page. The loop and all its connections wait with it. With
+//! [`Settings::readers`], a pool reads what `sendfile` would wait for.
 //!
 //! | module | provides |
 //! | --- | --- |
 //! | [`server`] | several loops on one address, and shutting down |
 //! | `reactor` | one loop: readiness, turns, deadlines |
 //! | `connection` | a turn of one connection |
+//! | `read_ahead` | a pool that reads what the page cache lacks |
 //! | [`timers`] | deadlines that move, in a heap that hardly does |
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
@@ -48,6 +50,8 @@ pub mod experiment;
 pub mod naive;
 #[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
+mod read_ahead;
 #[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]

@@ -1,8 +1,10 @@
 //! One loop: it asks which connections can go on, gives each of them a turn, and asks again.
 
 use super::connection::{Accepted, Connection, EVENTS, Turn};
+use super::read_ahead::Part;
 use super::shared::{Phase, Remote, Shared};
 use super::timers::{Armed, Timers};
+use crate::concurrency::worker_pool::WorkerPool;
 use crate::sys::epoll::{Epoll, Events};
 use crate::sys::socket::accept;
 use crate::sys::trying;
@@ -53,6 +55,8 @@ pub(super) struct Reactor {
     /// Since when the kernel has had more to report than one wait returns, and how much it has
     /// reported since.
     behind: Option<(Instant, usize)>,
+    /// Reads what the page cache lacks.
+    pool: Option<Arc<WorkerPool<Part>>>,
     buffer: Box<[u8]>,
     is_finishing: bool,
 }
@@ -87,6 +91,7 @@ impl Reactor {
         shared: Arc<Shared>,
         index: usize,
         listener: Arc<TcpListener>,
+        pool: Option<Arc<WorkerPool<Part>>>,
     ) -> io::Result<Self> {
         let epoll = trying("making an epoll set", Epoll::new())?;
         let edge = (libc::EPOLLIN | libc::EPOLLET) as u32;
@@ -104,6 +109,7 @@ impl Reactor {
             ready: VecDeque::new(),
             timers: Timers::default(),
             behind: None,
+            pool,
             buffer: vec![0; BUFFER].into(),
             is_finishing: false,
         })
@@ -204,10 +210,20 @@ impl Reactor {
         }
     }
 
-    /// Adopts the connections that other loops have accepted for this one.
+    /// Adopts the connections that other loops have accepted for this one, and goes on with those
+    /// for which the pool has read.
     fn collect(&mut self, now: Instant) {
         for accepted in self.mine().collect() {
             self.adopt(accepted, now);
+        }
+        if self.pool.is_none() {
+            return;
+        }
+        for token in self.mine().collect_read() {
+            if let Some(slot) = find(&mut self.connections, token) {
+                slot.connection.set_reading(false);
+                slot.queue(token, &mut self.ready);
+            }
         }
     }
 
@@ -266,7 +282,8 @@ impl Reactor {
     /// Takes a connection into this loop.
     fn adopt(&mut self, accepted: Accepted, now: Instant) {
         let peer = accepted.peer;
-        let mut connection = Connection::new(accepted, &self.shared.service, now);
+        let reads_ahead = self.pool.is_some();
+        let mut connection = Connection::new(accepted, &self.shared.service, reads_ahead, now);
         let entry = self.connections.vacant_entry();
         let token = token(entry.key(), self.serial);
         let added = self.epoll.add(connection.stream(), EVENTS, token);
@@ -305,10 +322,23 @@ impl Reactor {
             // Behind all others.
             Ok(Turn::Spent) => slot.queue(token, &mut self.ready),
             Ok(Turn::Blocked) => {} // the kernel reports it
+            Ok(Turn::Cold) => return self.read_ahead(token),
         }
         self.timers.arm(token, &mut slot.armed, slot.connection.deadline());
     }
     // ANCHOR_END: take_a_turn
+
+    /// Has the pool read what a connection is about to send.
+    fn read_ahead(&mut self, token: u64) {
+        let Some(slot) = find(&mut self.connections, token) else { return };
+        let Some((file, range)) = slot.connection.part_to_read() else { return };
+        let part = Part { file, range, index: self.index, token };
+        let accepted = self.pool.as_ref().is_some_and(|pool| pool.try_submit(part).is_ok());
+        slot.connection.set_reading(accepted);
+        if !accepted {
+            slot.queue(token, &mut self.ready); // the queue is full: the loop reads itself
+        }
+    }
 
     /// Cuts off the connections whose deadline has passed by `now`.
     fn expire(&mut self, now: Instant) {
@@ -317,7 +347,7 @@ impl Reactor {
             if !slot.armed.fired(at) {
                 continue; // a nearer deadline came up meanwhile, and has its own entry
             }
-            if slot.is_ready {
+            if slot.is_ready || slot.connection.is_reading() {
                 continue; // it waits for this loop, not for its client; its next turn arms it
             }
             if slot.connection.deadline() > now {
@@ -443,7 +473,7 @@ mod tests {
             let log = Log::new(Box::new(|_, error| panic!("{error}")));
             let permits = Permits::new(limits.connections);
             let shared = Shared::new(service, permits, log, budget, 1).unwrap();
-            let reactor = Reactor::new(Arc::new(shared), 0, Arc::new(listener)).unwrap();
+            let reactor = Reactor::new(Arc::new(shared), 0, Arc::new(listener), None).unwrap();
             Self { reactor, events: Events::with_capacity(events), address }
         }
 

@@ -1,7 +1,9 @@
 //! Several loops on one address, and shutting down.
 
 use super::reactor::Reactor;
+use super::read_ahead::{self, Part};
 use super::shared::{Phase, Remote, Shared};
+use crate::concurrency::worker_pool::WorkerPool;
 use crate::sys::socket::{set_backlog, set_nodelay};
 use crate::sys::trying;
 use crate::zero_copy::sendfile::permits::Permits;
@@ -27,14 +29,19 @@ pub struct Settings {
     /// The approximate number of bytes that a connection may move before the others of its loop
     /// have their turn. A small budget costs calls, a large one makes others wait.
     pub budget: usize,
+    /// The number of threads that read the parts of files that the page cache lacks, so that no
+    /// loop waits for them in `sendfile`. Without one, a loop reads them itself. Each part of a
+    /// file that is sent then costs the loop a further call (`cachestat(2)`), and each that has to
+    /// be read a hand-over. Opening a file waits for the disk all the same.
+    pub readers: usize,
 }
 
 impl Default for Settings {
-    /// A loop for each core, 256 KiB a turn, and up to 16,384 connections.
+    /// A loop for each core, 256 KiB a turn, up to 16,384 connections, and no readers.
     fn default() -> Self {
         let limits = Limits { connections: 16 << 10, ..Limits::default() };
         let loops = thread::available_parallelism().map_or(1, usize::from);
-        Self { limits, loops, budget: 256 << 10 }
+        Self { limits, loops, budget: 256 << 10, readers: 0 }
     }
 }
 
@@ -65,6 +72,7 @@ pub struct Server {
     shared: Arc<Shared>,
     /// Empty once they are joined.
     threads: Vec<JoinHandle<()>>,
+    pool: Option<Arc<WorkerPool<Part>>>,
 }
 
 static_assertions::assert_impl_all!(Server: Send, Sync);
@@ -77,14 +85,15 @@ impl Server {
     /// # Errors
     ///
     /// The errors of [`Root::open`](crate::zero_copy::sendfile::root::Root::open), of listening on
-    /// `address`, of `epoll_create1(2)` and `eventfd(2)`, and of starting a thread.
+    /// `address`, of `epoll_create1(2)` and `eventfd(2)`, and of starting a thread; with readers,
+    /// those of `cachestat(2)` on `root`.
     pub fn start(
         root: &Path,
         address: impl ToSocketAddrs + Display,
         settings: Settings,
         report: impl Fn(Option<SocketAddr>, &io::Error) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let Settings { limits, loops, budget } = settings;
+        let Settings { limits, loops, budget, readers } = settings;
         let permits = Permits::new(limits.connections);
         let service = Service::new(root, limits)?;
         let listener = trying(format_args!("listening on {address}"), TcpListener::bind(&address))?;
@@ -95,11 +104,13 @@ impl Server {
         let address = listener.local_addr()?;
         let log = Log::new(Box::new(report));
         let shared = Shared::new(service, permits, log, budget.max(1), loops.max(1))?;
-        let mut server = Self { address, shared: Arc::new(shared), threads: vec![] };
+        let shared = Arc::new(shared);
+        let pool = (readers > 0).then(|| read_ahead::start(&shared, readers, root)).transpose()?;
+        let mut server = Self { address, shared, threads: vec![], pool: pool.map(Arc::new) };
         let listener = Arc::new(listener);
         for index in 0..server.shared.loops.len() {
-            let reactor = Reactor::new(Arc::clone(&server.shared), index, Arc::clone(&listener))?;
-            let shared = Arc::clone(&server.shared);
+            let (shared, pool) = (Arc::clone(&server.shared), server.pool.clone());
+            let reactor = Reactor::new(Arc::clone(&shared), index, Arc::clone(&listener), pool)?;
             let run = move || {
                 block_sigpipe().unwrap_or_else(|error| shared.log.error(None, &error));
                 reactor.run();
@@ -154,6 +165,8 @@ impl Server {
                 log.error(None, &io::Error::other("a loop panicked"));
             }
         }
+        // Nothing waits for the parts that are still to be read.
+        drop(self.pool.take().map(|pool| pool.cancel()));
         cut_off as u64
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Remote {
     waker: EventFd,
     /// Connections that other loops have accepted for this one.
     inbox: Mutex<Vec<Accepted>>,
+    /// The tokens of connections for which the pool has read.
+    read: Mutex<Vec<u64>>,
     /// The number of connections that are on the loop or on their way to it. A hint: by the time it
     /// is used, it may have changed.
     connections: AtomicUsize,
@@ -116,6 +118,7 @@ impl Remote {
         Ok(Self {
             waker: trying("making an eventfd", EventFd::new())?,
             inbox: Mutex::new(Vec::new()),
+            read: Mutex::new(Vec::new()),
             connections: AtomicUsize::new(0),
         })
     }
@@ -147,6 +150,17 @@ impl Remote {
     /// Takes the connections that were handed over.
     pub(super) fn collect(&self) -> Vec<Accepted> {
         mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells this loop that the pool has read for a connection, and wakes it.
+    pub(super) fn tell_read(&self, token: u64) -> io::Result<()> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).push(token);
+        self.wake() // afterwards, so that the loop finds the token
+    }
+
+    /// Takes the tokens of the connections for which the pool has read.
+    pub(super) fn collect_read(&self) -> Vec<u64> {
+        mem::take(&mut *self.read.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the number of connections that are on the loop or on their way to it.
