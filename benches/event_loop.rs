@@ -1,30 +1,55 @@
 //! The time of a request, and the CPU time that it costs the server: a thread for each connection,
-//! an event loop, and hyper on tokio, for 1 to 1,024 connections and files of 4 KiB to 1 MiB.
+//! an event loop, hyper on tokio, and nginx, for 1 to 1,024 connections and files of 4 KiB to
+//! 1 MiB.
 //!
 //! All clients share one thread on a core of their own, in a closed loop: each connection asks,
 //! reads the whole answer, and asks again. The server has the other core. The groups
 //! `event_loop_SIZE` measure the wall clock; `event_loop_SIZE_cpu` is the CPU time of the process
-//! without the clients' thread, over the same batches. On loopback it includes a part of receiving.
+//! without the clients' thread, over the same batches; for nginx, it is that of its own processes.
+//! On loopback it includes a part of receiving.
 //!
-//! The two peers are one connection to a task on a runtime of one thread. `tower_http` serves the
-//! directory with tower-http's `ServeDir`, which opens and reads files on tokio's blocking threads,
-//! on the same core. `hyper_read` reads the whole file on the loop and answers with its bytes,
-//! without checks of the path and with fewer headers.
+//! Three peers serve the same files. `hyper_read` and `tower_http` are one connection to a task on
+//! a runtime of one thread. `tower_http` serves the directory with tower-http's `ServeDir`, which
+//! opens and reads files on tokio's blocking threads, on the same core. `hyper_read` reads the
+//! whole file on the loop and answers with its bytes, without checks of the path and with fewer
+//! headers. `nginx` runs with one worker, and is not possible where it is not installed.
+//!
+//! `epoll_readers` is the loop with a pool that reads what the page cache lacks. Here it has all.
+//!
+//! `event_loop_two_cores` has the server and its clients share two cores: `epoll` is one loop,
+//! `epoll_two` two of them, `nginx_two` two workers.
+//!
+//! `event_loop_idle` has 32 connections that ask, alone and beside 10,000 that do not, whose
+//! clients are another process.
+//!
+//! `event_loop_latency` has 256 clients that ask in an open loop: at random times, at half of the
+//! rate at which the threads answer all of them in a closed loop. A time of this group is a
+//! percentile of the latencies of some thousand requests, each counted from when it was due.
+//! `generator` is how late the requests themselves left.
 
 use perf_proved::sys::cores::two_cores;
 use perf_proved_benches::with;
 use std::io;
 
-const IDS: [&str; 6] = [
+const IDS: [&str; 11] = [
     "event_loop_4KiB",
     "event_loop_4KiB_cpu",
     "event_loop_64KiB",
     "event_loop_64KiB_cpu",
     "event_loop_1MiB",
     "event_loop_1MiB_cpu",
+    "event_loop_two_cores",
+    "event_loop_two_cores_cpu",
+    "event_loop_idle",
+    "event_loop_idle_cpu",
+    "event_loop_latency",
 ];
 
 fn main() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Ok(held) = std::env::var(line::HOLD) {
+        return line::hold(&held); // of idle clients, on one core
+    }
     with(two_cores(), &IDS, bench::run)
 }
 
@@ -34,20 +59,28 @@ mod bench {
 }
 
 #[cfg(target_os = "linux")]
+#[path = "event_loop/nginx.rs"]
+mod nginx;
+
+#[cfg(target_os = "linux")]
+#[path = "event_loop/peers.rs"]
+mod peers;
+
+#[cfg(target_os = "linux")]
+#[path = "event_loop/line.rs"]
+mod line;
+
+#[cfg(target_os = "linux")]
 mod bench {
+    use super::line::{Line, Setting};
     use super::peers::Peer;
     use criterion::Throughput;
-    use perf_proved::harness::clients::Clients;
-    use perf_proved::harness::scratch::{Scratch, pattern};
-    use perf_proved::io::event_loop::Settings;
+    use perf_proved::harness::scratch::Scratch;
     use perf_proved::io::event_loop::variants::Variant;
-    use perf_proved::proof::cpu;
-    use perf_proved::sys::cores;
     use perf_proved::sys::rlimit::raise_open_files;
-    use perf_proved::zero_copy::sendfile::server::Limits;
     use perf_proved_benches::{Clock, Plan, Taken, size};
+    use std::cell::OnceCell;
     use std::io;
-    use std::path::Path;
     use std::time::{Duration, Instant};
 
     const KIB: usize = 1 << 10;
@@ -57,193 +90,116 @@ mod bench {
         (64 * KIB, &[1, 8, 32, 256]),
         (1024 * KIB, &[1, 8, 32, 256]),
     ];
-    /// The bytes of a piece of a batch, at least: a piece ends with connections that have no
-    /// further question, and should be mostly what comes before that.
-    const PIECE: usize = 16 << 20;
-    /// Longer than a benchmark takes.
-    const PATIENCE: Duration = Duration::from_secs(600);
+    /// The questions of each connection in a piece of a batch, at least: a piece begins with all
+    /// connections at once, ends with those that have no further question, and should be mostly
+    /// what comes between.
+    const QUESTIONS: usize = 4;
+    /// The connections that ask beside idle ones, and the number of those.
+    const ACTIVE: usize = 32;
+    const IDLE: [(usize, &str); 2] = [(0, "alone"), (10_000, "beside_10000")];
+    /// The clients of the open loop, and the requests of a sample: two of them are later than the
+    /// highest percentile.
+    const OPEN: usize = 256;
+    const REQUESTS: u64 = 2000;
+    const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
     pub fn run(cores: [usize; 2]) -> io::Result<()> {
         raise_open_files()?;
         let scratch = Scratch::new()?;
-        let root = scratch.path();
+        for (length, _) in FIGURES {
+            scratch.file(&size(length), length)?;
+        }
+        scratch.file("body", 4 * KIB)?; // that of the idle clients
+        let [serving, asking] = cores;
+        let setting = Setting::new(scratch.path(), [serving], [asking]);
+        let half = OnceCell::new();
         let mut plan = Plan::new();
         for (length, connections) in FIGURES {
-            scratch.file(&size(length), length)?;
             let name = format!("event_loop_{}", size(length));
             let group = plan.group(&name);
             group.witnessed(cores).second_clock(Clock::Process, &format!("{name}_cpu"));
             group.throughput(Throughput::Elements(1));
             for &connections in connections {
-                group.at_least(connections.max((PIECE / length).min(4 * connections)) as u64);
-                for variant in Variant::NAMES.into_iter().chain(Peer::NAMES) {
-                    group.made((variant, connections), move || {
-                        let mut line = Line::new(variant, root, length, connections, cores)?;
-                        Ok(move |requests| line.run(requests))
-                    });
+                group.at_least((QUESTIONS * connections) as u64);
+                let setting = Setting { length, connections, ..setting.clone() };
+                let variants = Variant::NAMES.into_iter().chain(Peer::NAMES).chain(["nginx"]);
+                for variant in variants.chain((length == 4 * KIB).then_some("epoll_readers")) {
+                    let setting = setting.clone();
+                    group.made((variant, connections), move || closed(variant, &setting));
                 }
             }
             group.again("epoll");
         }
+
+        let group = plan.group("event_loop_two_cores");
+        group.witnessed(cores).second_clock(Clock::Process, "event_loop_two_cores_cpu");
+        group.throughput(Throughput::Elements(1));
+        let shared = Setting::new(scratch.path(), cores, cores);
+        for connections in [32, 256, 1024] {
+            group.at_least((QUESTIONS * connections) as u64);
+            for variant in ["threads", "epoll", "epoll_two", "nginx_two"] {
+                let setting = Setting { connections, ..shared.clone() };
+                group.made((variant, connections), move || closed(variant, &setting));
+            }
+        }
+        group.again("epoll_two");
+
+        let group = plan.group("event_loop_idle");
+        group.witnessed(cores).second_clock(Clock::Process, "event_loop_idle_cpu");
+        group.throughput(Throughput::Elements(1)).at_least((QUESTIONS * ACTIVE) as u64);
+        for (idle, parameter) in IDLE {
+            for variant in Variant::NAMES.into_iter().chain(["hyper_read", "nginx"]) {
+                let setting = Setting { connections: ACTIVE, idle, ..setting.clone() };
+                group.made((variant, parameter), move || closed(variant, &setting));
+            }
+        }
+        group.again("epoll");
+
+        let group = plan.group("event_loop_latency");
+        // A percentile of a part of a batch would be that of fewer requests.
+        group.witnessed(cores).flat().at_least(REQUESTS);
+        for (parameter, share) in PERCENTILES {
+            for variant in Variant::NAMES.into_iter().chain(["hyper_read", "nginx", "generator"]) {
+                let (half, setting) = (&half, Setting { connections: OPEN, ..setting.clone() });
+                group.made((variant, parameter), move || {
+                    let rate = half_load(half, &setting)?;
+                    let is_generator = variant == "generator";
+                    let variant = if is_generator { "epoll" } else { variant };
+                    let mut line = Line::new(variant, &setting)?;
+                    Ok(move |requests| {
+                        let [latencies, lateness] = line.run_open(rate, requests)?;
+                        let times = if is_generator { lateness } else { latencies };
+                        let percentile = times.value_at_quantile(share) as f64 / 1e9;
+                        let wall = Duration::from_secs_f64(percentile * requests as f64);
+                        Ok::<_, io::Error>(Taken { wall, cpu: None })
+                    })
+                });
+            }
+        }
+        group.again("epoll");
         plan.run()
     }
 
-    /// A server and its clients.
-    struct Line {
-        clients: Clients,
-        /// Ends after the clients, when the line is dropped.
-        _server: Server,
+    /// Makes the batches of a closed loop.
+    fn closed(
+        variant: &str,
+        setting: &Setting<'_>,
+    ) -> io::Result<impl FnMut(u64) -> io::Result<Taken> + use<>> {
+        let mut line = Line::new(variant, setting)?;
+        Ok(move |requests| line.run(requests))
     }
 
-    enum Server {
-        Ours { _server: Variant },
-        Peer { _server: Peer },
-    }
-
-    impl Line {
-        fn new(
-            variant: &str,
-            root: &Path,
-            length: usize,
-            connections: usize,
-            [serving, asking]: [usize; 2],
-        ) -> io::Result<Self> {
-            // The threads of the server inherit the core.
-            cores::pin(serving)?;
-            let (server, address) = if Peer::NAMES.contains(&variant) {
-                let server = Peer::start(variant, root)?;
-                let address = server.address();
-                (Server::Peer { _server: server }, address)
-            } else {
-                let server = Variant::start(variant, root, settings(connections), |_, _| {})?;
-                let address = server.address();
-                (Server::Ours { _server: server }, address)
-            };
-            cores::pin(asking)?;
-            let question = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", size(length));
-            let body = pattern(length);
-            let clients = Clients::new(address, connections, question.as_bytes(), &body)?;
-            Ok(Self { clients, _server: server })
+    /// Returns half of the requests that the threads answer in a second, which is measured once.
+    fn half_load(known: &OnceCell<f64>, setting: &Setting<'_>) -> io::Result<f64> {
+        if let Some(&rate) = known.get() {
+            return Ok(rate);
         }
-
-        /// Asks `requests` times, and returns the time on the wall and the CPU time of all threads
-        /// but this one.
-        fn run(&mut self, requests: u64) -> io::Result<Taken> {
-            let (start, process, mine) = (Instant::now(), cpu::process()?, cpu::thread()?);
-            self.clients.run(requests)?;
-            let mine = cpu::thread()? - mine;
-            let others = (cpu::process()? - process).saturating_sub(mine);
-            Ok(Taken { wall: start.elapsed(), cpu: Some(others) })
-        }
-    }
-
-    /// Returns settings of one loop under which nothing times out.
-    fn settings(connections: usize) -> Settings {
-        let (idle, head, body_per_mib) = (PATIENCE, PATIENCE, PATIENCE);
-        let limits = Limits { connections, idle, head, body_per_mib, ..Limits::default() };
-        Settings { limits, loops: 1, ..Settings::default() }
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod peers {
-    use http_body_util::Full;
-    use hyper::body::{Body, Bytes, Incoming};
-    use hyper::server::conn::http1;
-    use hyper::service::{Service, service_fn};
-    use hyper::{Request, Response};
-    use hyper_util::rt::TokioIo;
-    use hyper_util::service::TowerToHyperService;
-    use std::error::Error;
-    use std::net::SocketAddr;
-    use std::path::Path;
-    use std::sync::Arc;
-    use std::thread::{self, JoinHandle};
-    use std::{fs, future, io};
-    use tokio::net::TcpListener;
-    use tokio::runtime;
-    use tokio::sync::oneshot;
-    use tower_http::services::ServeDir;
-
-    /// A server on hyper that is running.
-    pub struct Peer {
-        address: SocketAddr,
-        stop: Option<oneshot::Sender<()>>,
-        thread: Option<JoinHandle<io::Result<()>>>,
-    }
-
-    impl Peer {
-        pub const NAMES: [&str; 2] = ["hyper_read", "tower_http"];
-
-        /// Starts the peer called `name` on a thread, which inherits the core.
-        pub fn start(name: &str, root: &Path) -> io::Result<Self> {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-            listener.set_nonblocking(true)?;
-            let address = listener.local_addr()?;
-            let (stop, stopped) = oneshot::channel();
-            let (root, reads) = (root.to_owned(), name == "hyper_read");
-            let run = move || {
-                let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-                runtime.block_on(async {
-                    let listener = TcpListener::from_std(listener)?;
-                    let files = TowerToHyperService::new(ServeDir::new(&root));
-                    let root: Arc<Path> = root.into();
-                    let read = service_fn(move |request: Request<Incoming>| {
-                        let path = root.join(request.uri().path().trim_start_matches('/'));
-                        future::ready(fs::read(path).map(|file| Response::new(full(file))))
-                    });
-                    let serving = if reads {
-                        tokio::spawn(serve(listener, read))
-                    } else {
-                        tokio::spawn(serve(listener, files))
-                    };
-                    let _ = stopped.await; // an error, because the sender is dropped
-                    if serving.is_finished() {
-                        return serving.await.expect("the peer does not panic");
-                    }
-                    Ok(())
-                })
-            };
-            let thread = thread::Builder::new().name(name.into()).spawn(run)?;
-            Ok(Self { address, stop: Some(stop), thread: Some(thread) })
-        }
-
-        pub fn address(&self) -> SocketAddr {
-            self.address
-        }
-    }
-
-    impl Drop for Peer {
-        fn drop(&mut self) {
-            drop(self.stop.take());
-            if let Some(thread) = self.thread.take() {
-                let ended = thread.join().expect("the peer does not panic");
-                ended.expect("the peer serves until it is stopped");
-            }
-        }
-    }
-
-    fn full(file: Vec<u8>) -> Full<Bytes> {
-        Full::new(file.into())
-    }
-
-    /// Accepts connections and serves each of them on a task.
-    async fn serve<S, B>(listener: TcpListener, service: S) -> io::Result<()>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    {
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let connection =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
-            tokio::spawn(async {
-                // Ends when the client closes. What fails before that fails the client, too.
-                let _ = connection.await;
-            });
-        }
+        let mut line = Line::new("threads", setting)?;
+        line.run(REQUESTS)?; // a warm-up
+        let (start, questions) = (Instant::now(), 4 * REQUESTS);
+        line.run(questions)?;
+        let rate = questions as f64 / start.elapsed().as_secs_f64() / 2.0;
+        eprintln!("event_loop_latency: {rate:.0} requests a second");
+        Ok(*known.get_or_init(|| rate))
     }
 }
