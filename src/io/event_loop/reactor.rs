@@ -448,7 +448,9 @@ fn index_of(token: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::read_ahead;
     use super::*;
+    use crate::harness::loopback::pair;
     use crate::zero_copy::sendfile::permits::Permits;
     use crate::zero_copy::sendfile::server::{Limits, Log, Service};
     use std::io::{ErrorKind, Read, Write};
@@ -491,6 +493,12 @@ mod tests {
         fn round_at_once(&mut self) {
             self.reactor.accepting = Accepting::Pending;
             self.round();
+        }
+
+        /// Returns the token of the first connection.
+        fn token(&self) -> u64 {
+            let (index, slot) = self.reactor.connections.iter().next().unwrap();
+            token(index, slot.serial)
         }
 
         /// Has it accept `count` connections.
@@ -590,14 +598,137 @@ mod tests {
     #[test]
     fn clients_that_are_gone_leave_no_deadlines() {
         let mut standing = Standing::new(Limits::default(), 64 << 10, 64);
+        let _stays = standing.client();
+        standing.accept(1);
+        let first = standing.reactor.timers.next();
+        assert!(first.is_some());
         for _ in 0..2 * OUTDATED {
             drop(standing.client());
-            standing.accept(1);
-            while !standing.reactor.connections.is_empty() {
+            standing.accept(2);
+            while standing.reactor.connections.len() > 1 {
                 standing.round();
             }
         }
-        assert!(standing.reactor.timers.len() <= OUTDATED + 2);
+        assert!(standing.reactor.timers.len() <= OUTDATED + 4);
+        assert_eq!(standing.reactor.timers.next(), first, "that of the one that stays");
+    }
+
+    #[test]
+    fn a_deadline_that_has_moved_away_is_kept() {
+        let limits = Limits { idle: TICK, ..Limits::default() };
+        let mut standing = Standing::new(limits, 64 << 10, 64);
+        let mut client = standing.client();
+        standing.accept(1);
+        thread::sleep(TICK / 2);
+        client.write_all(GET.as_bytes()).unwrap();
+        let asked = Instant::now();
+        while !standing.reactor.connections.is_empty() {
+            assert!(asked.elapsed() < 20 * TICK, "the loop has forgotten it");
+            standing.round_at_once();
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(asked.elapsed() >= TICK);
+        assert_eq!(answers(&client), 1);
+    }
+
+    #[test]
+    fn a_client_that_waits_for_a_disk_is_not_late() {
+        let limits = Limits { idle: TICK, ..Limits::default() };
+        let mut standing = Standing::new(limits, 64 << 10, 64);
+        let pool = match read_ahead::start(&standing.reactor.shared, 1, "src".as_ref()) {
+            Ok(pool) => Arc::new(pool),
+            Err(error) => return println!("{error}"),
+        };
+        standing.reactor.pool = Some(pool);
+        let _client = standing.client();
+        standing.accept(1);
+        let token = standing.token();
+        find(&mut standing.reactor.connections, token).unwrap().connection.set_reading(true);
+        thread::sleep(2 * TICK);
+        (0..3).for_each(|_| standing.round_at_once());
+        assert_eq!(standing.reactor.connections.len(), 1);
+        standing.reactor.mine().tell_read(token).unwrap();
+        (0..3).for_each(|_| standing.round_at_once());
+        assert!(standing.reactor.connections.is_empty(), "now it is");
+    }
+
+    #[test]
+    fn a_burst_of_clients_is_accepted_in_parts() {
+        let mut standing = Standing::new(Limits::default(), 64 << 10, 64);
+        let _clients = Vec::from_iter((0..ACCEPTS_PER_TURN + 1).map(|_| standing.client()));
+        standing.round();
+        assert_eq!(standing.reactor.connections.len(), ACCEPTS_PER_TURN);
+        standing.round();
+        assert_eq!(standing.reactor.connections.len(), ACCEPTS_PER_TURN + 1);
+    }
+
+    #[test]
+    fn the_token_of_a_closed_connection_finds_no_later_one() {
+        let mut standing = Standing::new(Limits::default(), 64 << 10, 64);
+        let first = standing.client();
+        standing.accept(1);
+        let closed = standing.token();
+        drop(first);
+        while !standing.reactor.connections.is_empty() {
+            standing.round();
+        }
+        let _second = standing.client();
+        standing.accept(1);
+        let open = standing.token();
+        assert_eq!(index_of(closed), index_of(open), "the same place");
+        let connections = &mut standing.reactor.connections;
+        assert!(find(connections, closed).is_none() && find(connections, open).is_some());
+    }
+
+    #[test]
+    fn a_panic_ends_one_connection() {
+        // No clock reaches that far: to set this deadline panics.
+        let limits = Limits { body_per_mib: Duration::MAX, ..Limits::default() };
+        let mut standing = Standing::new(limits, 64 << 10, 64);
+        let [mut one, _other] = [(); 2].map(|()| standing.client());
+        standing.accept(2);
+        one.write_all(GET.as_bytes()).unwrap();
+        while standing.reactor.connections.len() > 1 {
+            standing.round();
+        }
+        assert_eq!(answers(&one), 0);
+        assert_eq!(standing.reactor.shared.log.failed(), 1);
+    }
+
+    #[test]
+    fn a_request_that_is_still_to_be_reported_is_answered_before_the_end() {
+        let mut standing = Standing::new(Limits::default(), 64 << 10, 1); // an event for each wait
+        let mut client = standing.client();
+        standing.accept(1);
+        client.write_all(GET.as_bytes()).unwrap();
+        let mut answered = 0;
+        while answered == 0 {
+            standing.round();
+            answered = answers(&client);
+        }
+        (0..4).for_each(|_| standing.round_at_once()); // it has nothing more to report
+        standing.reactor.shared.enter(Phase::Finishing); // the first event is that of the waker
+        client.write_all(GET.as_bytes()).unwrap();
+        standing.round();
+        assert!(standing.reactor.is_finishing);
+        (0..4).for_each(|_| standing.round_at_once());
+        assert_eq!(answers(&client), 1);
+    }
+
+    #[test]
+    fn a_connection_that_is_handed_over_during_the_shutdown_ends() {
+        let mut standing = Standing::new(Limits::default(), 64 << 10, 64);
+        standing.reactor.shared.enter(Phase::Finishing);
+        standing.round();
+        let (client, stream) = pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (peer, shared) = (client.local_addr().unwrap(), &standing.reactor.shared);
+        let permit = shared.admit(&stream).ok().unwrap();
+        shared.loops[0].expect();
+        shared.loops[0].hand_over(Accepted { stream, peer, permit }).unwrap();
+        (0..4).for_each(|_| standing.round_at_once());
+        assert!(standing.reactor.connections.is_empty());
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0, "closed, and not reset");
     }
 
     #[test]
