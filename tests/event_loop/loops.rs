@@ -2,12 +2,16 @@
 //! connections at once.
 
 use super::site::{Client, calm, site};
+use perf_proved::harness::scratch::pattern;
 use perf_proved::io::event_loop::{Server, Settings};
 use perf_proved::proof::resident;
 use perf_proved::proof::syscalls::{self, Calls};
+use perf_proved::proof::usage::read_from_device;
 use perf_proved::sys::rlimit::raise_open_files;
+use perf_proved::zero_copy::mmap::page_cache::evict;
 use perf_proved::zero_copy::sendfile::server::Limits;
 use perf_proved_tests::{PATIENCE, alone, in_a_process, only, soon};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -240,6 +244,50 @@ fn idle_clients_leave_descriptors_for_files() {
     assert_eq!(Client::new(&server).get("/ten").status, 200, "there is room again");
     let counts = server.shutdown(PATIENCE);
     assert_eq!((counts.refused, counts.failed), (1, 0));
+}
+
+#[test]
+fn readers_read_what_the_page_cache_lacks() {
+    const NAME: &str = "loops::readers_read_what_the_page_cache_lacks";
+    // Neither the pieces of a conversation nor the pages of a file divide them.
+    const LENGTHS: [usize; 3] = [1, 100_001, 5_000_003];
+    if !in_a_process(NAME) {
+        return; // the threads have their names to themselves
+    }
+    let place = site();
+    let settings = Settings { limits: calm(), loops: 1, readers: 1, ..Settings::default() };
+    let server = match Server::start(&place.root(), "127.0.0.1:0", settings, |_, _| {}) {
+        Err(error) if error.to_string().contains("cachestat") => return println!("{error}"),
+        server => server.unwrap(),
+    };
+    for length in LENGTHS {
+        let path = place.0.file(&format!("root/{length}"), length).unwrap();
+        if let Err(error) = evict(&File::open(path).unwrap()) {
+            return println!("not possible here: {error}");
+        }
+    }
+    let mut clients = [(); 4].map(|()| Client::new(&server));
+    let read = || ["loop 0", "worker-0"].map(|thread| read_from_device(thread).unwrap());
+    let before = read();
+    let mut by_reader = vec![];
+    for _ in 0..2 {
+        for length in LENGTHS {
+            let question = format!("GET /{length} HTTP/1.1\r\nHost: a\r\n\r\n");
+            for client in &mut clients {
+                client.send(&question);
+            }
+            for client in &mut clients {
+                assert!(client.reply(false).unwrap().body == pattern(length), "{length} bytes");
+            }
+        }
+        let [by_loop, reader] = read();
+        assert_eq!(by_loop, before[0], "the loop has read");
+        by_reader.push(reader - before[1]);
+    }
+    assert!(by_reader[0] >= LENGTHS.iter().sum::<usize>() as u64, "{by_reader:?}");
+    assert_eq!(by_reader[1], by_reader[0], "the page cache has all of them");
+    let counts = server.shutdown(PATIENCE);
+    assert_eq!((counts.responses, counts.failed, counts.cut_off), (24, 0, 0));
 }
 
 #[test]
