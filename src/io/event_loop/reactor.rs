@@ -8,15 +8,12 @@ use crate::concurrency::worker_pool::WorkerPool;
 use crate::sys::epoll::{Epoll, Events};
 use crate::sys::socket::accept;
 use crate::sys::trying;
-use crate::zero_copy::sendfile::permits::Refused;
-use crate::zero_copy::sendfile::server::turn_away;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,10 +30,10 @@ const ACCEPTS_PER_TURN: usize = 64;
 const BUFFER: usize = 16 << 10;
 /// The number of outdated entries of the timers, beside one for each connection, that are kept
 /// until their time comes. More of them are removed at once.
-const OUTDATED: usize = 1024;
+pub(super) const OUTDATED: usize = 1024;
 /// The pause after an error of `accept`: most likely, the process or the machine is out of
 /// descriptors or memory. An edge is not reported again, so the loop comes back by itself.
-const REST: Duration = Duration::from_millis(50);
+pub(super) const REST: Duration = Duration::from_millis(50);
 
 /// A loop, with all that its thread alone touches.
 pub(super) struct Reactor {
@@ -81,7 +78,7 @@ struct Slot {
 
 /// Returns the token of a connection: its place in the slab, which another one may take later, and
 /// its serial number.
-fn token(index: usize, serial: u32) -> u64 {
+pub(super) fn token(index: usize, serial: u32) -> u64 {
     u64::from(serial) << 32 | index as u64
 }
 
@@ -237,7 +234,11 @@ impl Reactor {
         let Some(listener) = self.listener.clone() else { return };
         for _ in 0..ACCEPTS_PER_TURN {
             match accept(&listener) {
-                Ok((stream, peer)) => self.admit(stream, peer, now),
+                Ok((stream, peer)) => {
+                    if let Some(accepted) = self.shared.assign(stream, peer, self.index) {
+                        self.adopt(accepted, now);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The client went away before it was accepted.
                 Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {}
@@ -251,31 +252,6 @@ impl Reactor {
                     return;
                 }
             }
-        }
-    }
-
-    /// Gives a connection to the loop with the fewest, or turns it away.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, now: Instant) {
-        let shared = &self.shared;
-        let permit = match shared.admit(&stream) {
-            Ok(permit) => permit,
-            Err(Refused::Closed) => return,
-            Err(Refused::Full) => {
-                shared.refused.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
-                let fail = |error: io::Error| shared.log.error(Some(peer), &error);
-                return turn_away(&stream).unwrap_or_else(fail);
-            }
-        };
-        shared.accepted.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
-        let accepted = Accepted { stream, peer, permit };
-        let index = shared.least_loaded(self.index);
-        let remote = &shared.loops[index];
-        remote.expect();
-        if index == self.index {
-            self.adopt(accepted, now);
-        } else {
-            let handed_over = remote.hand_over(accepted);
-            handed_over.unwrap_or_else(|error| shared.log.error(Some(peer), &error));
         }
     }
 
@@ -438,11 +414,11 @@ fn find(connections: &mut Slab<Slot>, token: u64) -> Option<&mut Slot> {
 }
 
 /// Returns the error of a connection whose turn has panicked.
-fn panicked() -> io::Error {
+pub(super) fn panicked() -> io::Error {
     io::Error::other("serving the connection panicked")
 }
 
-fn index_of(token: u64) -> usize {
+pub(super) fn index_of(token: u64) -> usize {
     token as u32 as usize
 }
 
@@ -454,7 +430,7 @@ mod tests {
     use crate::zero_copy::sendfile::permits::Permits;
     use crate::zero_copy::sendfile::server::{Limits, Log, Service};
     use std::io::{ErrorKind, Read, Write};
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
 
     const GET: &str = "GET /lib.rs HTTP/1.1\r\nHost: a\r\n\r\n";
     const TICK: Duration = Duration::from_millis(300);

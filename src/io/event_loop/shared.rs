@@ -5,10 +5,10 @@ use crate::sys::eventfd::EventFd;
 use crate::sys::rlimit::open_files;
 use crate::sys::trying;
 use crate::zero_copy::sendfile::permits::{OwnedPermit, Permits, Refused};
-use crate::zero_copy::sendfile::server::{Log, Service};
+use crate::zero_copy::sendfile::server::{Log, Service, turn_away};
 use std::io;
 use std::mem;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,7 +79,7 @@ impl Shared {
     // ANCHOR: admit
     /// Returns a permit for a connection that has been accepted, unless there are as many
     /// as there may be.
-    pub(super) fn admit(&self, stream: &TcpStream) -> Result<OwnedPermit, Refused> {
+    fn admit(&self, stream: &TcpStream) -> Result<OwnedPermit, Refused> {
         // The kernel gives the lowest number that is free, so this many are in use at least.
         if stream.as_raw_fd() as u64 >= self.first_for_files {
             return Err(Refused::Full);
@@ -87,6 +87,36 @@ impl Shared {
         self.permits.try_acquire_owned()
     }
     // ANCHOR_END: admit
+
+    /// Gives a connection that loop `mine` has accepted to the loop with the fewest, or turns it
+    /// away. Returns it if that loop is `mine`.
+    pub(super) fn assign(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        mine: usize,
+    ) -> Option<Accepted> {
+        let fail = |error: io::Error| self.log.error(Some(peer), &error);
+        let permit = match self.admit(&stream) {
+            Ok(permit) => permit,
+            Err(Refused::Closed) => return None,
+            Err(Refused::Full) => {
+                self.refused.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
+                turn_away(&stream).unwrap_or_else(fail);
+                return None;
+            }
+        };
+        self.accepted.fetch_add(1, Ordering::Relaxed); // a count, which publishes nothing
+        let accepted = Accepted { stream, peer, permit };
+        let index = self.least_loaded(mine);
+        let remote = &self.loops[index];
+        remote.expect();
+        if index == mine {
+            return Some(accepted);
+        }
+        remote.hand_over(accepted).unwrap_or_else(fail);
+        None
+    }
 
     pub(super) fn phase(&self) -> Phase {
         // Pairs with the Release store in `enter`.
@@ -106,7 +136,7 @@ impl Shared {
     }
 
     /// Returns the index of the loop with the fewest connections, `mine` if it is one of them.
-    pub(super) fn least_loaded(&self, mine: usize) -> usize {
+    fn least_loaded(&self, mine: usize) -> usize {
         let load = |index: usize| self.loops[index].connections.load(Ordering::Relaxed); // a hint
         let least = (0..self.loops.len()).min_by_key(|&index| (load(index), index != mine));
         least.unwrap_or(mine)
@@ -132,7 +162,7 @@ impl Remote {
     }
 
     /// Notes that a connection is going to this loop.
-    pub(super) fn expect(&self) {
+    fn expect(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed); // a hint, which publishes nothing
     }
 
@@ -142,7 +172,7 @@ impl Remote {
     }
 
     /// Hands a connection to this loop, which [`expect`](Self::expect)s it, and wakes it.
-    pub(super) fn hand_over(&self, accepted: Accepted) -> io::Result<()> {
+    fn hand_over(&self, accepted: Accepted) -> io::Result<()> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
         self.wake() // afterwards, so that the loop finds the connection
     }
