@@ -28,8 +28,8 @@ mod threads;
 use perf_proved::harness::scratch::Scratch;
 use std::fs::{File, OpenOptions};
 
-/// The server that the tests of connections, paths and responses run on. `tests/event_loop.rs` has
-/// another one for the same tests.
+/// The server that the tests of connections, paths and responses run on. `tests/event_loop.rs` and
+/// `tests/event_loop_ring.rs` have others for the same tests.
 mod engine {
     pub use perf_proved::zero_copy::sendfile::server::FileServer as Server;
     use perf_proved::zero_copy::sendfile::server::Limits;

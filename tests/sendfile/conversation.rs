@@ -198,3 +198,27 @@ fn a_shutdown_answers_what_has_arrived_and_nothing_more() {
     assert!(!half.found_nothing());
     assert!(matches!(half.step(&service), Step::Receive(_)), "a request that has begun");
 }
+
+#[test]
+fn the_part_of_a_file_that_follows_a_head_is_named_until_the_head_has_left() {
+    let (_place, service) = service();
+    let mut conversation = Conversation::new(&service, Instant::now());
+    assert!(conversation.following().is_none(), "nothing was asked");
+    receive(&mut conversation, &service, GET.as_bytes(), Instant::now());
+    for _ in 0..2 {
+        let (file, piece) = conversation.following().unwrap();
+        let mut body = [0; 10];
+        assert_eq!(file.read_at(&mut body, piece.start).unwrap(), 10);
+        assert_eq!((&body, piece), (b"0123456789", 0..10));
+        assert_eq!(send(&mut conversation, &service, 20, Instant::now()).len(), 20);
+    }
+    while let Step::Send { .. } = conversation.step(&service) {
+        send(&mut conversation, &service, 20, Instant::now());
+    }
+    assert!(conversation.following().is_none(), "it is the step itself");
+    assert_eq!(send(&mut conversation, &service, 20, Instant::now()), b"0123456789");
+    let head = GET.replace("GET", "HEAD");
+    receive(&mut conversation, &service, head.as_bytes(), Instant::now());
+    assert!(matches!(conversation.step(&service), Step::Send { more: false, .. }));
+    assert!(conversation.following().is_none(), "a head has no body");
+}

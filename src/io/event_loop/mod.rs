@@ -31,12 +31,16 @@
 //! page cache lacks a page. The loop and all its connections wait with it. With
 //! [`Settings::readers`], a pool reads what `sendfile` would wait for.
 //!
+//! The same server runs on io_uring, too ([`Engine::Ring`]), which opens files, and reads small
+//! ones, without the loop.
+//!
 //! | module | provides |
 //! | --- | --- |
 //! | [`server`] | several loops on one address, and shutting down |
 //! | `reactor` | one loop: readiness, turns, deadlines |
 //! | `connection` | a turn of one connection |
 //! | `read_ahead` | a pool that reads what the page cache lacks |
+//! | `ring` | one loop on io_uring |
 //! | [`timers`] | deadlines that move, in a heap that hardly does |
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
@@ -53,6 +57,8 @@ mod reactor;
 #[cfg(target_os = "linux")]
 mod read_ahead;
 #[cfg(target_os = "linux")]
+mod ring;
+#[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]
 mod shared;
@@ -61,4 +67,4 @@ pub mod timers;
 pub mod variants;
 
 #[cfg(target_os = "linux")]
-pub use server::{Server, Settings};
+pub use server::{Engine, Server, Settings};

@@ -79,7 +79,7 @@ impl Shared {
     // ANCHOR: admit
     /// Returns a permit for a connection that has been accepted, unless there are as many
     /// as there may be.
-    fn admit(&self, stream: &TcpStream) -> Result<OwnedPermit, Refused> {
+    pub(super) fn admit(&self, stream: &TcpStream) -> Result<OwnedPermit, Refused> {
         // The kernel gives the lowest number that is free, so this many are in use at least.
         if stream.as_raw_fd() as u64 >= self.first_for_files {
             return Err(Refused::Full);
@@ -162,7 +162,7 @@ impl Remote {
     }
 
     /// Notes that a connection is going to this loop.
-    fn expect(&self) {
+    pub(super) fn expect(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed); // a hint, which publishes nothing
     }
 
@@ -172,7 +172,7 @@ impl Remote {
     }
 
     /// Hands a connection to this loop, which [`expect`](Self::expect)s it, and wakes it.
-    fn hand_over(&self, accepted: Accepted) -> io::Result<()> {
+    pub(super) fn hand_over(&self, accepted: Accepted) -> io::Result<()> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(accepted);
         self.wake() // afterwards, so that the loop finds the connection
     }

@@ -4,7 +4,7 @@ use crate::sys::trying;
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -33,6 +33,21 @@ impl Root {
         }
     }
 
+    // ANCHOR: how
+    /// Returns how [`file`](Self::file) opens.
+    pub(crate) fn how() -> libc::open_how {
+        // SAFETY: all-zero bytes are a valid `open_how`, a struct of integers.
+        let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must
+        // not become the server's controlling terminal.
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        how.flags = flags as u64;
+        // BENEATH rejects magic links too, but openat2(2) says that this may change.
+        how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+        how
+    }
+    // ANCHOR_END: how
+
     /// Opens a file or directory for reading. Symbolic links are followed while they stay beneath
     /// the root. A path or link that leads out fails with `EXDEV`, an absolute one included; the
     /// links in `/proc` that can point anywhere fail with `ELOOP`.
@@ -42,15 +57,7 @@ impl Root {
     /// The errors of `openat2(2)`; `InvalidInput` if `path` contains NUL.
     // ANCHOR: beneath
     pub fn file(&self, path: &[u8]) -> io::Result<File> {
-        let path = CString::new(path)?;
-        // SAFETY: all-zero bytes are a valid `open_how`, a struct of integers.
-        let mut how: libc::open_how = unsafe { std::mem::zeroed() };
-        // NONBLOCK: opening a FIFO must not wait for a writer. NOCTTY: a terminal must
-        // not become the server's controlling terminal.
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
-        how.flags = flags as u64;
-        // BENEATH rejects magic links too, but openat2(2) says that this may change.
-        how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+        let (path, how) = (CString::new(path)?, Self::how());
         let mut retries = 8;
         loop {
             let opened = openat2(&self.0, &path, &how);
@@ -63,6 +70,12 @@ impl Root {
         }
     }
     // ANCHOR_END: beneath
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// Calls `openat2(2)`, for which libc has no function.

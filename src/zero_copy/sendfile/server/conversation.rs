@@ -141,6 +141,16 @@ impl Conversation {
         }
     }
 
+    /// Returns the part of a file that follows the bytes of [`Step::Send`], if one does. An engine
+    /// that can may send both at once, and tells [`sent`](Self::sent) of the bytes first and of the
+    /// part of the file then.
+    pub fn following(&self) -> Option<(&File, Range<u64>)> {
+        match &self.state {
+            State::Head { body: Some(body), .. } => Some((&body.file, body.piece.clone())),
+            _ => None,
+        }
+    }
+
     /// Returns the time by which the connection must have come further. If it passes, call
     /// [`cut_off`](Self::cut_off). A client that sends or reads a byte now and then does not move
     /// it.

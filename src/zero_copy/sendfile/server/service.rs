@@ -38,6 +38,11 @@ impl Service {
         self.root.file(path)
     }
 
+    /// Returns the root, for an engine that opens files in another way than [`open`](Self::open).
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
+    }
+
     /// Returns the number of responses sent in full, of any status.
     pub fn responses(&self) -> u64 {
         self.responses.load(Ordering::Relaxed) // a count only
