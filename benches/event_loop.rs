@@ -1,6 +1,6 @@
 //! The time of a request, and the CPU time that it costs the server: a thread for each connection,
-//! an event loop, hyper on tokio, and nginx, for 1 to 1,024 connections and files of 4 KiB to
-//! 1 MiB.
+//! event loops on `epoll` and on io_uring, hyper on tokio, and nginx, for 1 to 1,024 connections and
+//! files of 4 KiB to 1 MiB.
 //!
 //! All clients share one thread on a core of their own, in a closed loop: each connection asks,
 //! reads the whole answer, and asks again. The server has the other core. The groups

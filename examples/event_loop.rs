@@ -1,6 +1,6 @@
-//! Counts what a request costs a server with a thread for each connection, and one with an event
-//! loop; what idle connections cost each of them; and what the loops that everyone writes first get
-//! wrong.
+//! Counts what a request costs a server with a thread for each connection, one with an event loop
+//! on `epoll`, and one on io_uring; what idle connections cost each of them; and what the loops that
+//! everyone writes first get wrong.
 //!
 //!     cargo run --release --example event_loop                  # 10,000 idle connections
 //!     cargo run --release --example event_loop -- --connections 1000
@@ -79,6 +79,9 @@ mod linux {
         });
         report.attempt("epoll_readers", &["read_cold", "read_by_reader"], |report| {
             experiment::cold_with_reader(report, files()?)
+        });
+        report.attempt("without_io_uring", &["answered", "by_epoll", "reasons"], |report| {
+            experiment::denied(report, files()?)
         });
         report.measure("busy_poll", "in_vain", experiment::busy_poll_in_vain);
         report.measure("watch_both", "in_vain", experiment::watch_both_in_vain);

@@ -11,9 +11,10 @@ use crate::harness::scratch::{Scratch, pattern};
 use crate::proof::resident;
 use crate::proof::syscalls::{Calls, trace};
 use crate::proof::usage::read_from_device;
+use crate::sys::denial::Denial;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::rlimit::raise_open_files;
-use crate::sys::{log, trying};
+use crate::sys::{log, raw_code, trying};
 use crate::zero_copy::mmap::page_cache::evict;
 use crate::zero_copy::sendfile::experiment::until_interrupted;
 use crate::zero_copy::sendfile::server::Limits;
@@ -28,7 +29,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The calls that make up a request, by name.
-pub const CALLS: [&str; 9] = [
+pub const CALLS: [&str; 10] = [
     "epoll_wait",
     "epoll_ctl",
     "ppoll",
@@ -38,6 +39,7 @@ pub const CALLS: [&str; 9] = [
     "sendto",
     "sendfile",
     "close",
+    "io_uring_enter",
 ];
 
 /// The size of the body of each answer, in bytes.
@@ -318,6 +320,46 @@ pub fn server_in_vain(files: &Files) -> io::Result<u64> {
     // For each client, it arrives, and there is room to send to it.
     let events = 2 * CLIENTS as u64;
     Ok(calls.of("recvfrom").failed + calls.of("epoll_wait").made.saturating_sub(events))
+}
+
+/// The calls without any of which there is no ring, and the errors by which they are denied.
+const DENIED: [libc::c_long; 3] =
+    [libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+const CODES: [i32; 5] = [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EINVAL, libc::EACCES];
+
+/// Starts a server that prefers a ring for each of three calls and five errors, on a thread to
+/// which that call is denied by that error. Sets how many of them answer a request, wait in
+/// `epoll_wait` meanwhile, and give the reason.
+///
+/// # Errors
+///
+/// The errors of the filter, of the tracer, of the servers and of their clients.
+pub fn denied(report: &mut Report, files: &Files) -> io::Result<()> {
+    let [mut answered, mut by_epoll, mut reasons] = [0; 3];
+    for call in DENIED {
+        for code in CODES {
+            let ask_once = || -> io::Result<_> {
+                Denial { call, code }.install()?;
+                let (result, calls) = trace(|| {
+                    let settings = Settings { engine: None, ..settings(1) };
+                    let server = Server::start(files.root(), "127.0.0.1:0", settings, |_, _| {})?;
+                    ask(&mut TcpStream::connect(server.address())?, GET, &files.body)?;
+                    let reason = server.no_ring().and_then(raw_code);
+                    io::Result::Ok((reason, server.shutdown(PATIENCE).responses))
+                })?;
+                let (reason, responses) = result?;
+                answered += responses;
+                by_epoll += u64::from(calls.of("epoll_wait").made > 0);
+                reasons += u64::from(reason == Some(code));
+                Ok(())
+            };
+            thread::scope(|scope| scope.spawn(ask_once).join().expect("it does not panic"))?;
+        }
+    }
+    report.set("without_io_uring", "answered", answered);
+    report.set("without_io_uring", "by_epoll", by_epoll);
+    report.set("without_io_uring", "reasons", reasons);
+    Ok(())
 }
 
 /// The size of the file that is served cold, in bytes.

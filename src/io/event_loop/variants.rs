@@ -1,7 +1,7 @@
 //! The servers that the chapter compares: the same requests, the same files, the same limits, and
 //! different ways to wait for a socket.
 
-use super::server::{Server, Settings};
+use super::server::{Engine, Server, Settings};
 use crate::harness::unknown;
 use crate::zero_copy::sendfile::server::{Counts, FileServer};
 use std::io;
@@ -15,11 +15,13 @@ pub enum Variant {
     Threads(FileServer),
     /// Event loops, which wait in `epoll_wait(2)`.
     Epoll(Server),
+    /// Event loops, which wait in `io_uring_enter(2)`.
+    Ring(Server),
 }
 
 impl Variant {
     /// The names, in the order in which the chapter meets them.
-    pub const NAMES: [&str; 2] = ["threads", "epoll"];
+    pub const NAMES: [&str; 3] = ["threads", "epoll", "io_uring"];
 
     /// Starts the variant called `name` on a free port of this machine. `report` is told of each
     /// error.
@@ -37,7 +39,14 @@ impl Variant {
         const ADDRESS: &str = "127.0.0.1:0";
         Ok(match name {
             "threads" => Self::Threads(FileServer::start(root, ADDRESS, settings.limits, report)?),
-            "epoll" => Self::Epoll(Server::start(root, ADDRESS, settings, report)?),
+            "epoll" => {
+                let settings = Settings { engine: Some(Engine::Epoll), ..settings };
+                Self::Epoll(Server::start(root, ADDRESS, settings, report)?)
+            }
+            "io_uring" => {
+                let settings = Settings { engine: Some(Engine::Ring), ..settings };
+                Self::Ring(Server::start(root, ADDRESS, settings, report)?)
+            }
             _ => return Err(unknown(name, &Self::NAMES)),
         })
     }
@@ -46,7 +55,7 @@ impl Variant {
     pub fn address(&self) -> SocketAddr {
         match self {
             Self::Threads(server) => server.address(),
-            Self::Epoll(server) => server.address(),
+            Self::Epoll(server) | Self::Ring(server) => server.address(),
         }
     }
 
@@ -54,7 +63,7 @@ impl Variant {
     pub fn counts(&self) -> Counts {
         match self {
             Self::Threads(server) => server.counts(),
-            Self::Epoll(server) => server.counts(),
+            Self::Epoll(server) | Self::Ring(server) => server.counts(),
         }
     }
 
@@ -62,7 +71,7 @@ impl Variant {
     pub fn shutdown(self, grace: Duration) -> Counts {
         match self {
             Self::Threads(server) => server.shutdown(grace),
-            Self::Epoll(server) => server.shutdown(grace),
+            Self::Epoll(server) | Self::Ring(server) => server.shutdown(grace),
         }
     }
 }
