@@ -2,7 +2,9 @@
 
 use super::MIB;
 use perf_proved::harness::loopback::pair;
+use perf_proved::io::event_loop::experiment::silence;
 use perf_proved::io::event_loop::naive;
+use perf_proved::proof::cpu::ThreadClock;
 use perf_proved::proof::syscalls::{Calls, trace};
 use perf_proved_tests::alone;
 use std::cell::Cell;
@@ -22,15 +24,16 @@ fn pairs(count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
     (clients, servers)
 }
 
-/// Counts the calls of `server` while one of 100 clients says hello after a tenth of a second, and
-/// all of them close after that.
+/// Counts the calls of `server` while one of 100 clients says hello after a tenth of a second, or
+/// as soon as a busy machine has left the server some time, and all of them close after that.
 fn with_a_quiet_client(server: impl FnOnce(Vec<TcpStream>) -> io::Result<()>) -> Calls {
     let (mut clients, servers) = pairs(100);
     let (start, started) = mpsc::channel();
     // This thread is there before the tracer, so its calls do not count.
+    let clock = ThreadClock::mine().unwrap();
     let client = thread::spawn(move || {
         started.recv().unwrap();
-        thread::sleep(TENTH);
+        silence(clock).unwrap();
         clients[42].write_all(b"hello").unwrap();
         let mut answer = [0; 5];
         clients[42].read_exact(&mut answer).unwrap();
@@ -56,7 +59,7 @@ fn naive_asks_idle_connections_without_end() {
     assert_eq!(reads.returned, 5);
     // 100 connections closed, and one read that found something.
     assert_eq!(reads.made, reads.failed + 101);
-    assert!(reads.failed > 1000, "{} reads in vain in a tenth of a second", reads.failed);
+    assert!(reads.failed > 1000, "{} reads in vain", reads.failed);
 }
 
 #[test]
@@ -65,7 +68,8 @@ fn naive_spins_while_there_is_room_to_send() {
     let calls = with_a_quiet_client(naive::watch_both);
     assert_eq!(calls.of("recvfrom").failed, 0);
     let waits = calls.of("epoll_wait").made;
-    assert!(waits > 1000, "{waits} rounds for 101 events in a tenth of a second");
+    // Of the 101 events, each has a round of its own at most.
+    assert!(waits > 500, "{waits} rounds for 101 events");
 }
 
 #[test]

@@ -255,8 +255,9 @@ fn an_idle_ring_sleeps() {
     })
     .unwrap();
     if held.is_some() {
-        // At most one round for each client, and those of the probe.
+        // At most one round for each client, and those of the probe. A loop that does not sleep
+        // makes thousands.
         let enters = calls.of("io_uring_enter").made;
-        assert!(enters <= 120, "{enters} rounds for 100 clients");
+        assert!(enters <= 200, "{enters} rounds for 100 clients");
     }
 }

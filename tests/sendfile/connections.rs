@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 fn a_slow_head_times_out_and_an_idle_connection_is_closed() {
     let site = site();
     let limits =
-        Limits { head: Duration::from_millis(200), idle: Duration::from_millis(400), ..calm() };
+        Limits { head: Duration::from_millis(200), idle: Duration::from_secs(1), ..calm() };
     let (server, troubles) = start(&site.root(), limits);
     let mut slow = Client::new(&server);
     slow.0.set_read_timeout(Some(Duration::from_millis(20))).unwrap();

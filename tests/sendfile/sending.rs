@@ -10,6 +10,7 @@ use perf_proved_tests::{reads_all, signals, soon};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::FromRawFd;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,9 @@ fn a_slow_reader_gets_everything() {
     let file = File::open(scratch.file("file", 12 * MIB).unwrap()).unwrap();
     let (mut peer, socket) = pair().unwrap();
     socket.set_nonblocking(true).unwrap();
+    let (full, was_full) = mpsc::channel();
     let peer = thread::spawn(move || {
+        let _ = was_full.recv(); // an error: the socket never was
         let (mut all, mut buffer) = (Vec::new(), vec![0; 64 * KIB]);
         while let count @ 1.. = peer.read(&mut buffer).unwrap() {
             all.extend_from_slice(&buffer[..count]);
@@ -125,11 +128,12 @@ fn a_slow_reader_gets_everything() {
     let range = 0..12 * MIB as u64;
     send_range_with(&socket, &file, range, || {
         waited += 1;
+        let _ = full.send(()); // only the first counts
         thread::sleep(Duration::from_millis(1));
         Ok(())
     })
     .unwrap();
-    drop(socket);
+    drop((socket, full));
     assert!(peer.join().unwrap() == pattern(12 * MIB));
     assert!(waited > 0, "the socket was never full, so nothing was tested");
 }

@@ -8,6 +8,7 @@ use crate::harness::clients::ask;
 use crate::harness::loopback::pair;
 use crate::harness::report::{Report, Value};
 use crate::harness::scratch::{Scratch, pattern};
+use crate::proof::cpu::ThreadClock;
 use crate::proof::resident;
 use crate::proof::syscalls::{Calls, trace};
 use crate::proof::usage::read_from_device;
@@ -250,9 +251,30 @@ fn settled_threads() -> io::Result<u64> {
 /// The clients that say nothing, and the time for which they do.
 const CLIENTS: usize = 100;
 const SILENCE: Duration = Duration::from_millis(100);
+/// On a busy machine, a tenth of a second may leave the server no time to do anything in vain. So
+/// the silence goes on until it has used as much CPU time as this, or for the longest time: a
+/// server that sleeps uses none.
+const SERVER_TIME: Duration = Duration::from_millis(20);
+const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// Counts the calls of a naive `server` of 100 clients, all of which are silent for a tenth of a
-/// second and then go away.
+/// Sleeps for a tenth of a second, and longer if the machine is busy.
+///
+/// # Errors
+///
+/// The errors of reading the CPU clock of the thread that serves.
+pub fn silence(server: ThreadClock) -> io::Result<()> {
+    let (begun, before) = (Instant::now(), server.read()?);
+    loop {
+        thread::sleep(SILENCE);
+        let used = server.read()?.saturating_sub(before);
+        if used >= SERVER_TIME || begun.elapsed() >= LONGEST_SILENCE {
+            return Ok(());
+        }
+    }
+}
+
+/// Counts the calls of a naive `server` of 100 clients, all of which keep [`silence`] and then go
+/// away.
 ///
 /// # Errors
 ///
@@ -264,9 +286,10 @@ pub fn naive_in_silence(
     let (clients, servers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
     servers.iter().try_for_each(|server| server.set_nonblocking(true))?;
     let (start, started) = mpsc::channel();
+    let clock = ThreadClock::mine()?;
     thread::spawn(move || {
         let _ = started.recv(); // an error says that there is no server, which is no reason to stay
-        thread::sleep(SILENCE);
+        let _ = silence(clock); // neither is that
         drop(clients);
     });
     let (result, calls) = trace(|| {

@@ -433,7 +433,8 @@ mod tests {
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
     const GET: &str = "GET /lib.rs HTTP/1.1\r\nHost: a\r\n\r\n";
-    const TICK: Duration = Duration::from_millis(300);
+    /// Longer than a busy machine keeps a thread from running.
+    const TICK: Duration = Duration::from_secs(1);
 
     /// A loop that stands still until a test calls [`round`](Self::round).
     struct Standing {
