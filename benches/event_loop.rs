@@ -1,6 +1,6 @@
 //! The time of a request, and the CPU time that it costs the server: a thread for each connection,
-//! event loops on `epoll` and on io_uring, hyper on tokio, and nginx, for 1 to 1,024 connections and
-//! files of 4 KiB to 1 MiB.
+//! event loops on `epoll` and on io_uring, hyper on tokio, and nginx, for 1 to 1,024 connections
+//! and files of 4 KiB to 1 MiB.
 //!
 //! All clients share one thread on a core of their own, in a closed loop: each connection asks,
 //! reads the whole answer, and asks again. The server has the other core. The groups
@@ -77,19 +77,21 @@ mod bench {
     use criterion::Throughput;
     use perf_proved::harness::scratch::Scratch;
     use perf_proved::io::event_loop::variants::Variant;
-    use perf_proved::sys::rlimit::raise_open_files;
     use perf_proved_benches::{Clock, Plan, Taken, size};
     use std::cell::OnceCell;
     use std::io;
     use std::time::{Duration, Instant};
 
     const KIB: usize = 1 << 10;
-    /// Each size of the file, with the numbers of connections.
-    const FIGURES: [(usize, &[usize]); 3] = [
-        (4 * KIB, &[1, 8, 32, 256, 1024]),
-        (64 * KIB, &[1, 8, 32, 256]),
-        (1024 * KIB, &[1, 8, 32, 256]),
+    /// Each size of the file, with the numbers of connections, and those of them at which the loop
+    /// is measured a second time: where the chapter compares.
+    const FIGURES: [(usize, &[usize], &[usize]); 3] = [
+        (4 * KIB, &[1, 8, 32, 256, 1024], &[8, 32, 256]),
+        (64 * KIB, &[1, 8, 32, 256], &[32]),
+        (1024 * KIB, &[1, 32, 256], &[32]),
     ];
+    /// The numbers of connections of the loop with a reader.
+    const READERS: [usize; 3] = [1, 32, 256];
     /// The questions of each connection in a piece of a batch, at least: a piece begins with all
     /// connections at once, ends with those that have no further question, and should be mostly
     /// what comes between.
@@ -97,16 +99,15 @@ mod bench {
     /// The connections that ask beside idle ones, and the number of those.
     const ACTIVE: usize = 32;
     const IDLE: [(usize, &str); 2] = [(0, "alone"), (10_000, "beside_10000")];
-    /// The clients of the open loop, and the requests of a sample: two of them are later than the
+    /// The clients of the open loop, and the requests of a sample: one of them is later than the
     /// highest percentile.
     const OPEN: usize = 256;
-    const REQUESTS: u64 = 2000;
+    const REQUESTS: u64 = 1500;
     const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
     pub fn run(cores: [usize; 2]) -> io::Result<()> {
-        raise_open_files()?;
         let scratch = Scratch::new()?;
-        for (length, _) in FIGURES {
+        for (length, ..) in FIGURES {
             scratch.file(&size(length), length)?;
         }
         scratch.file("body", 4 * KIB)?; // that of the idle clients
@@ -114,7 +115,7 @@ mod bench {
         let setting = Setting::new(scratch.path(), [serving], [asking]);
         let half = OnceCell::new();
         let mut plan = Plan::new();
-        for (length, connections) in FIGURES {
+        for (length, connections, compared) in FIGURES {
             let name = format!("event_loop_{}", size(length));
             let group = plan.group(&name);
             group.witnessed(cores).second_clock(Clock::Process, &format!("{name}_cpu"));
@@ -123,12 +124,15 @@ mod bench {
                 group.at_least((QUESTIONS * connections) as u64);
                 let setting = Setting { length, connections, ..setting.clone() };
                 let variants = Variant::NAMES.into_iter().chain(Peer::NAMES).chain(["nginx"]);
-                for variant in variants.chain((length == 4 * KIB).then_some("epoll_readers")) {
+                let with_reader = length == 4 * KIB && READERS.contains(&connections);
+                for variant in variants.chain(with_reader.then_some("epoll_readers")) {
                     let setting = setting.clone();
                     group.made((variant, connections), move || closed(variant, &setting));
                 }
             }
-            group.again("epoll");
+            for connections in compared {
+                group.again_at("epoll", connections);
+            }
         }
 
         let group = plan.group("event_loop_two_cores");
@@ -142,7 +146,7 @@ mod bench {
                 group.made((variant, connections), move || closed(variant, &setting));
             }
         }
-        group.again("epoll_two");
+        group.again_at("epoll_two", 256);
 
         let group = plan.group("event_loop_idle");
         group.witnessed(cores).second_clock(Clock::Process, "event_loop_idle_cpu");
@@ -176,7 +180,7 @@ mod bench {
                 });
             }
         }
-        group.again("epoll");
+        group.again_at("epoll", "p99");
         plan.run()
     }
 

@@ -11,6 +11,7 @@ use perf_proved::io::event_loop::experiment::{self, Holder};
 use perf_proved::io::event_loop::variants::Variant;
 use perf_proved::proof::cpu;
 use perf_proved::sys::cores;
+use perf_proved::sys::rlimit::raise_open_files;
 use perf_proved::zero_copy::sendfile::server::Limits;
 use perf_proved_benches::{Taken, size};
 use std::net::SocketAddr;
@@ -65,6 +66,7 @@ impl Line {
     /// Starts the server called `variant`, and connects its clients.
     pub fn new(variant: &str, setting: &Setting<'_>) -> io::Result<Self> {
         let Setting { root, length, connections, idle, .. } = *setting;
+        descriptors(connections, idle)?;
         // What the server starts inherits its cores.
         cores::confine(&setting.serving)?;
         let server = Server::start(variant, root, connections + idle)?;
@@ -149,6 +151,18 @@ impl Server {
             _ => Ok(cpu::process()?.saturating_sub(cpu::thread()?)),
         }
     }
+}
+
+/// Returns an error unless this process may have the descriptors that the connections take: both
+/// ends of those that ask, and one end of the idle ones. A server keeps a quarter for files.
+fn descriptors(connections: usize, idle: usize) -> io::Result<()> {
+    let (wanted, limit) = ((2 * connections + idle + 100) as u64, raise_open_files()?);
+    if wanted > limit / 4 * 3 {
+        let connections = connections + idle;
+        let says = format!("RLIMIT_NOFILE is {limit}, which is too little for {connections}");
+        return Err(io::Error::other(format!("{says} connections")));
+    }
+    Ok(())
 }
 
 /// Starts a process of `count` idle clients.
