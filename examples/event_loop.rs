@@ -1,6 +1,6 @@
 //! Counts what a request costs a server with a thread for each connection, one with an event loop
-//! on `epoll`, and one on io_uring; what idle connections cost each of them; and what the loops that
-//! everyone writes first get wrong.
+//! on `epoll`, and one on io_uring; what idle connections cost each of them; and what the loops
+//! that everyone writes first get wrong.
 //!
 //!     cargo run --release --example event_loop                  # 10,000 idle connections
 //!     cargo run --release --example event_loop -- --connections 1000

@@ -12,7 +12,7 @@ mod paths;
 mod processes;
 #[path = "sendfile/responses.rs"]
 mod responses;
-#[path = "event_loop/ring.rs"]
+#[path = "event_loop_ring/ring.rs"]
 mod ring;
 #[path = "sendfile/site.rs"]
 mod site;

@@ -1,6 +1,7 @@
 //! One connection of a loop, which goes on until the kernel or its budget stops it.
 
 use super::read_ahead::Ahead;
+use super::shared::Accepted;
 use crate::sys::socket::{reset_on_close, send};
 use crate::zero_copy::sendfile::permits::OwnedPermit;
 use crate::zero_copy::sendfile::sendfile;
@@ -11,13 +12,6 @@ use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::Instant;
-
-/// A connection that has been accepted and admitted.
-pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
-    pub(super) permit: OwnedPermit,
-}
 
 /// A socket and the state of its conversation. Its permit is returned when it is dropped, after the
 /// socket is closed.

@@ -1,8 +1,8 @@
 //! One loop: it asks which connections can go on, gives each of them a turn, and asks again.
 
-use super::connection::{Accepted, Connection, EVENTS, Turn};
+use super::connection::{Connection, EVENTS, Turn};
 use super::read_ahead::Part;
-use super::shared::{Phase, Remote, Shared};
+use super::shared::{Accepted, Phase, Remote, Shared};
 use super::timers::{Armed, Timers};
 use crate::concurrency::worker_pool::WorkerPool;
 use crate::sys::epoll::{Epoll, Events};

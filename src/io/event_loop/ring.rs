@@ -8,8 +8,8 @@
 //!   before that, and the ring is not either.
 //! - **A receive takes its buffer when bytes arrive**, from those that were lent to the kernel. So
 //!   connections that wait for a request have none.
-//! - **Files are opened by the ring**, and read if they are small: at once if the caches have what it
-//!   takes, and otherwise without this thread, which serves the others meanwhile. A larger file
+//! - **Files are opened by the ring**, and read if they are small: at once if the caches have what
+//!   it takes, and otherwise without this thread, which serves the others meanwhile. A larger file
 //!   leaves by `sendfile`, because a ring can only read it and send it, which copies it twice. Then
 //!   this thread waits for the disk.
 //! - **A deadline cancels** the operation on the socket. The connection then looks once more,
@@ -20,9 +20,8 @@ mod connection;
 mod probe;
 mod queue;
 
-use super::connection::Accepted;
 use super::reactor::{OUTDATED, REST, index_of, panicked, token};
-use super::shared::{Phase, Remote, Shared};
+use super::shared::{Accepted, Phase, Remote, Shared};
 use super::timers::{Armed, Timers};
 use crate::sys::{trying, uring};
 use crate::zero_copy::sendfile::root::Root;

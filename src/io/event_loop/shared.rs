@@ -1,6 +1,5 @@
 //! The state that the loops of a server share, and the part of each that other threads reach.
 
-use super::connection::Accepted;
 use crate::sys::eventfd::EventFd;
 use crate::sys::rlimit::open_files;
 use crate::sys::trying;
@@ -39,6 +38,13 @@ pub(super) enum Phase {
     Finishing,
     /// The grace period is over.
     Aborting,
+}
+
+/// A connection that has been accepted and admitted.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) permit: OwnedPermit,
 }
 
 /// The part of a loop that other threads reach.

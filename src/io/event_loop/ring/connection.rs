@@ -2,7 +2,7 @@
 
 use super::buffers::{BUFFER, GROUP, HEAD, Pool, Provided, SMALL};
 use super::queue::Completion;
-use crate::io::event_loop::connection::Accepted;
+use crate::io::event_loop::shared::Accepted;
 use crate::sys::socket::reset_on_close;
 use crate::zero_copy::sendfile::permits::OwnedPermit;
 use crate::zero_copy::sendfile::sendfile;
