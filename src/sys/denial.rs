@@ -1,6 +1,6 @@
 //! Denying a system call to a thread, as the seccomp filters of containers do.
 
-use super::trying;
+use super::{cvt, trying};
 use std::io;
 use std::mem::offset_of;
 
@@ -30,7 +30,8 @@ impl Denial {
     ///
     /// # Errors
     ///
-    /// As [`install`](Self::install).
+    /// As [`install`](Self::install); an error that names a thread which has filters of its own,
+    /// and so cannot take over those of the calling one.
     pub fn install_for_all(self) -> io::Result<()> {
         self.install_with(libc::SECCOMP_FILTER_FLAG_TSYNC)
     }
@@ -52,14 +53,50 @@ impl Denial {
         ];
         let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
         let mode = libc::SECCOMP_SET_MODE_FILTER;
+        // SAFETY: takes no pointer.
+        trying("prctl", cvt(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }))?;
         // SAFETY: `program` and its filter are live, and only read.
-        let results = unsafe {
-            [
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0).into(),
-                libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program),
-            ]
-        };
-        let done = if results == [0; 2] { Ok(()) } else { Err(io::Error::last_os_error()) };
-        trying("seccomp", done)
+        match unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) } {
+            0 => Ok(()),
+            -1 => trying("seccomp", Err(io::Error::last_os_error())),
+            // No error number comes with it.
+            thread => {
+                let reason = io::Error::other("it has filters of its own");
+                trying(format_args!("seccomp: thread {thread}"), Err(reason))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::raw_code;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    /// The kernel answers with the number of that thread, and sets no `errno`.
+    #[test]
+    fn a_thread_with_filters_of_its_own_is_named() {
+        let denial = Denial { call: libc::SYS_acct, code: libc::EPERM };
+        let (tell, hear) = channel();
+        let (go, wait) = channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                // SAFETY: takes nothing.
+                tell.send((denial.install(), unsafe { libc::gettid() })).unwrap();
+                let _ = wait.recv(); // until the other end is dropped
+            });
+            let (installed, thread) = hear.recv().unwrap();
+            if let Err(error) = installed {
+                return eprintln!("not possible here: {error}");
+            }
+            // SAFETY: sets a variable of the calling thread.
+            unsafe { *libc::__errno_location() = libc::EISDIR };
+            let error = denial.install_for_all().unwrap_err();
+            let expected = format!("seccomp: thread {thread}: it has filters of its own");
+            assert_eq!((raw_code(&error), error.to_string()), (None, expected));
+            drop(go);
+        });
     }
 }

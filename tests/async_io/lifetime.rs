@@ -323,6 +323,22 @@ fn shutdown_ends_the_wait_of_a_submitter() {
 }
 
 #[test]
+fn each_shutdown_waits_until_the_engine_has_ended() {
+    let null = opened("/dev/null");
+    on_each(&one_thread(1), |io| {
+        let busy = occupy(&io);
+        thread::scope(|scope| {
+            let closers = [0, 1].map(|_| scope.spawn(|| io.shutdown()));
+            thread::sleep(Duration::from_millis(50));
+            assert!(closers.iter().all(|closer| !closer.is_finished()), "a callback still runs");
+            let refused = io.submit(Operation::read_at(&null, vec![0; 9], 0)).unwrap_err();
+            assert_eq!(refused.reason, Reason::ShutDown);
+            drop(busy);
+        });
+    });
+}
+
+#[test]
 fn the_last_owner_may_be_a_callback() {
     let null = opened("/dev/null");
     on_both(|io| {

@@ -15,9 +15,13 @@ use perf_proved::sys::denial::Denial;
 use perf_proved::sys::raw_code;
 use perf_proved::zero_copy::mmap::page_cache;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::FromRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::{env, thread};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, mem, thread};
 
 const LOCAL: &str = "on a local ring";
 
@@ -135,6 +139,90 @@ fn a_local_ring_that_is_denied_later_says_so() {
     })
     .join()
     .unwrap();
+}
+
+/// A tag that tells whether it has been dropped, and with it the operation in the same place.
+struct Tag {
+    _owns: Arc<()>,
+    panics: bool,
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        assert!(!self.panics, "a panic that this test wants");
+    }
+}
+
+/// Returns a ring with two operations in flight, whose tags own `owned`: a read of `event`, for
+/// which the kernel waits, and one that has not been handed in, whose tag may panic.
+fn waiting_ring(owned: &Arc<()>, event: &SharedFile, panics: bool) -> Option<LocalRing<Tag>> {
+    let mut ring = match LocalRing::new(4, 0, 0) {
+        Ok(ring) => ring,
+        Err(error) => {
+            eprintln!("not possible here: {error}");
+            return None;
+        }
+    };
+    let read = |file: &SharedFile| Operation::read_at(file, vec![0; 8], 0);
+    let tag = |panics| Tag { _owns: owned.clone(), panics };
+    let null = opened("/dev/null");
+    ring.submit(tag(false), read(&null)).unwrap();
+    ring.submit(tag(false), read(event)).unwrap();
+    drop(ring.next().unwrap().unwrap()); // the kernel has both requests, and has answered one
+    ring.submit(tag(panics), read(&null)).unwrap();
+    Some(ring)
+}
+
+/// A read of it waits until something is written to it.
+fn event() -> File {
+    // SAFETY: takes no pointer, and returns a new descriptor, which no one else owns.
+    unsafe { File::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) }
+}
+
+#[test]
+fn a_tag_that_panics_when_it_is_dropped_frees_nothing_early() {
+    let _watch = Watch::new(LOCAL);
+    let (owned, event) = (Arc::new(()), event());
+    let (shared, mut writer) = (event.try_clone().unwrap().into(), event.try_clone().unwrap());
+    let Some(ring) = waiting_ring(&owned, &shared, true) else { return };
+    let writer = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        writer.write_all(&1_u64.to_ne_bytes()).unwrap();
+    });
+    catch_unwind(AssertUnwindSafe(|| drop(ring))).unwrap_err();
+    assert_eq!(Arc::strong_count(&owned), 1, "the ring was closed before the tag was dropped");
+    writer.join().unwrap();
+    (&event).write_all(&2_u64.to_ne_bytes()).unwrap();
+    let mut count = [0; 8];
+    (&event).read_exact(&mut count).unwrap();
+    assert_eq!(u64::from_ne_bytes(count), 2, "the kernel has answered the other operation");
+}
+
+/// The kernel still has the buffer, and writes to it when it likes: it is never freed.
+#[test]
+fn a_local_ring_that_cannot_wait_leaks_what_is_in_flight() {
+    let _watch = Watch::new(LOCAL);
+    for denied in [false, true] {
+        thread::spawn(move || {
+            let (owned, event) = (Arc::new(()), event());
+            let shared = event.try_clone().unwrap().into();
+            let Some(ring) = waiting_ring(&owned, &shared, false) else { return };
+            if denied {
+                let denial = Denial { call: libc::SYS_io_uring_enter, code: libc::EPERM };
+                if let Err(error) = denial.install() {
+                    mem::forget(ring);
+                    return eprintln!("not possible here: {error}");
+                }
+                drop(ring);
+            } else {
+                mem::forget(ring);
+            }
+            (&event).write_all(&1_u64.to_ne_bytes()).unwrap();
+            assert_eq!(Arc::strong_count(&owned), 3, "denied: {denied}");
+        })
+        .join()
+        .unwrap();
+    }
 }
 
 // ---------------------------------------------------------------- direct I/O

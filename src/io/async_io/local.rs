@@ -49,8 +49,7 @@ use std::sync::Arc;
 pub struct LocalRing<T> {
     /// Closed before the operations in flight are freed.
     ring: ManuallyDrop<IoUring>,
-    /// Freed only if the kernel has answered all of them, and leaked otherwise, as when the
-    /// destructor of a tag panics.
+    /// Freed only if the kernel has answered all of them, and leaked otherwise.
     in_flight: ManuallyDrop<Slots<(T, Operation)>>,
     pending: usize,
     /// Empty, but for its memory.
@@ -120,7 +119,6 @@ impl<T> LocalRing<T> {
         Ok(())
     }
 
-    // ANCHOR: next
     /// Waits for the next operation that ends, or returns `None` if none is under way.
     ///
     /// # Errors
@@ -129,15 +127,23 @@ impl<T> LocalRing<T> {
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot fail and end")]
     pub fn next(&mut self) -> io::Result<Option<(T, Completion)>> {
         while self.ended.is_empty() && self.pending > 0 {
-            match self.ring.submit_and_wait(1) {
-                Ok(_) => self.take_results(),
-                Err(error) if is_passing(&error) => self.take_results(),
-                Err(error) => return trying("io_uring_enter", Err(error)),
-            }
+            self.enter()?;
         }
         Ok(self.ended.pop_front())
     }
-    // ANCHOR_END: next
+
+    // ANCHOR: enter
+    /// Hands in all queued requests, waits for a result, and takes what there are.
+    fn enter(&mut self) -> io::Result<()> {
+        match self.ring.submit_and_wait(1) {
+            Err(error) if !is_passing(&error) => trying("io_uring_enter", Err(error)),
+            _ => {
+                self.take_results();
+                Ok(())
+            }
+        }
+    }
+    // ANCHOR_END: enter
 
     /// Gives each result to its operation, and goes on with that.
     fn take_results(&mut self) {
@@ -194,11 +200,8 @@ fn is_passing(error: &io::Error) -> bool {
 impl<T> Drop for LocalRing<T> {
     // ANCHOR: drop
     fn drop(&mut self) {
-        while self.pending > 0 {
-            if let Err(_refused) = self.next() {
-                break;
-            }
-        }
+        // No tag is dropped before the ring is closed: its destructor might panic.
+        while self.pending > 0 && self.enter().is_ok() {}
         // SAFETY: dropped here, and not used again.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // If any are pending, the kernel may still write to their buffers: never free them.

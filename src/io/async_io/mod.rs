@@ -60,7 +60,6 @@ use queue::{IfFull, Queue};
 use ring::Started;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -268,20 +267,18 @@ impl AsyncIo {
     /// Accepts no more operations, and waits until all accepted ones have ended and been delivered:
     /// none is lost. Every thread of the engine has ended then.
     ///
-    /// Only the first call waits. A second one, even if it comes meanwhile, returns at once.
+    /// Every call waits, even one that comes while another waits, or after it.
     ///
     /// In a callback, which runs on one of these threads, it does not wait. The rest ends and is
     /// delivered all the same.
     pub fn shutdown(&self) {
         self.queue.close();
-        let threads = {
-            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            mem::take(&mut *threads) // a callback may shut down, too, and must not wait for this
-        };
-        if !self.queue.is_served_here() {
-            for thread in threads {
-                let _ = thread.join(); // a panic has been reported by the panic hook
-            }
+        if self.queue.is_served_here() {
+            return; // another call may hold the lock, and wait for this very thread
+        }
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            let _ = thread.join(); // a panic has been reported by the panic hook
         }
     }
 }

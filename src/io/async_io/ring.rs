@@ -15,7 +15,7 @@ use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{IoUring, opcode, squeue};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
@@ -193,20 +193,26 @@ fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 struct Driver {
     ring: IoUring,
     queue: Arc<Queue>,
-    event: Arc<Event>,
     calls: Sender<Task>,
     /// Work that has been taken and not begun.
     work: Work,
-    /// The tasks whose requests the kernel holds. They stay here until it has answered.
-    slots: Slots<Task>,
-    /// Memory for the count of `event`, to which the kernel writes. It may do so while `waits`.
-    count: Box<[u8; 8]>,
-    waits: bool,
     /// Results to be handled.
     results: Vec<(u64, i32)>,
     /// The buffers that are registered with the ring, and are freed after it: a buffer that is lent
     /// keeps all of them.
     buffers: Option<Arc<BufferSet>>,
+    /// Freed only once the kernel has answered everything. If this thread panics, it is leaked.
+    held: ManuallyDrop<Held>,
+}
+
+/// The memory and the files that the kernel may use.
+struct Held {
+    /// The tasks whose requests the kernel has. They stay here until it has answered.
+    slots: Slots<Task>,
+    event: Arc<Event>,
+    /// Memory for the count of `event`, to which the kernel writes. It may do so while `waits`.
+    count: Box<[u8; 8]>,
+    waits: bool,
 }
 
 impl Driver {
@@ -217,15 +223,15 @@ impl Driver {
         calls: Sender<Task>,
         buffers: Option<Arc<BufferSet>>,
     ) -> Self {
-        let (work, slots, results) = (Work::default(), Slots::new(), vec![]);
-        let (count, waits) = (Box::default(), false);
-        Self { ring, queue, event, calls, work, slots, count, waits, results, buffers }
+        let (work, results) = (Work::default(), vec![]);
+        let held = Held { slots: Slots::new(), event, count: Box::default(), waits: false };
+        Self { ring, queue, calls, work, results, buffers, held: ManuallyDrop::new(held) }
     }
 
     fn run(mut self) {
         self.queue.serve();
         match self.serve() {
-            Ok(()) => {}
+            Ok(()) => drop(ManuallyDrop::into_inner(self.held)), // the kernel has answered all
             Err(error) => self.fail(&error),
         }
     }
@@ -235,7 +241,7 @@ impl Driver {
     fn serve(&mut self) -> io::Result<()> {
         while self.queue.take(&mut self.work) {
             for ticket in mem::take(&mut self.work.stops) {
-                if let Some(number) = self.slots.find(|task| task.is_of(&ticket)) {
+                if let Some(number) = self.held.slots.find(|task| task.is_of(&ticket)) {
                     let request = opcode::AsyncCancel::new(number).build();
                     // SAFETY: points to nothing.
                     unsafe { self.push(request, CANCEL) }?;
@@ -270,7 +276,7 @@ impl Driver {
             }
             Next::Step(step) => request(step, registered),
         };
-        let number = self.slots.insert(task);
+        let number = self.held.slots.insert(task);
         // SAFETY: the task owns the buffer and the file, and stays in its slot until the
         // result is here. If none comes, it is leaked. Moving it moves no byte of its buffer.
         unsafe { self.push(request, number) }
@@ -279,10 +285,11 @@ impl Driver {
 
     /// Asks for the next event, unless that is under way.
     fn listen(&mut self) -> io::Result<()> {
-        if !self.waits {
-            let (start, length) = (self.count.as_mut_ptr(), self.count.len() as u32);
-            let request = opcode::Read::new(fd(self.event.file()), start, length).build();
-            self.waits = true;
+        let Held { event, count, waits, .. } = &mut *self.held;
+        if !*waits {
+            let (start, length) = (count.as_mut_ptr(), count.len() as u32);
+            let request = opcode::Read::new(fd(event.file()), start, length).build();
+            *waits = true;
             // SAFETY: `count` and `event` live until `waits` is false, or are leaked.
             unsafe { self.push(request, EVENT) }?;
         }
@@ -291,11 +298,11 @@ impl Driver {
 
     /// Withdraws the request for the next event, so that the kernel holds nothing any more.
     fn hang_up(&mut self) -> io::Result<()> {
-        if self.waits {
+        if self.held.waits {
             // SAFETY: points to nothing.
             unsafe { self.push(opcode::AsyncCancel::new(EVENT).build(), CANCEL) }?;
         }
-        while self.waits {
+        while self.held.waits {
             self.enter(1)?;
             self.handle_results()?;
         }
@@ -353,10 +360,10 @@ impl Driver {
         let mut results = mem::take(&mut self.results);
         for (number, result) in results.drain(..) {
             match number {
-                EVENT => self.waits = false,
+                EVENT => self.held.waits = false,
                 CANCEL => {} // the result of the operation says whether it was in time
                 _ => {
-                    let Some(mut task) = self.slots.remove(number) else {
+                    let Some(mut task) = self.held.slots.remove(number) else {
                         return Err(io::Error::other("a result came for no request"));
                     };
                     let stopped = result == -libc::ECANCELED && task.is_stopped();
@@ -379,7 +386,8 @@ impl Driver {
     /// Ends all operations after the kernel has refused to go on. There is no way left to learn of
     /// results, so the memory that requests point to, and their files, can never be freed.
     fn fail(self, error: &io::Error) {
-        let Self { ring, queue, event, calls, mut slots, count, waits, mut work, .. } = self;
+        let Self { ring, queue, calls, mut work, held, .. } = self;
+        let Held { mut slots, event, count, waits } = ManuallyDrop::into_inner(held);
         let failed = || io::Error::new(error.kind(), error.to_string());
         queue.close();
         drop(ring); // the kernel withdraws the requests, but at a time of its own
@@ -442,6 +450,11 @@ fn fd(file: &File) -> Fd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::completion::Delivery;
+    use super::super::file::SharedFile;
+    use super::super::operation::Operation;
+    use super::super::queue::IfFull;
+    use super::super::wake::Wake;
     use super::*;
 
     /// The kernel's answer is the same with or without, so nothing else would tell.
@@ -463,5 +476,45 @@ mod tests {
         let Ok(ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
         let (set, reason) = register(&ring, Some(BufferSet::new(1, 1).unwrap()));
         assert_ne!(set.is_some(), reason.is_some(), "registered, or a reason: {reason:?}");
+    }
+
+    /// A panic drops the driver, and the kernel goes on.
+    #[test]
+    fn a_driver_that_is_dropped_keeps_what_the_kernel_has() {
+        let Ok(ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
+        let event = Arc::new(Event::new().unwrap());
+        let queue = Arc::new(Queue::new(1, Wake::Event(event.clone())));
+        let mut driver = Driver::new(ring, queue.clone(), event.clone(), channel().0, None);
+        let file = SharedFile::from(File::open("/dev/null").unwrap());
+        let read = Operation::read_at(&file, vec![0; 9], 0);
+        let ticket = queue.submit(read, Delivery::Handle, IfFull::Refuse).unwrap();
+        assert!(queue.take(&mut driver.work));
+        let task = driver.work.tasks.pop_front().unwrap();
+        driver.advance(task).unwrap();
+        driver.listen().unwrap();
+        drop(driver);
+        assert_eq!((Arc::strong_count(&ticket), Arc::strong_count(&event)), (2, 3));
+    }
+
+    /// Why no chain is handed in as one (`IOSQE_IO_LINK`): a short result ends it.
+    #[test]
+    fn a_short_read_cancels_the_rest_of_its_chain() {
+        let Ok(mut ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
+        let file = File::open("/proc/self/exe").unwrap();
+        let length = file.metadata().unwrap().len();
+        for (at, read, next) in [(0, 100, 0), (length - 10, 10, -libc::ECANCELED)] {
+            let mut buffer = [0; 100];
+            let (start, room) = (buffer.as_mut_ptr(), buffer.len() as u32);
+            let first = opcode::Read::new(fd(&file), start, room).offset(at).build();
+            let first = first.flags(squeue::Flags::IO_LINK).user_data(1);
+            let second = opcode::Nop::new().build().user_data(2);
+            // SAFETY: the buffer and the file live until both results are here.
+            unsafe { ring.submission().push_multiple(&[first, second]) }.unwrap();
+            ring.submit_and_wait(2).unwrap();
+            let results = ring.completion().map(|entry| (entry.user_data(), entry.result()));
+            let mut results: Vec<_> = results.collect();
+            results.sort_unstable();
+            assert_eq!(results, [(1, read), (2, next)]);
+        }
     }
 }
