@@ -27,12 +27,14 @@ pub enum Name {
     Thp,
     /// Name of the processor's design.
     Cpu,
+    /// The file system of temporary files.
+    Files,
     /// Distance between the two cores: the regime of a measurement.
     Lines,
 }
 
 /// Every name with its word in a condition.
-const NAMES: [(&str, Name); 10] = [
+const NAMES: [(&str, Name); 11] = [
     ("l1d", Name::L1d),
     ("l2", Name::L2),
     ("l3", Name::L3),
@@ -42,6 +44,7 @@ const NAMES: [(&str, Name); 10] = [
     ("arch", Name::Arch),
     ("thp", Name::Thp),
     ("cpu", Name::Cpu),
+    ("files", Name::Files),
     ("lines", Name::Lines),
 ];
 
@@ -189,6 +192,10 @@ fn read(name: Name, text: &str) -> Result<Fact, &'static str> {
             true => Ok(Fact::Word(text.to_owned())),
             false => Err("the name of a design, as in `zen5`"),
         },
+        Name::Files => match identifier(text) {
+            true => Ok(Fact::Word(text.to_owned())),
+            false => Err("the name of a file system, as in `ext4`"),
+        },
     }
 }
 
@@ -247,6 +254,7 @@ fn described(name: Name, fact: &Fact) -> String {
         Name::Arch => format!("the architecture is {value}"),
         Name::Thp => format!("the mode of transparent huge pages is {value}"),
         Name::Cpu => format!("the processor is {value}"),
+        Name::Files => format!("temporary files are on {value}"),
         Name::Lines => format!("the two cores are {value}"),
     }
 }
@@ -263,6 +271,7 @@ mod tests {
             Name::Kernel => Fact::Version(vec![6, 1, 55]),
             Name::Libc => Fact::Word("glibc".into()),
             Name::Thp => Fact::Word("madvise".into()),
+            Name::Files => Fact::Word("ext4".into()),
             _ => return None,
         })
     }
@@ -285,6 +294,7 @@ mod tests {
             "kernel < 6.10",
             "kernel != 6.2",
             "libc == glibc and thp != never",
+            "files == ext4",
         ] {
             assert_eq!(answer(text), Answer::Applies, "{text}");
         }
@@ -295,6 +305,7 @@ mod tests {
             ("kernel > 6.1", "the kernel is 6.1.55"),
             ("kernel >= 6.1.56", "the kernel is 6.1.55"),
             ("libc == musl", "the C library is glibc"),
+            ("files == xfs", "temporary files are on ext4"),
             ("l1d >= 48KiB and thp == always", "the mode of transparent huge pages is madvise"),
         ] {
             assert_eq!(answer(text), Answer::DoesNot(reason.into()), "{text}");
@@ -328,6 +339,7 @@ mod tests {
             ("thp >= always", "`where`: `thp` is a word"),
             ("arch == x86-64", "`where`: `x86-64` is not an architecture"),
             ("cpu == zen 5", "`where`: `zen 5` is not the name of a design"),
+            ("files == ext 4", "`where`: `ext 4` is not the name of a file system"),
             ("lines == close", "`where`: `close` is not `near` or `far`"),
         ] {
             let error = Condition::parse(text).unwrap_err();

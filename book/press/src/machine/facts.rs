@@ -22,6 +22,9 @@ impl Environment {
             Name::Arch => word(&self.arch),
             Name::Thp => word(&self.huge_pages),
             Name::Cpu => self.processor.as_ref()?.word().map(Fact::Word),
+            Name::Files => {
+                self.temporary.as_ref()?.split(',').next().map(|w| Fact::Word(w.to_owned()))
+            }
             Name::Lines => None,
         }
     }
@@ -45,11 +48,12 @@ mod tests {
         assert_eq!(environment.fact(Name::L3), Some(Fact::Size(32 << 20)));
         assert_eq!(environment.fact(Name::Cores), Some(Fact::Number(2)));
         assert_eq!(environment.fact(Name::Kernel), Some(Fact::Version(vec![6, 12, 3])));
-        assert_eq!(environment.fact(Name::Libc), None);
+        assert_eq!((environment.fact(Name::Libc), environment.fact(Name::Files)), (None, None));
         let newer = Environment {
             libc: Some("glibc 2.36".into()),
             arch: Some("x86_64".into()),
             huge_pages: Some("madvise".into()),
+            temporary: Some("ext4, rw,relatime".into()),
             cache_bytes: Some(CacheSizes { l2: Some(2 << 20), ..CacheSizes::default() }),
             processor: Some(Processor { design: Some("Zen 5".into()), ..Processor::default() }),
             ..environment
@@ -59,6 +63,7 @@ mod tests {
         assert_eq!(newer.fact(Name::Arch), word("x86_64"));
         assert_eq!(newer.fact(Name::Thp), word("madvise"));
         assert_eq!(newer.fact(Name::Cpu), word("zen5"));
+        assert_eq!(newer.fact(Name::Files), word("ext4"));
         assert_eq!(newer.fact(Name::L2), Some(Fact::Size(2 << 20)), "the number, not the text");
         assert_eq!(newer.fact(Name::L3), Some(Fact::Size(32 << 20)), "only the text has it");
         let nothing = Environment::default();
