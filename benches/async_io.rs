@@ -6,7 +6,8 @@
 //! and ends with none. The clock is wall time; the groups in `_cpu` are the CPU time of the process
 //! over the same batches, with the kernel's workers that belong to it. Before a read is timed, its
 //! answers are checked, and its calls are counted where they can be traced: a silent fallback ends
-//! the bench.
+//! the bench. The core that a ring with SQPOLL takes is part of the process's CPU time, because the
+//! kernel's thread is part of the process.
 //!
 //! `tokio_fs` has a file and a task for each read in flight, on a runtime of one thread beside its
 //! blocking pool. It cannot do direct I/O: its buffers are not aligned.
@@ -17,9 +18,10 @@ fn main() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return bench::run();
     #[cfg(not(target_os = "linux"))]
-    ["async_io_warm", "async_io_direct", "async_io_write", "async_io_sync"].iter().try_for_each(
-        |id| perf_proved_benches::not_possible(id, "the rings of this bench are Linux's"),
-    )
+    ["warm", "direct", "threads", "write", "sync"].iter().try_for_each(|group| {
+        let id = format!("async_io_{group}");
+        perf_proved_benches::not_possible(&id, "the rings of this bench are Linux's")
+    })
 }
 
 #[cfg(target_os = "linux")]
@@ -44,34 +46,38 @@ mod bench {
         let mut plan = Plan::new();
         let warm = plan.group("async_io_warm");
         warm.second_clock(Clock::Process, "async_io_warm_cpu").throughput(bytes(BLOCK));
-        let names = ["pool", "nowait_pool", "ring", "local_ring", "local_ring_registered"];
-        reads(warm, &blocks, &names, Some("mmap"), || blocks.open());
+        reads(warm, &blocks, &["loop", "mmap"], &[1], || blocks.open());
+        let names = ["pool", "nowait_pool", "ring", "local_ring"];
+        reads(warm, &blocks, &names, &DEPTHS, || blocks.open());
         tokio_fs(warm, &blocks);
+        let names = ["local_ring_registered", "local_ring_sqpoll"];
+        reads(warm, &blocks, &names, &DEPTHS, || blocks.open());
         warm.again_at("loop", 1).again_at("pool", 32).again_at("local_ring", 32);
 
         let direct = plan.group("async_io_direct");
         direct.second_clock(Clock::Process, "async_io_direct_cpu").throughput(bytes(BLOCK)).flat();
-        let names = ["pool", "ring", "local_ring", "local_ring_registered"];
-        reads(direct, &blocks, &names, None, || blocks.open_direct());
+        reads(direct, &blocks, &["loop"], &[1], || blocks.open_direct());
+        reads(direct, &blocks, &["pool", "ring", "local_ring"], &DEPTHS, || blocks.open_direct());
+        let names = ["local_ring_registered", "local_ring_files", "local_ring_sqpoll"];
+        reads(direct, &blocks, &names, &DEPTHS, || blocks.open_direct());
         direct.again_at("loop", 1).again_at("pool", 32).again_at("local_ring", 32);
 
+        pools(plan.group("async_io_threads"), &blocks);
         writes(plan.group("async_io_write"), &blocks, Then::Nothing);
         writes(plan.group("async_io_sync"), &blocks, Then::Sync);
         plan.run()
     }
 
-    /// Registers the loop and perhaps another variant that has one read in flight, and `names` at
-    /// every depth.
+    /// Registers `names` at each of `depths`.
     fn reads<'a>(
         group: &mut Group<'a>,
         blocks: &Rc<Blocks>,
         names: &[&'static str],
-        other: Option<&'static str>,
+        depths: &[usize],
         open: impl Fn() -> io::Result<SharedFile> + Copy + 'a,
     ) {
-        let alone = ["loop"].into_iter().chain(other).map(|name| (name, 1));
-        let depths = |name: &&'static str| DEPTHS.map(|depth| (*name, depth));
-        for (name, depth) in alone.chain(names.iter().flat_map(depths)) {
+        let each = |name| depths.iter().map(move |depth| (name, *depth));
+        for (name, depth) in names.iter().copied().flat_map(each) {
             let blocks = blocks.clone();
             group.at_least((ROUNDS * depth) as u64).made((name, depth), move || {
                 let file = open()?;
@@ -94,6 +100,27 @@ mod bench {
                 })
             });
         }
+    }
+
+    /// Registers direct reads by pools of as many threads as may be busy, with 64 reads in flight.
+    fn pools(group: &mut Group<'_>, blocks: &Rc<Blocks>) {
+        const DEPTH: usize = 64;
+        group.second_clock(Clock::Process, "async_io_threads_cpu").throughput(bytes(BLOCK)).flat();
+        for threads in [1, 2, 4, 8, 16, 32, 64] {
+            let blocks = blocks.clone();
+            group.at_least((ROUNDS * DEPTH) as u64).made(("pool", threads), move || {
+                let file = blocks.open_direct()?;
+                let mut variant = Variant::with_threads("pool", &file, DEPTH, threads)?;
+                let mut places = Places::new(&blocks);
+                Ok(move |times| {
+                    let (places, mut read) = (places.next(times), 0);
+                    let taken = timed(|| variant.read(places, |_, _| read += 1));
+                    assert_eq!(read, places.len());
+                    taken
+                })
+            });
+        }
+        group.again_at("pool", 32);
     }
 
     fn tokio_fs(group: &mut Group<'_>, blocks: &Rc<Blocks>) {

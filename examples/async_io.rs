@@ -67,7 +67,8 @@ mod linux {
         ["pool", "nowait_pool"].iter().for_each(|name| count_cold_calls(report, blocks, name));
     }
 
-    /// Reads the file past the page cache, and counts the pages that the cache has of it.
+    /// Reads the file past the page cache, and counts the pages that the cache has of it; measures
+    /// the time that a polling thread takes for nothing.
     fn direct(report: &mut Report, folder: &Path, blocks: &Blocks) {
         let kind = filesystem(folder).unwrap_or_else(|reason| format!("a file system ({reason})"));
         let folder = folder.display();
@@ -78,6 +79,7 @@ mod linux {
             }
         });
         ["loop", "pool", "local_ring"].iter().for_each(|name| count_pages(report, blocks, name));
+        watch_a_poller(report, blocks);
     }
 
     /// Denies one call of io_uring by one error after the other.

@@ -1,6 +1,8 @@
 //! Facts about io_uring here: the reason why there is none, and the threads that it adds.
 
-use super::{raw_code, trying};
+use super::{raw_code, trying, unsupported};
+use std::path::PathBuf;
+use std::time::Duration;
 use std::{fs, io};
 
 /// Explains why there is no ring, in front of the call and its error. `limits` describes the limits
@@ -27,7 +29,32 @@ pub(crate) fn explained(error: io::Error, limits: impl FnOnce() -> String) -> io
 ///
 /// If `/proc` does not list this process's threads.
 pub fn workers() -> io::Result<u64> {
+    Ok(threads(|name| name.starts_with("iou-wrk"))?.count() as u64)
+}
+
+/// Returns the CPU time of the threads that look for the requests of this process's rings
+/// (`IORING_SETUP_SQPOLL`).
+///
+/// # Errors
+///
+/// `Unsupported` if the kernel does not count it; if `/proc` does not list this process's threads.
+pub fn pollers_time() -> io::Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in threads(|name| name.starts_with("iou-sqp"))? {
+        // proc(5): nanoseconds on a core, nanoseconds in line for one, and the number of turns.
+        let Ok(text) = fs::read_to_string(thread.join("schedstat")) else { continue }; // has ended
+        let time = text.split(' ').next().and_then(|time| time.parse().ok());
+        let time = time.filter(|time| *time > 0);
+        sum += Duration::from_nanos(time.ok_or_else(|| unsupported("schedstat counts nothing"))?);
+    }
+    Ok(sum)
+}
+
+/// Returns the folders in `/proc` of the threads of this process whose names fit.
+fn threads(fits: impl Fn(&str) -> bool) -> io::Result<impl Iterator<Item = PathBuf>> {
     let tasks = trying("/proc/self/task", fs::read_dir("/proc/self/task"))?;
-    let names = tasks.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
-    Ok(names.flatten().filter(|name| name.starts_with("iou-wrk")).count() as u64)
+    let fits = move |thread: &PathBuf| {
+        fs::read_to_string(thread.join("comm")).is_ok_and(|name| fits(name.trim_end()))
+    };
+    Ok(tasks.flatten().map(|task| task.path()).filter(fits))
 }

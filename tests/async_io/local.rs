@@ -225,6 +225,64 @@ fn a_local_ring_that_cannot_wait_leaks_what_is_in_flight() {
     }
 }
 
+// ---------------------------------------------------------------- registered files, polled rings
+
+#[test]
+fn a_registered_file_is_read_and_written_as_any_other() {
+    let _watch = Watch::new(LOCAL);
+    let Some(mut ring) = ring(4, 2) else { return };
+    let scratch = Scratch::new().unwrap();
+    let files = ["a", "b"].map(|name| writable(scratch.file(name, 10 * KIB).unwrap()));
+    if let Err(error) = ring.register_files(&files[1..]) {
+        return eprintln!("not possible here: {error}");
+    }
+    let twice = ring.register_files(&files).unwrap_err();
+    assert_eq!(raw_code(&twice), Some(libc::EBUSY));
+    assert!(twice.to_string().starts_with("registering 2 files: "), "{twice}");
+    for (tag, file) in files.iter().enumerate() {
+        let bytes = vec![tag as u8 + 1; KIB];
+        for operation in [
+            Operation::write_at(file, bytes.clone(), 0),
+            Operation::sync(file, SyncKind::Data),
+            Operation::read_at(file, ring.buffer().unwrap(), 0),
+            Operation::read_at(file, vec![0; KIB], 0),
+        ] {
+            ring.submit(tag, operation).unwrap();
+            let end = ring.next().unwrap().unwrap().1.done().unwrap();
+            assert!(end.buffer.is_none_or(|buffer| buffer[..KIB] == bytes), "file {tag}");
+        }
+    }
+}
+
+#[test]
+fn a_polled_ring_wakes_its_thread_and_has_room_for_its_depth() {
+    let _watch = Watch::new(LOCAL);
+    let scratch = Scratch::new().unwrap();
+    let file = opened(scratch.file("file", 40 * KIB).unwrap());
+    for depth in [1, 2, 30, 62] {
+        let idle = Duration::from_millis(1);
+        let mut ring = match LocalRing::polled(depth, 0, 0, idle) {
+            Ok(ring) => ring,
+            Err(error) => return eprintln!("not possible here: {error}"),
+        };
+        let mut submitted = 0;
+        for turn in 0..1000 {
+            if turn % 400 == 0 {
+                thread::sleep(20 * idle); // it sleeps now, too
+            }
+            while ring.pending() < depth {
+                let at = submitted % 30;
+                let read = Operation::read_at(&file, vec![0; 100], at * KIB as u64);
+                ring.submit(at as usize, read).unwrap();
+                submitted += 1;
+            }
+            let (at, end) = ring.next().unwrap().unwrap();
+            let read = end.done().unwrap().buffer.unwrap();
+            assert!(read[..] == pattern(40 * KIB)[at * KIB..][..100]);
+        }
+    }
+}
+
 // ---------------------------------------------------------------- direct I/O
 
 #[test]

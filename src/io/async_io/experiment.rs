@@ -8,14 +8,14 @@ use crate::harness::scratch::{Scratch, pattern};
 use crate::harness::shuffle::Random;
 use crate::proof::syscalls::{Calls, trace};
 use crate::sys::denial::Denial;
-use crate::sys::trying;
+use crate::sys::{trying, uring};
 use crate::zero_copy::mmap::page_cache;
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file of blocks in a directory of its own, in the page cache and on the disk.
 pub struct Blocks {
@@ -142,6 +142,22 @@ impl Blocks {
         })?;
         result.map(|()| (calls, places.len() as u64))
     }
+}
+
+/// Returns the share of a core, in percent, that the kernel's thread takes to look for the requests
+/// of a ring while there are none.
+///
+/// # Errors
+///
+/// The errors of the variant `local_ring_sqpoll`, and of `/proc`.
+pub fn idle_share(blocks: &Blocks) -> io::Result<u64> {
+    let file = blocks.open()?;
+    let mut variant = Variant::new("local_ring_sqpoll", &file, 1)?;
+    variant.read(&blocks.places(16), |_, bytes| _ = black_box(bytes[0]))?; // now it is awake
+    let (before, began) = (uring::pollers_time()?, Instant::now());
+    thread::sleep(Duration::from_millis(300));
+    let taken = uring::pollers_time()?.saturating_sub(before);
+    Ok((100.0 * taken.as_secs_f64() / began.elapsed().as_secs_f64()).round() as u64)
 }
 
 /// The calls of one run, and of one that does twice as much.
@@ -302,6 +318,17 @@ pub fn count_pages(report: &mut Report, blocks: &Blocks, name: &str) {
         report.detail(name, "pages_left", blocks.pages_left(name, &blocks.open()?, 32)?);
         let left = blocks.pages_left(name, &blocks.open_direct()?, 32)?;
         report.detail(name, "pages_left_direct", left);
+        Ok(())
+    });
+}
+
+/// Measures the time that the kernel's thread takes to look for requests while there are none.
+pub fn watch_a_poller(report: &mut Report, blocks: &Blocks) {
+    let row = "local_ring_sqpoll";
+    report.attempt(row, &["idle_percent"], |report| {
+        let share = idle_share(blocks)?;
+        report.detail(row, "idle_percent", share);
+        report.note(&format!("{row}: the kernel's thread takes {share} % of a core for nothing"));
         Ok(())
     });
 }

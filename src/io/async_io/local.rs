@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, BufferSet};
 use super::completion::Completion;
+use super::file::SharedFile;
 use super::operation::Operation;
 use super::queue::{Reason, Rejected};
 use super::ring;
@@ -10,10 +11,14 @@ use super::step::{Next, Step};
 use crate::sys::trying;
 use io_uring::{IoUring, squeue};
 use std::collections::VecDeque;
+use std::fs::File;
+use std::hint;
 use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A ring of the calling thread. It takes operations as a [`Stream`](super::stream::Stream) does,
 /// and costs no wake-up, because no other thread is involved: nothing is submitted before
@@ -58,6 +63,10 @@ pub struct LocalRing<T> {
     depth: usize,
     buffers: Option<Arc<BufferSet>>,
     not_registered: Option<io::Error>,
+    /// The registered files, which keep their descriptors' numbers as long as they are here.
+    files: Vec<SharedFile>,
+    /// A thread of the kernel looks for requests.
+    is_polled: bool,
     stays: PhantomData<*const ()>,
 }
 
@@ -70,12 +79,35 @@ impl<T> LocalRing<T> {
     /// `InvalidInput` if `depth` is 0 or above 1022, or there can be no such buffers; the reason
     /// why there is no ring, or none that reads a file.
     pub fn new(depth: usize, buffers: u16, length: usize) -> io::Result<Self> {
+        Self::with(depth, buffers, length, None)
+    }
+
+    /// Creates a ring as [`new`](Self::new) does, for which a thread of the kernel looks for
+    /// requests (`IORING_SETUP_SQPOLL`). It looks all the time, and takes a core for that, until it
+    /// has found none for `idle`. That is rounded down to milliseconds, and 0 stands for a second.
+    ///
+    /// [`next`](Self::next) looks for results all the time as well, and so makes no call, unless
+    /// that thread must be woken. With a single core, this cannot be fast.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn polled(depth: usize, buffers: u16, length: usize, idle: Duration) -> io::Result<Self> {
+        Self::with(depth, buffers, length, Some(idle))
+    }
+
+    fn with(
+        depth: usize,
+        buffers: u16,
+        length: usize,
+        polled: Option<Duration>,
+    ) -> io::Result<Self> {
         if !(1..=ring::BATCH - 2).contains(&depth) {
             let what = format!("a local ring has a depth of 1 to {}", ring::BATCH - 2);
             return Err(io::Error::new(ErrorKind::InvalidInput, what));
         }
         let buffers = (buffers > 0).then(|| BufferSet::new(buffers, length)).transpose()?;
-        let ring = ring::usable_ring(depth)?;
+        let ring = ring::usable_ring(depth, polled)?;
         let (registered, not_registered) = ring::register(&ring, buffers.clone());
         let buffers = registered.or(buffers);
         Ok(Self {
@@ -87,8 +119,31 @@ impl<T> LocalRing<T> {
             depth,
             buffers,
             not_registered,
+            files: vec![],
+            is_polled: polled.is_some(),
             stays: PhantomData,
         })
+    }
+
+    /// Registers `files`, once: the kernel then looks none of them up for each request. They stay
+    /// open as long as the ring.
+    ///
+    /// # Errors
+    ///
+    /// The errors of `io_uring_register(2)`: `EBUSY` if files are registered already. Their
+    /// operations work all the same.
+    pub fn register_files(&mut self, files: &[SharedFile]) -> io::Result<()> {
+        let fds: Vec<i32> = files.iter().map(|file| file.file().as_raw_fd()).collect();
+        let what = format_args!("registering {} files", fds.len());
+        trying(what, self.ring.submitter().register_files(&fds))?;
+        self.files = files.to_vec();
+        Ok(())
+    }
+
+    /// Returns the number of `file` among the registered ones.
+    fn index_of(files: &[SharedFile], file: &File) -> Option<u32> {
+        let is_it = |known: &SharedFile| known.file().as_raw_fd() == file.as_raw_fd();
+        files.iter().position(is_it).map(|index| index as u32)
     }
 
     /// Lends a buffer of the ring's set, or returns `None` if all are lent.
@@ -135,13 +190,19 @@ impl<T> LocalRing<T> {
     // ANCHOR: enter
     /// Hands in all queued requests, waits for a result, and takes what there are.
     fn enter(&mut self) -> io::Result<()> {
-        match self.ring.submit_and_wait(1) {
-            Err(error) if !is_passing(&error) => trying("io_uring_enter", Err(error)),
-            _ => {
-                self.take_results();
-                Ok(())
+        // A polled ring makes a call only if the kernel's thread is asleep.
+        let wanted = if self.is_polled { 0 } else { 1 };
+        match self.ring.submit_and_wait(wanted) {
+            Ok(_) => {
+                while self.is_polled && self.ring.completion().is_empty() {
+                    hint::spin_loop();
+                }
             }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return trying("io_uring_enter", Err(error)),
         }
+        self.take_results();
+        Ok(())
     }
     // ANCHOR_END: enter
 
@@ -170,7 +231,10 @@ impl<T> LocalRing<T> {
                     return self.ended.push_back((tag, Completion::new(operation, outcome)));
                 }
                 Next::Step(Step::Call) => operation.call(), // no helper: this thread waits
-                Next::Step(step) => break ring::request(step, index),
+                Next::Step(step) => {
+                    let file = step.file().and_then(|file| Self::index_of(&self.files, file));
+                    break ring::request(step, index, file);
+                }
             }
         };
         let number = self.in_flight.insert((tag, operation));
@@ -186,8 +250,13 @@ impl<T> LocalRing<T> {
     ///
     /// The memory that the request points to must stay valid until its result has arrived.
     unsafe fn push(&mut self, request: &squeue::Entry) {
+        let mut queue = self.ring.submission();
+        while self.is_polled && queue.is_full() {
+            hint::spin_loop(); // a result may come before the kernel's thread has made room
+            queue.sync();
+        }
         // SAFETY: the caller's promise.
-        let pushed = unsafe { self.ring.submission().push(request) };
+        let pushed = unsafe { queue.push(request) };
         pushed.expect("the queue has room for one request of every operation");
     }
 }

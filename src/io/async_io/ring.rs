@@ -11,8 +11,9 @@ use super::slots::Slots;
 use super::step::{Next, Step, SyncKind};
 use super::wake::Event;
 use crate::sys::{cvt, trying, uring};
+use io_uring::squeue::{self, Flags};
 use io_uring::types::{Fd, FsyncFlags};
-use io_uring::{IoUring, opcode, squeue};
+use io_uring::{IoUring, opcode};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem::{self, ManuallyDrop};
@@ -54,7 +55,7 @@ pub(super) fn start(
     let (tell, hear) = channel();
     let driver = {
         let (queue, event, buffers) = (queue.clone(), event.clone(), buffers.cloned());
-        move || match usable_ring(depth) {
+        move || match usable_ring(depth, None) {
             Ok(ring) => {
                 let (buffers, refused) = register(&ring, buffers);
                 let _ = tell.send(Ok(refused)); // `start` waits for it
@@ -106,21 +107,25 @@ fn help(queue: &Queue, calls: &Receiver<Task>) {
 // ANCHOR: usable
 /// Creates a ring for the calling thread, and has it read a file. A list of errors that mean "no
 /// io_uring" would never be complete; a read that has brought the right bytes is.
-pub(super) fn usable_ring(depth: usize) -> io::Result<IoUring> {
+pub(super) fn usable_ring(depth: usize, polled: Option<Duration>) -> io::Result<IoUring> {
     let limits = || "RLIMIT_MEMLOCK, which kernels before 5.12 apply, is too small".to_owned();
-    let mut ring = create(depth).map_err(|error| uring::explained(error, limits))?;
+    let mut ring = create(depth, polled).map_err(|error| uring::explained(error, limits))?;
     trying("probing the ring", probe(&mut ring))
         .map_err(|error| uring::explained(error, limits))?;
     Ok(ring)
 }
 // ANCHOR_END: usable
 
-fn create(depth: usize) -> io::Result<IoUring> {
+fn create(depth: usize, polled: Option<Duration>) -> io::Result<IoUring> {
     let entries = depth.saturating_add(2).min(BATCH).next_power_of_two() as u32;
     // Every operation in flight may have a result waiting, and a cancellation of it another.
     let results = depth.saturating_mul(2).saturating_add(2).min(MOST_RESULTS).next_power_of_two();
     let mut plain = IoUring::builder();
     plain.setup_clamp().setup_cqsize(results as u32);
+    if let Some(idle) = polled {
+        let idle = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+        return trying("io_uring_setup", plain.setup_sqpoll(idle).build(entries));
+    }
     let mut modern = plain.clone();
     // One thread submits, and takes the results when it asks for them (Linux 6.1).
     modern.setup_single_issuer().setup_defer_taskrun();
@@ -274,7 +279,7 @@ impl Driver {
                 }
                 return Ok(());
             }
-            Next::Step(step) => request(step, registered),
+            Next::Step(step) => request(step, registered, None),
         };
         let number = self.held.slots.insert(task);
         // SAFETY: the task owns the buffer and the file, and stays in its slot until the
@@ -413,19 +418,20 @@ impl Driver {
 }
 
 // ANCHOR: request
-/// Translates a step, whose buffer may have a number among the registered ones.
-pub(super) fn request(step: Step<'_>, registered: Option<u16>) -> squeue::Entry {
-    match step {
+/// Translates a step, whose buffer and file may have numbers among the registered ones.
+pub(super) fn request(step: Step<'_>, buffer: Option<u16>, file: Option<u32>) -> squeue::Entry {
+    let fd = |it| file.map_or(fd(it), |number| Fd(number as i32));
+    let request = match step {
         Step::Read { file, into, at } => {
             let (fd, start, length) = (fd(file), into.as_mut_ptr(), into.len() as u32);
-            match registered {
+            match buffer {
                 None => opcode::Read::new(fd, start, length).offset(at).build(),
                 Some(index) => opcode::ReadFixed::new(fd, start, length, index).offset(at).build(),
             }
         }
         Step::Write { file, from, at } => {
             let (fd, start, length) = (fd(file), from.as_ptr(), from.len() as u32);
-            match registered {
+            match buffer {
                 None => opcode::Write::new(fd, start, length).offset(at).build(),
                 Some(index) => opcode::WriteFixed::new(fd, start, length, index).offset(at).build(),
             }
@@ -435,7 +441,8 @@ pub(super) fn request(step: Step<'_>, registered: Option<u16>) -> squeue::Entry 
             opcode::Fsync::new(fd(file)).flags(FsyncFlags::DATASYNC).build()
         }
         Step::Call => unreachable!("no ring makes these calls"),
-    }
+    };
+    request.flags(if file.is_some() { Flags::FIXED_FILE } else { Flags::empty() })
 }
 // ANCHOR_END: request
 
@@ -459,7 +466,7 @@ mod tests {
 
     /// The kernel's answer is the same with or without, so nothing else would tell.
     #[test]
-    fn a_registered_buffer_is_asked_for_by_its_number() {
+    fn registered_buffers_and_files_are_asked_for_by_their_numbers() {
         let file = File::open("/dev/null").unwrap();
         let named = |request: &squeue::Entry, code: u8| {
             format!("{request:?}").contains(&format!("op_code: {code},"))
@@ -469,11 +476,18 @@ mod tests {
             (Some(1), opcode::ReadFixed::CODE, opcode::WriteFixed::CODE),
         ] {
             let step = Step::Read { file: &file, into: &mut [0; 9], at: 0 };
-            assert!(named(&request(step, registered), read), "{registered:?}");
+            assert!(named(&request(step, registered, None), read), "{registered:?}");
             let step = Step::Write { file: &file, from: &[0; 9], at: 0 };
-            assert!(named(&request(step, registered), write), "{registered:?}");
+            assert!(named(&request(step, registered, None), write), "{registered:?}");
         }
-        let Ok(ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
+        for (registered, flags) in [(None, Flags::empty()), (Some(5), Flags::FIXED_FILE)] {
+            let step = Step::Sync { file: &file, kind: SyncKind::All };
+            let request = format!("{:?}", request(step, None, registered));
+            assert!(request.contains(&format!("flags: {},", flags.bits())), "{request}");
+        }
+        let Ok(ring) = usable_ring(2, None) else {
+            return eprintln!("not possible here: io_uring");
+        };
         let (set, reason) = register(&ring, Some(BufferSet::new(1, 1).unwrap()));
         assert_ne!(set.is_some(), reason.is_some(), "registered, or a reason: {reason:?}");
     }
@@ -481,7 +495,9 @@ mod tests {
     /// A panic drops the driver, and the kernel goes on.
     #[test]
     fn a_driver_that_is_dropped_keeps_what_the_kernel_has() {
-        let Ok(ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
+        let Ok(ring) = usable_ring(2, None) else {
+            return eprintln!("not possible here: io_uring");
+        };
         let event = Arc::new(Event::new().unwrap());
         let queue = Arc::new(Queue::new(1, Wake::Event(event.clone())));
         let mut driver = Driver::new(ring, queue.clone(), event.clone(), channel().0, None);
@@ -499,14 +515,16 @@ mod tests {
     /// Why no chain is handed in as one (`IOSQE_IO_LINK`): a short result ends it.
     #[test]
     fn a_short_read_cancels_the_rest_of_its_chain() {
-        let Ok(mut ring) = usable_ring(2) else { return eprintln!("not possible here: io_uring") };
+        let Ok(mut ring) = usable_ring(2, None) else {
+            return eprintln!("not possible here: io_uring");
+        };
         let file = File::open("/proc/self/exe").unwrap();
         let length = file.metadata().unwrap().len();
         for (at, read, next) in [(0, 100, 0), (length - 10, 10, -libc::ECANCELED)] {
             let mut buffer = [0; 100];
             let (start, room) = (buffer.as_mut_ptr(), buffer.len() as u32);
             let first = opcode::Read::new(fd(&file), start, room).offset(at).build();
-            let first = first.flags(squeue::Flags::IO_LINK).user_data(1);
+            let first = first.flags(Flags::IO_LINK).user_data(1);
             let second = opcode::Nop::new().build().user_data(2);
             // SAFETY: the buffer and the file live until both results are here.
             unsafe { ring.submission().push_multiple(&[first, second]) }.unwrap();

@@ -36,6 +36,18 @@ pub(super) enum Step<'a> {
 }
 // ANCHOR_END: step
 
+impl Step<'_> {
+    /// Returns the file that the request is about.
+    pub(super) fn file(&self) -> Option<&File> {
+        match self {
+            Self::Read { file, .. } | Self::Write { file, .. } | Self::Sync { file, .. } => {
+                Some(file)
+            }
+            Self::Call => None,
+        }
+    }
+}
+
 /// The next step of an operation, or its end.
 pub(super) enum Next<'a> {
     Step(Step<'a>),

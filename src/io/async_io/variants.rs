@@ -13,13 +13,18 @@ use crate::sys::{trying, unsupported};
 use crate::zero_copy::mmap::Map;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::slice;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The length of a block in bytes.
 pub const BLOCK: usize = 4096;
 
 /// The largest number of threads that a pool gets.
 const THREADS: usize = 32;
+
+/// The time for which a thread of the kernel looks for requests in vain before it sleeps.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// A way of reading and writing blocks, with what it needs prepared.
 pub struct Variant {
@@ -52,7 +57,7 @@ pub enum Then {
 impl Variant {
     /// The names, in the order in which the chapter meets them. The first two have one operation in
     /// flight, whatever the depth.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 10] = [
         "loop",
         "mmap",
         "pool",
@@ -61,18 +66,36 @@ impl Variant {
         "ring_registered",
         "local_ring",
         "local_ring_registered",
+        "local_ring_files",
+        "local_ring_sqpoll",
     ];
 
     /// Prepares the variant `name` with `depth` operations in flight. A pool has as many threads,
-    /// up to 32.
+    /// up to 32. `_registered` stands for registered buffers, `_files` for those and the file, and
+    /// `_sqpoll` for all that and a thread of the kernel that looks for requests.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for a name that is not in [`NAMES`](Self::NAMES); the reason why this machine
     /// has not what the name says: an engine that would fall back is refused.
     pub fn new(name: &str, file: &SharedFile, depth: usize) -> io::Result<Self> {
-        let base = Settings { depth, threads: depth.min(THREADS), ..Settings::default() };
-        let registered = if name.ends_with("_registered") { depth as u16 } else { 0 };
+        Self::with_threads(name, file, depth, depth.min(THREADS))
+    }
+
+    /// Prepares the variant `name` as [`new`](Self::new) does. A pool has `threads` threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_threads(
+        name: &str,
+        file: &SharedFile,
+        depth: usize,
+        threads: usize,
+    ) -> io::Result<Self> {
+        let base = Settings { depth, threads, ..Settings::default() };
+        let is_plain = ["ring", "local_ring"].contains(&name);
+        let registered = if is_plain { 0 } else { depth as u16 };
         let way = match name {
             "loop" => Way::Loop,
             "mmap" => Way::Map(Map::whole(file.file())?),
@@ -87,9 +110,16 @@ impl Variant {
                 refused(io.not_registered())?;
                 Way::Engine { io, inline: false }
             }
-            "local_ring" | "local_ring_registered" => {
-                let ring = LocalRing::new(depth, registered, BLOCK).map_err(no_ring)?;
+            "local_ring" | "local_ring_registered" | "local_ring_files" | "local_ring_sqpoll" => {
+                let ring = match name {
+                    "local_ring_sqpoll" => LocalRing::polled(depth, registered, BLOCK, IDLE),
+                    _ => LocalRing::new(depth, registered, BLOCK),
+                };
+                let mut ring = ring.map_err(no_ring)?;
                 refused(ring.not_registered())?;
+                if ["local_ring_files", "local_ring_sqpoll"].contains(&name) {
+                    ring.register_files(slice::from_ref(file)).map_err(no_ring)?;
+                }
                 Way::Local(Box::new(ring))
             }
             _ => return Err(unknown(name, &Self::NAMES)),
