@@ -266,8 +266,8 @@ fn a_polled_ring_wakes_its_thread_and_has_room_for_its_depth() {
             Err(error) => return eprintln!("not possible here: {error}"),
         };
         let mut submitted = 0;
-        for turn in 0..1000 {
-            if turn % 400 == 0 {
+        for turn in 0..300 {
+            if turn % 100 == 0 {
                 thread::sleep(20 * idle); // it sleeps now, too
             }
             while ring.pending() < depth {

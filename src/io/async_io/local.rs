@@ -18,6 +18,7 @@ use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// A ring of the calling thread. It takes operations as a [`Stream`](super::stream::Stream) does,
@@ -194,8 +195,9 @@ impl<T> LocalRing<T> {
         let wanted = if self.is_polled { 0 } else { 1 };
         match self.ring.submit_and_wait(wanted) {
             Ok(_) => {
+                let mut turns = 0;
                 while self.is_polled && self.ring.completion().is_empty() {
-                    hint::spin_loop();
+                    spin(&mut turns);
                 }
             }
             Err(error) if is_passing(&error) => {}
@@ -250,15 +252,23 @@ impl<T> LocalRing<T> {
     ///
     /// The memory that the request points to must stay valid until its result has arrived.
     unsafe fn push(&mut self, request: &squeue::Entry) {
-        let mut queue = self.ring.submission();
+        let (mut queue, mut turns) = (self.ring.submission(), 0);
         while self.is_polled && queue.is_full() {
-            hint::spin_loop(); // a result may come before the kernel's thread has made room
+            spin(&mut turns); // a result may come before the kernel's thread has made room
             queue.sync();
         }
         // SAFETY: the caller's promise.
         let pushed = unsafe { queue.push(request) };
         pushed.expect("the queue has room for one request of every operation");
     }
+}
+
+/// Waits for the kernel's thread without a call, and after many turns with one: that thread may
+/// lack the very core that this one takes.
+fn spin(turns: &mut u32) {
+    const WITHOUT: u32 = 10_000;
+    *turns = turns.saturating_add(1);
+    if *turns < WITHOUT { hint::spin_loop() } else { thread::yield_now() }
 }
 
 /// Returns `true` for what the kernel says of a moment: a signal, no memory, too many results.
