@@ -5,14 +5,15 @@ use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::{Durability, Operation, Outcome};
 use perf_proved::proof::syscalls::trace;
 use perf_proved::sys::{raw_code, rlimit};
-use perf_proved_tests::{alone, in_a_process, names};
+use perf_proved_tests::{alone, in_a_process, names, soon};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
+use std::time::Instant;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
@@ -120,22 +121,25 @@ fn a_reader_finds_the_old_content_or_the_new_one() {
     let target = scratch.path().join("target");
     on_both(|io| {
         fs::write(&target, vec![0; 20 * KIB]).unwrap();
-        let stop = AtomicBool::new(false);
+        let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
-                let mut reads = 0;
                 while !stop.load(SeqCst) {
                     let found = fs::read(&target).unwrap();
                     assert!(found.len() == 20 * KIB && found.iter().all(|it| *it == found[0]));
-                    reads += 1;
+                    reads.fetch_add(1, SeqCst);
                 }
-                reads
             });
-            for round in 0..100 {
-                done(&io, Operation::replace(&target, vec![round; 20 * KIB], Durability::Cached));
+            // On a busy machine, the reader may take its time.
+            let (mut round, deadline) = (0, soon());
+            while (round < 100 || reads.load(SeqCst) < 100) && Instant::now() < deadline {
+                let new = vec![round as u8; 20 * KIB];
+                done(&io, Operation::replace(&target, new, Durability::Cached));
+                round += 1;
             }
             stop.store(true, SeqCst);
-            assert!(reader.join().unwrap() > 0);
+            reader.join().unwrap();
+            assert!(reads.load(SeqCst) > 0);
         });
     });
 }

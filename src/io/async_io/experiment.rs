@@ -14,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -370,15 +371,18 @@ pub fn cancel(report: &mut Report, row: &str, blocks: &Blocks, engine: Engine) {
 ///
 /// If its threads cannot be started.
 pub fn naive_lost() -> io::Result<u64> {
-    let slow = |_: &_| thread::sleep(Duration::from_millis(50));
+    let (open, closed) = channel::<()>();
+    let mut first = Some(Box::new(move |_: &_| _ = closed.recv()) as Callback);
     let processor = Processor::start(1, QUEUE)?;
-    let task = |number: usize| Task {
+    let mut task = || Task {
         kind: "read".to_owned(),
         source: "/dev/null".into(),
-        callback: (number == 0).then(|| Box::new(slow) as Callback),
+        callback: first.take(), // it holds the worker until all are in the queue
         ..Task::default()
     };
-    let accepted = (0..QUEUE).filter(|number| processor.try_submit(task(*number))).count();
+    let accepted = (0..QUEUE).filter(|_| processor.try_submit(task())).count();
+    processor.cancel();
+    drop(open);
     let (_, delivered) = processor.end();
     Ok((accepted - delivered) as u64)
 }

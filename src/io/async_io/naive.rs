@@ -107,10 +107,16 @@ impl Processor {
         self.results.recv_timeout(timeout).ok()
     }
 
-    /// Cancels the processor, waits for the workers, and returns the numbers of tasks that are left
-    /// in the queue and of results in the channel. The Go article's only cancels.
-    pub fn end(self) -> (usize, usize) {
+    /// Cancels the processor: a worker stops after the task that it is at. The Go article's does no
+    /// more than this.
+    pub fn cancel(&self) {
         self.shared.canceled.store(true, Ordering::Relaxed); // a flag alone: pairs with nothing
+    }
+
+    /// Cancels the processor, waits for the workers, and returns the numbers of tasks that are left
+    /// in the queue and of results in the channel.
+    pub fn end(self) -> (usize, usize) {
+        self.cancel();
         for worker in self.workers {
             let _ = worker.join(); // a worker that panicked has ended, too
         }
