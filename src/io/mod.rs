@@ -1,4 +1,5 @@
-//! Part "I/O": many connections and many file operations at a time.
+//! Part "I/O": many connections, many file operations, and many small writes at a time.
 
 pub mod async_io;
+pub mod batching;
 pub mod event_loop;

@@ -15,6 +15,7 @@ fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
 }
 
 mod allocation;
+mod batching;
 mod cache_lines;
 mod object_pool;
 mod ring_buffer;
