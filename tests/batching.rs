@@ -4,6 +4,8 @@
 
 #[path = "batching/answers.rs"]
 mod answers;
+#[path = "batching/channel.rs"]
+mod channel;
 #[path = "batching/gather.rs"]
 mod gather;
 #[path = "batching/moments.rs"]

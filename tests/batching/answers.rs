@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use std::env;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 fn answers(handles: &[Handle]) -> (usize, Option<usize>, usize) {
@@ -67,14 +69,47 @@ fn a_thread_that_waits_for_room_hears_of_the_error() {
     let settings = Settings { items: 1, capacity: 1, ..patient() };
     let writer = BatchWriter::start(script, &settings).unwrap();
     let first = writer.push("fails").unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let pusher = scope.spawn(|| writer.push("waits").unwrap_err());
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
         assert!(!pusher.is_finished());
         drop(gate);
         assert_eq!(pusher.join().unwrap().item, b"waits");
     });
     assert!(matches!(first.wait(), Answer::Failed { bytes: 0, .. }));
+}
+
+/// An item whose bytes cannot be had.
+struct Panics;
+
+impl From<Panics> for Vec<u8> {
+    fn from(_: Panics) -> Self {
+        panic!("a panic that this test wants")
+    }
+}
+
+#[test]
+fn a_thread_that_panics_loses_no_item() {
+    let _watch = Watch::new();
+    let script = Script::default();
+    let writer = Arc::new(BatchWriter::start(script.clone(), &patient()).unwrap());
+    let shared = writer.clone();
+    let pusher = thread::spawn(move || {
+        shared.push([1]).unwrap();
+        shared.push(Panics).map(drop)
+    });
+    assert!(pusher.join().is_err());
+    writer.push([2]).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(script.bytes(), [1, 2], "and it harms no other");
+
+    let writer = Arc::into_inner(writer).unwrap();
+    let owner = thread::spawn(move || {
+        writer.push([3]).unwrap();
+        panic!("a panic that this test wants: {writer:?} is dropped")
+    });
+    assert!(owner.join().is_err());
+    assert_eq!(script.bytes(), [1, 2, 3]);
 }
 
 proptest! {

@@ -74,13 +74,15 @@ fn a_variant_makes_the_calls_that_its_name_says() {
     let _alone = alone();
     let scratch = Scratch::new().unwrap();
     let made = |name: &str| {
-        let more = calls(scratch.path(), name, 640).unwrap();
-        [more.of("write"), more.of("writev")]
+        let calls = calls(scratch.path(), name, 640).unwrap();
+        [calls.of("write").made, calls.of("writev").made]
     };
     assert_eq!(made("write"), [640, 0]);
     assert_eq!(made("bufwriter_8KiB"), [640 / 81 + 1, 0], "81 items fit");
     assert_eq!(made("writev"), [0, 10]);
     assert_eq!(made("batch_writer"), [0, 10]);
+    let [write, writev] = made("channel");
+    assert!(write == 0 && (10..=640).contains(&writev), "{writev}: what is there, up to 64");
 }
 
 /// A schedule is kept whatever the variant does: each item has its latency and its lateness.

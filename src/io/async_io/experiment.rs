@@ -108,7 +108,7 @@ impl Blocks {
             })?;
             result.map(|()| calls)
         };
-        Ok(More::new(traced(reads)?, traced(2 * reads)?))
+        Ok(More(traced(reads)?, traced(2 * reads)?))
     }
 
     /// Returns the pages of the file that are in the page cache after the variant `name` has read
@@ -165,11 +165,6 @@ pub fn idle_share(blocks: &Blocks) -> io::Result<u64> {
 pub struct More(Calls, Calls);
 
 impl More {
-    /// Compares the calls of a run with those of one that does twice as much.
-    pub fn new(once: Calls, twice: Calls) -> Self {
-        Self(once, twice)
-    }
-
     /// Returns the calls named `name` that the second run has made more.
     pub fn of(&self, name: &str) -> u64 {
         self.1.of(name).made.saturating_sub(self.0.of(name).made)

@@ -8,8 +8,7 @@ use super::variants::{BATCH, Schedule, Sink, Variant};
 use super::{BatchWriter, Handle};
 use crate::harness::report::Report;
 use crate::harness::scratch::{Scratch, pattern};
-use crate::io::async_io::experiment::More;
-use crate::proof::syscalls::trace;
+use crate::proof::syscalls::{Calls, trace};
 use crate::sys::{rlimit, trying};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -66,24 +65,21 @@ pub fn is_right(folder: &Path, name: &str, count: usize) -> io::Result<bool> {
     Ok(fs::read(&target.path)? == pattern(count * LENGTH))
 }
 
-/// Returns the calls by which the variant `name` writes `count` items, without those of its start
-/// and its end: what twice as many items take more.
+/// Returns the calls by which the variant `name` writes `count` items, with those of its start and
+/// its end.
 ///
 /// # Errors
 ///
 /// The errors of the variant, and of tracing.
-pub fn calls(folder: &Path, name: &str, count: usize) -> io::Result<More> {
-    let traced = |count| {
-        let (target, items) = (Target::new(folder)?, items(count, LENGTH));
-        let sink = Sink::new(target.file.try_clone()?);
-        let (result, calls) = trace(|| {
-            let mut variant = Variant::new(name, sink)?;
-            variant.write(&items)?;
-            variant.end().map(drop)
-        })?;
-        result.map(|()| calls)
-    };
-    Ok(More::new(traced(count)?, traced(2 * count)?))
+pub fn calls(folder: &Path, name: &str, count: usize) -> io::Result<Calls> {
+    let (target, items) = (Target::new(folder)?, items(count, LENGTH));
+    let sink = Sink::new(target.file.try_clone()?);
+    let (result, calls) = trace(|| {
+        let mut variant = Variant::new(name, sink)?;
+        variant.write(&items)?;
+        variant.end().map(drop)
+    })?;
+    result.map(|()| calls)
 }
 
 /// The items of one experiment, by what became of them.
@@ -310,8 +306,8 @@ pub fn latencies(
 pub fn count_calls(report: &mut Report, folder: &Path, name: &str, count: usize) {
     let quantities = ["write", "writev", "io_uring_enter", "futex"];
     report.attempt(name, &quantities, |report| {
-        let more = calls(folder, name, count)?;
-        quantities.iter().for_each(|call| report.set(name, call, more.of(call)));
+        let calls = calls(folder, name, count)?;
+        quantities.iter().for_each(|call| report.set(name, call, calls.of(call).made));
         Ok(())
     });
 }

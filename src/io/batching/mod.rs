@@ -11,11 +11,13 @@
 //! | [`gather`] | gathered writes, continued where they were short |
 //! | `queue` | the order of the items, the moment to write, the answers: no thread, no clock |
 //! | `shared` | the lock, the thread that writes, and the threads that wait |
+//! | [`channel`] | the least that does: no delay, no answers |
 //! | [`Handle`] | the answer to one item |
 //! | [`Rejected`], [`Unwritten`] | items that come back |
 //! | [`naive`] | the versions that everyone writes first |
 //! | `variants`, `experiment` | what the chapter compares, and how (on Linux) |
 
+pub mod channel;
 #[cfg(target_os = "linux")]
 pub mod experiment;
 pub mod gather;

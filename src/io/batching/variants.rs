@@ -1,5 +1,6 @@
 //! The ways of writing many small items that the chapter compares.
 
+use super::channel::ChannelWriter;
 use super::naive::WaitsForCompany;
 use super::settings::Settings;
 use super::{BatchWriter, gather};
@@ -126,6 +127,8 @@ pub enum Variant {
     Gathered(Sink, usize),
     /// The batch writer of this chapter.
     Batched(BatchWriter<Sink>),
+    /// A channel, and a thread that takes what is there.
+    Channel(ChannelWriter<Sink>),
     /// A ring of the calling thread, with a batch of writes in flight.
     Ring(Box<Ring>),
     /// The batches that wait for company.
@@ -143,8 +146,8 @@ pub struct Ring {
 
 impl Variant {
     /// The names, in the order in which the chapter meets them.
-    pub const NAMES: [&str; 6] =
-        ["write", "bufwriter_8KiB", "bufwriter_64KiB", "writev", "batch_writer", "ring"];
+    pub const NAMES: [&str; 7] =
+        ["write", "bufwriter_8KiB", "bufwriter_64KiB", "writev", "batch_writer", "channel", "ring"];
 
     /// Prepares the variant `name`. A batch has [`BATCH`] items, and is written by their number
     /// alone, unless it is the last one.
@@ -160,6 +163,7 @@ impl Variant {
             "bufwriter_64KiB" => Self::buffered(sink, 64 << 10),
             "writev" => Self::Gathered(sink, BATCH),
             "batch_writer" => Self::batched(sink, BATCH, Duration::MAX)?,
+            "channel" => Self::Channel(ChannelWriter::start(sink, BATCH, 1024)?),
             "ring" => Self::Ring(Box::new(Ring::new(sink)?)),
             _ => return Err(unknown(name, &Self::NAMES)),
         })
@@ -213,6 +217,7 @@ impl Variant {
             Self::Batched(batches) => items.iter().try_for_each(|item| {
                 batches.push(&item[..]).map(|_handle| ()).map_err(io::Error::other)
             }),
+            Self::Channel(channel) => items.iter().try_for_each(|item| channel.push(item.clone())),
             Self::Ring(ring) => items.chunks(BATCH).try_for_each(|items| ring.write(items)),
             Self::Company(company) => items.iter().try_for_each(|item| company.push(item.clone())),
         }
@@ -227,6 +232,7 @@ impl Variant {
         match self {
             Self::Buffered(buffer) => buffer.flush(),
             Self::Batched(batches) => batches.flush().map_err(io::Error::other),
+            Self::Channel(channel) => channel.flush(),
             _ => Ok(()),
         }
     }
@@ -241,6 +247,7 @@ impl Variant {
             Self::Write(sink) | Self::Gathered(sink, _) => Ok(sink),
             Self::Buffered(buffer) => buffer.into_inner().map_err(|error| error.into_error()),
             Self::Batched(batches) => batches.close().map_err(io::Error::other),
+            Self::Channel(channel) => channel.close(),
             Self::Ring(ring) => Ok(ring.sink),
             Self::Company(company) => Ok(company.end().0),
         }
