@@ -219,8 +219,8 @@ const SLOTS: usize = 16;
 ///
 /// # Errors
 ///
-/// If `splice(2)` is refused here, which the naive version would not notice; `Unsupported` if this
-/// user has so many pipes that a new one is smaller; the errors of the sockets.
+/// If `splice(2)` is refused here, which the naive version would not notice; `Unsupported` if a new
+/// pipe is smaller than usual, because this user has too many; the errors of the sockets.
 pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
     let mut pipe = Pipe::new()?;
     if pipe.capacity() < SLOTS * page_size() {
