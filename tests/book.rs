@@ -31,6 +31,12 @@ fn lines_fit_and_comments_are_plain() {
 }
 
 #[test]
+fn tables_have_headings_and_listings_end() {
+    let found = house::markup_problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn code_that_is_shown_fits_the_page() {
     let found = house::wide_pieces(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));

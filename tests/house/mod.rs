@@ -175,6 +175,30 @@ fn pieces(root: &Path, page: &str) -> Vec<String> {
     found
 }
 
+/// Lists the headings of columns that are empty, which a screen reader cannot name, and the fences
+/// of listings that do not stand alone, one sentence each.
+pub fn markup_problems(root: &Path) -> Vec<String> {
+    let mut found = vec![];
+    for page in pages(root) {
+        let text = fs::read_to_string(root.join("book/src").join(&page)).unwrap_or_default();
+        let next = text.lines().skip(1).chain([""]);
+        for (number, (line, next)) in (1..).zip(text.lines().zip(next)) {
+            let cells = line.trim().strip_prefix('|').and_then(|rest| rest.strip_suffix('|'));
+            let is_heading = next.starts_with("| --");
+            if is_heading
+                && cells.is_some_and(|row| row.split('|').any(|cell| cell.trim().is_empty()))
+            {
+                found.push(format!("book/src/{page}:{number} has a column without a heading"));
+            }
+            if line.trim_end().ends_with("```") && !line.trim_start().starts_with("```") {
+                found
+                    .push(format!("book/src/{page}:{number} ends a listing behind something else"));
+            }
+        }
+    }
+    found
+}
+
 /// Lists the lines of code that a chapter shows and that are too wide for a page, one sentence
 /// each. A listing begins at the margin: the press removes the indentation that its lines share.
 pub fn wide_pieces(root: &Path) -> Vec<String> {

@@ -17,7 +17,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use std::{mem, process, thread};
+use std::{process, thread};
 
 /// The client's question. The answer is as long as the experiment wants it.
 pub const QUESTION: &[u8] = b"how much is it?";
@@ -211,7 +211,7 @@ fn store_all(value: u8) {
     LENT.iter().for_each(|byte| byte.store(value, Ordering::Relaxed));
 }
 
-/// The number of slots of a new pipe, as long as its user has not too many.
+/// The number of slots of a new pipe, each for a page, unless its user has too many pipes.
 const SLOTS: usize = 16;
 
 /// Sends the first `size` bytes of `file` in the naive way. Returns the number of bytes that
@@ -219,8 +219,8 @@ const SLOTS: usize = 16;
 ///
 /// # Errors
 ///
-/// If `splice(2)` is refused here, which the naive version would not notice; `Unsupported` if this
-/// user has so many pipes that a new one is smaller; the errors of the sockets.
+/// If `splice(2)` is refused here, which the naive version would not notice; `Unsupported` if a new
+/// pipe is smaller than usual, because this user has too many; the errors of the sockets.
 pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
     let mut pipe = Pipe::new()?;
     if pipe.capacity() < SLOTS * page_size() {
@@ -239,7 +239,7 @@ pub fn naive_arrived(file: &File, size: usize) -> io::Result<usize> {
 pub struct Blocked {
     /// The bytes that the pipe took.
     pub after: usize,
-    /// The loop had not returned 100 ms later.
+    /// The loop had not returned 100 ms after the pipe took its last bytes.
     pub waits: bool,
     /// The loop failed with `BrokenPipe` once the pipe's other end was closed.
     pub ends_when_closed: bool,
@@ -256,12 +256,13 @@ pub fn naive_blocked(file: &File, size: u64) -> io::Result<Blocked> {
     thread::scope(|scope| {
         let filling = cores::spawn(scope, || naive::fill_first(input, file, size))?;
         let mut held = 0;
-        loop {
+        while !filling.is_finished() {
             thread::sleep(Duration::from_millis(100));
-            let before = mem::replace(&mut held, readable(&output)?);
-            if (held > 0 && held == before) || filling.is_finished() {
+            let now = readable(&output)?;
+            if now > 0 && now == held {
                 break;
             }
+            held = now;
         }
         let waits = !filling.is_finished();
         let mut buffer = vec![0; size as usize];
