@@ -11,6 +11,16 @@ use std::{iter, panic, thread};
 /// A batch is what has arrived while the one before was written. An error ends the thread:
 /// [`push`](Self::push) fails from then on, and [`close`](Self::close) returns the error, but not
 /// the items that were not written.
+///
+/// ```
+/// use perf_proved::io::batching::channel::ChannelWriter;
+///
+/// let writer = ChannelWriter::start(vec![], 64, 1024)?;
+/// writer.push(b"one, ".to_vec())?;
+/// writer.push(b"two".to_vec())?;
+/// assert_eq!(writer.close()?, b"one, two");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ChannelWriter<W> {
     messages: SyncSender<Message>,
@@ -76,10 +86,10 @@ fn ended() -> io::Error {
 }
 
 // ANCHOR: run
-fn run<W: Write>(mut writer: W, received: &Receiver<Message>, most: usize) -> io::Result<W> {
+fn run<W: Write>(mut writer: W, queue: &Receiver<Message>, most: usize) -> io::Result<W> {
     let (mut batch, mut flushes) = (vec![], vec![]);
-    while let Ok(first) = received.recv() {
-        for message in iter::once(first).chain(received.try_iter()).take(most.max(1)) {
+    while let Ok(first) = queue.recv() {
+        for message in iter::once(first).chain(queue.try_iter()).take(most.max(1)) {
             match message {
                 Message::Item(item) => batch.push(item),
                 Message::Flush(done) => flushes.push(done),

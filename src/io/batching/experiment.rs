@@ -20,8 +20,7 @@ use std::time::{Duration, Instant};
 /// The length of the items that the experiments write, in bytes.
 pub const LENGTH: usize = 100;
 
-/// Returns `count` items of `length` bytes. One after the other, they are the
-/// [`pattern`](crate::harness::scratch::pattern).
+/// Returns `count` items of `length` bytes. One after the other, they are the [`pattern`].
 pub fn items(count: usize, length: usize) -> Vec<Vec<u8>> {
     pattern(count * length).chunks(length).map(<[u8]>::to_vec).collect()
 }

@@ -13,6 +13,15 @@ pub const MOST_BUFFERS: usize = 1024;
 /// continued where it stopped, which may be in the middle of a buffer, and an interrupted
 /// one is repeated.
 ///
+/// ```
+/// use perf_proved::io::batching::gather::write_all;
+///
+/// let (mut bytes, mut written) = (vec![], 0);
+/// write_all(&mut bytes, &["one, ", "two"], &mut written)?;
+/// assert_eq!((&bytes[..], written), (&b"one, two"[..], 8));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// The errors of the writer; `WriteZero` if it takes no more bytes.

@@ -37,6 +37,7 @@ pub use settings::Settings;
 
 use crate::concurrency::sync::{Arc, thread};
 use crate::sys::{log, trying};
+use queue::Failure;
 use shared::{IfFull, Shared};
 use std::io::{self, Write};
 use std::{fmt, panic, sync};
@@ -144,12 +145,10 @@ impl<W> BatchWriter<W> {
     /// Returns the items that were not written, with the error and the writer.
     pub fn close(mut self) -> Result<W, Unwritten<W>> {
         let writer = self.end().expect("only closing and dropping end the thread");
-        match self.shared.unwritten() {
-            None => Ok(writer),
-            Some((failure, items, _)) => {
-                Err(Unwritten { error: failure.error, bytes: failure.bytes, items, writer })
-            }
-        }
+        let Some((Failure { error, bytes }, items, _)) = self.shared.unwritten() else {
+            return Ok(writer);
+        };
+        Err(Unwritten { error, bytes, items, writer })
     }
 
     fn end(&mut self) -> Option<W> {

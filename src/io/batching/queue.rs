@@ -248,19 +248,22 @@ mod tests {
 
     #[test]
     fn the_timer_is_that_of_the_oldest_item() {
-        let (mut queue, start) = queue(2, 1000);
+        let (mut queue, start) = queue(3, 1000);
         assert_eq!(queue.next(start), Next::Wait(None), "nothing waits");
         queue.push(vec![0; 1], start);
         assert!(queue.is_first());
         let later = start + DELAY * 9 / 10;
         assert_eq!(queue.next(later), Next::Wait(Some(start + DELAY)));
+        queue.push(vec![0; 1], later);
+        assert!(!queue.is_first());
+        assert_eq!(queue.next(later), Next::Wait(Some(start + DELAY)), "the second adds nothing");
         assert_eq!(queue.next(start + DELAY), Next::Write);
         queue.push(vec![0; 1], later);
-        queue.push(vec![0; 1], later);
         assert_eq!(queue.next(later), Next::Write, "there are enough");
-        assert_eq!(taken(&mut queue).len(), 2);
+        queue.push(vec![0; 1], later);
+        assert_eq!(taken(&mut queue).len(), 3);
         let due = Next::Wait(Some(later + DELAY));
-        assert_eq!(queue.next(start + DELAY), due, "the third has its own timer");
+        assert_eq!(queue.next(start + DELAY), due, "the fourth has its own timer");
     }
 
     #[test]
@@ -295,6 +298,9 @@ mod tests {
         assert!(queue.has_room(2000), "a large item, alone");
         queue.push(vec![0; 900], now);
         assert!(queue.has_room(100) && !queue.has_room(101));
+        batch.clear();
+        queue.take(&mut batch);
+        assert!(queue.has_room(100) && !queue.has_room(101), "as before");
     }
 
     #[test]

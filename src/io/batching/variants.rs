@@ -58,10 +58,10 @@ impl Sink {
         Self { file, span: u64::MAX, at: 0, stamps: None }
     }
 
-    /// Takes an empty file, which grows to `span` bytes, and is emptied.
+    /// Takes an empty file, which grows to `span` bytes, is emptied, and grows again.
     ///
-    /// It is not written over: a small write into a page that the cache has as a part of a large
-    /// folio may cost far more than one that adds a page.
+    /// So items are appended, as to a log. A write over pages that are in the cache is another
+    /// case.
     pub fn emptied(file: File, span: u64) -> Self {
         Self { span, ..Self::new(file) }
     }
