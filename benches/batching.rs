@@ -5,8 +5,8 @@
 //! unit is one item: the time from the first one until the last batch is written. The groups in
 //! `_cpu` are the CPU time of the process over the same batches, with the threads that write and
 //! the kernel's workers that belong to it. `batch_writer` and `channel` have a thread of their own,
-//! and copy each item into memory of its own. Before a variant is timed, the file that it writes is checked, and
-//! its calls are counted where they can be traced.
+//! and copy each item into memory of its own. Before a variant is timed, the file that it writes is
+//! checked, and its calls are counted where they can be traced.
 //!
 //! `batching_latency_10k` and `batching_latency_100k` are open loops of 10,000 and 100,000 items of
 //! 100 bytes a second. A time there is a percentile of the latencies of hundreds to thousands of

@@ -35,8 +35,8 @@ enum Message {
 }
 
 impl<W: Write + Send + 'static> ChannelWriter<W> {
-    /// Starts the thread, which writes at most `most` items at once, or one if that is 0. As many as
-    /// `capacity` may wait.
+    /// Starts the thread, which writes at most `most` items at once, or one if that is 0. As many
+    /// as `capacity` may wait.
     ///
     /// # Errors
     ///
