@@ -2,3 +2,4 @@
 
 pub mod async_io;
 pub mod event_loop;
+pub mod power_loss;

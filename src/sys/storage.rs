@@ -353,8 +353,8 @@ mod real {
         use std::os::fd::AsRawFd as _;
         let offset = offset.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let buffers = from.len().min(super::MOST_BUFFERS) as libc::c_int;
-        // SAFETY: an `IoSlice` has the layout of an `iovec` (std guarantees it on Unix), the buffers
-        // are live and only read, and the descriptor is open as long as `file` lives.
+        // SAFETY: an `IoSlice` has the layout of an `iovec` (std guarantees it on Unix), the
+        // buffers are live and only read, and the descriptor is open as long as `file` lives.
         crate::sys::moved(unsafe {
             libc::pwritev(file.as_raw_fd(), from.as_ptr().cast(), buffers, offset)
         })
