@@ -1,8 +1,9 @@
-//! Command-line flags of the examples: `--help`, `--json`, `--only VARIANT`, `--size`, and each
-//! example's own.
+//! Command-line flags of the examples: `--help`, `--json`, `--only VARIANT`, `--size`, each
+//! example's own, and a command to run.
 
 use super::size;
 use crate::sys::log;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -17,6 +18,8 @@ pub struct Flags {
     pub json: bool,
     /// `--only VARIANT`: run one variant once, uncounted.
     pub only: Option<String>,
+    /// A command and its arguments, behind all flags; empty if there is none.
+    pub command: Vec<OsString>,
     /// The example's own flags that were given, with their values.
     own: Vec<(&'static str, String)>,
 }
@@ -43,6 +46,12 @@ impl Flags {
             .transpose()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
+}
+
+/// Returns the error for arguments that an example's work refuses: returned from there, it makes
+/// [`Example::run`] exit with 2.
+pub fn bad_argument(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, BadArgument(reason.to_owned()))
 }
 
 /// The reason why an argument was refused.
@@ -76,6 +85,7 @@ pub struct Example {
     variants: Vec<&'static str>,
     size: Option<usize>,
     own: Vec<Own>,
+    command: bool,
 }
 
 /// A flag that only one example has.
@@ -90,7 +100,7 @@ struct Own {
 impl Example {
     /// Describes an example in one sentence. It takes `--json` and `--help`.
     pub fn new(about: &'static str) -> Self {
-        Self { about, variants: vec![], size: None, own: vec![] }
+        Self { about, variants: vec![], size: None, own: vec![], command: false }
     }
 
     /// Adds `--only VARIANT`, which takes one of `variants`.
@@ -109,6 +119,12 @@ impl Example {
     /// "This flag …".
     pub fn flag(mut self, name: &'static str, value: &'static str, help: &'static str) -> Self {
         self.own.push(Own { name, value, help });
+        self
+    }
+
+    /// Takes a command and its arguments behind the flags, or behind `--`.
+    pub fn command(mut self) -> Self {
+        self.command = true;
         self
     }
 
@@ -163,8 +179,9 @@ impl Example {
         let lines = lines.iter().map(|(flag, help)| format!("  {flag:<width$}  {help}\n"));
         let program = env::current_exe().ok();
         let name = program.as_ref().and_then(|path| path.file_stem()?.to_str()).unwrap_or("NAME");
+        let command = if self.command { " [-- COMMAND]" } else { "" };
         format!(
-            "{}\n\nUsage: cargo run --release --example {name} [-- FLAGS]\n\n{}",
+            "{}\n\nUsage: cargo run --release --example {name} [-- FLAGS{command}]\n\n{}",
             self.about,
             lines.collect::<String>()
         )
@@ -173,8 +190,13 @@ impl Example {
     /// Reads the arguments; `None` if they ask for help.
     fn read(&self, mut parser: lexopt::Parser) -> Result<Option<Flags>, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut flags =
-            Flags { size: self.size.unwrap_or(0), json: false, only: None, own: vec![] };
+        let mut flags = Flags {
+            size: self.size.unwrap_or(0),
+            json: false,
+            only: None,
+            command: vec![],
+            own: vec![],
+        };
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(None),
@@ -195,6 +217,9 @@ impl Example {
                     Some(own) => flags.own.push((own.name, parser.value()?.string()?)),
                     None => return Err(Long(name).unexpected()),
                 },
+                Value(program) if self.command => {
+                    flags.command = [program].into_iter().chain(parser.raw_args()?).collect();
+                }
                 other => return Err(other.unexpected()),
             }
         }
@@ -247,6 +272,19 @@ mod tests {
         let read = flags(&["--to", "4"], None).unwrap();
         assert_eq!(read.own_as::<u8>("to").unwrap(), Some(4));
         assert!(read.own_as::<bool>("to").unwrap_err().to_string().starts_with("--to 4: "));
+    }
+
+    #[test]
+    fn a_command_stands_behind_the_flags_with_flags_of_its_own() {
+        for arguments in
+            [&["--json", "--", "cp", "--json", "a"][..], &["--json", "cp", "--json", "a"]]
+        {
+            let read = example(None).command().read(lexopt::Parser::from_args(arguments));
+            let read = read.unwrap().expect("nothing asks for help");
+            assert!(read.json);
+            assert_eq!(read.command, ["cp", "--json", "a"]);
+        }
+        assert!(flags(&["--", "cp"], None).is_err(), "this example takes no command");
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod async_io;
 pub mod batching;
 pub mod event_loop;
+pub mod power_loss;

@@ -10,6 +10,7 @@
 //! | a thread's reads from a device | [`usage::read_from_device`] | `/proc/self/task` |
 //! | TLB shootdowns | [`usage::tlb_shootdowns`] | `/proc/interrupts` |
 //! | CPU time, by thread and process | [`cpu`] | the kernel's clocks and `/proc` |
+//! | disk images that a power cut may leave | [`power_loss`] | the writes, through `ptrace(2)` |
 //!
 //! None of them asks the code under test to count itself.
 
@@ -17,6 +18,9 @@ pub mod allocations;
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod memory_scan;
+pub mod power_loss;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod stop;
 pub mod syscalls;
 pub mod usage;
 

@@ -104,6 +104,7 @@ pub fn trace<T>(_work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux {
     use super::{Call, Calls};
+    use crate::proof::stop::{Stop, syscall_stop};
     use crate::sys::{cvt, trying};
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -330,10 +331,12 @@ mod linux {
             let mut deliver = 0;
             if signal == libc::SIGTRAP | 0x80 {
                 match syscall_stop(stopped) {
-                    Stop::Entry(libc::SYS_prctl, option) if option == BEGIN as u64 => {
+                    Stop::Entry(libc::SYS_prctl, [option, ..]) if option == BEGIN as u64 => {
                         counting = true
                     }
-                    Stop::Entry(libc::SYS_prctl, option) if option == END as u64 => return Ok(()),
+                    Stop::Entry(libc::SYS_prctl, [option, ..]) if option == END as u64 => {
+                        return Ok(());
+                    }
                     Stop::Entry(number, _) if counting => {
                         let of = |wanted| inside.iter().position(|&(tid, _)| tid == wanted);
                         inside[of(stopped).or_else(|| of(0)).ok_or(libc::EAGAIN)?] =
@@ -372,39 +375,6 @@ mod linux {
 
     fn slot(shared: &Shared, number: libc::c_long) -> Option<&Number> {
         usize::try_from(number).ok().and_then(|number| shared.numbers.get(number))
-    }
-
-    enum Stop {
-        /// The number and the first argument of the call.
-        Entry(libc::c_long, u64),
-        /// The result, negative for an error.
-        Exit(i64),
-        Other,
-    }
-
-    /// Returns the call that the stopped thread is about to make or has just made
-    /// (`PTRACE_GET_SYSCALL_INFO`, Linux 5.3).
-    fn syscall_stop(thread: libc::pid_t) -> Stop {
-        // SAFETY: all-zero bytes are a valid value of this struct and of its union of integers; the
-        // kernel writes at most the size given.
-        let info = unsafe {
-            let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
-            let size = size_of_val(&info);
-            if libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, thread, size, &raw mut info) <= 0 {
-                return Stop::Other;
-            }
-            info
-        };
-        // SAFETY: `op` says which member of the union the kernel filled in.
-        unsafe {
-            match info.op {
-                libc::PTRACE_SYSCALL_INFO_ENTRY => {
-                    Stop::Entry(info.u.entry.nr as libc::c_long, info.u.entry.args[0])
-                }
-                libc::PTRACE_SYSCALL_INFO_EXIT => Stop::Exit(info.u.exit.sval),
-                _ => Stop::Other,
-            }
-        }
     }
 
     /// Maps numbers to names through the constants of libc.

@@ -25,6 +25,7 @@ pub mod resident;
 pub mod rlimit;
 #[cfg(unix)]
 pub mod socket;
+pub mod storage;
 #[cfg(target_os = "linux")]
 pub mod uring;
 
