@@ -9,8 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 3] =
-    ["io/which-one.md", "measuring/figures.md", "zero-copy/which-one.md"];
+pub const PROSE: [&str; 3] = ["io/which-one.md", "measuring/figures.md", "zero-copy/which-one.md"];
 
 /// The sections of a technique's chapter, by the words that its headings start with.
 const SECTIONS: [&str; 8] = [
