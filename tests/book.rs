@@ -31,6 +31,12 @@ fn lines_fit_and_comments_are_plain() {
 }
 
 #[test]
+fn pages_are_plain_and_chapters_short() {
+    let found = house::prose::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn tables_have_headings_and_listings_end() {
     let found = house::markup_problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -333,6 +339,24 @@ fn a_wide_line_or_a_phrase_that_is_not_english_is_noticed() {
     assert!(said.contains("says \"so many\" in a comment"), "{said}");
     let said = appended("/// Whether it is.\nfn is() {}\n");
     assert!(said.contains("opens a doc comment with \"Whether\""), "{said}");
+}
+
+#[test]
+fn a_phrase_a_guess_or_a_long_chapter_is_noticed() {
+    let page = "book/src/zero-copy/splice.md";
+    let appended = |text: &str| appended(house::prose::problems, page, text);
+    let said = appended("\nIt waits for\nnobody.\n");
+    assert!(said.contains(&format!("{page} says \"nobody\"")), "{said}");
+    let said = appended("\nThat the caches are the reason was not tested.\n");
+    assert!(said.contains("the book has more than 3 guesses"), "{said}");
+    let said = appended(&"word ".repeat(300));
+    assert!(said.contains("words, more than 2000"), "{said}");
+    let said = said_after(house::prose::problems, |root| {
+        let page = root.join("book/src/zero-copy/sendfile.md");
+        let text = fs::read_to_string(&page).unwrap();
+        fs::write(&page, text.replace("on their way", "moving")).unwrap();
+    });
+    assert!(said.contains("sendfile.md no longer says \"on their way\""), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod layers;
 pub mod lines;
+pub mod prose;
 mod source;
 
 use std::collections::BTreeSet;
