@@ -5,7 +5,7 @@ use super::site::{Client, calm, site};
 use perf_proved::harness::scratch::pattern;
 use perf_proved::io::event_loop::{Server, Settings};
 use perf_proved::proof::resident;
-use perf_proved::proof::syscalls::{self, Calls};
+use perf_proved::proof::syscalls::{self, Call, Calls};
 use perf_proved::proof::usage::read_from_device;
 use perf_proved::sys::rlimit::raise_open_files;
 use perf_proved::zero_copy::mmap::page_cache::evict;
@@ -68,12 +68,26 @@ fn connections_go_to_the_loop_with_the_fewest() {
 fn an_arrival_wakes_one_loop() {
     const CLIENTS: u64 = 50;
     let _alone = alone();
+    // The loop that accepts a client looks for the next one. The other three sleep. On a busy
+    // machine, one that has not gone back to sleep yet may look, too, but not every time.
+    let looked_in_vain = |_| {
+        let accepts = accepts_of(CLIENTS);
+        assert_eq!(accepts.made - accepts.failed, CLIENTS);
+        accepts.failed
+    };
+    let tries: Vec<u64> = (0..5).map(looked_in_vain).collect();
+    assert!(tries.iter().any(|&failed| failed <= CLIENTS * 3 / 2), "{tries:?}");
+}
+
+/// Serves `count` clients, who come one after the other, from four loops, and returns the loops'
+/// calls of `accept4`.
+fn accepts_of(count: u64) -> Call {
     let site = site();
     let (address, addressed) = mpsc::channel();
     let (done, finished) = mpsc::channel();
     let clients = thread::spawn(move || {
         let address = addressed.recv().unwrap();
-        let clients: Vec<Client> = (0..CLIENTS)
+        let clients: Vec<Client> = (0..count)
             .map(|_| {
                 let mut client = Client(TcpStream::connect(address).unwrap());
                 assert_eq!(client.get("/ten").status, 200);
@@ -91,11 +105,7 @@ fn an_arrival_wakes_one_loop() {
     })
     .unwrap();
     drop(clients.join().unwrap());
-    // The loop that accepts a client looks for the next one. The other three sleep.
-    let accepts = calls.of("accept4");
-    assert_eq!(accepts.made - accepts.failed, CLIENTS);
-    // On a busy machine, one that has not gone back to sleep yet may look, too.
-    assert!(accepts.failed <= CLIENTS * 5 / 2, "{calls:?}");
+    calls.of("accept4")
 }
 
 /// Returns the calls of a loop that is started, answers `requests` on one connection, and is shut
