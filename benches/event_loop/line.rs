@@ -67,7 +67,7 @@ impl Line {
     pub fn new(variant: &str, setting: &Setting<'_>) -> io::Result<Self> {
         let Setting { root, length, connections, idle, .. } = *setting;
         descriptors(connections, idle)?;
-        // What the server starts inherits its cores.
+        // The threads that the server starts inherit its cores.
         cores::confine(&setting.serving)?;
         let server = Server::start(variant, root, connections + idle)?;
         cores::confine(&setting.asking)?;

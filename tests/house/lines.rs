@@ -72,7 +72,7 @@ fn of(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Returns the places of `pattern` in `text` as whole words.
-fn whole<'a>(text: &'a str, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn whole<'a>(text: &'a str, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     text.match_indices(pattern).map(|(at, _)| at).filter(move |&at| {
         !is_part(text[..at].chars().next_back())

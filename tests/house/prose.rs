@@ -1,5 +1,6 @@
 //! The language of the pages: phrases that read as translated, guesses, and how long a chapter is.
 
+use super::lines::whole;
 use super::{PROSE, pages};
 use std::fs;
 use std::path::Path;
@@ -71,11 +72,7 @@ pub fn problems(root: &Path) -> Vec<String> {
 /// Returns `true` if `text` has `phrase` as whole words.
 fn says(text: &str, phrase: &str) -> bool {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(phrase).any(|(at, _)| {
-        !is_part(text[..at].chars().next_back())
-            && !is_part(text[at + phrase.len()..].chars().next())
-    })
+    whole(&text, phrase).next().is_some()
 }
 
 /// Returns what a reader of a page reads as sentences: without code, and of claims and figures the

@@ -129,10 +129,7 @@ impl Connection {
         cause: io::Error,
         now: Instant,
     ) -> io::Result<()> {
-        self.conversation.cut_off(service, cause, now).inspect_err(|_| {
-            // Without it, closing only takes longer: the kernel goes on sending what it holds.
-            let _ = reset_on_close(&self.stream, true);
-        })
+        cut_off(&mut self.conversation, &self.stream, service, cause, now)
     }
 
     // ANCHOR: turn
@@ -214,4 +211,23 @@ impl Connection {
             Step::Close => return conversation.end().map(|()| Moved::Over),
         }))
     }
+}
+
+/// Ends what a conversation is waiting for. If that leaves something incomplete, closing `stream`
+/// resets it.
+///
+/// # Errors
+///
+/// As [`Conversation::cut_off`].
+pub(super) fn cut_off(
+    conversation: &mut Conversation,
+    stream: &TcpStream,
+    service: &Service,
+    cause: io::Error,
+    now: Instant,
+) -> io::Result<()> {
+    conversation.cut_off(service, cause, now).inspect_err(|_| {
+        // Without it, closing only takes longer: the kernel goes on sending what it holds.
+        let _ = reset_on_close(stream, true);
+    })
 }

@@ -125,7 +125,7 @@ impl RingReactor {
             thread::sleep(REST); // to retry at once would burn the core
         }
         let now = Instant::now();
-        // Not those that come meanwhile, which could go on for ever.
+        // Only the results that are there now: more may arrive for as long as this takes them.
         for _ in 0..self.queue.results() {
             if let Some(completion) = self.queue.next() {
                 self.completed(completion, now);

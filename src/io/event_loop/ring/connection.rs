@@ -2,8 +2,8 @@
 
 use super::buffers::{BUFFER, GROUP, HEAD, Pool, Provided, SMALL};
 use super::queue::Completion;
+use crate::io::event_loop::connection::cut_off;
 use crate::io::event_loop::shared::Accepted;
-use crate::sys::socket::reset_on_close;
 use crate::zero_copy::sendfile::permits::OwnedPermit;
 use crate::zero_copy::sendfile::sendfile;
 use crate::zero_copy::sendfile::server::Service;
@@ -331,10 +331,7 @@ impl Connection {
         cause: io::Error,
         now: Instant,
     ) -> io::Result<()> {
-        self.conversation.cut_off(service, cause, now).inspect_err(|_| {
-            // Without it, closing only takes longer: the kernel goes on sending what it holds.
-            let _ = reset_on_close(&self.stream, true);
-        })
+        cut_off(&mut self.conversation, &self.stream, service, cause, now)
     }
 
     /// Takes a result that comes too late to be of use.
