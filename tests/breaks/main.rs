@@ -33,9 +33,10 @@ fn main() -> ExitCode {
         }
     }
     match trial::run(&root(), &options) {
-        Ok(0) => ExitCode::SUCCESS,
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
         Ok(findings) => {
-            eprintln!("{findings} findings");
+            // Once more, because they stand in the middle of a long output.
+            eprintln!("{} findings:\n{}", findings.len(), findings.join("\n"));
             ExitCode::FAILURE
         }
         Err(error) => {

@@ -58,6 +58,12 @@ enum Outcome {
     FailsUnbroken(String),
 }
 
+impl Outcome {
+    fn is_finding(&self) -> bool {
+        matches!(self, Self::NotNoticed(_) | Self::DoesNotApply(_) | Self::FailsUnbroken(_))
+    }
+}
+
 /// Some breaks of one lane that are applied together.
 #[derive(Clone, Debug)]
 struct Round {
@@ -80,13 +86,13 @@ struct Trial {
     alone: bool,
 }
 
-/// Tries the breaks of the project at `root`, and prints a line for each. Returns the number of
+/// Tries the breaks of the project at `root`, and prints a line for each. Returns the lines of the
 /// findings.
 ///
 /// # Errors
 ///
 /// A sentence, if they cannot be tried at all.
-pub fn run(root: &Path, options: &Options) -> Result<usize, String> {
+pub fn run(root: &Path, options: &Options) -> Result<Vec<String>, String> {
     let breaks = super::tables(root, &options.techniques)?;
     let trial = Trial { press: press(root)?, claims: super::claims(root)?, alone: options.alone };
     let is_wanted = |lane: &Lane| (*lane == Lane::Raced) == options.sanitizer;
@@ -101,10 +107,13 @@ pub fn run(root: &Path, options: &Options) -> Result<usize, String> {
     let copies: Result<Vec<_>, _> =
         (0..workers).map(|number| Checkout::new(root, number)).collect();
     let mut copies = copies.map_err(|error| format!("cannot copy the checkout: {error}"))?;
-    let findings = Mutex::new(0);
+    let findings = Mutex::new(vec![]);
     let report = |one: &Break, outcome: &Outcome| {
-        let is_finding = print(one, outcome);
-        *findings.lock().unwrap_or_else(PoisonError::into_inner) += usize::from(is_finding);
+        let line = line(one, outcome);
+        println!("{line}");
+        if outcome.is_finding() {
+            findings.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
     };
 
     // First everything unbroken. The examples and the models take longest, each on a core.
@@ -196,8 +205,8 @@ fn press(root: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| "the press does not build".to_owned())
 }
 
-/// Prints what came of a break; returns `true` for a finding.
-fn print(one: &Break, outcome: &Outcome) -> bool {
+/// Returns the line that says what came of a break.
+fn line(one: &Break, outcome: &Outcome) -> String {
     let (word, more) = match outcome {
         Outcome::Noticed => ("noticed", String::new()),
         Outcome::NoticedAlone(others) if others.is_empty() => ("noticed", String::new()),
@@ -210,8 +219,7 @@ fn print(one: &Break, outcome: &Outcome) -> bool {
         Outcome::DoesNotApply(why) => ("DOES NOT APPLY", format!(": {why}")),
         Outcome::FailsUnbroken(why) => ("FAILS UNBROKEN", format!(": {why}")),
     };
-    println!("{word:<14} {}{more}", one.name());
-    matches!(outcome, Outcome::NotNoticed(_) | Outcome::DoesNotApply(_) | Outcome::FailsUnbroken(_))
+    format!("{word:<14} {}{more}", one.name())
 }
 
 /// Returns `true` if the output holds what the break says that it must.
