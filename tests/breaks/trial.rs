@@ -336,6 +336,8 @@ impl Trial {
                     match here.as_str() {
                         "holds" => None,
                         "not possible here" => Some(Outcome::NotPossible(found)),
+                        // An observation depends on chance, and on the load of the machine.
+                        "not seen" => Some(Outcome::NotPossible(format!("not seen: {found}"))),
                         _ => {
                             let said = checked.as_ref().map(Said::complaints).unwrap_or_default();
                             Some(Outcome::FailsUnbroken(format!("{claim} {here}: {found}\n{said}")))
