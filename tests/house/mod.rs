@@ -10,7 +10,18 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 3] = ["io/which-one.md", "measuring/figures.md", "zero-copy/which-one.md"];
+pub const PROSE: [&str; 10] = [
+    "concurrency/index.md",
+    "concurrency/which-one.md",
+    "io/index.md",
+    "io/which-one.md",
+    "measuring/figures.md",
+    "measuring/index.md",
+    "memory/index.md",
+    "memory/which-one.md",
+    "zero-copy/index.md",
+    "zero-copy/which-one.md",
+];
 
 /// The sections of a technique's chapter, by the words that its headings start with.
 const SECTIONS: [&str; 8] = [
