@@ -88,7 +88,12 @@ pub fn problems(root: &Path) -> Vec<String> {
             found.push(format!("book/src/{page} is not in SUMMARY.md"));
         }
         found.extend(pieces(root, page));
-        let Some((_, file)) = page.split_once('/') else { continue };
+        let Some((part, file)) = page.split_once('/') else { continue };
+        // The opening of a part answers the question of each of its chapters.
+        let opening = format!("book/src/{part}/index.md");
+        if file != "index.md" && !read(&opening).contains(&format!("]({file})")) {
+            found.push(format!("{opening} does not list {page}"));
+        }
         let name = file.trim_end_matches(".md").replace('-', "_");
         let is_technique = techniques.contains(&name);
         if PROSE.contains(&page.as_str()) {
