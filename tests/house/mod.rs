@@ -35,6 +35,19 @@ const SECTIONS: [&str; 8] = [
     "Try it",
 ];
 
+/// Hosts of papers and of the documentation of Linux, whose pages book/src/sources.md lists.
+const SOURCES: [&str; 9] = [
+    "dl.acm.org",
+    "docs.kernel.org",
+    "doi.org",
+    "lwn.net",
+    "man7.org",
+    "sourceware.org",
+    "www.cl.cam.ac.uk",
+    "www.kernel.org",
+    "www.usenix.org",
+];
+
 /// The longest piece of code that a chapter may show at once, in lines.
 const LONGEST_PIECE: usize = 25;
 
@@ -257,6 +270,37 @@ pub fn wide_pieces(root: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Lists the sources of the chapters that book/src/sources.md lacks, and the addresses there that no
+/// chapter links, one sentence each.
+pub fn source_problems(root: &Path) -> Vec<String> {
+    let read =
+        |page: &str| fs::read_to_string(root.join("book/src").join(page)).unwrap_or_default();
+    let listed: BTreeSet<String> = addresses(&read("sources.md"));
+    let mut linked = BTreeSet::new();
+    let mut found = vec![];
+    for page in pages(root).iter().filter(|page| page.contains('/')) {
+        for address in addresses(&read(page)) {
+            let host = address.split('/').nth(2).unwrap_or_default();
+            if SOURCES.contains(&host) && !listed.contains(&address) {
+                found.push(format!("book/src/sources.md lacks {address}, a source of {page}"));
+            }
+            linked.insert(address);
+        }
+    }
+    let unused = listed.difference(&linked);
+    found.extend(
+        unused.map(|address| format!("book/src/sources.md has {address}, which no chapter links")),
+    );
+    found
+}
+
+/// Returns the addresses that a page links, without the places inside their pages.
+fn addresses(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("https://").map(|(start, _)| &text[start..]);
+    let ends = |c: char| c.is_whitespace() || matches!(c, ')' | '#' | '"' | '`' | '}');
+    starts.filter_map(|rest| rest.split(ends).next()).map(str::to_owned).collect()
 }
 
 /// Returns the source of the test target `name`: `tests/NAME.rs`, and its parts in `tests/NAME/`.
