@@ -272,8 +272,8 @@ pub fn wide_pieces(root: &Path) -> Vec<String> {
     found
 }
 
-/// Lists the sources of the chapters that book/src/sources.md lacks, and the addresses there that no
-/// chapter links, one sentence each.
+/// Lists the sources of the chapters that book/src/sources.md lacks, and the addresses there that
+/// no chapter links, one sentence each.
 pub fn source_problems(root: &Path) -> Vec<String> {
     let read =
         |page: &str| fs::read_to_string(root.join("book/src").join(page)).unwrap_or_default();
@@ -289,10 +289,9 @@ pub fn source_problems(root: &Path) -> Vec<String> {
             linked.insert(address);
         }
     }
-    let unused = listed.difference(&linked);
-    found.extend(
-        unused.map(|address| format!("book/src/sources.md has {address}, which no chapter links")),
-    );
+    for address in listed.difference(&linked) {
+        found.push(format!("book/src/sources.md has {address}, which no chapter links"));
+    }
     found
 }
 
