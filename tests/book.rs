@@ -37,6 +37,12 @@ fn pages_are_plain_and_chapters_short() {
 }
 
 #[test]
+fn sources_are_those_of_the_chapters() {
+    let found = house::source_problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn tables_have_headings_and_listings_end() {
     let found = house::markup_problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -263,6 +269,21 @@ fn a_page_that_nothing_links_is_noticed() {
     let said =
         after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
     assert!(said.contains("README.md does not list book/src/zero-copy/sendfile.md"), "{said}");
+    let said = after(|root| {
+        replace(&root.join("book/src/zero-copy/index.md"), "](sendfile.md)", "](splice.md)")
+    });
+    assert!(said.contains("zero-copy/index.md does not list zero-copy/sendfile.md"), "{said}");
+}
+
+#[test]
+fn a_source_that_is_not_listed_or_not_used_is_noticed() {
+    let page = "https://man7.org/linux/man-pages/man2/nothing.2.html";
+    let link = format!("\n[nothing]({page}#section)\n");
+    let said = appended(house::source_problems, "book/src/zero-copy/sendfile.md", &link);
+    let lacks = format!("sources.md lacks {page}, a source of zero-copy/sendfile.md");
+    assert!(said.contains(&lacks), "{said}");
+    let said = appended(house::source_problems, "book/src/sources.md", &link);
+    assert!(said.contains(&format!("sources.md has {page}, which no chapter links")), "{said}");
 }
 
 #[test]
