@@ -1,6 +1,6 @@
 //! Rounds: the breaks that are applied together.
 
-use super::Break;
+use press::breaks::Break;
 use std::collections::BTreeSet;
 
 /// Divides `breaks` into rounds. A round has at most one break of each technique, or those that the
