@@ -234,7 +234,7 @@ mod tests {
                 "1: a number typed by hand",
             ),
             ("1. a\n\n   ```solution\n   says = 'a'\n   ```\n", "3: a solution block cannot be"),
-            ("```solution\nsays = 'a'\n```\n", "1: missing field `exercise`"),
+            ("```solution\nsays = 'a'\n```\n", "2: missing field `exercise`"),
             ("```solution\nexercise = 1\nsays = ' '\n```\n", "1: a solution says nothing"),
             (
                 "```solution\nexercise = 1\nsays = 'It takes 3 ns.'\n```\n",
