@@ -1,8 +1,9 @@
 //! Tries breaks: applies them to copies of the checkout, and finds out which checks notice.
 
+use super::Claims;
 use super::checkout::{Checkout, Said};
 use super::rounds::rounds;
-use super::{Break, Claims};
+use press::breaks::{self, Break};
 use press::model::Proof;
 use regex::Regex;
 use serde_json::Value;
@@ -96,7 +97,7 @@ struct Trial {
 ///
 /// A sentence, if they cannot be tried at all.
 pub fn run(root: &Path, options: &Options) -> Result<Vec<String>, String> {
-    let breaks = super::tables(root, &options.techniques)?;
+    let breaks = breaks::tables(root, &options.techniques)?;
     let (alone, sound) = (options.alone, options.sound);
     let trial = Trial { press: press(root)?, claims: super::claims(root)?, alone, sound };
     let is_wanted = |lane: &Lane| (*lane == Lane::Raced) == options.sanitizer;
