@@ -1,0 +1,3 @@
+//! Times durable appends to a log.
+
+fn main() {}
