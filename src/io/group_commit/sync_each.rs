@@ -33,21 +33,21 @@ impl<F: StoredFile> SyncEach<F> {
         Ok(Self { file, end: Mutex::new(0), sync_under_lock })
     }
 
-    /// Appends `record` with its length before it, and returns once it is durable.
+    /// Appends `record` with its length before it, and returns the offset behind it once it is
+    /// durable.
     ///
     /// # Errors
     ///
     /// Those of the file. The log ends in a part of the record then.
     // ANCHOR: append
-    pub fn append(&self, record: &[u8]) -> io::Result<()> {
+    pub fn append(&self, record: &[u8]) -> io::Result<u64> {
         let framed = [&(record.len() as u32).to_le_bytes(), record].concat();
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         write_all(&self.file, &framed, *end)?;
         *end += framed.len() as u64;
-        let under_lock = self.sync_under_lock.then_some(end);
-        let synced = self.file.sync_data();
-        drop(under_lock);
-        synced
+        let behind = *end;
+        let _lock = self.sync_under_lock.then_some(end);
+        self.file.sync_data().map(|()| behind)
     }
     // ANCHOR_END: append
 }

@@ -9,23 +9,24 @@ use std::time::Duration;
 
 /// A log that many threads append to, as the experiments drive it.
 pub trait Appender: Send + Sync {
-    /// Appends a record, and returns once `durability` holds.
+    /// Appends a record, and returns its number once `durability` holds. Later records have larger
+    /// numbers.
     ///
     /// # Errors
     ///
     /// Those of the log.
-    fn append(&self, record: &[u8], durability: Durability) -> io::Result<()>;
+    fn append(&self, record: &[u8], durability: Durability) -> io::Result<u64>;
 }
 
 impl<S: Storage> Appender for Log<S> {
-    fn append(&self, record: &[u8], durability: Durability) -> io::Result<()> {
-        Self::append(self, record, durability).map(drop).map_err(io::Error::other)
+    fn append(&self, record: &[u8], durability: Durability) -> io::Result<u64> {
+        Self::append(self, record, durability).map_err(io::Error::other)
     }
 }
 
 /// All of its records are durable.
 impl Appender for SyncEach<DirectoryFile> {
-    fn append(&self, record: &[u8], _: Durability) -> io::Result<()> {
+    fn append(&self, record: &[u8], _: Durability) -> io::Result<u64> {
         Self::append(self, record)
     }
 }
