@@ -1,6 +1,6 @@
 //! The experiments of the example, the bench and the tests.
 
-pub mod images;
+pub mod crash;
 
 use super::variants::{self, Appender, SEGMENT};
 use super::{Ahead, Durability, Log, Settings, read};

@@ -179,7 +179,7 @@ fn again(
     // An image that is refused or wrong was counted with the first ones.
     let Ok((log, records)) = (subject.open)(&session.twin) else { return Tally::default() };
     session.recovered(&records);
-    [100, 101].map(|number| session.append(&*log, number, Durability::Durable));
+    [100, 101].iter().for_each(|&number| session.append(&*log, number, Durability::Durable));
     session.cut(subject, rules, promises).0
 }
 
@@ -365,3 +365,6 @@ fn wait_for(name: &str, count: usize, thread: &JoinHandle<()>) {
         thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// The broken ones.
+pub const BROKEN: [Subject; 0] = [];
