@@ -3,4 +3,5 @@
 pub mod async_io;
 pub mod batching;
 pub mod event_loop;
+pub mod group_commit;
 pub mod power_loss;
