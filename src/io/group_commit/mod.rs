@@ -93,9 +93,14 @@ impl<S: Storage> Log<S> {
     /// Those of [`read`], and those of writing.
     pub fn open(storage: S, settings: &Settings) -> Result<(Self, Recovery), OpenError> {
         let (segment, recovery) = recovery::recover(storage, settings)?;
-        let groups = Groups::new(recovery.next, settings.delay);
-        let segment = Mutex::new(segment);
-        Ok((Self { groups, segment, record_bytes: settings.record_bytes }, recovery))
+        Ok((Self::with(segment), recovery))
+    }
+
+    /// Goes on in `segment`.
+    fn with(segment: Segment<S>) -> Self {
+        let Settings { record_bytes, delay, .. } = segment.settings;
+        let groups = Groups::new(segment.written + 1, delay);
+        Self { groups, segment: Mutex::new(segment), record_bytes }
     }
 
     // ANCHOR: append

@@ -48,6 +48,8 @@ pub(super) struct Scanned {
 /// The last segment of a log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Last {
+    /// The sequence number of its first record.
+    pub first: u64,
     /// The offset of the first record that may not be durable.
     pub doubtful: u64,
     /// The offset behind the last record.
@@ -94,6 +96,7 @@ fn scan_segment(
     each: &mut impl FnMut(u64, &[u8]),
 ) -> Result<u64, OpenError> {
     let corrupt = |offset, reason| OpenError::Corrupt { segment: name.to_owned(), offset, reason };
+    let first = log.next;
     let mut window = Window::new(file);
     match Header::decode(window.at(0, HEADER)?) {
         Ok(header) if header.first != log.next => {
@@ -132,7 +135,7 @@ fn scan_segment(
             return Err(corrupt(end, "a durable record is damaged: a later one knows of it"));
         }
         log.torn = rest.used;
-        log.last = (end > HEADER as u64).then_some(Last { doubtful, end });
+        log.last = (end > HEADER as u64).then_some(Last { first, doubtful, end });
     }
     Ok(end)
 }
@@ -182,19 +185,17 @@ struct Window<'a, F> {
     file: &'a F,
     start: u64,
     bytes: Vec<u8>,
-    length: u64,
 }
 
 impl<'a, F: StoredFile> Window<'a, F> {
     const BYTES: usize = 64 << 10;
 
     fn new(file: &'a F) -> Self {
-        Self { file, start: 0, bytes: vec![], length: 0 }
+        Self { file, start: 0, bytes: vec![] }
     }
 
     /// Returns `length` bytes at `offset`, or fewer at the end of the file.
     fn at(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
-        let _ = self.length;
         let end = offset + length as u64;
         if offset < self.start || end > self.start + self.bytes.len() as u64 {
             self.start = offset;
