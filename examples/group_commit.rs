@@ -74,7 +74,9 @@ mod linux {
             report.detail("waiting", "records", shared.records);
             report.detail("waiting", "syncs", shared.syncs);
             let (records, syncs) = (shared.records, shared.syncs);
-            report.note(&format!("{records} records, of which all but one come during its sync: {syncs} syncs"));
+            report.note(&format!(
+                "{records} records, of which all but one come during its sync: {syncs} syncs"
+            ));
             Ok(())
         });
     }
@@ -94,7 +96,10 @@ mod linux {
                     "{}: {images} images: {lost} with a record lost, {invented} with one invented, {refused} refused",
                     subject.name
                 ));
-                Ok(found.wrong() == 0)
+                if let Some(first) = found.first.filter(|_| is_good) {
+                    report.note(&first);
+                }
+                Ok(found.lost + found.invented + found.refused == 0)
             });
             let promise = match is_good {
                 true => "no power cut loses or invents a record",

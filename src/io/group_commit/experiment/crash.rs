@@ -1,51 +1,100 @@
 //! Power cuts while a log is written, recovered, and written again; of a good log and of broken
 //! ones.
 
+use super::super::naive::{Behind, BrokenLog, Flaw, PlainLog};
 use super::super::variants::Appender;
 use super::super::{Ahead, Durability, Log, Settings, read};
-use crate::proof::power_loss::{Ack, Call, Image, Outcome, Rules, Search, Twin, search};
+use crate::proof::power_loss::history::What;
+use crate::proof::power_loss::{Ack, Call, Image, Outcome, Rules, Search, Twin, TwinFile, search};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 /// A log that was opened or recovered, with the records that it found.
-pub type Opened = (Arc<dyn Appender>, Vec<(u64, Vec<u8>)>);
+type Opened = (Arc<dyn Appender>, Vec<(u64, Vec<u8>)>);
 
 /// A log that is searched.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Subject {
     /// Its name.
     pub name: &'static str,
-    /// Opens or recovers it.
-    pub open: fn(&Twin) -> io::Result<Opened>,
+    kind: Kind,
 }
 
-/// The settings of the logs that are searched: segments that end after a few records.
-pub fn settings(ahead: Ahead) -> Settings {
-    Settings { segment_bytes: 1024, record_bytes: 1024, ahead, ..Settings::default() }
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Good(Ahead),
+    Broken(Flaw),
+    Plain(Behind),
 }
 
-/// Opens the log of this chapter.
-///
-/// # Errors
-///
-/// Those of the log.
-pub fn open(twin: &Twin, ahead: Ahead) -> io::Result<Opened> {
-    let (log, _) = Log::open(twin.clone(), &settings(ahead)).map_err(io::Error::other)?;
-    let mut records = vec![];
-    let each = |sequence, record: &[u8]| records.push((sequence, record.to_vec()));
-    read(twin, each).map_err(io::Error::other)?;
-    Ok((Arc::new(log), records))
-}
-
-/// The log of this chapter, by the way in which it prepares its segments.
+/// The log of this chapter, by the space that its segments take ahead.
 pub const LOGS: [Subject; 3] = [
-    Subject { name: "log_grow", open: |twin| open(twin, Ahead::Grow) },
-    Subject { name: "log_reserve", open: |twin| open(twin, Ahead::Reserve) },
-    Subject { name: "log_zeros", open: |twin| open(twin, Ahead::Zeros) },
+    Subject { name: "log_grow", kind: Kind::Good(Ahead::Grow) },
+    Subject { name: "log_reserve", kind: Kind::Good(Ahead::Reserve) },
+    Subject { name: "log_zeros", kind: Kind::Good(Ahead::Zeros) },
 ];
+
+/// The logs that break their word.
+pub const BROKEN: [Subject; 12] = [
+    Subject { name: "no_fsync", kind: Kind::Broken(Flaw::NoFsync) },
+    Subject { name: "ack_first", kind: Kind::Broken(Flaw::AckFirst) },
+    Subject { name: "no_directory_sync", kind: Kind::Broken(Flaw::NoDirectorySync) },
+    Subject { name: "no_sequence", kind: Kind::Plain(Behind::Stale) },
+    Subject { name: "zeros_as_record", kind: Kind::Plain(Behind::Zeros) },
+    Subject { name: "corruption_as_tail", kind: Kind::Broken(Flaw::CorruptionAsTail) },
+    Subject { name: "tail_kept", kind: Kind::Broken(Flaw::TailKept) },
+    Subject { name: "sequence_restarted", kind: Kind::Broken(Flaw::SequenceRestarted) },
+    Subject { name: "leaders_error_only", kind: Kind::Broken(Flaw::LeadersErrorOnly) },
+    Subject { name: "retries_fsync", kind: Kind::Broken(Flaw::RetriesFsync) },
+    Subject { name: "leaders_durability", kind: Kind::Broken(Flaw::LeadersDurability) },
+    Subject { name: "written_during_sync", kind: Kind::Broken(Flaw::WrittenDuringSync) },
+];
+
+impl Subject {
+    /// Opens or recovers it, with segments that end after a few records.
+    fn open(self, twin: &Twin) -> io::Result<Opened> {
+        let settings = |ahead| Settings {
+            segment_bytes: 1024,
+            record_bytes: 1024,
+            ahead,
+            ..Settings::default()
+        };
+        let mut records = vec![];
+        let mut each = |sequence, record: &[u8]| records.push((sequence, record.to_vec()));
+        let log: Arc<dyn Appender> = match self.kind {
+            Kind::Good(ahead) => {
+                let log = Log::open(twin.clone(), &settings(ahead)).map_err(io::Error::other)?.0;
+                Arc::new(log)
+            }
+            Kind::Broken(flaw) => {
+                let log = BrokenLog::open(twin.clone(), &settings(Ahead::Grow), flaw);
+                Arc::new(log.map_err(io::Error::other)?)
+            }
+            Kind::Plain(behind) => {
+                let log = PlainLog::open(twin, behind, each)?;
+                return Ok((Arc::new(log), records));
+            }
+        };
+        read(twin, &mut each).map_err(io::Error::other)?;
+        Ok((log, records))
+    }
+}
+
+impl Appender for BrokenLog<Twin> {
+    fn append(&self, record: &[u8], durability: Durability) -> io::Result<u64> {
+        Self::append(self, record, durability).map_err(io::Error::other)
+    }
+}
+
+/// All of its records are durable.
+impl Appender for PlainLog<TwinFile> {
+    fn append(&self, record: &[u8], _: Durability) -> io::Result<u64> {
+        Self::append(self, record)
+    }
+}
 
 /// The images that power cuts leave of a log, by what its recovery makes of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +122,15 @@ impl Tally {
         self.lost + self.invented + self.refused
     }
 
+    fn note(&mut self, wrong: &Wrong) {
+        match wrong {
+            Wrong::Refused(_) => self.refused += 1,
+            Wrong::Lost(_) => self.lost += 1,
+            Wrong::Invented(_) => self.invented += 1,
+        }
+        self.first.get_or_insert(wrong.to_string());
+    }
+
     /// Adds another one.
     pub fn and(mut self, other: Self) -> Self {
         self.images += other.images;
@@ -86,7 +144,7 @@ impl Tally {
     }
 }
 
-/// A program that uses a log while syncs fail or other threads arrive.
+/// A program that uses a log, and what goes wrong meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// One thread appends records of several lengths in both durabilities, over several segments.
@@ -104,17 +162,21 @@ pub enum Workload {
     DurableFirst,
     /// A record arrives during a sync that fails.
     DuringFailure,
+    /// The disk changes a byte of a segment behind which there is another one. Every one is tried.
+    /// A log may refuse that, and must not lose a record without a word.
+    Damage,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Steady,
         Self::FailedSync,
         Self::FailedGroup,
         Self::WrittenFirst,
         Self::DurableFirst,
         Self::DuringFailure,
+        Self::Damage,
     ];
 
     /// Runs it on the log, and cuts the power at every moment.
@@ -124,12 +186,12 @@ impl Workload {
     /// If the log cannot be opened at first.
     pub fn search(self, subject: Subject, rules: Rules) -> io::Result<Tally> {
         let session = Arc::new(Session::new(Twin::new()));
-        let (log, _) = (subject.open)(&session.twin)?;
+        let (log, _) = subject.open(&session.twin)?;
         let syncs = session.twin.calls(Call::Sync);
         let fail = |nth| session.twin.inject(Call::Sync, syncs + nth, Outcome::Error(libc::EIO));
         use Durability::{Durable, Written};
         match self {
-            Self::Steady => {
+            Self::Steady | Self::Damage => {
                 let durabilities = [Durable, Written, Durable, Durable, Written, Durable, Durable];
                 (0..).zip(durabilities).for_each(|(number, durability)| {
                     session.append(&*log, number, durability);
@@ -139,7 +201,7 @@ impl Workload {
                 fail(2);
                 (0..3).for_each(|number| session.append(&*log, number, Durable));
                 drop(log);
-                let (log, records) = (subject.open)(&session.twin)?;
+                let (log, records) = subject.open(&session.twin)?;
                 session.recovered(&records);
                 session.append(&*log, 3, Durable);
             }
@@ -153,6 +215,9 @@ impl Workload {
                 fail(1);
                 session.with_company(&log, syncs + 1, &[Durable]);
             }
+        }
+        if self == Self::Damage {
+            return Ok(session.damage(subject));
         }
         let (mut tally, left) = session.cut(subject, rules, &Promises::new());
         if self == Self::Steady {
@@ -177,7 +242,7 @@ fn again(
     let session = Session::new(Twin::holding(image));
     session.attempted().extend(before.attempted().iter());
     // An image that is refused or wrong was counted with the first ones.
-    let Ok((log, records)) = (subject.open)(&session.twin) else { return Tally::default() };
+    let Ok((log, records)) = subject.open(&session.twin) else { return Tally::default() };
     session.recovered(&records);
     [100, 101].iter().for_each(|&number| session.append(&*log, number, Durability::Durable));
     session.cut(subject, rules, promises).0
@@ -291,30 +356,51 @@ impl Session {
             let mut promises = before.clone();
             promises.extend(crash.acknowledged.iter().flat_map(promised));
             let judged = judge(subject, crash.image, &promises, &attempted);
-            let complaint = match judged {
+            match judged {
                 Ok(()) => {
                     right.push((crash.image.clone(), promises));
-                    return Ok(());
+                    Ok(())
                 }
-                Err(Wrong::Refused(error)) => {
-                    tally.refused += 1;
-                    format!("it refuses the image: {error}")
+                Err(wrong) => {
+                    tally.note(&wrong);
+                    Err(wrong.to_string())
                 }
-                Err(Wrong::Lost(number)) => {
-                    tally.lost += 1;
-                    format!("record {number} is lost")
-                }
-                Err(Wrong::Invented(sequence)) => {
-                    tally.invented += 1;
-                    format!("record {sequence} of the log was never appended there")
-                }
-            };
-            Err(complaint)
+            }
         });
         tally.images = found.images;
         tally.sampled = found.sampled;
         tally.first = found.first.first().map(ToString::to_string);
         (tally, right)
+    }
+}
+
+impl Session {
+    /// Changes each byte of each file but the last.
+    fn damage(&self, subject: Subject) -> Tally {
+        let (mut tally, whole, attempted) =
+            (Tally::default(), self.twin.image(), self.attempted().clone());
+        let events = self.twin.history();
+        let acks = events.events().iter().filter_map(|event| match &event.what {
+            What::Acknowledge(ack) => Some(ack),
+            _ => None,
+        });
+        let promises = acks.flat_map(promised).collect();
+        let mut files = whole.files();
+        files.pop();
+        for name in files {
+            let content = whole.file(name).unwrap_or_default();
+            for at in 0..content.len() {
+                let (mut image, mut damaged) = (whole.clone(), content.to_vec());
+                damaged[at] ^= 1;
+                image.put(name, Some(damaged.into()));
+                tally.images += 1;
+                match judge(subject, &image, &promises, &attempted) {
+                    Ok(()) | Err(Wrong::Refused(_)) => {}
+                    Err(wrong) => tally.note(&wrong),
+                }
+            }
+        }
+        tally
     }
 }
 
@@ -332,6 +418,18 @@ enum Wrong {
     Invented(u64),
 }
 
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => write!(f, "it refuses the image: {error}"),
+            Self::Lost(number) => write!(f, "record {number} is lost"),
+            Self::Invented(sequence) => {
+                write!(f, "record {sequence} of the log was never appended there")
+            }
+        }
+    }
+}
+
 /// Recovers the log in an image, and compares its records with what was promised and attempted.
 fn judge(
     subject: Subject,
@@ -339,7 +437,7 @@ fn judge(
     promises: &Promises,
     attempted: &BTreeSet<u32>,
 ) -> Result<(), Wrong> {
-    let (_, records) = (subject.open)(&Twin::holding(image)).map_err(Wrong::Refused)?;
+    let (_, records) = subject.open(&Twin::holding(image)).map_err(Wrong::Refused)?;
     let mut left = attempted.clone();
     for (at, (sequence, content)) in records.iter().enumerate() {
         let consecutive = *sequence == records[0].0 + at as u64;
@@ -365,6 +463,3 @@ fn wait_for(name: &str, count: usize, thread: &JoinHandle<()>) {
         thread::sleep(Duration::from_millis(1));
     }
 }
-
-/// The broken ones.
-pub const BROKEN: [Subject; 0] = [];
