@@ -97,7 +97,7 @@ fn scan_segment(
 ) -> Result<u64, OpenError> {
     let corrupt = |offset, reason| OpenError::Corrupt { segment: name.to_owned(), offset, reason };
     let first = log.next;
-    let mut window = Window::new(file);
+    let mut window = Window::new(file)?;
     match Header::decode(window.at(0, HEADER)?) {
         Ok(header) if header.first != log.next => {
             return Err(corrupt(0, "the header and the name disagree"));
@@ -183,6 +183,8 @@ fn rest(
 /// The bytes of a file that are looked at.
 struct Window<'a, F> {
     file: &'a F,
+    /// The length of the file: no buffer is longer, whatever a frame says.
+    end: u64,
     start: u64,
     bytes: Vec<u8>,
 }
@@ -190,16 +192,17 @@ struct Window<'a, F> {
 impl<'a, F: StoredFile> Window<'a, F> {
     const BYTES: usize = 64 << 10;
 
-    fn new(file: &'a F) -> Self {
-        Self { file, start: 0, bytes: vec![] }
+    fn new(file: &'a F) -> io::Result<Self> {
+        Ok(Self { file, end: file.len()?, start: 0, bytes: vec![] })
     }
 
     /// Returns `length` bytes at `offset`, or fewer at the end of the file.
     fn at(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
-        let end = offset + length as u64;
-        if offset < self.start || end > self.start + self.bytes.len() as u64 {
+        let left = self.end.saturating_sub(offset);
+        let length = left.min(length as u64) as usize;
+        if offset < self.start || offset + length as u64 > self.start + self.bytes.len() as u64 {
             self.start = offset;
-            self.bytes.resize(length.max(Self::BYTES), 0);
+            self.bytes.resize(left.min(length.max(Self::BYTES) as u64) as usize, 0);
             let read = read_at(self.file, &mut self.bytes, offset)?;
             self.bytes.truncate(read);
         }
