@@ -74,7 +74,6 @@ impl Groups {
         self.lock().failure.clone()
     }
 
-    // ANCHOR: append
     /// Has `push` add a record to the group that gathers, and returns its sequence number once the
     /// group is committed. If no thread leads, this one does, and calls `commit`.
     ///
@@ -87,6 +86,7 @@ impl Groups {
         push: impl FnOnce(&mut Vec<u8>, u64),
         commit: impl FnOnce(&mut Group) -> io::Result<()>,
     ) -> Result<u64, AppendError> {
+        // ANCHOR: append
         let mut state = self.lock();
         if let Some(error) = &state.failure {
             return Err(AppendError::Poisoned(error.clone()));
@@ -101,10 +101,9 @@ impl Groups {
             state = self.lead(state, commit);
         }
         state.outcome(number).map(|()| sequence)
+        // ANCHOR_END: append
     }
-    // ANCHOR_END: append
 
-    // ANCHOR: lead
     /// Commits the group that gathers.
     fn lead<'s>(
         &'s self,
@@ -117,6 +116,7 @@ impl Groups {
             std::thread::sleep(self.delay);
             state = self.lock();
         }
+        // ANCHOR: lead
         let (number, mut group) = state.take();
         drop(state); // the next group gathers during the write and the sync
         let result = catch_unwind(AssertUnwindSafe(|| commit(&mut group)));
@@ -134,11 +134,11 @@ impl Groups {
         } else if state.gathering.records > 0 {
             next.notify_one(); // to lead
         }
+        // ANCHOR_END: lead
         group.bytes.clear();
         state.spare = group.bytes;
         state
     }
-    // ANCHOR_END: lead
 }
 
 impl State {
