@@ -20,7 +20,9 @@ fn main() {
 mod linux {
     use perf_proved::harness::flags::Example;
     use perf_proved::harness::report::{Kept, Report};
-    use perf_proved::io::group_commit::experiment::crash::{self, LOGS, Subject, Tally, Workload};
+    use perf_proved::io::group_commit::experiment::crash::{
+        BROKEN, LOGS, Subject, Tally, Workload,
+    };
     use perf_proved::io::group_commit::experiment::{self, LENGTH};
     use perf_proved::io::group_commit::variants::NAMES;
     use perf_proved::proof::power_loss::Rules;
@@ -83,36 +85,31 @@ mod linux {
 
     /// Cuts the power at every moment.
     fn images(report: &mut Report) {
-        for subject in LOGS.iter().chain(&crash::BROKEN) {
-            let is_good = LOGS.iter().any(|log| log.name == subject.name);
-            let quantities = ["images", "lost", "invented", "refused"];
-            let right = report.attempt(subject.name, &quantities, |report| {
-                let found = search(*subject, is_good)?;
+        let quantities = ["images", "lost", "invented", "refused"];
+        let mut search = |subject: &Subject, all| {
+            let name = subject.name;
+            report.attempt(name, &quantities, |report| {
+                let found = searched(*subject, all)?;
                 let counts = [found.images, found.lost, found.invented, found.refused];
                 let cells = quantities.iter().zip(counts);
-                cells.for_each(|(quantity, count)| report.detail(subject.name, quantity, count));
+                cells.for_each(|(quantity, count)| report.detail(name, quantity, count));
                 let [images, lost, invented, refused] = counts;
-                report.note(&format!(
-                    "{}: {images} images: {lost} with a record lost, {invented} with one invented, {refused} refused",
-                    subject.name
-                ));
-                if let Some(first) = found.first.filter(|_| is_good) {
-                    report.note(&first);
-                }
-                Ok(found.lost + found.invented + found.refused == 0)
-            });
-            let promise = match is_good {
-                true => "no power cut loses or invents a record",
-                false => "the search finds its fault",
-            };
-            let kept = right.map(|right| right == is_good);
-            report.promise(&format!("{}: {promise}", subject.name), kept);
+                report.note(&format!("{name}: {images} images: {lost} lost a record, {invented} invented one, {refused} refused"));
+                Ok(found)
+            })
+        };
+        let found = LOGS.map(|log| (log.name, search(&log, true)));
+        BROKEN.iter().for_each(|log| _ = search(log, false));
+        for (name, found) in found {
+            found.iter().flat_map(|found| &found.first).for_each(|first| report.note(first));
+            let kept = found.map(|found| found.wrong() == 0);
+            report.promise(&format!("{name}: no power cut loses or invents a record"), kept);
         }
     }
 
     /// Searches the images of all workloads by the rules of POSIX; of a broken log, those of the
     /// first workload that shows its fault.
-    fn search(subject: Subject, all: bool) -> io::Result<Tally> {
+    fn searched(subject: Subject, all: bool) -> io::Result<Tally> {
         let mut found = Tally::default();
         for workload in Workload::ALL {
             if all || found.wrong() == 0 {
