@@ -12,9 +12,10 @@ use super::group::Group;
 use super::reader::{self, read};
 use super::segment::{self, Segment, write_all_at};
 use super::settings::{Durability, Settings};
+use crate::concurrency::sync::{Mutex, MutexGuard};
 use crate::sys::storage::{Storage, StoredFile};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// The one thing that a [`BrokenLog`] does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

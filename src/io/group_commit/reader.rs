@@ -159,12 +159,15 @@ fn rest(
 ) -> io::Result<Rest> {
     let mut rest = Rest { used: 0, has_successor: false };
     let mut at = end;
-    while let Some(&byte) = window.at(at, 1)?.first() {
-        at += 1;
-        if byte == 0 {
-            continue;
+    loop {
+        let bytes = window.at(at, WINDOW)?;
+        if bytes.is_empty() {
+            break;
         }
-        rest.used = at - end;
+        if let Some(last) = bytes.iter().rposition(|&byte| byte != 0) {
+            rest.used = at + last as u64 + 1 - end;
+        }
+        at += bytes.len() as u64;
     }
     let Some((id, missing)) = sought else { return Ok(rest) };
     for at in end..end + rest.used {
@@ -180,6 +183,9 @@ fn rest(
 }
 // ANCHOR_END: rest
 
+/// The bytes that are read at once.
+const WINDOW: usize = 64 << 10;
+
 /// The bytes of a file that are looked at.
 struct Window<'a, F> {
     file: &'a F,
@@ -190,8 +196,6 @@ struct Window<'a, F> {
 }
 
 impl<'a, F: StoredFile> Window<'a, F> {
-    const BYTES: usize = 64 << 10;
-
     fn new(file: &'a F) -> io::Result<Self> {
         Ok(Self { file, end: file.len()?, start: 0, bytes: vec![] })
     }
@@ -202,7 +206,7 @@ impl<'a, F: StoredFile> Window<'a, F> {
         let length = left.min(length as u64) as usize;
         if offset < self.start || offset + length as u64 > self.start + self.bytes.len() as u64 {
             self.start = offset;
-            self.bytes.resize(left.min(length.max(Self::BYTES) as u64) as usize, 0);
+            self.bytes.resize(left.min(length.max(WINDOW) as u64) as usize, 0);
             let read = read_at(self.file, &mut self.bytes, offset)?;
             self.bytes.truncate(read);
         }

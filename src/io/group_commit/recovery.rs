@@ -39,8 +39,8 @@ pub(super) fn recover<S: Storage>(
 // ANCHOR: reopen
 /// Opens the last segment, drops everything behind its last record, and makes the rest durable.
 ///
-/// After a sync that failed, the page cache may hold records that the disk has not, and calls them
-/// clean: a sync alone would pass them by. So the doubtful ones are written again.
+/// After a sync that failed, the page cache may hold records and a size that the disk has not, and
+/// calls them clean: a sync alone would pass them by. So the doubtful ones are written again.
 fn reopen<S: Storage>(
     storage: &S,
     name: &str,
@@ -50,6 +50,7 @@ fn reopen<S: Storage>(
     let file = storage.open(name)?;
     let mut doubtful = vec![0; (last.end - last.doubtful) as usize];
     reader::read_at(&file, &mut doubtful, last.doubtful)?;
+    file.set_len(last.end + 1)?;
     file.set_len(last.end)?; // stale records would follow the next one
     write_all_at(&file, &doubtful, last.doubtful)?;
     extend(&file, last.end, settings)?;
