@@ -98,8 +98,8 @@ impl Frame {
     }
 
     // ANCHOR: checksum
-    /// Returns the checksum of this frame in the log `log`, for a record whose own checksum is
-    /// `record`. Everything that could be mistaken takes part.
+    /// Returns the checksum of this frame in the log `log`, for a record whose own checksum
+    /// is `record`. Everything that could be mistaken takes part.
     pub(super) fn checksum(self, log: u64, record: u32) -> u32 {
         let frame = Self { checksum: 0, ..self }.encode();
         crc32c::crc32c_append(crc32c::crc32c_append(record, &log.to_le_bytes()), &frame)

@@ -37,10 +37,12 @@ pub(super) fn recover<S: Storage>(
 }
 
 // ANCHOR: reopen
-/// Opens the last segment, drops everything behind its last record, and makes the rest durable.
+/// Opens the last segment, drops everything behind its last record, and makes the rest
+/// durable.
 ///
-/// After a sync that failed, the page cache may hold records and a size that the disk has not, and
-/// calls them clean: a sync alone would pass them by. So the doubtful ones are written again.
+/// After a sync that failed, the page cache may hold records and a size that the disk has
+/// not, and calls them clean: a sync alone would pass them by. So the doubtful ones are
+/// written again.
 fn reopen<S: Storage>(
     storage: &S,
     name: &str,

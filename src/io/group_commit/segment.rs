@@ -74,7 +74,7 @@ impl<S: Storage> Segment<S> {
 }
 
 // ANCHOR: create
-/// Makes a segment. It has no records yet, and its name, its header and its size are durable.
+/// Makes a segment without records. Its name, its header and its size are durable.
 pub(super) fn create<S: Storage>(
     storage: &S,
     header: Header,
@@ -84,7 +84,7 @@ pub(super) fn create<S: Storage>(
     write_all_at(&file, &header.encode(), 0)?;
     extend(&file, HEADER as u64, settings)?;
     file.sync_all()?;
-    storage.sync()?; // without it, the first power cut takes the file and all that is in it
+    storage.sync()?; // otherwise a power cut may take the file and all that is in it
     Ok(file)
 }
 // ANCHOR_END: create
