@@ -12,6 +12,9 @@ mod faults;
 mod images;
 #[path = "group_commit/killed.rs"]
 mod killed;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[path = "group_commit/peer.rs"]
+mod peer;
 #[path = "group_commit/reader.rs"]
 mod reader;
 

@@ -117,6 +117,18 @@ fn a_durable_record_is_one_write_and_one_sync() {
     assert_eq!(twin.calls(Call::SyncDirectory), 1, "when the segment was made");
 }
 
+/// Only the last segment of a log may have an end that is not durable.
+#[test]
+fn a_segment_is_durable_before_the_next_one_begins() {
+    let twin = Twin::new();
+    let log = open(&twin, &small(100, Ahead::Grow));
+    let syncs = twin.calls(Call::Sync);
+    log.append(&[1; 60], Durability::Written).unwrap();
+    assert_eq!(twin.calls(Call::Sync), syncs);
+    log.append(&[2; 60], Durability::Written).unwrap();
+    assert_eq!(twin.calls(Call::Sync), syncs + 2, "the old one and the new one");
+}
+
 #[test]
 fn records_that_come_during_a_sync_share_the_next() {
     let _watch = Watch::new();

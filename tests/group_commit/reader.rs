@@ -1,4 +1,5 @@
-//! The reader, given bytes that no log has written.
+//! The reader, given bytes that this program has not written: a corpus whose files were made by
+//! another implementation of the format, and random changes.
 
 use super::{FIRST, FRAME, HEADER, all, append, image, one, open};
 use perf_proved::io::group_commit::{Log, OpenError};
@@ -8,6 +9,50 @@ use proptest::prelude::*;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// An outcome of reading a file of the corpus.
+#[derive(Debug, PartialEq)]
+enum Read {
+    /// The number of records, and the bytes of a torn end.
+    Records(u64, u64),
+    Corrupt(u64),
+    Version(u32),
+}
+
+/// Files of the format's first version. They stay readable, and their faults stay found.
+const CORPUS: [(&str, &[u8], Read); 13] = [
+    ("whole", include_bytes!("corpus/whole.segment"), Read::Records(3, 0)),
+    ("zeros ahead", include_bytes!("corpus/ahead.segment"), Read::Records(3, 0)),
+    ("a fourth record, torn", include_bytes!("corpus/torn.segment"), Read::Records(3, 40)),
+    ("the second record, damaged", include_bytes!("corpus/damaged.segment"), Read::Corrupt(59)),
+    // The third one was in the same group: it does not know of the second.
+    ("a torn group", include_bytes!("corpus/group.segment"), Read::Records(1, 53)),
+    ("another version", include_bytes!("corpus/version.segment"), Read::Version(2)),
+    ("a length of 4 GiB", include_bytes!("corpus/huge.segment"), Read::Records(1, 17)),
+    ("records in records", include_bytes!("corpus/nested.segment"), Read::Records(2, 0)),
+    ("the same, torn", include_bytes!("corpus/nested-torn.segment"), Read::Records(1, 50)),
+    ("zeros alone", include_bytes!("corpus/zeros.segment"), Read::Records(0, 0)),
+    ("nothing", include_bytes!("corpus/empty.segment"), Read::Records(0, 0)),
+    ("under another's name", include_bytes!("corpus/misnamed.segment"), Read::Corrupt(0)),
+    ("the first record twice", include_bytes!("corpus/restarted.segment"), Read::Records(1, 27)),
+];
+
+#[test]
+fn the_corpus_reads_as_it_always_did() {
+    for (name, content, expected) in CORPUS {
+        let twin = Twin::holding(&image(FIRST, content));
+        let found = match all(&twin) {
+            Ok((_, recovery)) => Read::Records(recovery.records, recovery.truncated),
+            Err(OpenError::Corrupt { offset, .. }) => Read::Corrupt(offset),
+            Err(OpenError::Version { version, .. }) => Read::Version(version),
+            Err(error) => panic!("{name}: {error}"),
+        };
+        assert_eq!(found, expected, "{name}");
+        // What cannot be read is not opened, either.
+        let opened = Log::open(twin, &one()).is_ok();
+        assert_eq!(opened, matches!(expected, Read::Records(..)), "{name}");
+    }
+}
 
 /// A segment with a few records.
 fn segment() -> Vec<u8> {

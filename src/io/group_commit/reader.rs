@@ -151,7 +151,8 @@ struct Rest {
 // ANCHOR: rest
 /// Looks at all bytes from `end` on: for the last that is not zero, and for a record of the log
 /// `id` that was written when the one with the number `missing` was durable. A power cut leaves
-/// none: then `missing` has been damaged, or the bytes before.
+/// none: then `missing` has been damaged. The id is random, so no content of a record can be made
+/// to look like one.
 fn rest(
     window: &mut Window<'_, impl StoredFile>,
     end: u64,
