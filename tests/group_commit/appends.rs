@@ -53,7 +53,8 @@ fn an_empty_record_is_a_record_and_zeros_are_none() {
 #[test]
 fn other_files_are_left_alone() {
     let twin = Twin::new();
-    let others = ["1.log", "0000000000000001.LOG", "000000000000000A.log", "notes"];
+    let others =
+        ["0000000000000000.log", "000000000000000A.log", "0000000000000001.LOG", "1.log", "notes"];
     for name in others {
         twin.create(name).unwrap().write_at(b"not a segment", 0).unwrap();
     }

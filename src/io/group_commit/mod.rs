@@ -33,8 +33,6 @@ pub use reader::{Recovery, read};
 pub use settings::{Ahead, Durability, Settings};
 
 use crate::concurrency::sync::Mutex;
-#[cfg(unix)]
-use crate::sys::storage::Directory;
 use crate::sys::storage::Storage;
 use group::Groups;
 use segment::Segment;
@@ -68,18 +66,9 @@ use std::sync::{Arc, PoisonError};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[cfg(unix)]
-pub struct Log<S: Storage = Directory> {
-    groups: Groups,
-    /// Locked by the thread that leads, and by no other.
-    segment: Mutex<Segment<S>>,
-    record_bytes: usize,
-}
-
-/// A log that any number of threads append to. One at a time may have a directory open.
-#[cfg(not(unix))]
 pub struct Log<S: Storage> {
     groups: Groups,
+    /// Locked by the thread that leads, and by no other.
     segment: Mutex<Segment<S>>,
     record_bytes: usize,
 }

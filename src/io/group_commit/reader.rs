@@ -121,7 +121,7 @@ fn scan_segment(
     let id = log.log.unwrap_or_default();
     let (mut end, mut doubtful) = (HEADER as u64, HEADER as u64);
     while let Some((frame, record)) = window.record(end, id, log.next)? {
-        if frame.durable + 1 == log.next {
+        if frame.durable == log.next - 1 {
             doubtful = end; // all before this one is durable
         }
         each(log.next, record);

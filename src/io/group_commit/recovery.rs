@@ -22,9 +22,9 @@ pub(super) fn recover<S: Storage>(
     let written = found.next - 1;
     let (file, end) = match (found.segments.last(), found.last) {
         (Some(name), Some(last)) => (reopen(&storage, name, last, settings)?, last.end),
-        (unused, _) => {
-            // A segment without records has told nothing to anyone. Its creation may have failed.
-            if let Some(name) = unused {
+        (empty, _) => {
+            // Its creation may have failed, and no record of it was acknowledged.
+            if let Some(name) = empty {
                 storage.remove(name)?;
             }
             let header = Header { log, first: found.next };

@@ -15,7 +15,7 @@ pub(super) fn name(first: u64) -> String {
 pub(super) fn first(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     let first = u64::from_str_radix(digits, 16).ok()?;
-    (self::name(first) == name).then_some(first)
+    (first > 0 && self::name(first) == name).then_some(first)
 }
 
 /// The last segment of a log, and its end. It belongs to the thread that leads.
