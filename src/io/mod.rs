@@ -1,6 +1,8 @@
-//! Part "I/O": many connections, many file operations, and many small writes at a time.
+//! Part "I/O": many connections, many file operations, many small writes at a time, and writes that
+//! last.
 
 pub mod async_io;
 pub mod batching;
 pub mod event_loop;
+pub mod group_commit;
 pub mod power_loss;
