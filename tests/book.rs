@@ -379,6 +379,31 @@ fn a_wide_line_that_a_chapter_shows_is_noticed() {
 }
 
 #[test]
+fn an_exercise_without_its_solution_is_noticed() {
+    fn load(root: &Path) -> Vec<String> {
+        book::load(&Project::at(root)).err().map(|error| error.to_string()).into_iter().collect()
+    }
+    let (page, table) = ("book/src/zero-copy/splice.md", ".ci/breaks/splice.toml");
+    let edited = |file: &'static str, from: &'static str, to: &'static str| {
+        said_after(load, |root| replace(&root.join(file), from, to))
+    };
+    let said = edited(page, "```solution\nexercise = 2\n", "```text\nexercise = 2\n");
+    assert!(said.contains("exercise 2 has no solution"), "{said}");
+    assert!(!said.contains("exercise 1"), "{said}");
+    let said = edited(page, "```solution\nexercise = 2\n", "```solution\nexercise = 1\n");
+    assert!(said.contains("a solution stands right below its exercise"), "{said}");
+    let said = edited(table, "exercise = 2\n", "");
+    let missing = "no break in .ci/breaks/splice.toml has `exercise = 2`";
+    assert!(said.contains(missing), "{said}");
+    let said = edited(table, "exercise = 2\n", "exercise = 7\n");
+    assert!(said.contains("its chapter has no solution of exercise 7"), "{said}");
+    let said = edited(table, "exercise = 2\n", "exercise = 1\n");
+    assert!(said.contains("exercise 1 has a break already"), "{said}");
+    let said = appended(problems, page, "```solution\n```\n");
+    assert!(said.contains("splice.md has 4 exercises, not two or three"), "{said}");
+}
+
+#[test]
 fn a_break_that_cannot_be_tried_is_noticed() {
     let appended = |text: &str| appended(breaks::problems, ".ci/breaks/sendfile.toml", text);
     let file = "file = 'src/lib.rs'\nto = ''\n";

@@ -77,6 +77,11 @@ pub fn problems(root: &Path) -> Vec<String> {
             found.push(format!("book/src/{page} is not in SUMMARY.md"));
         }
         found.extend(pieces(root, page));
+        let text = read(&format!("book/src/{page}"));
+        let exercises = text.lines().filter(|line| *line == "```solution").count();
+        if text.contains("\n## Try it\n") && !(2..=3).contains(&exercises) {
+            found.push(format!("book/src/{page} has {exercises} exercises, not two or three"));
+        }
         let Some((_, file)) = page.split_once('/') else { continue };
         let name = file.trim_end_matches(".md").replace('-', "_");
         let is_technique = techniques.contains(&name);
