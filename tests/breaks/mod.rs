@@ -1,4 +1,4 @@
-//! What must hold for the tables of breaks, and the trial of each break. [`press::breaks`] reads the
+//! The rules for the tables of breaks, and the trial of each break. [`press::breaks`] reads the
 //! tables and describes them.
 
 mod checkout;

@@ -128,7 +128,7 @@ mod tests {
             "nobody"
         ));
         assert!(says(&prose("```claim\nsays = \"Nobody waits.\"\n```\n").to_lowercase(), "nobody"));
-        assert!(says(&prose("```solution\nsays = \"""\nOf\nnobody.\n\"""\n```\n"), "nobody"));
+        assert!(says(&prose("```solution\nsays = '''\nOf\nnobody.\n'''\n```\n"), "nobody"));
     }
 
     #[test]

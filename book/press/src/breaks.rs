@@ -159,8 +159,8 @@ impl Break {
         Ok(texts)
     }
 
-    /// Returns its edits as a patch of the files below `root`, or as the bare lines that it replaces
-    /// where a file is no longer as the table says: a reader may have solved the exercise.
+    /// Returns its edits as a patch of the files below `root`, or as the bare lines that it
+    /// replaces where a file is no longer as the table says: a reader may have solved the exercise.
     pub fn diff(&self, root: &Path) -> String {
         let Ok(texts) = self.edited(root) else { return self.bare() };
         let patch = texts.iter().map(|(file, text)| {

@@ -195,7 +195,7 @@ pub struct Claim {
 pub struct Solution {
     /// The number of the exercise on its page.
     pub exercise: u32,
-    /// What happens and why, in Markdown.
+    /// Its answer to the exercise, in Markdown.
     pub says: String,
     /// The place in the source.
     pub place: Place,

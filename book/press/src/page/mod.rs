@@ -1,4 +1,5 @@
-//! The parts of a printed page: cards, figures, references, solutions, and the pages of the appendix.
+//! The parts of a printed page: cards, figures, references, solutions, and the pages of the
+//! appendix.
 
 pub mod appendix;
 pub mod card;

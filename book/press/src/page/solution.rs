@@ -6,8 +6,8 @@ use crate::breaks::Break;
 use crate::model::{Proof, Solution};
 use std::path::Path;
 
-/// Renders a solution of an exercise on `page` as Markdown. The edit and the checks are those of its
-/// break; `root` is the folder of the files that it edits.
+/// Renders a solution of an exercise on `page` as Markdown. The edit and the checks are those of
+/// its break; `root` is the folder of the files that it edits.
 #[must_use]
 pub fn solution(
     solution: &Solution,
