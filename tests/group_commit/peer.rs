@@ -80,8 +80,7 @@ fn okaywal_keeps_its_word_and_refuses_some_images_of_its_start() {
 
     let entries: Vec<_> = (1..=ENTRIES).map(content).collect();
     let (mut early, mut late) = (0, vec![]);
-    let effort = Search { at_most: 64, ..Search::default() };
-    let found = search(&recording.history, Rules::POSIX, effort, |crash| {
+    let found = search(&recording.history, Rules::POSIX, Search::default(), |crash| {
         let told = String::from_utf8_lossy(&crash.told(1)).matches(MARK).count();
         crash.image.write(&image).unwrap();
         match open(&image) {
@@ -93,7 +92,7 @@ fn okaywal_keeps_its_word_and_refuses_some_images_of_its_start() {
         }
         Ok(())
     });
-    assert!(found.images > 50, "{} images", found.images);
+    assert!(found.images > 20, "{} images", found.images);
     assert_eq!(found.violations, 0, "{}", found.first[0]);
     assert!(late.is_empty(), "{late:?}");
     assert!(early > 0, "it opens every image");
