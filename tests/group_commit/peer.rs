@@ -40,11 +40,12 @@ impl LogManager for Notes {
     }
 }
 
-fn open(path: &Path) -> io::Result<(WriteAheadLog, Vec<Vec<u8>>)> {
+/// Opens a log, and returns it with the entries that it found, even if it then refuses the rest.
+fn open(path: &Path) -> (io::Result<WriteAheadLog>, Vec<Vec<u8>>) {
     let notes = Notes::default();
-    let log = Configuration::default_for(path).preallocate_bytes(8192).open(notes.clone())?;
+    let log = Configuration::default_for(path).preallocate_bytes(8192).open(notes.clone());
     let found = notes.0.lock().unwrap().clone();
-    Ok((log, found))
+    (log, found)
 }
 
 fn content(number: u8) -> Vec<u8> {
@@ -52,7 +53,7 @@ fn content(number: u8) -> Vec<u8> {
 }
 
 fn append_all(path: &Path) {
-    let (log, _) = open(path).unwrap();
+    let log = open(path).0.unwrap();
     for number in 1..=ENTRIES {
         let mut entry = log.begin_entry().unwrap();
         entry.write_chunk(&content(number)).unwrap();
@@ -62,39 +63,40 @@ fn append_all(path: &Path) {
     log.shutdown().unwrap();
 }
 
-/// It loses and invents nothing. Some images of its first moments, before anything was
-/// acknowledged, it refuses to open.
+/// It loses and invents nothing. It refuses some images: of its start, and of an entry that is
+/// torn, which its manager hears of as an error, after all entries that were acknowledged.
 #[test]
-fn okaywal_keeps_its_word_and_refuses_some_images_of_its_start() {
+fn okaywal_loses_nothing_and_refuses_some_torn_ends() {
     if let Some(path) = env::var_os(DIRECTORY) {
         return append_all(Path::new(&path));
     }
     let scratch = Scratch::new().unwrap();
     let [path, image] = ["log", "image"].map(|name| scratch.path().join(name));
     [&path, &image].map(|folder| fs::create_dir(folder).unwrap());
-    let test = "peer::okaywal_keeps_its_word_and_refuses_some_images_of_its_start";
+    let test = "peer::okaywal_loses_nothing_and_refuses_some_torn_ends";
     let mut program = only(test);
     program.env(DIRECTORY, &path).stdout(Stdio::null());
     let recording = Recorder::new(&path).record(&mut program).unwrap();
     assert!(recording.status.success());
 
     let entries: Vec<_> = (1..=ENTRIES).map(content).collect();
-    let (mut early, mut late) = (0, vec![]);
-    let effort = Search { at_most: 64, ..Search::default() };
-    let found = search(&recording.history, Rules::POSIX, effort, |crash| {
+    let mut refused = vec![];
+    let found = search(&recording.history, Rules::POSIX, Search::default(), |crash| {
         let told = String::from_utf8_lossy(&crash.told(1)).matches(MARK).count();
         crash.image.write(&image).unwrap();
-        match open(&image) {
-            Err(_) if told == 0 => early += 1,
-            Err(error) => late.push(error),
-            Ok((_, found)) if found.len() < told => return Err("an entry is lost".to_owned()),
-            Ok((_, found)) if !entries.starts_with(&found) => return Err(format!("{found:?}")),
-            Ok(_) => {}
+        let (log, found) = open(&image);
+        if let Err(error) = log {
+            refused.push((told, error));
         }
-        Ok(())
+        if found.len() < told {
+            return Err("an entry is lost".to_owned());
+        }
+        let known = entries.starts_with(&found);
+        if known { Ok(()) } else { Err(format!("it finds {found:?}")) }
     });
-    assert!(found.images > 50, "{} images", found.images);
+    assert!(found.images > 20, "{} images", found.images);
     assert_eq!(found.violations, 0, "{}", found.first[0]);
-    assert!(late.is_empty(), "{late:?}");
-    assert!(early > 0, "it opens every image");
+    assert!(refused.iter().any(|(told, _)| *told > 0), "{refused:?}");
+    let torn = |(_, error): &(usize, io::Error)| error.kind() == io::ErrorKind::InvalidData;
+    assert!(refused.iter().filter(|(told, _)| *told > 0).all(torn), "{refused:?}");
 }
