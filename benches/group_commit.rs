@@ -59,8 +59,8 @@ mod bench {
     use std::time::Duration;
 
     const APPENDERS: [usize; 5] = [1, 4, 16, 64, 256];
-    /// The records of each appender in a batch, at least: a batch begins with all appenders at once,
-    /// ends with those that find no further record, and should be mostly what comes between.
+    /// The records of each appender in a batch, at least: a batch begins with all appenders at
+    /// once, ends with those that find no further record, and should be mostly what comes between.
     const RECORDS: usize = 4;
     const LOAD: Load = Load { records: 1000, interval: Duration::from_micros(250), appenders: 64 };
     const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];

@@ -15,7 +15,7 @@ struct Log {
     /// The file. Loom ends the model if two threads commit at once, or one after the other without
     /// an order between them.
     file: UnsafeCell<Vec<u64>>,
-    /// What is seen from outside, which is not part of the model.
+    /// The outside view, which is not part of the model.
     seen: Mutex<Seen>,
     /// The commit that fails, counted from 1.
     fails: usize,

@@ -226,8 +226,8 @@ struct End {
 pub enum Behind {
     /// Zeros. The CRC32C of nothing is zero, and so each eight of them are an empty record.
     Zeros,
-    /// What an earlier use of the file has left, which is valid. Its first frame has been cleared,
-    /// and eight zeros are no record.
+    /// Valid records of an earlier use of the file. The first frame has been cleared, and eight
+    /// zeros are no record.
     Stale,
 }
 

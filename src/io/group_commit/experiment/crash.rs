@@ -247,7 +247,7 @@ fn again(subject: Subject, rules: Rules, image: &Image, promises: &Promises) -> 
     session.cut(subject, rules, promises).0
 }
 
-/// What the world was told: numbers of records, by their numbers in the log.
+/// Promises made to the world: numbers of records, by their numbers in the log.
 type Promises = BTreeMap<u64, u32>;
 
 /// The number of the record without content.
