@@ -73,8 +73,11 @@ fn append<S: Storage>(log: &Log<S>, records: &[&[u8]]) {
     }
 }
 
-/// Returns the records of a log, each with its number.
-fn all(storage: &impl Storage) -> Result<(Vec<(u64, Vec<u8>)>, Recovery), OpenError> {
+/// Records, each with its number.
+type Records = Vec<(u64, Vec<u8>)>;
+
+/// Returns the records of a log.
+fn all(storage: &impl Storage) -> Result<(Records, Recovery), OpenError> {
     let mut records = vec![];
     let recovery = read(storage, |sequence, record| records.push((sequence, record.to_vec())))?;
     Ok((records, recovery))

@@ -163,7 +163,9 @@ fn a_torn_end_that_could_not_be_removed_never_comes_back() {
         let twin = Twin::new();
         let log = open(&twin, &settings);
         append(&log, &[b"kept"]);
-        ["torn", "next"].map(|it| log.append(it.as_bytes(), Durability::Written).unwrap());
+        for record in [b"torn", b"next"] {
+            log.append(record, Durability::Written).unwrap();
+        }
         let mut image = twin.image();
         let mut content = image.file(super::FIRST).unwrap().to_vec();
         content[super::HEADER + super::FRAME + 4] ^= 1; // in the frame of "torn"

@@ -72,7 +72,7 @@ fn okaywal_loses_nothing_and_refuses_some_torn_ends() {
     }
     let scratch = Scratch::new().unwrap();
     let [path, image] = ["log", "image"].map(|name| scratch.path().join(name));
-    [&path, &image].map(|folder| fs::create_dir(folder).unwrap());
+    [&path, &image].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
     let test = "peer::okaywal_loses_nothing_and_refuses_some_torn_ends";
     let mut program = only(test);
     program.env(DIRECTORY, &path).stdout(Stdio::null());

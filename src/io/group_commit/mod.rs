@@ -39,7 +39,7 @@ use segment::Segment;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-/// A log that any number of threads append to. One at a time may have a directory open.
+/// A log that any number of threads append to. Only one at a time may be open in a directory.
 ///
 /// ```
 /// # let folder = perf_proved::harness::scratch::Scratch::new()?;

@@ -1,7 +1,7 @@
 //! Ways to have a record on the disk before its append returns.
 
 use super::sync_each::SyncEach;
-use super::{Ahead, Durability, Log, Settings};
+use super::{Ahead, AppendError, Durability, Log, OpenError, Settings};
 use crate::sys::storage::{Directory, DirectoryFile, Storage};
 use std::io;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub trait Appender: Send + Sync {
 
 impl<S: Storage> Appender for Log<S> {
     fn append(&self, record: &[u8], durability: Durability) -> io::Result<u64> {
-        Self::append(self, record, durability).map_err(io::Error::other)
+        Self::append(self, record, durability).map_err(appending)
     }
 }
 
@@ -29,6 +29,23 @@ impl Appender for SyncEach<DirectoryFile> {
     fn append(&self, record: &[u8], _: Durability) -> io::Result<u64> {
         Self::append(self, record)
     }
+}
+
+/// Converts an error, whose kind tells what this machine lacks.
+pub(super) fn opening(error: OpenError) -> io::Error {
+    match error {
+        OpenError::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Converts an error, whose kind tells what this machine lacks.
+fn appending(error: AppendError) -> io::Error {
+    let kind = match &error {
+        AppendError::Failed(error) | AppendError::Poisoned(error) => error.kind(),
+        AppendError::TooLong { .. } => io::ErrorKind::InvalidInput,
+    };
+    io::Error::new(kind, error)
 }
 
 /// The bytes of a segment in which the experiments never get to the end.
@@ -64,6 +81,6 @@ pub fn open(name: &str, folder: &Path, segment_bytes: u64) -> io::Result<Box<dyn
         _ => return Err(crate::harness::unknown(name, &NAMES)),
     };
     let settings = Settings { segment_bytes, ahead, delay, ..Settings::default() };
-    let (log, _) = Log::open(storage, &settings).map_err(io::Error::other)?;
+    let (log, _) = Log::open(storage, &settings).map_err(opening)?;
     Ok(Box::new(log))
 }

@@ -84,7 +84,7 @@ pub fn is_right(folder: &Path, name: &str, appenders: usize, count: u64) -> io::
         }
         _ => {
             let read = read(&storage, |_, record| found.push(record.to_vec()));
-            read.map_err(io::Error::other)?;
+            read.map_err(variants::opening)?;
         }
     }
     found.sort_by_key(|record| u64::from_le_bytes(record[..8].try_into().expect("eight bytes")));
@@ -122,7 +122,7 @@ pub struct Shared {
 pub fn while_syncing(appenders: usize) -> io::Result<Shared> {
     let twin = Twin::new();
     let settings = Settings { ahead: Ahead::Grow, ..Settings::default() };
-    let (log, _) = Log::open(twin.clone(), &settings).map_err(io::Error::other)?;
+    let (log, _) = Log::open(twin.clone(), &settings).map_err(variants::opening)?;
     let before = twin.calls(Call::Sync);
     let name = thread_name();
     twin.during_sync({
