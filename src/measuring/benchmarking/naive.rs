@@ -6,6 +6,7 @@ use std::fs;
 use std::hint::black_box;
 use std::io;
 use std::path::Path;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 // ANCHOR: buffers
@@ -94,3 +95,13 @@ pub fn averaged_percentile(latencies: &[u64], windows: usize) -> u64 {
     super::load::mean(&of_parts)
 }
 // ANCHOR_END: average
+
+// ANCHOR: build_and_run
+/// `build; program`, as a script of a benchmark has it.
+///
+/// Wrong: if the build fails, the program of the last build runs.
+pub fn build_and_run(build: &mut Command, program: &mut Command) -> io::Result<Output> {
+    build.output()?;
+    program.output()
+}
+// ANCHOR_END: build_and_run

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io;
 use std::path::Path;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 // ANCHOR: buffers
@@ -112,4 +113,16 @@ impl Keys {
             Self::New => (0..count).map(any).collect(),
         }
     }
+}
+
+/// `build && program`: runs the program that was built just now, or none.
+///
+/// # Errors
+///
+/// If the build fails, or one of the two cannot be started.
+pub fn build_and_run(build: &mut Command, program: &mut Command) -> io::Result<Output> {
+    if !build.output()?.status.success() {
+        return Err(io::Error::other("the build failed"));
+    }
+    program.output()
 }
