@@ -22,6 +22,7 @@ mod linux {
     use perf_proved::harness::report::Report;
     use perf_proved::measuring::benchmarking::experiment::{self, PROCESSES, Recorded};
     use perf_proved::measuring::benchmarking::rounds::{Pair, Rounds};
+    use perf_proved::sys::trying;
     use serde_json::{Map, Value as Json};
     use std::fs;
     use std::io;
@@ -51,10 +52,7 @@ mod linux {
         for name in PROCESSES {
             report.attempt(name, &[], |report| child::row(report, name, &[]));
         }
-        match read(machines) {
-            Ok(recorded) => experiment::recorded(&mut report, &recorded),
-            Err(error) => report.note(&format!("{}: {error}", machines.display())),
-        }
+        experiment::recorded(&mut report, read(machines));
         report
     }
 
@@ -62,10 +60,8 @@ mod linux {
     fn read(machines: &Path) -> io::Result<Recorded> {
         let mut all = Recorded::default();
         for machine in sorted(machines)?.iter().filter(|path| path.is_dir()) {
-            for file in sorted(machine)?
-                .iter()
-                .filter(|path| path.extension().is_some_and(|end| end == "json"))
-            {
+            let files = sorted(machine)?;
+            for file in files.iter().filter(|path| path.extension() == Some("json".as_ref())) {
                 let json: Json = serde_json::from_slice(&fs::read(file)?)?;
                 let benchmarks = json["recording"]["benchmarks"].as_object();
                 benchmarks.into_iter().for_each(|benchmarks| add(&mut all, benchmarks));
@@ -75,8 +71,8 @@ mod linux {
     }
 
     fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-        let mut paths: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+        let entries = trying(folder.display(), fs::read_dir(folder))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
     }
@@ -84,18 +80,16 @@ mod linux {
     /// Adds the benchmarks of a recording, and its pairs: those with `NAME_again` beside `NAME`.
     fn add(all: &mut Recorded, benchmarks: &Map<String, Json>) {
         for (id, benchmark) in benchmarks {
-            // The second clock of a group timed the same batches: it is no measurement of its own.
             let group = benchmark["group"].as_str().unwrap_or_default();
-            let is_first = |other: &Json| {
-                group.strip_suffix("_cpu").is_some_and(|first| other["group"] == first)
-            };
-            if benchmarks.values().any(is_first) {
+            // The second clock of a group timed the same batches: it is no measurement of its own.
+            let first_clock = group.strip_suffix("_cpu");
+            let is_of = |other: &Json| first_clock.is_some_and(|group| other["group"] == group);
+            if benchmarks.values().any(is_of) {
                 continue;
             }
             let Some(rounds) = rounds(benchmark) else { continue };
-            let first =
-                benchmarks.get(&id.replacen("_again", "", 1)).filter(|_| id.contains("_again"));
-            if let Some(first) = first.and_then(self::rounds) {
+            let first = benchmarks.get(&id.replacen("_again", "", 1));
+            if let Some(first) = first.filter(|_| id.contains("_again")).and_then(self::rounds) {
                 all.pairs.push(Pair { first, again: rounds.clone() });
             }
             all.benchmarks.push(rounds);

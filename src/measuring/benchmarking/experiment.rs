@@ -2,7 +2,9 @@
 //! beside that of the one that does not.
 
 use super::load::{Server, mean, open_loop, percentile};
-use super::rounds::{Pair, Rounds, null_test};
+#[cfg(target_arch = "x86_64")]
+use super::place::PLACES;
+use super::rounds::{NullTest, Pair, Rounds, null_test};
 use super::work::{self, Keys};
 use super::{binomial, naive};
 use crate::harness::child;
@@ -34,48 +36,56 @@ fn both<V: Into<Value>>(report: &mut Report, row: &str, are: &str, naive: V, hon
 /// Counts the instructions that each of two pieces of work takes for one more iteration.
 pub fn instructions(report: &mut Report) {
     report.attempt("optimized", &["naive", "honest"], |report| {
-        let counts = [per_iteration(naive::buffers, 50)?, per_iteration(work::buffers, 50)?];
+        let counts = [per_iteration(naive::buffers, 10)?, per_iteration(work::buffers, 10)?];
         both(report, "optimized", "instructions per iteration", counts[0], counts[1]);
         Ok(())
     });
     report.attempt("used_up", &["naive", "honest"], |report| {
-        let values = work::values(256);
-        let in_place = per_iteration(|times| _ = naive::sort(&mut values.clone(), times), 2)?;
-        let copies = per_iteration(|times| _ = work::sort(&values, times), 2)?;
-        both(report, "used_up", "instructions per sort of 256 numbers", in_place, copies);
+        let values = work::values(128);
+        let in_place = per_iteration(|times| _ = naive::sort(&mut values.clone(), times), 1)?;
+        let copies = per_iteration(|times| _ = work::sort(&values, times), 1)?;
+        both(report, "used_up", "instructions of a sort of 128 numbers", in_place, copies);
         Ok(())
     });
-    report.attempt("warm", &["naive", "honest"], |report| {
+    report.attempt("warm", &["naive", "honest", "difference"], |report| {
         let table = vec![1; 1 << 16];
-        let [same, new] = [Keys::Same, Keys::New].map(|keys| {
-            let keys = keys.take(2048, table.len());
+        let look_up = |keys: Keys| {
+            let keys = keys.take(1024, table.len());
             let (sum, made) = instructions::count(|| work::look_up(&table, black_box(&keys)))?;
             let right = sum == keys.len() as u64;
             if right { Ok(made) } else { Err(io::Error::other("a wrong sum")) }
-        });
-        both(
-            report,
-            "warm",
-            "instructions of 2,048 look-ups of warm keys, of new ones",
-            same?,
-            new?,
-        );
+        };
+        let are = "instructions of 1,024 look-ups of the same 512 keys, and of new ones";
+        same(report, "warm", are, look_up(Keys::Same)?, look_up(Keys::New)?);
+        Ok(())
+    });
+    #[cfg(target_arch = "x86_64")]
+    report.attempt("place", &["naive", "honest", "difference"], |report| {
+        let at = |(_, work): (usize, fn(u64) -> u64)| per_iteration(|n| _ = work(n), 1000);
+        let are = "instructions of a loop, at two places of a cache line";
+        same(report, "place", are, at(PLACES[0])?, at(PLACES[5])?);
         Ok(())
     });
 }
 
+/// Sets two numbers that should not differ, and their difference.
+fn same(report: &mut Report, row: &str, are: &str, naive: u64, honest: u64) {
+    both(report, row, are, naive, honest);
+    report.detail(row, "difference", naive.abs_diff(honest));
+}
+
 /// Returns the instructions of one iteration of `work`: the difference of `times` and twice as
-/// many.
+/// many, divided by `times`.
 ///
 /// # Errors
 ///
 /// Those of [`instructions::count`].
 pub fn per_iteration(mut work: impl FnMut(u64), times: u64) -> io::Result<u64> {
+    work(2 * times); // what only the first run does, such as filling the caches of the allocator
     let mut of = |times| {
         let (_, made) = instructions::count(|| work(black_box(times)))?;
         Ok::<_, io::Error>(made)
     };
-    of(times)?; // what only the first run does, such as filling the caches of the allocator
     let (once, twice) = (of(times)?, of(2 * times)?);
     Ok(twice.saturating_sub(once) / times)
 }
@@ -92,22 +102,20 @@ pub fn answers(report: &mut Report) {
 /// Asks a server that stalls for a second, in both ways, and sums up the answers in both ways.
 pub fn load(report: &mut Report) {
     let (closed, open) = latencies(&server());
-    let time = |micros| Value::Time(Duration::from_micros(micros));
-    let both = |report: &mut Report, row, are, naive, honest| {
-        both(report, row, are, time(naive), time(honest));
-    };
-    let p99 = percentile(&open, 99);
-    both(
-        report,
-        "omission",
-        "99th percentile, closed loop and open loop",
-        percentile(&closed, 99),
-        p99,
-    );
-    let averaged = naive::averaged_percentile(&open, 20);
-    both(report, "averaged", "99th percentile, average of 20 parts and of all", averaged, p99);
-    let mean = mean(&open);
-    both(report, "mean", "mean and median latency", mean, percentile(&open, 50));
+    let (p99, mean) = (percentile(&open, 99), mean(&open));
+    let rows = [
+        ("omission", "99th percentile of a closed and an open loop", percentile(&closed, 99), p99),
+        (
+            "averaged",
+            "99th percentile, as the average of 20 and of all",
+            { naive::averaged_percentile(&open, 20) },
+            p99,
+        ),
+        ("mean", "mean and median of the open loop", mean, percentile(&open, 50)),
+    ];
+    for (row, are, naive, honest) in rows {
+        both(report, row, &format!("{are}, in ms"), naive / 1000, honest / 1000);
+    }
     let near = open.iter().filter(|&&latency| (mean / 2..=2 * mean).contains(&latency)).count();
     report.detail("mean", "requests", open.len() as u64);
     report.detail("mean", "near", near as u64);
@@ -213,79 +221,108 @@ pub struct Recorded {
     pub pairs: Vec<Pair>,
 }
 
+/// The numbers of the null test, besides the shares.
+const NULL: [&str; 7] =
+    ["pairs", "different", "different_per_1000", "low", "high", "stated", "power"];
+
 /// Puts the book's method to the test with its own recordings.
-pub fn recorded(report: &mut Report, recorded: &Recorded) {
-    let Recorded { benchmarks, pairs } = recorded;
-    let per_1000 = |share: f64| (share * 1000.0).round() as u64;
-    if let Some(test) = null_test(pairs) {
-        let (low, high) = binomial::interval(test.different, test.pairs);
-        let mut set = |quantity, value| report.detail("null", quantity, value);
-        set("pairs", test.pairs as u64);
-        set("different", test.different as u64);
-        set("different_per_1000", per_1000(test.different as f64 / test.pairs as f64));
-        set("low_per_1000", per_1000(low));
-        set("high_per_1000", per_1000(high));
-        set("stated_per_1000", per_1000(test.stated));
-        set("power_per_1000", per_1000(test.power));
-        report.note(&format!(
-            "null: of {} pairs of the same code, the rule calls {} different ({:.1} to {:.1} %; \
-             stated: {:.1} %), and finds {:.1} % nine times in ten",
-            test.pairs,
-            test.different,
-            low * 100.0,
-            high * 100.0,
-            test.stated * 100.0,
-            test.power * 100.0
-        ));
+pub fn recorded(report: &mut Report, recorded: io::Result<Recorded>) {
+    let tested = recorded.and_then(|recorded| {
+        let test = null_test(&recorded.pairs).ok_or_else(|| unsupported("no recordings here"))?;
+        Ok((recorded, test))
+    });
+    match tested {
+        Ok((recorded, test)) => {
+            null(report, &test);
+            shares(&recorded).into_iter().for_each(|share| share.set(report));
+        }
+        Err(error) => {
+            let not_possible = || Value::NotPossible(error.to_string());
+            NULL.iter().for_each(|quantity| report.detail("null", quantity, not_possible()));
+            for Share { row, .. } in shares(&Recorded::default()) {
+                ["of", "found", "percent"]
+                    .iter()
+                    .for_each(|quantity| report.detail(row, quantity, not_possible()));
+            }
+            report.note(&format!("the recordings: not possible here: {error}"));
+        }
     }
-    let sum = |counts: Vec<(usize, usize)>| {
-        counts.into_iter().fold((0, 0), |sum, (all, some)| (sum.0 + all, sum.1 + some))
-    };
-    let mut shares = vec![
-        (
-            "next_process",
-            "intervals of two processes, not overlapping",
-            sum(benchmarks.iter().map(Rounds::apart).collect()),
-        ),
-        (
-            "same_process",
-            "intervals of the same code in one process, not overlapping",
-            sum(pairs.iter().map(Pair::apart).collect()),
-        ),
-        (
-            "one_run",
-            "ratios of the same code in one run, off by more than 5 %",
-            sum(pairs.iter().map(|pair| pair.off_by(0.05)).collect()),
-        ),
-    ];
-    let long: Vec<&Rounds> = benchmarks.iter().filter(|rounds| rounds.median.len() >= 9).collect();
-    let fell = |of: fn((f64, f64)) -> f64| {
-        let fell =
-            |rounds: &&&Rounds| of(rounds.minimum_and_median(9)) < of(rounds.minimum_and_median(3));
-        (long.len(), long.iter().filter(fell).count())
-    };
-    shares.push((
-        "minimum",
-        "minima that fall from three rounds to nine",
-        fell(|(least, _)| least),
+}
+
+/// Sets the outcome of the null test, with shares in thousandths.
+fn null(report: &mut Report, test: &NullTest) {
+    let NullTest { pairs, different, stated, power } = *test;
+    let (low, high) = binomial::interval(different, pairs);
+    let shares = [different as f64 / pairs as f64, low, high, stated, power];
+    let shares = shares.map(|share| (share * 1000.0).round() as u64);
+    let numbers = [pairs as u64, different as u64].into_iter().chain(shares);
+    NULL.iter().zip(numbers).for_each(|(quantity, number)| report.detail("null", quantity, number));
+    let [share, low, high, stated, power] = shares;
+    report.note(&format!(
+        "null: of {pairs} pairs of the same code, the rule calls {different} different: {share} in \
+         1,000 ({low} to {high}; stated: {stated}); nine times in ten, it finds a difference of \
+         {power} in 1,000"
     ));
-    shares.push((
-        "median",
-        "medians that fall from three rounds to nine",
-        fell(|(_, median)| median),
-    ));
-    let sets: Vec<&[Pair]> = pairs.chunks_exact(20).collect();
-    let won = sets.iter().filter(|set| set.iter().any(Pair::differs)).count();
-    shares.push((
-        "best_of_20",
-        "sets of 20 pairs of the same code with a winner",
-        (sets.len(), won),
-    ));
-    for (row, are, (all, some)) in shares {
+}
+
+/// A share of what was recorded.
+struct Share {
+    row: &'static str,
+    of: &'static str,
+    all: usize,
+    found: usize,
+}
+
+impl Share {
+    fn new(
+        row: &'static str,
+        of: &'static str,
+        counts: impl Iterator<Item = (usize, usize)>,
+    ) -> Self {
+        let (all, found) = counts.fold((0, 0), |sum, (all, some)| (sum.0 + all, sum.1 + some));
+        Self { row, of, all, found }
+    }
+
+    fn set(self, report: &mut Report) {
+        let Self { row, of, all, found } = self;
+        let percent = (100 * found).div_ceil(all.max(1));
         report.detail(row, "of", all as u64);
-        report.detail(row, "found", some as u64);
-        let share = some as f64 / all.max(1) as f64;
-        report.detail(row, "percent", (share * 100.0).round() as u64);
-        report.note(&format!("{row}: {are}: {some} of {all} ({:.0} %)", share * 100.0));
+        report.detail(row, "found", found as u64);
+        report.detail(row, "percent", percent as u64);
+        report.note(&format!("{row}: {of}: {found} of {all} ({percent} %)"));
     }
+}
+
+/// Returns how often each lie about rounds would have been told.
+fn shares(recorded: &Recorded) -> [Share; 6] {
+    let Recorded { benchmarks, pairs } = recorded;
+    let long = || pairs.iter().filter(|pair| pair.first.median.len() >= 9);
+    let wins = |tries| {
+        long().map(move |pair| (1, (pair.again.minimum(9) < pair.first.minimum(tries)).into()))
+    };
+    let sets = pairs.chunks_exact(20).map(|set| (1, set.iter().any(Pair::differs).into()));
+    [
+        Share::new(
+            "next_process",
+            "intervals of two processes that do not overlap",
+            benchmarks.iter().map(Rounds::apart),
+        ),
+        Share::new(
+            "same_process",
+            "intervals of the same code in one process that do not overlap",
+            pairs.iter().map(Pair::apart),
+        ),
+        Share::new(
+            "one_run",
+            "ratios of the same code in one run that are off by more than 5 %",
+            pairs.iter().map(|pair| pair.off_by(0.05)),
+        ),
+        Share::new(
+            "nine_against_three",
+            "pairs of the same code of which the side with nine tries has the smaller minimum",
+            wins(3),
+        ),
+        Share::new("nine_against_nine", "the same with nine tries each", wins(9)),
+        Share::new("best_of_20", "sets of 20 pairs of the same code with a winner", sets),
+    ]
 }
