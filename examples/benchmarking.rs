@@ -17,7 +17,6 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use perf_proved::harness::child;
     use perf_proved::harness::flags::Example;
     use perf_proved::harness::report::Report;
     use perf_proved::measuring::benchmarking::experiment::{self, PROCESSES, Recorded};
@@ -49,9 +48,7 @@ mod linux {
         experiment::answers(&mut report);
         experiment::load(&mut report);
         experiment::stale(&mut report);
-        for name in PROCESSES {
-            report.attempt(name, &[], |report| child::row(report, name, &[]));
-        }
+        experiment::processes(&mut report);
         experiment::recorded(&mut report, read(machines));
         report
     }

@@ -7,7 +7,7 @@ use super::place::PLACES;
 use super::rounds::{NullTest, Pair, Rounds, null_test};
 use super::work::{self, Keys};
 use super::{binomial, naive};
-use crate::harness::child;
+use crate::harness::child::{self, End};
 use crate::harness::report::{Report, Value};
 use crate::harness::scratch::Scratch;
 use crate::proof::{instructions, syscalls};
@@ -131,6 +131,19 @@ pub fn server() -> Server {
 /// Returns the latencies of 2,000 requests, 100 in a second, by the closed and by the open loop.
 pub fn latencies(server: &Server) -> (Vec<u64>, Vec<u64>) {
     (naive::closed_loop(server, 10_000, 2000), open_loop(server, 10_000, 2000))
+}
+
+/// Runs each of the [`PROCESSES`], and reports what it found.
+pub fn processes(report: &mut Report) {
+    for name in PROCESSES {
+        let quantities = ["copied", "by_the_call", "strict", "calls"];
+        let quantities = if name.starts_with("copy") { &quantities[..3] } else { &quantities[3..] };
+        let end = report.attempt(name, quantities, |report| {
+            syscalls::trace(|| ())?; // where calls cannot be counted, this has the reason
+            child::row(report, name, &[])
+        });
+        report.promise(&format!("{name} ends well"), end.map(|end| end == End::Exit(0)));
+    }
 }
 
 /// Runs one of the [`PROCESSES`] in this process, and prints what it found.
