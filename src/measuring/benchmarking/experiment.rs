@@ -18,7 +18,6 @@ use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 use std::process::Command;
-use std::time::Duration;
 
 /// The experiments that run in a process of their own.
 pub const PROCESSES: [&str; 4] = ["copy_allowed", "copy_refused", "heap_alone", "heap_after"];
