@@ -295,7 +295,7 @@ fn the_rule_calls_as_many_pairs_different_as_it_states() {
 
 #[test]
 fn the_effect_that_it_finds_grows_with_the_noise() {
-    let [calm, noisy] = [0.01, 0.1].map(|noise| null_test(&pairs(noise, 500)).unwrap().power);
+    let [calm, noisy] = [0.01, 0.1].map(|noise| null_test(&pairs(noise, 500)).unwrap().most);
     assert!(calm < 0.01 && noisy > 5.0 * calm && noisy < 0.1, "{calm} {noisy}");
     // It is what it says: slowed down by that much, nine pairs in ten differ.
     let mut slowed = pairs(0.1, 500);
@@ -305,8 +305,10 @@ fn the_effect_that_it_finds_grows_with_the_noise() {
         .for_each(|time| *time *= 1.0 + noisy + 1e-9);
     let found = slowed.iter().filter(|pair| pair.ratio().is_some_and(|(low, _)| low > 1.0)).count();
     assert_eq!(found, 450);
+    let half = null_test(&pairs(0.1, 500)).unwrap().half;
+    assert!(half > 0.0 && half < noisy, "{half} in half, {noisy} in most");
     let alike = null_test(&[pair(&[1.0; 9], &[1.0; 9])]).unwrap();
-    assert_eq!((alike.pairs, alike.different, alike.power), (1, 0, 0.0));
+    assert_eq!((alike.pairs, alike.different, alike.most), (1, 0, 0.0));
 }
 
 #[test]

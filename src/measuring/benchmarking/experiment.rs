@@ -234,8 +234,8 @@ pub struct Recorded {
 }
 
 /// The numbers of the null test, besides the shares.
-const NULL: [&str; 7] =
-    ["pairs", "different", "different_per_1000", "low", "high", "stated", "power"];
+const NULL: [&str; 8] =
+    ["pairs", "different", "different_per_1000", "low", "high", "stated", "half", "most"];
 
 /// Puts the book's method to the test with its own recordings.
 pub fn recorded(report: &mut Report, recorded: io::Result<Recorded>) {
@@ -263,17 +263,19 @@ pub fn recorded(report: &mut Report, recorded: io::Result<Recorded>) {
 
 /// Sets the outcome of the null test, with shares in thousandths.
 fn null(report: &mut Report, test: &NullTest) {
-    let NullTest { pairs, different, stated, power } = *test;
+    let NullTest { pairs, different, stated, half, most } = *test;
     let (low, high) = binomial::interval(different, pairs);
-    let shares = [different as f64 / pairs as f64, low, high, stated, power];
+    let shares = [different as f64 / pairs as f64, low, high, stated, half, most];
     let shares = shares.map(|share| (share * 1000.0).round() as u64);
     let numbers = [pairs as u64, different as u64].into_iter().chain(shares);
     NULL.iter().zip(numbers).for_each(|(quantity, number)| report.detail("null", quantity, number));
-    let [share, low, high, stated, power] = shares;
+    let [share, low, high, stated, half, most] = shares;
     report.note(&format!(
         "null: of {pairs} pairs of the same code, the rule calls {different} different: {share} in \
-         1,000 ({low} to {high}; stated: {stated}); nine times in ten, it finds a difference of \
-         {power} in 1,000"
+         1,000 ({low} to {high}; stated: {stated})"
+    ));
+    report.note(&format!(
+        "null: in half of them, it finds a difference of {half} in 1,000; in nine of ten, one of {most}"
     ));
 }
 

@@ -109,8 +109,10 @@ pub struct NullTest {
     pub different: usize,
     /// The share of pairs that it may call different: its stated error, averaged over the pairs.
     pub stated: f64,
+    /// The effect that it would find in half of the pairs.
+    pub half: f64,
     /// The effect that it would find in nine pairs of ten.
-    pub power: f64,
+    pub most: f64,
 }
 
 /// Puts the rule to the test with pairs of the same code. Pairs with fewer than six rounds count
@@ -123,10 +125,14 @@ pub fn null_test(pairs: &[Pair]) -> Option<NullTest> {
         let n = pair.first.median.len();
         (0..n).map(|rank| error(n, rank)).take_while(|error| *error <= 0.05).last()
     };
+    let found_in = |share: f64| {
+        effects.get(((effects.len() as f64 * share).ceil() as usize).checked_sub(1)?).copied()
+    };
     Some(NullTest {
         pairs: pairs.len(),
         different: pairs.iter().filter(|pair| pair.differs()).count(),
         stated: pairs.iter().filter_map(stated).sum::<f64>() / pairs.len() as f64,
-        power: *effects.get((pairs.len() * 9).div_ceil(10).checked_sub(1)?)?,
+        half: found_in(0.5)?,
+        most: found_in(0.9)?,
     })
 }
