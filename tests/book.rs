@@ -37,6 +37,12 @@ fn pages_are_plain_and_chapters_short() {
 }
 
 #[test]
+fn sources_are_those_of_the_chapters() {
+    let found = house::source_problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn tables_have_headings_and_listings_end() {
     let found = house::markup_problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -263,6 +269,21 @@ fn a_page_that_nothing_links_is_noticed() {
     let said =
         after(|root| replace(&root.join("README.md"), "(book/src/zero-copy/sendfile.md)", "()"));
     assert!(said.contains("README.md does not list book/src/zero-copy/sendfile.md"), "{said}");
+    let said = after(|root| {
+        replace(&root.join("book/src/zero-copy/index.md"), "](sendfile.md)", "](splice.md)")
+    });
+    assert!(said.contains("zero-copy/index.md does not list zero-copy/sendfile.md"), "{said}");
+}
+
+#[test]
+fn a_source_that_is_not_listed_or_not_used_is_noticed() {
+    let page = "https://man7.org/linux/man-pages/man2/nothing.2.html";
+    let link = format!("\n[nothing]({page}#section)\n");
+    let said = appended(house::source_problems, "book/src/zero-copy/sendfile.md", &link);
+    let lacks = format!("sources.md lacks {page}, a source of zero-copy/sendfile.md");
+    assert!(said.contains(&lacks), "{said}");
+    let said = appended(house::source_problems, "book/src/sources.md", &link);
+    assert!(said.contains(&format!("sources.md has {page}, which no chapter links")), "{said}");
 }
 
 #[test]
@@ -376,6 +397,31 @@ fn a_wide_line_that_a_chapter_shows_is_noticed() {
         let said = shown(indentation);
         assert!(said.contains("src/wide.rs:2 has 91 columns, more than 90"), "{said}");
     }
+}
+
+#[test]
+fn an_exercise_without_its_solution_is_noticed() {
+    fn load(root: &Path) -> Vec<String> {
+        book::load(&Project::at(root)).err().map(|error| error.to_string()).into_iter().collect()
+    }
+    let (page, table) = ("book/src/zero-copy/splice.md", ".ci/breaks/splice.toml");
+    let edited = |file: &'static str, from: &'static str, to: &'static str| {
+        said_after(load, |root| replace(&root.join(file), from, to))
+    };
+    let said = edited(page, "```solution\nexercise = 2\n", "```text\nexercise = 2\n");
+    assert!(said.contains("exercise 2 has no solution"), "{said}");
+    assert!(!said.contains("exercise 1"), "{said}");
+    let said = edited(page, "```solution\nexercise = 2\n", "```solution\nexercise = 1\n");
+    assert!(said.contains("a solution stands right below its exercise"), "{said}");
+    let said = edited(table, "exercise = 2\n", "");
+    let missing = "no break in .ci/breaks/splice.toml has `exercise = 2`";
+    assert!(said.contains(missing), "{said}");
+    let said = edited(table, "exercise = 2\n", "exercise = 7\n");
+    assert!(said.contains("its chapter has no solution of exercise 7"), "{said}");
+    let said = edited(table, "exercise = 2\n", "exercise = 1\n");
+    assert!(said.contains("exercise 1 has a break already"), "{said}");
+    let said = appended(problems, page, "```solution\n```\n");
+    assert!(said.contains("splice.md has 4 exercises, not two or three"), "{said}");
 }
 
 #[test]

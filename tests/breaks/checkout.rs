@@ -1,6 +1,6 @@
 //! A copy of the checkout, to be broken.
 
-use super::Break;
+use press::breaks::{self, Break};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -132,9 +132,9 @@ impl Checkout {
     /// Applies `one` on top of the breaks that are there already.
     pub fn apply(&mut self, one: &Break) -> Result<(), String> {
         let mut texts = BTreeMap::new();
-        one.apply(&mut texts, |file| super::read(&self.root, file))?;
+        one.apply(&mut texts, |file| breaks::read(&self.root, file))?;
         for (file, text) in texts {
-            let before = super::read(&self.root, &file)?;
+            let before = breaks::read(&self.root, &file)?;
             self.mended.entry(file.clone()).or_insert(before);
             fs::write(self.root.join(&file), text)
                 .map_err(|error| format!("cannot write {file} in the copy: {error}"))?;

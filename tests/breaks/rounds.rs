@@ -1,6 +1,6 @@
 //! Rounds: the breaks that are applied together.
 
-use super::Break;
+use press::breaks::Break;
 use std::collections::BTreeSet;
 
 /// Divides `breaks` into rounds. A round has at most one break of each technique, or those that the
@@ -55,7 +55,9 @@ mod tests {
             .iter()
             .map(|&(technique, file, round)| {
                 let text = format!("file = '{file}'\nfrom = 'a'\nto = 'b'");
-                Break { technique: technique.into(), round, ..toml::from_str(&text).unwrap() }
+                let mut one: Break = toml::from_str(&text).unwrap();
+                (one.technique, one.round) = (technique.into(), round);
+                one
             })
             .collect();
         rounds(&breaks.iter().collect::<Vec<_>>())

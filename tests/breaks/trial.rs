@@ -1,8 +1,9 @@
 //! Tries breaks: applies them to copies of the checkout, and finds out which checks notice.
 
+use super::Claims;
 use super::checkout::{Checkout, Said};
 use super::rounds::rounds;
-use super::{Break, Claims};
+use press::breaks::{self, Break};
 use press::model::Proof;
 use regex::Regex;
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub struct Options {
     pub alone: bool,
     /// Try the breaks that ThreadSanitizer must notice, and no others.
     pub sanitizer: bool,
+    /// Take it that everything but models passes unbroken, unless a break goes unnoticed.
+    pub sound: bool,
 }
 
 /// How a break is judged, which decides what is built for it.
@@ -84,6 +87,7 @@ struct Trial {
     press: PathBuf,
     claims: Claims,
     alone: bool,
+    sound: bool,
 }
 
 /// Tries the breaks of the project at `root`, and prints a line for each. Returns the lines of the
@@ -93,8 +97,9 @@ struct Trial {
 ///
 /// A sentence, if they cannot be tried at all.
 pub fn run(root: &Path, options: &Options) -> Result<Vec<String>, String> {
-    let breaks = super::tables(root, &options.techniques)?;
-    let trial = Trial { press: press(root)?, claims: super::claims(root)?, alone: options.alone };
+    let breaks = breaks::tables(root, &options.techniques)?;
+    let (alone, sound) = (options.alone, options.sound);
+    let trial = Trial { press: press(root)?, claims: super::claims(root)?, alone, sound };
     let is_wanted = |lane: &Lane| (*lane == Lane::Raced) == options.sanitizer;
     let mut lanes: BTreeMap<Lane, Vec<Break>> = BTreeMap::new();
     for one in breaks {
@@ -116,29 +121,14 @@ pub fn run(root: &Path, options: &Options) -> Result<Vec<String>, String> {
         }
     };
 
-    // First everything unbroken. The examples and the models take longest, each on a core.
-    let unbroken: VecDeque<Round> =
-        lanes.iter().map(|(&lane, breaks)| Round { lane, breaks: breaks.clone() }).collect();
-    let sound: Mutex<BTreeMap<Lane, Vec<Break>>> = Mutex::default();
-    share(unbroken, &mut copies, |copy, round| {
-        let begun = Instant::now();
-        for (one, problem) in trial.unbroken(copy, &round)? {
-            match problem {
-                Some(problem) => report(&one, &problem),
-                None => {
-                    let mut sound = sound.lock().unwrap_or_else(PoisonError::into_inner);
-                    sound.entry(round.lane).or_default().push(one);
-                }
-            }
-        }
-        round.took(begun.elapsed());
-        Ok(())
-    })?;
-
-    let sound = sound.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Not all models are claims, and so no other command explores them all.
+    let is_taken = |lane: &Lane| sound && *lane != Lane::Explored;
+    let (mut lanes, doubted): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        lanes.into_iter().partition(|(lane, _)| is_taken(lane));
+    lanes.append(&mut trial.sound(doubted, &mut copies, &report)?);
     let mut planned = VecDeque::new();
-    for (lane, breaks) in sound {
-        let alone = options.alone || matches!(lane, Lane::Command | Lane::Compiled);
+    for (lane, breaks) in lanes {
+        let alone = alone || matches!(lane, Lane::Command | Lane::Compiled);
         let parts = match alone {
             true => (0..breaks.len()).map(|index| vec![index]).collect(),
             false => rounds(&breaks.iter().collect::<Vec<_>>()),
@@ -299,6 +289,33 @@ impl Trial {
         copy.press(&self.press, &arguments)
     }
 
+    /// Judges everything unbroken, and returns the breaks that can be tried.
+    fn sound(
+        &self,
+        lanes: BTreeMap<Lane, Vec<Break>>,
+        copies: &mut [Checkout],
+        report: &(impl Fn(&Break, &Outcome) + Sync),
+    ) -> Result<BTreeMap<Lane, Vec<Break>>, String> {
+        // The examples and the models take longest, each on a core.
+        let rounds = lanes.into_iter().map(|(lane, breaks)| Round { lane, breaks }).collect();
+        let sound: Mutex<BTreeMap<Lane, Vec<Break>>> = Mutex::default();
+        share(rounds, copies, |copy, round| {
+            let begun = Instant::now();
+            for (one, problem) in self.unbroken(copy, &round)? {
+                match problem {
+                    Some(problem) => report(&one, &problem),
+                    None => {
+                        let mut sound = sound.lock().unwrap_or_else(PoisonError::into_inner);
+                        sound.entry(round.lane).or_default().push(one);
+                    }
+                }
+            }
+            round.took(begun.elapsed());
+            Ok(())
+        })?;
+        Ok(sound.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Judges, before anything is broken, what the breaks of a round are meant to break; `None`
     /// stands for a break that can be tried.
     fn unbroken(
@@ -320,6 +337,8 @@ impl Trial {
                     match here.as_str() {
                         "holds" => None,
                         "not possible here" => Some(Outcome::NotPossible(found)),
+                        // An observation depends on chance, and on the load of the machine.
+                        "not seen" => Some(Outcome::NotPossible(format!("not seen: {found}"))),
                         _ => {
                             let said = checked.as_ref().map(Said::complaints).unwrap_or_default();
                             Some(Outcome::FailsUnbroken(format!("{claim} {here}: {found}\n{said}")))
@@ -409,6 +428,14 @@ impl Trial {
         for (one, outcome) in applied.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::NotNoticed(_) if round.breaks.len() > 1 => again.push(one),
+                Outcome::NotNoticed(why) if self.sound => {
+                    // It may not have passed, or not have been possible, before.
+                    let unbroken = Round { lane: round.lane, breaks: vec![one] };
+                    let unbroken = self.unbroken(copy, &unbroken)?.into_iter();
+                    judged.extend(unbroken.map(|(one, problem)| {
+                        (one, problem.unwrap_or_else(|| Outcome::NotNoticed(why.clone())))
+                    }));
+                }
                 outcome => judged.push((one, outcome)),
             }
         }

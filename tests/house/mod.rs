@@ -10,7 +10,18 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 3] = ["io/which-one.md", "measuring/figures.md", "zero-copy/which-one.md"];
+pub const PROSE: [&str; 10] = [
+    "concurrency/index.md",
+    "concurrency/which-one.md",
+    "io/index.md",
+    "io/which-one.md",
+    "measuring/figures.md",
+    "measuring/index.md",
+    "memory/index.md",
+    "memory/which-one.md",
+    "zero-copy/index.md",
+    "zero-copy/which-one.md",
+];
 
 /// The sections of a technique's chapter, by the words that its headings start with.
 const SECTIONS: [&str; 8] = [
@@ -22,6 +33,19 @@ const SECTIONS: [&str; 8] = [
     "In production",
     "From Go",
     "Try it",
+];
+
+/// Hosts of papers and of the documentation of Linux, whose pages book/src/sources.md lists.
+const SOURCES: [&str; 9] = [
+    "dl.acm.org",
+    "docs.kernel.org",
+    "doi.org",
+    "lwn.net",
+    "man7.org",
+    "sourceware.org",
+    "www.cl.cam.ac.uk",
+    "www.kernel.org",
+    "www.usenix.org",
 ];
 
 /// The longest piece of code that a chapter may show at once, in lines.
@@ -77,7 +101,17 @@ pub fn problems(root: &Path) -> Vec<String> {
             found.push(format!("book/src/{page} is not in SUMMARY.md"));
         }
         found.extend(pieces(root, page));
-        let Some((_, file)) = page.split_once('/') else { continue };
+        let text = read(&format!("book/src/{page}"));
+        let exercises = text.lines().filter(|line| *line == "```solution").count();
+        if text.contains("\n## Try it\n") && !(2..=3).contains(&exercises) {
+            found.push(format!("book/src/{page} has {exercises} exercises, not two or three"));
+        }
+        let Some((part, file)) = page.split_once('/') else { continue };
+        // The opening of a part answers the question of each of its chapters.
+        let opening = format!("book/src/{part}/index.md");
+        if file != "index.md" && !read(&opening).contains(&format!("]({file})")) {
+            found.push(format!("{opening} does not list {page}"));
+        }
         let name = file.trim_end_matches(".md").replace('-', "_");
         let is_technique = techniques.contains(&name);
         if PROSE.contains(&page.as_str()) {
@@ -241,6 +275,36 @@ pub fn wide_pieces(root: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Lists the sources of the chapters that book/src/sources.md lacks, and the addresses there that
+/// no chapter links, one sentence each.
+pub fn source_problems(root: &Path) -> Vec<String> {
+    let read =
+        |page: &str| fs::read_to_string(root.join("book/src").join(page)).unwrap_or_default();
+    let listed: BTreeSet<String> = addresses(&read("sources.md"));
+    let mut linked = BTreeSet::new();
+    let mut found = vec![];
+    for page in pages(root).iter().filter(|page| page.contains('/')) {
+        for address in addresses(&read(page)) {
+            let host = address.split('/').nth(2).unwrap_or_default();
+            if SOURCES.contains(&host) && !listed.contains(&address) {
+                found.push(format!("book/src/sources.md lacks {address}, a source of {page}"));
+            }
+            linked.insert(address);
+        }
+    }
+    for address in listed.difference(&linked) {
+        found.push(format!("book/src/sources.md has {address}, which no chapter links"));
+    }
+    found
+}
+
+/// Returns the addresses that a page links, without the places inside their pages.
+fn addresses(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("https://").map(|(start, _)| &text[start..]);
+    let ends = |c: char| c.is_whitespace() || matches!(c, ')' | '#' | '"' | '`' | '}');
+    starts.filter_map(|rest| rest.split(ends).next()).map(str::to_owned).collect()
 }
 
 /// Returns the source of the test target `name`: `tests/NAME.rs`, and its parts in `tests/NAME/`.

@@ -8,9 +8,11 @@
 //! - [`book`]: all pages, judged on all machines.
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
+//! - [`breaks`]: edits that a check must notice, which are the solutions of exercises.
 //! - [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
 
 pub mod book;
+pub mod breaks;
 pub mod chapter;
 pub mod cmd;
 pub mod condition;

@@ -82,6 +82,8 @@ pub enum Block {
     Claim(Claim),
     /// A `figure` block.
     Figure(Figure),
+    /// A `solution` block.
+    Solution(Solution),
 }
 
 /// A reference in running prose, `{{word …}}`.
@@ -183,6 +185,18 @@ pub struct Claim {
     pub loose: Option<String>,
     /// The chapter's own command to prove it, in place of the one that [`Claim::command`] makes up.
     pub command: Option<String>,
+    /// The place in the source.
+    pub place: Place,
+}
+
+/// The solution of an exercise: a sentence about the edit and the checks of a break, which the page
+/// shows with it.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    /// The number of the exercise on its page.
+    pub exercise: u32,
+    /// What happens and why, in Markdown.
+    pub says: String,
     /// The place in the source.
     pub place: Place,
 }

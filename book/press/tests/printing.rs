@@ -200,6 +200,48 @@ fn a_claim_in_a_sentence_is_its_number_its_verdict_and_a_link() {
 }
 
 #[test]
+fn a_solution_shows_its_edit_and_what_notices_it_even_once_it_is_made() {
+    let site = Site::new("solutions");
+    let page = site.root.join("book/src/part/blocks.md");
+    let exercise = "\n## Try it\n\n1. Break *it*.\n\n```solution\nexercise = 1\n\
+                    says = \"Nothing is `left`.\"\n```\n\n2. Break it <b>again</b>.\n\n\
+                    ```solution\nexercise = 2\nsays = \"Again.\"\n```\n";
+    fs::write(&page, fs::read_to_string(&page).unwrap() + exercise).unwrap();
+    fs::create_dir_all(site.root.join(".ci/breaks")).unwrap();
+    let file = "file = 'src/lines.rs'\nfrom = 'b < 1'\nto = 'b < 2'\n";
+    let claims = "claims = ['sendfile-syscalls', 'spsc-no-loss']\nmodel = 'ring::wakes'\n";
+    let others = "test = 'ring::parts::holds'\nsanitizer = 'ring::races'\ncommand = 'book build'\n";
+    let table =
+        format!("[[break]]\nexercise = 1\n{claims}{file}\n[[break]]\nexercise = 2\n{others}{file}");
+    fs::write(site.root.join(".ci/breaks/blocks.toml"), table).unwrap();
+    let write = |text: &str| fs::write(site.root.join("src/lines.rs"), text).unwrap();
+
+    write("a\nb < 1\nc\n");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let patch = "@@ -1,3 +1,3 @@\n a\n-b &lt; 1\n+b &lt; 2\n c\n";
+    for expected in [
+        "<details class=\"solution\">\n<summary>Solution of exercise 1</summary>",
+        "Nothing is <code>left</code>.",
+        &format!("--- a/src/lines.rs\n+++ b/src/lines.rs\n{patch}"),
+        "<a href=\"../part/blocks.html#claim-sendfile-syscalls\"><code>sendfile-syscalls</code></a> \
+         fails: <code>cargo book check --claim sendfile-syscalls</code>",
+        "fails: <code>cargo explore --exact ring_buffer::spsc_no_loss</code>",
+        "The model fails: <code>cargo explore --exact ring::wakes</code>",
+        "The test fails: <code>cargo test --test ring -- --exact parts::holds</code>",
+        "ThreadSanitizer reports a data race in the test <code>races</code>.",
+        "The command fails: <code>cargo book build</code>",
+        "<ol start=\"2\">",
+    ] {
+        assert!(page.contains(expected), "{expected}\n{page}");
+    }
+    write("a\nb < 2\nc\n");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    assert!(page.contains("+++ b/src/lines.rs\n-b &lt; 1\n+b &lt; 2\n</code>"), "{page}");
+}
+
+#[test]
 fn figures_show_every_machine_or_say_which_has_no_measurement() {
     let site = Site::new("figures");
     site.print().unwrap();

@@ -645,6 +645,34 @@ fn everything_wrong_in_all_pages_is_named_at_once() {
 }
 
 #[test]
+fn an_exercise_has_one_solution_and_one_break() {
+    let (_folder, project) = miniature();
+    let page = project.pages().join("part/copy.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let lines = text.lines().count();
+    let breaks = project.root().join(".ci/breaks");
+    fs::create_dir_all(&breaks).unwrap();
+    let say = |exercise: &str, table: &str| {
+        fs::write(&page, format!("{text}\n## Try it\n\n{exercise}")).unwrap();
+        fs::write(breaks.join("copy.toml"), table).unwrap();
+        problems(&project)
+    };
+    let solution = "1. Copy less.\n\n```solution\nexercise = 1\nsays = \"Less.\"\n```\n";
+    let one = "[[break]]\nclaims = ['copy-calls']\nfile = 'src/copy.rs'\nfrom = 'a'\nto = 'b'\n";
+    let numbered = format!("{one}exercise = 1\n");
+    assert_eq!(say(solution, &numbered), Vec::<String>::new());
+    let place = format!("book/src/part/copy.md:{}", lines + 6);
+    let missing = format!("{place}: no break in .ci/breaks/copy.toml has `exercise = 1`");
+    assert_eq!(say(solution, one), [missing]);
+    let unused = "its chapter has no solution of exercise 1";
+    assert_eq!(say("", &numbered), [format!(".ci/breaks/copy.toml:1: {unused}")]);
+    let twice = say(solution, &[one, &numbered, &numbered].concat());
+    assert_eq!(twice, [".ci/breaks/copy.toml:12: exercise 1 has a break already"]);
+    let place = format!("book/src/part/copy.md:{}", lines + 4);
+    assert_eq!(say("1. Copy less.\n", one), [format!("{place}: exercise 1 has no solution")]);
+}
+
+#[test]
 fn what_claims_and_figures_name_in_vain_is_listed_and_stops_nothing() {
     let (_folder, project) = miniature();
     record(&project, "reference", "copy");

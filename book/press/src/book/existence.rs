@@ -1,5 +1,6 @@
 //! Checks that what the pages refer to exists.
 
+use crate::breaks::{Break, FOLDER};
 use crate::chapter::Page;
 use crate::chapter::anchor::anchored;
 use crate::date::day;
@@ -66,6 +67,7 @@ impl<'a> References<'a> {
                         (&claim.place, faults)
                     }
                     Block::Figure(figure) => (&figure.place, self.figure(figure)),
+                    Block::Solution(_) => continue,
                 };
                 found.wrong.extend(problems(place, faults.wrong));
                 found.unrecorded.extend(problems(place, faults.unrecorded));
@@ -301,6 +303,41 @@ impl<'a> References<'a> {
         }
         Err(format!("the anchor `{anchor}` of {} asserts nothing at compile time", file.display()))
     }
+}
+
+/// Returns a problem for each solution that no break is, for each break that is the solution of no
+/// exercise, and for each second break of an exercise.
+pub(super) fn solutions(pages: &[Page], exercises: &[Break]) -> Vec<Problem> {
+    let mut found = vec![];
+    let mut solved: BTreeSet<(String, u32)> = BTreeSet::new();
+    for one in exercises {
+        let number = one.exercise.unwrap_or_default();
+        let page = Path::new(FOLDER).join(format!("{}.toml", one.technique));
+        let place = Place { page, line: one.line };
+        if !solved.insert((one.technique.clone(), number)) {
+            let message = format!("exercise {number} has a break already");
+            found.push(Problem { place, message });
+            continue;
+        }
+        let of_page = |page: &&Page| page.technique() == one.technique;
+        let mut solutions = pages.iter().filter(of_page).flat_map(Page::solutions);
+        if !solutions.any(|solution| solution.exercise == number) {
+            let message = format!("its chapter has no solution of exercise {number}");
+            found.push(Problem { place, message });
+        }
+    }
+    for page in pages {
+        let technique = page.technique();
+        for solution in page.solutions() {
+            let number = solution.exercise;
+            if !solved.contains(&(technique.clone(), number)) {
+                let message =
+                    format!("no break in {FOLDER}/{technique}.toml has `exercise = {number}`");
+                found.push(Problem { place: solution.place.clone(), message });
+            }
+        }
+    }
+    found
 }
 
 /// Returns messages as problems at one place.

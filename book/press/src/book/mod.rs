@@ -2,6 +2,7 @@
 
 mod existence;
 
+use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
@@ -22,6 +23,8 @@ pub struct Book {
     /// Benchmarks and counts that claims and figures name and no recording has: a measurement that
     /// is still to be made, or a name that is wrong.
     pub unrecorded: Vec<Problem>,
+    /// The breaks that are solutions of exercises.
+    pub exercises: Vec<Break>,
 }
 
 /// A claim with its page and its verdicts.
@@ -55,11 +58,16 @@ pub fn load(project: &Project) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
     let machines = Machine::all(project)?;
-    let found = References::new(project, &machines, &pages).check(&pages);
+    let mut exercises = breaks::tables(project.root(), &[]).map_err(Error::Failed)?;
+    exercises.retain(|one| one.exercise.is_some());
+    let mut found = References::new(project, &machines, &pages).check(&pages);
+    found.wrong.extend(existence::solutions(&pages, &exercises));
     if !found.wrong.is_empty() {
+        found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
-    Ok(Book { pages, machines, here: Machine::here(project)?, unrecorded: found.unrecorded })
+    let here = Machine::here(project)?;
+    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -111,6 +119,13 @@ impl Book {
             }
         }
         answer
+    }
+
+    /// Returns the break that is the solution of an exercise of `page`.
+    pub fn exercise(&self, page: &Page, number: u32) -> Option<&Break> {
+        let technique = page.technique();
+        let is_it = |one: &&Break| one.technique == technique && one.exercise == Some(number);
+        self.exercises.iter().find(is_it)
     }
 
     /// Returns `true` if `machine` is the one whose numbers the prose quotes without naming it.

@@ -1,9 +1,9 @@
-//! Finds `claim` and `figure` blocks in a page.
+//! Finds `claim`, `figure` and `solution` blocks in a page.
 
 use super::claim::claim;
 use super::lint;
 use super::markdown::Source;
-use crate::model::{Block, Figure, Place, Problem, Spanned, YAxis};
+use crate::model::{Block, Figure, Place, Problem, Solution, Spanned, YAxis};
 use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let word = info.split([' ', ',']).next().unwrap_or_default();
-                if word == "claim" || word == "figure" {
+                if ["claim", "figure", "solution"].contains(&word) {
                     let place = source.place(range.start);
                     let block =
                         Fenced { info: &info, word, depth, source: &markdown[range.clone()] };
@@ -60,7 +60,7 @@ impl From<String> for Fault {
 struct Fenced<'a> {
     /// The words after the opening fence.
     info: &'a str,
-    /// The first of them: `claim` or `figure`.
+    /// The first of them: `claim`, `figure` or `solution`.
     word: &'a str,
     /// The number of lists, quotes and notes around it.
     depth: usize,
@@ -88,10 +88,10 @@ impl Fenced<'_> {
             return Err(format!("this {word} block is never closed").into());
         }
         let toml = lines[1..lines.len() - 1].join("\n");
-        if word == "claim" {
-            claim(parse(&toml)?, place).map(Block::Claim).map_err(Fault::from)
-        } else {
-            figure(parse(&toml)?, place).map(Block::Figure).map_err(Fault::from)
+        match word {
+            "claim" => claim(parse(&toml)?, place).map(Block::Claim).map_err(Fault::from),
+            "figure" => figure(parse(&toml)?, place).map(Block::Figure).map_err(Fault::from),
+            _ => solution(parse(&toml)?, place).map(Block::Solution).map_err(Fault::from),
         }
     }
 }
@@ -159,6 +159,25 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
     })
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSolution {
+    exercise: u32,
+    says: String,
+}
+
+/// Checks a solution.
+fn solution(raw: RawSolution, place: &Place) -> Result<Solution, String> {
+    if raw.says.trim().is_empty() {
+        return Err("a solution says nothing".to_string());
+    }
+    if let Some(typed) = lint::typed_in(&raw.says).first() {
+        return Err(format!("a number typed by hand in a solution: `{typed}`"));
+    }
+    let says = raw.says.trim().to_string();
+    Ok(Solution { exercise: raw.exercise, says, place: place.clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +232,13 @@ mod tests {
             (
                 "```figure\ngroup = 'g'\ny = 'time'\ntitle = '3x faster'\n```\n",
                 "1: a number typed by hand",
+            ),
+            ("1. a\n\n   ```solution\n   says = 'a'\n   ```\n", "3: a solution block cannot be"),
+            ("```solution\nsays = 'a'\n```\n", "2: missing field `exercise`"),
+            ("```solution\nexercise = 1\nsays = ' '\n```\n", "1: a solution says nothing"),
+            (
+                "```solution\nexercise = 1\nsays = 'It takes 3 ns.'\n```\n",
+                "1: a number typed by hand in a solution: `3 ns`",
             ),
         ] {
             let (blocks, problems) = read(page);

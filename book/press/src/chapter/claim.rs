@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(problems, Vec::<String>::new());
         match blocks.into_iter().next().unwrap().item {
             Block::Claim(claim) => claim,
-            Block::Figure(_) => panic!("a figure"),
+            _ => panic!("no claim"),
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod anchor;
 pub mod blocks;
 mod claim;
+mod exercises;
 pub mod includes;
 pub mod lint;
 pub mod listings;

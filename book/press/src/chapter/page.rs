@@ -1,7 +1,7 @@
 //! A page with its blocks and references, and the list of pages in SUMMARY.md.
 
-use super::{blocks, lint, references};
-use crate::model::{Block, Claim, Error, Inline, Problem, Spanned};
+use super::{blocks, exercises, lint, references};
+use crate::model::{Block, Claim, Error, Inline, Problem, Solution, Spanned};
 use crate::project::Project;
 use mdbook_summary::{SummaryItem, parse_summary};
 use std::fs;
@@ -16,7 +16,7 @@ pub struct Page {
     pub title: String,
     /// The source.
     pub markdown: String,
-    /// Claims and figures, in order.
+    /// Claims, figures and solutions, in order.
     pub blocks: Vec<Spanned<Block>>,
     /// References in prose, in order.
     pub inlines: Vec<Spanned<Inline>>,
@@ -27,8 +27,21 @@ impl Page {
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Claim(claim) => Some(claim),
-            Block::Figure(_) => None,
+            Block::Figure(_) | Block::Solution(_) => None,
         })
+    }
+
+    /// Returns the solutions of its exercises, in order.
+    pub fn solutions(&self) -> impl Iterator<Item = &Solution> {
+        self.blocks.iter().filter_map(|block| match &block.item {
+            Block::Solution(solution) => Some(solution),
+            Block::Claim(_) | Block::Figure(_) => None,
+        })
+    }
+
+    /// Returns the name of the technique that it is about, which is that of its file.
+    pub fn technique(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_")
     }
 }
 
@@ -54,6 +67,7 @@ pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     let (inlines, more) = references::references(&named, markdown);
     problems.extend(more);
     problems.extend(lint::typed_numbers(&named, markdown));
+    problems.extend(exercises::problems(&named, markdown));
     problems.sort();
     let page = Page {
         path: path.to_path_buf(),

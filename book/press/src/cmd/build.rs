@@ -6,15 +6,16 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference};
+use crate::page::{appendix, card, figure, reference, solution};
 use crate::project::Project;
+use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::env;
 use std::io;
-use std::path::{self, Path};
+use std::path::{self, Path, PathBuf};
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -42,7 +43,7 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    printer.with_preprocessor(Press { book });
+    printer.with_preprocessor(Press { book, root: project.root().to_owned() });
     printer.build().map_err(|e| failed("printing the book", &e))
 }
 
@@ -102,9 +103,9 @@ pub fn over_protocol(
 ) -> Result<(), Error> {
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
-    let book = load(&of(&context, project))?;
-    let printed =
-        Press { book }.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
+    let project = of(&context, project);
+    let press = Press { book: load(&project)?, root: project.root().to_owned() };
+    let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
 }
@@ -143,6 +144,8 @@ fn failed(tried: &str, error: &mdbook_preprocessor::errors::Error) -> Error {
 /// The preprocessor: replaces blocks and references, and adds the appendix.
 struct Press {
     book: Book,
+    /// The project's folder.
+    root: PathBuf,
 }
 
 impl Preprocessor for Press {
@@ -199,18 +202,24 @@ impl Press {
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
-            let html = match &block.item {
-                Block::Figure(figure) => figure::figure(figure, &self.book, &page.path),
+            let piece = match &block.item {
+                Block::Figure(figure) => {
+                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
-                    judged.map(|judged| card::card(judged, &self.book)).unwrap_or_default()
+                    let card = judged.map(|judged| card::card(judged, &self.book));
+                    without_blank_lines(card.unwrap_or_default())
+                }
+                Block::Solution(solution) => {
+                    let of = self.book.exercise(page, solution.exercise);
+                    let show =
+                        |of| solution::solution(solution, of, &self.root, &page.path, claims);
+                    of.map(show).unwrap_or_default()
                 }
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
-            pieces.push((
-                block.range.clone(),
-                format!("\n{}\n\n", without_blank_lines(&html.into_string())),
-            ));
+            pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
         for reference in &page.inlines {
             pieces.push((
@@ -225,8 +234,8 @@ impl Press {
 }
 
 /// Removes blank lines, which would end the HTML block and turn the rest into Markdown.
-fn without_blank_lines(html: &str) -> String {
-    html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
+fn without_blank_lines(html: Markup) -> String {
+    html.into_string().lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces ranges of `text` by the pieces.

@@ -14,7 +14,8 @@ use std::{env, fs};
 const FOLDER: &str = "perf-proved";
 
 /// Files and folders that the press and the programs read at run time.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
+    ".ci/breaks",
     "book/book.toml",
     "book/src",
     "book/theme",

@@ -1,4 +1,4 @@
-//! The parts of a printed page: cards, figures, references, and the pages of the appendix.
+//! The parts of a printed page: cards, figures, references, solutions, and the pages of the appendix.
 
 pub mod appendix;
 pub mod card;
@@ -7,3 +7,4 @@ pub mod figure;
 mod html;
 pub mod links;
 pub mod reference;
+pub mod solution;

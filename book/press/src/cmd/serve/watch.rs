@@ -6,6 +6,7 @@
 
 use super::http::Site;
 use super::terminal;
+use crate::breaks::FOLDER;
 use crate::cmd::build;
 use crate::project::Project;
 use std::collections::hash_map::DefaultHasher;
@@ -53,7 +54,7 @@ pub(super) fn forever(project: &Project, site: &Site) {
 }
 
 /// Returns the sources of the pages that no benchmark run changes: chapters, theme, the last check,
-/// and the code that chapters include.
+/// the code that chapters include, and the edits that solve the exercises.
 fn pages(project: &Project) -> Vec<PathBuf> {
     let mut all = vec![
         project.pages(),
@@ -61,7 +62,9 @@ fn pages(project: &Project) -> Vec<PathBuf> {
         project.book().join("book.toml"),
         project.checked(),
     ];
-    all.extend(["src", "examples", "benches", "tests"].map(|folder| project.root().join(folder)));
+    all.extend(
+        ["src", "examples", "benches", "tests", FOLDER].map(|folder| project.root().join(folder)),
+    );
     all
 }
 
