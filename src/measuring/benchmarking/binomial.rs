@@ -21,8 +21,8 @@ pub fn at_most(k: usize, n: usize, p: f64) -> f64 {
 
 // ANCHOR: interval
 /// Returns the interval that contains the true probability of something that happened `k`
-/// times in `n` tries, with a confidence of at least 95 %: the probabilities for which
-/// neither so few nor so many are rarer than one in 40.
+/// times in `n` tries, with a confidence of at least 95 %: all probabilities under which `k`
+/// or more happen at least once in 40 experiments, and `k` or fewer, too.
 ///
 /// Source: Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 1934.
 pub fn interval(k: usize, n: usize) -> (f64, f64) {
