@@ -78,7 +78,9 @@ fn a_count_in_a_byte_is_right_up_to_255_lines() {
 
 proptest! {
     #[test]
-    fn the_lines_of_any_text_are_counted(text in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..2000)) {
+    fn the_lines_of_any_text_are_counted(
+        text in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..2000),
+    ) {
         let right = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
         prop_assert_eq!(work::lines(&text), right);
     }
@@ -95,11 +97,14 @@ proptest! {
                 prop_assert!(due + latency >= server.stall.end + 1000);
             }
         }
-        prop_assert!(naive::closed_loop(&server, 2000, 100).iter().filter(|&&l| l > 1000).count() <= 1);
+        let closed = naive::closed_loop(&server, 2000, 100);
+        prop_assert!(closed.iter().filter(|&&latency| latency > 1000).count() <= 1);
     }
 
     #[test]
-    fn the_interval_of_a_median_is_symmetric_and_in_the_data(mut values in prop::collection::vec(1.0_f64..2.0, 0..40)) {
+    fn the_interval_of_a_median_is_symmetric_and_in_the_data(
+        mut values in prop::collection::vec(1.0_f64..2.0, 0..40),
+    ) {
         match ends(&values) {
             None => prop_assert!(values.len() < 6),
             Some((low, high)) => {

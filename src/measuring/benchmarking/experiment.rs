@@ -224,7 +224,7 @@ pub fn stale(report: &mut Report) {
     });
 }
 
-/// What the machines of the book recorded.
+/// The recordings of the book's machines.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     /// The benchmarks, each with its rounds.

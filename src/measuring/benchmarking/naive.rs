@@ -61,8 +61,8 @@ pub fn lines(text: &[u8]) -> u64 {
 // ANCHOR: copy
 /// "Copying by `copy_file_range`."
 ///
-/// Wrong: `fs::copy` tries the call, and goes another way if the kernel refuses it. It does
-/// not say so.
+/// Wrong: `fs::copy` tries the call, and goes another way if the kernel refuses it.
+/// It does not say so.
 pub fn copy(from: &Path, to: &Path) -> io::Result<u64> {
     fs::copy(from, to)
 }

@@ -22,8 +22,9 @@ pub struct Pair {
 }
 
 // ANCHOR: ends
-/// Returns the interval of the median of `values`: counted inward from both ends as far as
-/// it still covers the true median with a probability of 95 %. Fewer than six values cannot.
+/// Returns the interval of the median of `values`: counted inward from both ends as far
+/// as it still covers the true median with a probability of 95 %. Fewer than six values
+/// cannot.
 pub fn ends(values: &[f64]) -> Option<(f64, f64)> {
     let (mut sorted, n) = (values.to_vec(), values.len());
     sorted.sort_unstable_by(f64::total_cmp);
@@ -31,8 +32,8 @@ pub fn ends(values: &[f64]) -> Option<(f64, f64)> {
     Some((sorted[inward], sorted[n - 1 - inward]))
 }
 
-/// Returns the probability that the interval which leaves out `rank` of `n` values at each
-/// end misses the median: each value lies below it like the toss of a coin.
+/// Returns the probability that the interval that leaves out `rank` of `n` values at
+/// each end misses the median: each value lies below it like the toss of a coin.
 fn error(n: usize, rank: usize) -> f64 {
     2.0 * at_most(rank, n, 0.5)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Takes a buffer from the allocator, fills it and frees it, `times` times.
 pub fn buffers(times: u64) {
     for _ in 0..times {
-        // The compiler knows neither the size nor the data, nor what becomes of the buffer.
+        // The compiler knows neither size nor data, nor what becomes of the buffer.
         let mut buffer = Vec::with_capacity(black_box(1024));
         buffer.extend_from_slice(black_box(b"test data"));
         black_box(&mut buffer);
@@ -29,7 +29,7 @@ pub fn values(count: u32) -> Vec<u64> {
 }
 
 // ANCHOR: sort
-/// Sorts `values`, `times` times, each time a copy that was made before the clock started.
+/// Sorts `values`, `times` times: each time a copy, made before the clock started.
 pub fn sort(values: &[u64], times: u64) -> Duration {
     const BATCH: u64 = 64; // a batch of copies takes far longer than reading the clock
     let mut copies = vec![values.to_vec(); times.min(BATCH) as usize];
