@@ -275,7 +275,8 @@ fn null(report: &mut Report, test: &NullTest) {
          1,000 ({low} to {high}; stated: {stated})"
     ));
     report.note(&format!(
-        "null: in half of them, it finds a difference of {half} in 1,000; in nine of ten, one of {most}"
+        "null: in half of them, it finds a difference of {half} in 1,000; in nine of ten, one of \
+         {most}"
     ));
 }
 
