@@ -3,7 +3,7 @@
 
 use super::load::{Server, mean, open_loop, percentile};
 #[cfg(target_arch = "x86_64")]
-use super::place::PLACES;
+use super::place::{Loop, PLACES};
 use super::rounds::{NullTest, Pair, Rounds, null_test};
 use super::work::{self, Keys};
 use super::{binomial, naive};
@@ -60,7 +60,7 @@ pub fn instructions(report: &mut Report) {
     });
     #[cfg(target_arch = "x86_64")]
     report.attempt("place", &["naive", "honest", "difference"], |report| {
-        let at = |(_, work): (usize, fn(u64) -> u64)| per_iteration(|n| _ = work(n), 1000);
+        let at = |(_, work): (usize, Loop)| per_iteration(|n| _ = work(n), 1000);
         let are = "instructions of a loop, at two places of a cache line";
         same(report, "place", are, at(PLACES[0])?, at(PLACES[5])?);
         Ok(())

@@ -2,8 +2,11 @@
 
 use std::arch::asm;
 
+/// The loop at one of its places.
+pub type Loop = fn(u64) -> u64;
+
 /// The places that are compared, in bytes from the start of a cache line, with the loop there.
-pub const PLACES: [(usize, fn(u64) -> u64); 8] = [
+pub const PLACES: [(usize, Loop); 8] = [
     (0, at::<0>),
     (8, at::<8>),
     (16, at::<16>),
