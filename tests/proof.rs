@@ -2,11 +2,15 @@
 #![cfg(target_os = "linux")]
 
 use perf_proved::proof::allocations::{Allocations, Counting, count};
+#[cfg(target_arch = "x86_64")]
+use perf_proved::proof::instructions;
 use perf_proved::proof::syscalls::trace;
 use perf_proved::proof::usage::Usage;
 use perf_proved::proof::{cpu, resident};
 use perf_proved::sys::cores;
 use perf_proved_tests::{alone, refusals, signals};
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
@@ -127,9 +131,10 @@ fn has_children() -> bool {
 fn a_signal_reaches_the_traced_thread_and_no_process_is_left() {
     let _alone = alone();
     signals::catch();
+    let before = signals::caught();
     // SAFETY: a signal with a handler.
     let (raised, _) = trace(|| unsafe { libc::raise(libc::SIGUSR1) }).unwrap();
-    assert_eq!((raised, signals::caught()), (0, 1));
+    assert_eq!((raised, signals::caught() - before), (0, 1));
     assert!(!has_children());
 }
 
@@ -311,4 +316,37 @@ fn a_core_is_kept_busy_exactly_as_long_as_the_work_takes() {
         std::panic::catch_unwind(|| cores::beside(core, || panic!("on purpose"))).is_err(),
         "and the other thread ends"
     );
+}
+
+/// Steps are what the processor does, so a loop of known length is counted to the instruction.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn instructions_are_counted_one_by_one() {
+    let _alone = alone();
+    // SAFETY: touches the register and the flags.
+    let spin = |mut n: u64| unsafe {
+        asm!("2:", "dec {n}", "jnz 2b", n = inout(reg) n, options(nomem, nostack));
+        n
+    };
+    let of = |n| instructions::count(|| spin(black_box(n))).unwrap();
+    let ((left, ten), (_, thousand)) = (of(10), of(1000));
+    assert_eq!((left, thousand - ten), (0, 2 * 990));
+    assert_eq!(of(10).1, ten, "and always the same");
+    assert!(!has_children());
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_or_a_signal_between_steps_goes_where_it_belongs() {
+    let _alone = alone();
+    signals::catch();
+    let before = signals::caught();
+    // SAFETY: a signal with a handler.
+    let (raised, _) = instructions::count(|| unsafe { libc::raise(libc::SIGUSR1) }).unwrap();
+    assert_eq!((raised, signals::caught() - before), (0, 1));
+    assert!(panic::catch_unwind(|| instructions::count(|| panic!("as it should"))).is_err());
+    let (inner, _) = trace(|| instructions::count(|| ())).unwrap();
+    let error = inner.unwrap_err().to_string();
+    assert!(error.starts_with("counting instructions with ptrace: "), "{error}");
+    assert!(!has_children());
 }

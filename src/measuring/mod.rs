@@ -1,3 +1,4 @@
-//! Part "Measuring": what a figure is worth, and what this machine can do at all.
+//! Part "Measuring": what a figure is worth, which benches lie, and what this machine can do.
 
+pub mod benchmarking;
 pub mod limits;

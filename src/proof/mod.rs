@@ -3,6 +3,7 @@
 //! | counts | by | source |
 //! | --- | --- | --- |
 //! | system calls and the bytes they return | [`syscalls::trace`] | the kernel, through `ptrace(2)` |
+//! | instructions | [`instructions::count`] | the kernel, which stops after each |
 //! | allocations and their bytes | [`allocations::count`] | the global allocator |
 //! | bytes that still hold a given word | [`memory_scan::count`] | `/proc/self/mem` |
 //! | resident memory | [`resident`] | `/proc/self` |
@@ -16,6 +17,9 @@
 
 pub mod allocations;
 pub mod cpu;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod helper;
+pub mod instructions;
 #[cfg(target_os = "linux")]
 pub mod memory_scan;
 pub mod power_loss;

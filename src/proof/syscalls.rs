@@ -104,12 +104,11 @@ pub fn trace<T>(_work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux {
     use super::{Call, Calls};
+    use crate::proof::helper::{self, Shared, State};
     use crate::proof::stop::{Stop, syscall_stop};
-    use crate::sys::{cvt, trying};
     use std::io;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-    use std::ptr;
-    use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Calls with a number above this one are not counted separately; Linux has some 470.
     const NUMBERS: usize = 1024;
@@ -121,15 +120,9 @@ mod linux {
     const BEGIN: libc::c_int = 0x7072_6f31;
     const END: libc::c_int = 0x7072_6f32;
 
-    /// The state of the helper: `WAITING` until it may attach, then `ATTACHED`, or the negative
-    /// errno of its failure.
-    const WAITING: i32 = 0;
-    const MAY_ATTACH: i32 = 1;
-    const ATTACHED: i32 = 2;
-
     /// The memory that the thread and its helper share.
-    struct Shared {
-        state: AtomicI32,
+    struct Counts {
+        state: State,
         numbers: [Number; NUMBERS],
     }
 
@@ -141,91 +134,19 @@ mod linux {
         returned: AtomicU64,
     }
 
-    /// The mapping of a [`Shared`], zeroed by the kernel and unmapped on drop.
-    struct Mapping(*mut Shared);
-
-    impl Mapping {
-        fn new() -> io::Result<Self> {
-            // SAFETY: a fresh anonymous mapping, at an address that the kernel chooses.
-            let address = unsafe {
-                libc::mmap(
-                    ptr::null_mut(),
-                    size_of::<Shared>(),
-                    libc::PROT_READ | libc::PROT_WRITE,
-                    libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                    -1,
-                    0,
-                )
-            };
-            if address == libc::MAP_FAILED {
-                Err(io::Error::last_os_error())
-            } else {
-                Ok(Self(address.cast()))
-            }
-        }
-
-        fn shared(&self) -> &Shared {
-            // SAFETY: mapped until `self` is dropped, page-aligned, and zero is a valid value of
-            // every atomic in it.
-            unsafe { &*self.0 }
-        }
-    }
-
-    impl Drop for Mapping {
-        fn drop(&mut self) {
-            // SAFETY: exactly what `new` mapped, and no borrow of it is left.
-            unsafe { libc::munmap(self.0.cast(), size_of::<Shared>()) };
-        }
-    }
-
     pub(super) fn trace<T>(work: impl FnOnce() -> T) -> io::Result<(T, Calls)> {
-        let mapping = Mapping::new()?;
-        let shared = mapping.shared();
-        // SAFETY: no arguments; returns the caller's thread id.
-        let thread = unsafe { libc::gettid() };
-
-        // CLONE_FILES: the helper must not hold copies of our descriptors, or a socket that `work`
-        // closes would stay open.
-        // SAFETY: without CLONE_VM this is `fork`. The child may call async-signal-safe functions
-        // only, because other threads may have held any lock at this moment; `helper` makes bare
-        // system calls and touches `shared`, then exits.
+        // SAFETY: atomics alone, for which zero is a valid value.
+        let shared = unsafe { Shared::<Counts>::zeroed() }?;
+        // SAFETY: `count` makes bare system calls and touches `shared`, and nothing else.
         let helper = unsafe {
-            match libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) {
-                -1 => {
-                    return trying("starting the tracer (clone)", Err(io::Error::last_os_error()));
-                }
-                0 => helper(thread, shared),
-                pid => pid as libc::pid_t,
-            }
-        };
-
-        // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere
-        // this fails harmlessly.
-        // SAFETY: takes a process id, and only changes which process may attach.
-        unsafe { libc::prctl(libc::PR_SET_PTRACER, helper as libc::c_ulong, 0, 0, 0) };
-        shared.state.store(MAY_ATTACH, Ordering::Release); // pairs with the helper's first load
-        let attached = loop {
-            // Acquire: pairs with the helper's stores of the outcome.
-            match shared.state.load(Ordering::Acquire) {
-                WAITING | MAY_ATTACH => std::thread::yield_now(),
-                ATTACHED => break Ok(()),
-                errno => break Err(io::Error::from_raw_os_error(-errno)),
-            }
-        };
-        if let Err(error) = attached {
-            reap(helper)?;
-            return Err(io::Error::new(
-                error.kind(),
-                format!("counting system calls with ptrace: {error}"),
-            ));
-        }
-
+            helper::start(&shared.state, "system calls", |thread| count(thread, &shared))
+        }?;
         marker(BEGIN);
         let result = catch_unwind(AssertUnwindSafe(work));
         marker(END); // the helper lets go of every thread and exits
-        reap(helper)?;
+        helper.reap()?;
         let result = result.unwrap_or_else(|panic| resume_unwind(panic));
-        if shared.state.load(Ordering::Acquire) != ATTACHED {
+        if !shared.state.is_attached() {
             return Err(io::Error::other(format!(
                 "counting system calls in more than {THREADS} threads at once"
             )));
@@ -254,71 +175,15 @@ mod linux {
         unsafe { libc::prctl(which, 0, 0, 0, 0) };
     }
 
-    fn reap(helper: libc::pid_t) -> io::Result<()> {
-        loop {
-            // SAFETY: waits for our own child; no status is asked for.
-            match cvt(unsafe { libc::waitpid(helper, ptr::null_mut(), 0) }) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map(drop),
-            }
-        }
-    }
-
-    /// Runs the forked helper: it attaches, counts between the markers, and exits, which detaches
-    /// it from every traced thread.
-    ///
-    /// # Safety
-    ///
-    /// Must be called only in a process that was just forked. It ends the process.
-    unsafe fn helper(thread: libc::pid_t, shared: &Shared) -> ! {
-        let outcome = unsafe {
-            // SAFETY: bare system calls on integers and on memory that outlives this process.
-            while shared.state.load(Ordering::Acquire) != MAY_ATTACH {
-                libc::sched_yield();
-            }
-            count(thread, shared)
-        };
-        if let Err(errno) = outcome {
-            shared.state.store(-errno, Ordering::Release); // pairs with the traced thread's load
-        }
-        // SAFETY: ends the process without running destructors or handlers of the parent.
-        unsafe { libc::_exit(0) }
-    }
-
     /// Attaches to `thread`, counts between the markers, and returns once no traced thread is left,
-    /// or the errno of a step that failed.
-    ///
-    /// # Safety
-    ///
-    /// See [`helper`].
-    unsafe fn count(thread: libc::pid_t, shared: &Shared) -> Result<(), i32> {
-        // SAFETY: reads a thread-local integer.
-        let errno = || unsafe { *libc::__errno_location() };
-        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
-        // SAFETY: ptrace requests on integers; a thread that we may not trace or that has ended is
-        // refused with an error.
-        unsafe {
-            if libc::ptrace(libc::PTRACE_SEIZE, thread, 0, options) == -1
-                || libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) == -1
-            {
-                return Err(errno());
-            }
-        }
-
+    /// or the errno of a step that failed. Runs in the helper, whose exit detaches it from every
+    /// traced thread.
+    fn count(thread: libc::pid_t, shared: &Counts) -> Result<(), i32> {
+        helper::seize(thread, libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE)?;
         // The current call of each traced thread; thread 0 marks a free entry.
         let mut inside = [(0 as libc::pid_t, 0 as libc::c_long); THREADS];
         let mut counting = false;
-        loop {
-            let mut status = 0;
-            // SAFETY: waits for any traced thread; `status` is writable. __WALL: they are not our
-            // children.
-            let stopped = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
-            if stopped == -1 {
-                if errno() == libc::EINTR {
-                    continue;
-                }
-                return Ok(()); // no traced thread is left
-            }
+        while let Some((stopped, status)) = helper::wait() {
             if !libc::WIFSTOPPED(status) {
                 // The thread has ended, which frees its entry.
                 inside
@@ -363,17 +228,17 @@ mod linux {
                 }
             } else if status >> 16 == 0 {
                 deliver = signal; // a signal for the thread: pass it on
-            } else if shared.state.load(Ordering::Relaxed) == MAY_ATTACH {
-                // Stopped by our INTERRUPT. Pairs with the Acquire load in `trace`.
-                shared.state.store(ATTACHED, Ordering::Release);
+            } else {
+                shared.state.attached(); // stopped by our INTERRUPT
             }
             // SAFETY: `stopped` is in a ptrace stop. If it was killed meanwhile, the call fails and
             // the next wait reports it.
             unsafe { libc::ptrace(libc::PTRACE_SYSCALL, stopped, 0, deliver) };
         }
+        Ok(()) // no traced thread is left
     }
 
-    fn slot(shared: &Shared, number: libc::c_long) -> Option<&Number> {
+    fn slot(shared: &Counts, number: libc::c_long) -> Option<&Number> {
         usize::try_from(number).ok().and_then(|number| shared.numbers.get(number))
     }
 
