@@ -1,3 +1,5 @@
-//! Part "Measuring": what a figure is worth, and what this machine can do at all.
+//! Part "Measuring": what a figure is worth, what this machine can do at all, and what a program
+//! does while it runs.
 
 pub mod limits;
+pub mod monitor;

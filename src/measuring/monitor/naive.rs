@@ -111,7 +111,7 @@ impl PerformanceMonitor {
     // ANCHOR: export
     /// Exports the series by one exporter after the other.
     pub fn export_metrics(&self) {
-        let metrics = self.metrics.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let metrics = self.metrics();
         for exporter in &self.exporters {
             if let Err(error) = exporter.export(&metrics) {
                 log::line(format_args!("failed to export metrics: {error}"));
@@ -131,9 +131,9 @@ impl PerformanceMonitor {
     }
     // ANCHOR_END: export
 
-    /// Returns the number of series. The Go article has no such method.
-    pub fn series(&self) -> usize {
-        self.metrics.read().unwrap_or_else(PoisonError::into_inner).len()
+    /// Returns a copy of the map. The series in it are those of the monitor.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

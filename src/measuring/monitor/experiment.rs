@@ -1,0 +1,178 @@
+//! The experiments of the example, the bench and the tests.
+
+use super::naive::{Labels, PerformanceMonitor};
+use super::variants::{Monitored, Series, Variant, buckets, observations};
+use super::{Format, Reading, RegisterError, Registry, Settings, Value};
+use crate::proof::allocations::{Allocations, count};
+use crate::sys::resident;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Returns the allocations of `updates` updates by a variant, on one thread, once each of its
+/// series exists.
+///
+/// # Errors
+///
+/// None: the names are valid.
+///
+/// # Panics
+///
+/// If an update was lost; see [`count`].
+pub fn allocations(variant: Variant, updates: u64) -> Result<Allocations, RegisterError> {
+    let monitored = Monitored::new(variant, 1, Series::Same)?;
+    monitored.update(0, 1000);
+    let before = monitored.total();
+    let ((), made) = count(|| monitored.update(0, updates));
+    let counted = monitored.total() - before;
+    let is_counting = !matches!(variant, Variant::None | Variant::Disabled | Variant::Clock);
+    assert_eq!(counted, if is_counting { updates } else { 0 }, "{}", variant.name());
+    Ok(made)
+}
+
+/// The memory of a process before and after observations that no exporter asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Resident bytes by which it grew.
+    pub grown: u64,
+    /// Calls of the allocator.
+    pub allocations: u64,
+}
+
+/// Observes `observations` times into a histogram that is never exported.
+///
+/// # Errors
+///
+/// If the system does not report resident memory.
+///
+/// # Panics
+///
+/// See [`count`].
+pub fn memory(observations: u64) -> io::Result<Memory> {
+    let monitored = Monitored::new(Variant::Histogram, 1, Series::Same);
+    let monitored = monitored.map_err(io::Error::other)?;
+    monitored.update(0, observations / 100);
+    let before = resident::now()?;
+    let ((), made) = count(|| monitored.update(0, observations));
+    let grown = resident::now()?.saturating_sub(before);
+    Ok(Memory { grown, allocations: made.calls })
+}
+
+/// The exports of a histogram that two threads update meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scrapes {
+    /// The number of exports.
+    pub rendered: u64,
+    /// Exports whose buckets decrease, or whose count is not that of the last bucket.
+    pub inconsistent: u64,
+    /// Exports with fewer observations than the one before.
+    pub backwards: u64,
+    /// Exports with more observations than the one before: the threads were at work.
+    pub advanced: u64,
+    /// Observations that the last export, after the end of the threads, lacks.
+    pub lost: u64,
+}
+
+/// Renders a histogram `times` times while two threads observe.
+///
+/// # Errors
+///
+/// If a rendering is not as the format says.
+pub fn scrapes(times: u64) -> io::Result<Scrapes> {
+    let registry = Registry::new();
+    let buckets = buckets().map_err(io::Error::other)?;
+    let family = registry.histogram("seconds", "Times.", &[], buckets);
+    let histogram = family.map_err(io::Error::other)?.with(&[]);
+    let (stop, numbers) = (AtomicBool::new(false), observations());
+    let mut scrapes = Scrapes::default();
+    let mut before = 0;
+    let made = thread::scope(|scope| {
+        let observe = || {
+            let mut made = 0_u64;
+            // Relaxed: the threads are joined, and nothing else depends on the flag.
+            while !stop.load(Ordering::Relaxed) {
+                histogram.observe(numbers[made as usize % numbers.len()]);
+                made += 1;
+            }
+            made
+        };
+        let threads = [scope.spawn(observe), scope.spawn(observe)];
+        let rendered = (0..times).try_for_each(|_| {
+            let now = scrape(&registry, &mut scrapes)?;
+            scrapes.backwards += u64::from(now < before);
+            scrapes.advanced += u64::from(now > before);
+            before = now;
+            io::Result::Ok(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        let made = threads.into_iter().map(|thread| thread.join().expect("it does not panic"));
+        let made: u64 = made.sum();
+        rendered.map(|()| made)
+    })?;
+    let last = scrape(&registry, &mut scrapes)?;
+    Ok(Scrapes { lost: made.saturating_sub(last), ..scrapes })
+}
+
+/// Renders a histogram, and returns its count.
+fn scrape(registry: &Registry, scrapes: &mut Scrapes) -> io::Result<u64> {
+    let mut text = vec![];
+    registry.render(Format::Prometheus, &mut text);
+    let text = String::from_utf8(text).map_err(io::Error::other)?;
+    let number = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+    let of = |name: &str| {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.map(number).collect::<Option<Vec<u64>>>()
+    };
+    let (Some(buckets), Some(counts)) = (of("seconds_bucket"), of("seconds_count")) else {
+        return Err(io::Error::other(format!("no numbers in {text:?}")));
+    };
+    let ([.., last], [count]) = (&buckets[..], &counts[..]) else {
+        return Err(io::Error::other(format!("no histogram in {text:?}")));
+    };
+    scrapes.rendered += 1;
+    scrapes.inconsistent += u64::from(last != count || !buckets.is_sorted());
+    Ok(*count)
+}
+
+/// The series of a metric with a label that a caller chooses.
+#[derive(Clone, Copy, Debug)]
+pub struct Cardinality {
+    /// The series of the naive monitor.
+    pub naive: u64,
+    /// The series of the registry, with the overflow series.
+    pub series: u64,
+    /// The sum of the registry's series.
+    pub total: u64,
+    /// The number of the overflow series.
+    pub overflow: u64,
+}
+
+/// Counts `users` events by users of their own, with a bound of `most` series.
+///
+/// # Errors
+///
+/// None: the names are valid.
+pub fn cardinality(users: u64, most: usize) -> Result<Cardinality, RegisterError> {
+    let naive = PerformanceMonitor::new(Duration::MAX, vec![]);
+    let registry = Registry::with(Settings { series_per_metric: most });
+    let family = registry.counter("requests", "Requests.", &["user"])?;
+    for user in 0..users {
+        let user = user.to_string();
+        family.with(&[&user]).increment();
+        naive.add_metric("requests", 1.0, Labels::from([("user".to_owned(), user)]));
+    }
+    let naive = naive.metrics().len() as u64;
+    let mut found = Cardinality { naive, series: 0, total: 0, overflow: 0 };
+    let snapshot = registry.snapshot();
+    let requests = snapshot.families.iter().filter(|family| family.name == "requests");
+    for series in requests.flat_map(|family| &family.series) {
+        let Reading::Number(Value::Integer(count)) = series.reading else { continue };
+        found.series += 1;
+        found.total += count;
+        if series.labels.iter().any(|(name, _)| name == "overflow") {
+            found.overflow += count;
+        }
+    }
+    Ok(found)
+}
