@@ -1,8 +1,8 @@
 //! The experiments of the example, the bench and the tests.
 
 use super::naive::{Labels, PerformanceMonitor};
-use super::variants::{Monitored, Series, Variant, buckets, observations};
-use super::{Format, Reading, RegisterError, Registry, Settings, Value};
+use super::variants::{Monitored, Series, Variant, bounds, observations};
+use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
 use crate::proof::allocations::{Allocations, count};
 use crate::sys::resident;
 use std::io;
@@ -81,7 +81,7 @@ pub struct Scrapes {
 /// If a rendering is not as the format says.
 pub fn scrapes(times: u64) -> io::Result<Scrapes> {
     let registry = Registry::new();
-    let buckets = buckets().map_err(io::Error::other)?;
+    let buckets = Buckets::new(&bounds()).map_err(io::Error::other)?;
     let family = registry.histogram("seconds", "Times.", &[], buckets);
     let histogram = family.map_err(io::Error::other)?.with(&[]);
     let (stop, numbers) = (AtomicBool::new(false), observations());
