@@ -14,6 +14,10 @@
 //! | `table` | the index of a metric's series |
 //! | `render` | Prometheus text and OpenMetrics |
 //! | [`Snapshot`] | the numbers of all series, as values |
+//! | [`export`] | exporters, each on a thread and a schedule of its own |
+//! | [`json_lines`] | an exporter to a file that is rotated |
+//! | [`http`] | a server for scrapers, and pages beside it |
+//! | [`process`] | the kernel's figures about this process |
 //! | [`naive`] | the versions that everyone writes first |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
 
@@ -21,9 +25,12 @@ mod about;
 mod buckets;
 mod counter;
 pub mod experiment;
+pub mod export;
 mod family;
 mod gauge;
 mod histogram;
+pub mod http;
+pub mod json_lines;
 mod metric;
 pub mod naive;
 mod name;

@@ -24,6 +24,14 @@ impl Kind {
         }
     }
 
+    /// Returns the suffix of the sample that has the number of a series.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Gauge | Self::Histogram => "",
+        }
+    }
+
     /// Returns the suffixes of the samples that a metric of this kind exports or may export.
     fn suffixes(self) -> &'static [&'static str] {
         match self {
