@@ -4,7 +4,7 @@ use perf_proved::measuring::monitor::{self, Format};
 use std::fmt;
 
 /// A registry with a counter `events` and a histogram `seconds`, both with a label `kind`.
-pub trait Peer: Sized {
+pub trait Peer: Sized + 'static {
     /// The handle of a counter.
     type Counter: Sync;
     /// The handle of a histogram.
@@ -13,6 +13,7 @@ pub trait Peer: Sized {
     /// Registers both metrics. No other labels than these come.
     fn new(labels: &[String], bounds: &[f64]) -> Self;
 
+    /// Returns a handle of the counter with this label.
     fn counter(&self, label: &str) -> Self::Counter;
 
     fn add(counter: &Self::Counter, number: u64);
@@ -20,6 +21,7 @@ pub trait Peer: Sized {
     /// Looks a counter up by its label, and adds 1.
     fn look_up(&self, label: &str);
 
+    /// Returns a handle of the histogram with this label.
     fn histogram(&self, label: &str) -> Self::Histogram;
 
     fn observe(histogram: &Self::Histogram, number: f64);
@@ -274,7 +276,7 @@ pub struct Measured {
 
 #[derive(Clone, Copy, measured::LabelGroup)]
 #[label(set = KindSet)]
-struct KindOf<'a> {
+pub struct KindOf<'a> {
     #[label(fixed_with = lasso::RodeoReader)]
     kind: &'a str,
 }

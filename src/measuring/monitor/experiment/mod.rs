@@ -1,14 +1,17 @@
 //! The experiments of the example, the bench and the tests.
 
-use super::naive::{Labels, PerformanceMonitor};
+pub mod watched;
+
+use super::export::{Counts, Exporters, Schedule};
+use super::naive::{Labels, MetricExporter, Metrics, PerformanceMonitor};
 use super::variants::{Monitored, Series, Variant, bounds, observations};
 use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
 use crate::proof::allocations::{Allocations, count};
 use crate::sys::resident;
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{io, panic, thread};
 
 /// Returns the allocations of `updates` updates by a variant, on one thread, once each of its
 /// series exists.
@@ -175,4 +178,107 @@ pub fn cardinality(users: u64, most: usize) -> Result<Cardinality, RegisterError
         }
     }
     Ok(found)
+}
+
+/// The exports beside an exporter that hangs, one that panics, and one that fails.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// The account of the exporter to which nothing happens.
+    pub healthy: Counts,
+    /// The number that the healthy one exported last: that of the events before the stop.
+    pub last: u64,
+    /// The account of the exporter that panics each time.
+    pub panics: Counts,
+    /// The account of the exporter that returns an error each time.
+    pub fails: Counts,
+    /// The account of the exporter that never returns.
+    pub hangs: Counts,
+}
+
+/// The interval of the exporters.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// The time after which an experiment gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn hang() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+/// Exports beside exporters that misbehave until the healthy one has exported `times` times, and
+/// stops after `events` events. The thread that hangs is left behind.
+///
+/// # Errors
+///
+/// The errors of starting threads; `TimedOut` if the healthy exporter does not get that far.
+pub fn beside(times: u64, events: u64) -> io::Result<Beside> {
+    let registry = Registry::new();
+    let counter = registry.counter("events", "Events.", &[]).map_err(io::Error::other)?.with(&[]);
+    let last = Arc::new(AtomicU64::new(0));
+    let schedule = || Schedule { interval: INTERVAL, attempts: 2, pause: INTERVAL / 5 };
+    let mut exporters = Exporters::new(&registry);
+    exporters.start("hangs", schedule(), |_: &_| hang())?;
+    exporters.start("panics", schedule(), |_: &_| panic::resume_unwind(Box::new("a panic")))?;
+    exporters.start("fails", schedule(), |_: &_| Err(io::ErrorKind::ConnectionRefused.into()))?;
+    let seen = last.clone();
+    exporters.start("healthy", schedule(), move |snapshot: &super::Snapshot| {
+        if let Some(Value::Integer(number)) = snapshot.number("events", &[]) {
+            seen.store(number, Ordering::Relaxed); // read after the exporter has ended
+        }
+        Ok(())
+    })?;
+    let deadline = Instant::now() + PATIENCE;
+    let of = |counts: &[(String, Counts)], name: &str| {
+        let found = counts.iter().find(|(found, _)| found == name);
+        found.map_or_else(Counts::default, |(_, counts)| counts.clone())
+    };
+    loop {
+        let counts = exporters.counts();
+        let is_enough = of(&counts, "healthy").exported >= times
+            && of(&counts, "panics").panics > 0
+            && of(&counts, "fails").dropped > 0;
+        if is_enough {
+            break;
+        } else if Instant::now() > deadline {
+            let what = format!("after {PATIENCE:?}: {counts:?}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+        }
+        thread::sleep(INTERVAL);
+    }
+    counter.add(events);
+    let counts = exporters.stop(Duration::from_secs(1));
+    let [healthy, panics, fails, hangs] =
+        ["healthy", "panics", "fails", "hangs"].map(|name| of(&counts, name));
+    // Relaxed: the exporter has ended, if it was not too slow for that.
+    Ok(Beside { healthy, last: last.load(Ordering::Relaxed), panics, fails, hangs })
+}
+
+struct Hangs;
+
+impl MetricExporter for Hangs {
+    fn export(&self, _: &Metrics) -> io::Result<()> {
+        hang()
+    }
+}
+
+struct CountsExports(Arc<AtomicU64>);
+
+impl MetricExporter for CountsExports {
+    fn export(&self, _: &Metrics) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed); // a count only
+        Ok(())
+    }
+}
+
+/// Returns the number of exports by an exporter of the naive monitor, behind one that hangs, within
+/// 50 intervals. The monitor's thread is left behind.
+pub fn naive_beside() -> u64 {
+    let exports = Arc::new(AtomicU64::new(0));
+    let exporters: Vec<Box<dyn MetricExporter>> =
+        vec![Box::new(Hangs), Box::new(CountsExports(exports.clone()))];
+    Arc::new(PerformanceMonitor::new(INTERVAL, exporters)).start();
+    thread::sleep(50 * INTERVAL);
+    exports.load(Ordering::Relaxed) // a count only
 }
