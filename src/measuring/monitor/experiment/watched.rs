@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use crate::sys::interrupt::Interrupt;
+
 /// The techniques that can be watched.
 pub const NAMES: [&str; 4] = ["worker_pool", "ring_buffer", "event_loop", "batching"];
 
@@ -21,6 +24,42 @@ pub struct Watched(Arc<AtomicBool>);
 impl Drop for Watched {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed); // no data depends on it
+    }
+}
+
+/// Waits for the end: Ctrl-C, or a time.
+pub struct End(#[cfg(unix)] Interrupt);
+
+impl End {
+    /// Blocks the signals in this thread and in those that it starts from now on. Outside Unix,
+    /// Ctrl-C ends the process as usual.
+    ///
+    /// # Errors
+    ///
+    /// See [`Interrupt::hold`](crate::sys::interrupt).
+    pub fn hold() -> io::Result<Self> {
+        #[cfg(unix)]
+        return Interrupt::hold().map(Self);
+        #[cfg(not(unix))]
+        Ok(Self())
+    }
+
+    /// Waits for `time`, or for Ctrl-C.
+    ///
+    /// # Errors
+    ///
+    /// See [`Interrupt::wait`](crate::sys::interrupt).
+    pub fn wait(&self, time: Option<Duration>) -> io::Result<()> {
+        if let Some(time) = time {
+            thread::sleep(time);
+            return Ok(());
+        }
+        #[cfg(unix)]
+        return self.0.wait();
+        #[cfg(not(unix))]
+        loop {
+            thread::park();
+        }
     }
 }
 
