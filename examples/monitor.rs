@@ -11,9 +11,9 @@ use perf_proved::measuring::monitor::experiment::watched::{self, End};
 use perf_proved::measuring::monitor::experiment::{self, Beside, Cardinality, Memory, Scrapes};
 use perf_proved::measuring::monitor::export::{Exporters, Schedule};
 use perf_proved::measuring::monitor::http::{LOOPBACK, Limits, Page, Server};
-use perf_proved::measuring::monitor::json_lines::JsonLines;
+use perf_proved::measuring::monitor::json_lines::{JsonLines, json};
 use perf_proved::measuring::monitor::variants::Variant;
-use perf_proved::measuring::monitor::{Registry, process};
+use perf_proved::measuring::monitor::{Format, Registry, process};
 use perf_proved::proof::allocations::Counting;
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,10 +40,25 @@ fn main() -> ExitCode {
         .flag("at", "ADDRESS", "serves there (default: 127.0.0.1:9464)")
         .flag("log", "FILE", "adds a line of JSON to FILE every second")
         .flag("seconds", "N", "ends after N seconds instead of waiting for Ctrl-C")
-        .run(|flags| match flags.own("watch") {
-            Some(name) => watch(name, &flags),
-            None => Ok(compare().finish(flags.json)),
+        .flag(
+            "hostile",
+            "SEED",
+            "prints labels that are hard to escape, as JSON and as OpenMetrics",
+        )
+        .run(|flags| match (flags.own("watch"), flags.own_as("hostile")?) {
+            (Some(name), _) => watch(name, &flags),
+            (None, Some(seed)) => hostile(seed),
+            (None, None) => Ok(compare().finish(flags.json)),
         })
+}
+
+fn hostile(seed: u64) -> io::Result<ExitCode> {
+    let registry = experiment::hostile(seed).map_err(io::Error::other)?;
+    let mut text = json(&registry.snapshot()).into_bytes();
+    text.push(b'\n');
+    registry.render(Format::OpenMetrics, &mut text);
+    io::stdout().write_all(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn compare() -> Report {

@@ -6,6 +6,7 @@ use super::export::{Counts, Exporters, Schedule};
 use super::naive::{Labels, MetricExporter, Metrics, PerformanceMonitor};
 use super::variants::{Monitored, Series, Variant, bounds, observations};
 use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
+use crate::harness::shuffle::Random;
 use crate::proof::allocations::{Allocations, count};
 use crate::sys::resident;
 use std::sync::Arc;
@@ -178,6 +179,42 @@ pub fn cardinality(users: u64, most: usize) -> Result<Cardinality, RegisterError
         }
     }
     Ok(found)
+}
+
+/// Returns a counter and a gauge whose labels hold all that a text format has to escape, and whose
+/// numbers are those that are easy to print wrong. The same `seed` gives the same ones.
+///
+/// # Errors
+///
+/// None: the names are valid.
+pub fn hostile(seed: u64) -> Result<Registry, RegisterError> {
+    const PARTS: [&str; 16] = [
+        "\\", "\"", "\n", "\\n", "\r", "\t", "{", "}", ",", "=", "# ", " ", "\u{2028}", "é", "😀",
+        "a",
+    ];
+    const NUMBERS: [f64; 8] = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -0.0,
+        1e300,
+        5e-324,
+        0.1,
+        9_007_199_254_740_993.0,
+    ];
+    let mut random = Random::new(seed);
+    let mut text = || {
+        let length = random.below(6);
+        (0..length).map(|_| PARTS[random.below(PARTS.len() as u64) as usize]).collect::<String>()
+    };
+    let registry = Registry::new();
+    let counter = registry.counter("hostile", "A \\ and a\nline break.", &["one", "two"])?;
+    let gauge = registry.gauge("hostile_gauge", "\"Quoted\".", &["one"])?;
+    for number in 0..8_u32 {
+        counter.with(&[&text(), &text()]).add(u64::MAX >> (8 * number));
+        gauge.with(&[&text()]).set(NUMBERS[number as usize]);
+    }
+    Ok(registry)
 }
 
 /// The exports beside an exporter that hangs, one that panics, and one that fails.
