@@ -11,9 +11,9 @@ use perf_proved::measuring::monitor::experiment::watched::{self, End};
 use perf_proved::measuring::monitor::experiment::{self, Beside, Cardinality, Memory, Scrapes};
 use perf_proved::measuring::monitor::export::{Exporters, Schedule};
 use perf_proved::measuring::monitor::http::{LOOPBACK, Limits, Page, Server};
-use perf_proved::measuring::monitor::json_lines::{JsonLines, json};
+use perf_proved::measuring::monitor::json_lines::JsonLines;
 use perf_proved::measuring::monitor::variants::Variant;
-use perf_proved::measuring::monitor::{Format, Registry, process};
+use perf_proved::measuring::monitor::{Registry, process};
 use perf_proved::proof::allocations::Counting;
 use std::io::{self, Write};
 use std::path::Path;
@@ -47,18 +47,12 @@ fn main() -> ExitCode {
         )
         .run(|flags| match (flags.own("watch"), flags.own_as("hostile")?) {
             (Some(name), _) => watch(name, &flags),
-            (None, Some(seed)) => hostile(seed),
+            (None, Some(seed)) => {
+                let text = experiment::hostile(seed).map_err(io::Error::other)?;
+                io::stdout().write_all(&text).map(|()| ExitCode::SUCCESS)
+            }
             (None, None) => Ok(compare().finish(flags.json)),
         })
-}
-
-fn hostile(seed: u64) -> io::Result<ExitCode> {
-    let registry = experiment::hostile(seed).map_err(io::Error::other)?;
-    let mut text = json(&registry.snapshot()).into_bytes();
-    text.push(b'\n');
-    registry.render(Format::OpenMetrics, &mut text);
-    io::stdout().write_all(&text)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn compare() -> Report {

@@ -3,6 +3,7 @@
 pub mod watched;
 
 use super::export::{Counts, Exporters, Schedule};
+use super::json_lines::json;
 use super::naive::{Labels, MetricExporter, Metrics, PerformanceMonitor};
 use super::variants::{Monitored, Series, Variant, bounds, observations};
 use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
@@ -182,12 +183,13 @@ pub fn cardinality(users: u64, most: usize) -> Result<Cardinality, RegisterError
 }
 
 /// Returns a counter and a gauge whose labels hold all that a text format has to escape, and whose
-/// numbers are those that are easy to print wrong. The same `seed` gives the same ones.
+/// numbers are those that are easy to print wrong: a line of JSON, and then OpenMetrics. The same
+/// `seed` gives the same ones.
 ///
 /// # Errors
 ///
 /// None: the names are valid.
-pub fn hostile(seed: u64) -> Result<Registry, RegisterError> {
+pub fn hostile(seed: u64) -> Result<Vec<u8>, RegisterError> {
     const PARTS: [&str; 16] = [
         "\\", "\"", "\n", "\\n", "\r", "\t", "{", "}", ",", "=", "# ", " ", "\u{2028}", "é", "😀",
         "a",
@@ -202,10 +204,10 @@ pub fn hostile(seed: u64) -> Result<Registry, RegisterError> {
         0.1,
         9_007_199_254_740_993.0,
     ];
-    let mut random = Random::new(seed);
+    let mut random = Random(seed);
     let mut text = || {
         let length = random.below(6);
-        (0..length).map(|_| PARTS[random.below(PARTS.len() as u64) as usize]).collect::<String>()
+        (0..length).map(|_| PARTS[random.below(PARTS.len())]).collect::<String>()
     };
     let registry = Registry::new();
     let counter = registry.counter("hostile", "A \\ and a\nline break.", &["one", "two"])?;
@@ -214,7 +216,10 @@ pub fn hostile(seed: u64) -> Result<Registry, RegisterError> {
         counter.with(&[&text(), &text()]).add(u64::MAX >> (8 * number));
         gauge.with(&[&text()]).set(NUMBERS[number as usize]);
     }
-    Ok(registry)
+    let mut text = json(&registry.snapshot()).into_bytes();
+    text.push(b'\n');
+    registry.render(Format::OpenMetrics, &mut text);
+    Ok(text)
 }
 
 /// The exports beside an exporter that hangs, one that panics, and one that fails.
