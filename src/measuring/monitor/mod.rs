@@ -34,6 +34,7 @@ pub mod json_lines;
 mod metric;
 pub mod naive;
 mod name;
+pub mod process;
 mod readings;
 mod render;
 mod snapshot;
