@@ -17,6 +17,7 @@ fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
 mod allocation;
 mod batching;
 mod cache_lines;
+mod monitor;
 mod object_pool;
 mod ring_buffer;
 mod sendfile;

@@ -151,3 +151,44 @@ impl Seed {
     }
     // ANCHOR_END: hash
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// As if the hash of all values were the same.
+    #[test]
+    fn series_whose_hashes_are_equal_stay_apart() {
+        let mut table = Table::new();
+        let names: Vec<String> = (0..20).map(|number: u32| number.to_string()).collect();
+        for (number, name) in names.iter().enumerate() {
+            table.insert(7, &[name], String::new(), number);
+        }
+        assert!(table.remove(7, &["3"]) && !table.remove(7, &["3"]));
+        for (number, name) in names.iter().enumerate() {
+            let found = table.find(7, &[name]).map(|cell| cell.0);
+            assert_eq!(found, (number != 3).then_some(number));
+        }
+        assert!(table.find(7, &["1", "2"]).is_none() && table.find(7, &[]).is_none());
+    }
+
+    #[test]
+    fn hashes_differ_by_value_by_length_and_by_place() {
+        let seed = Seed::new();
+        let all: [&[&str]; 8] = [
+            &["", "a"],
+            &["a", ""],
+            &["a", "\0"],
+            &["abcdefgh", "i"],
+            &["abcdefg", "hi"],
+            &["a"],
+            &["a\0"],
+            &[],
+        ];
+        let mut hashes: Vec<u64> = all.iter().map(|values| seed.hash(values)).collect();
+        assert_ne!(hashes[0], Seed::new().hash(all[0]), "each seed has its own");
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), all.len());
+    }
+}
