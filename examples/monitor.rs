@@ -90,6 +90,7 @@ fn scrapes(report: &mut Report) {
         let found = experiment::scrapes(SCRAPES)?;
         let Scrapes { rendered, inconsistent, backwards, advanced, lost } = found;
         report.detail("scrapes", "rendered", rendered);
+        report.detail("scrapes", "advanced", advanced);
         report.detail("scrapes", "inconsistent", inconsistent);
         report.detail("scrapes", "backwards", backwards);
         report.detail("scrapes", "lost", lost);
