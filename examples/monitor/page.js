@@ -67,20 +67,32 @@ function quantile(before, now, share) {
   return low;
 }
 
-// Formats a number with three digits, and the unit that the name of its metric ends in.
+const UNITS = {
+  seconds: [[1, " s"], [1e-3, " ms"], [1e-6, " µs"], [1e-9, " ns"]],
+  bytes: [[2 ** 30, " GiB"], [2 ** 20, " MiB"], [2 ** 10, " KiB"], [1, " B"]],
+  share: [[0.01, " %"]],
+  "": [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]],
+};
+
+// Returns the size and the name of the unit that suits a number.
+const scale = (value, unit) => UNITS[unit].find(([size]) => Math.abs(value) >= size) ?? UNITS[unit].at(-1);
+
+// Formats a number with three digits and its unit.
 function format(value, unit) {
   if (Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const scale = (steps) => steps.find(([size]) => Math.abs(value) >= size) ?? steps[steps.length - 1];
-  const digits = (number) => (Math.abs(number) >= 100 ? number.toFixed(0) : String(Number(number.toPrecision(3))));
   if (value === 0) return "0";
-  const steps = {
-    seconds: [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]],
-    bytes: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]],
-    "": [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"]],
-  }[unit];
-  const [size, name] = unit === "" && Math.abs(value) < 1 ? [1, ""] : scale(steps);
-  return `${digits(value / size)}${name && unit ? " " : ""}${name}`;
+  const [size, name] = scale(value, unit);
+  const number = value / size;
+  return (Math.abs(number) >= 100 ? number.toFixed(0) : String(Number(number.toPrecision(3)))) + name;
+}
+
+// Returns the next 1, 2 or 5 above a number, in its unit.
+function ceiling(value, unit) {
+  if (!(value > 0)) return 1;
+  const [size] = scale(value, unit);
+  const power = size * 10 ** Math.floor(Math.log10(value / size));
+  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? value;
 }
 
 const svg = (name, attributes) => {
@@ -93,12 +105,10 @@ const html = (name, text = "", attributes = {}) => Object.assign(document.create
 // The card of a metric: its heading, its plot, and a line of the legend for each series.
 class Card {
   constructor(name, { help, type }) {
-    const unit = /_(seconds|bytes)(_total)?$/.exec(name);
-    this.type = type;
-    this.isRate = type === "counter";
-    // Seconds of CPU time each second are cores.
-    this.unit = unit && !(this.isRate && unit[1] === "seconds") ? unit[1] : "";
-    this.suffix = !this.isRate ? "" : unit && unit[1] === "seconds" ? " cores" : "/s";
+    const unit = /_(seconds|bytes)(_total)?$/.exec(name)?.[1] ?? "";
+    // Seconds each second are a share of the time, or cores.
+    const [rate, suffix] = unit !== "seconds" ? [unit, "/s"] : /_cpu_/.test(name) ? ["", " cores"] : ["share", ""];
+    [this.unit, this.suffix] = type === "counter" ? [rate, suffix] : [unit, ""];
     this.lines = new Map();
     this.name = name;
     this.figure = html("figure");
@@ -107,7 +117,7 @@ class Card {
     this.top = html("span", "", { className: "top" });
     this.plot = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" });
     const box = html("div", "", { className: "plot" });
-    box.append(this.plot, this.top);
+    box.append(this.top, this.plot);
     this.legend = html("ul");
     this.figure.append(caption, box, this.legend);
   }
@@ -135,9 +145,7 @@ class Card {
 
   draw() {
     const all = [...this.lines.values()].flatMap(({ values }) => values).filter(Number.isFinite);
-    const highest = Math.max(...all, 0);
-    const power = 10 ** Math.floor(Math.log10(highest || 1));
-    const top = highest === 0 ? 1 : [1, 2, 5, 10].map((step) => step * power).find((step) => step >= highest);
+    const top = ceiling(Math.max(...all, 0), this.unit);
     this.top.textContent = format(top, this.unit) + this.suffix;
     this.plot.replaceChildren(...[0, 50, 100].map((y) => svg("path", { class: "grid", d: `M0 ${y}H100` })));
     const words = [];

@@ -247,7 +247,7 @@ pub struct Beside {
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The time after which an experiment gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 fn hang() -> ! {
     loop {
