@@ -9,7 +9,8 @@ use super::variants::{Monitored, Series, Variant, bounds, observations};
 use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
 use crate::harness::shuffle::Random;
 use crate::proof::allocations::{Allocations, count};
-use crate::sys::resident;
+use crate::sys::cores::{joined, spawn};
+use crate::sys::{resident, trying};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -103,7 +104,7 @@ pub fn scrapes(times: u64) -> io::Result<Scrapes> {
             }
             made
         };
-        let threads = [scope.spawn(observe), scope.spawn(observe)];
+        let threads = [spawn(scope, observe), spawn(scope, observe)];
         let deadline = Instant::now() + Duration::from_secs(1);
         let mut rendered = Ok(());
         while rendered.is_ok() && scrapes.advanced < times && Instant::now() < deadline {
@@ -117,9 +118,8 @@ pub fn scrapes(times: u64) -> io::Result<Scrapes> {
             });
         }
         stop.store(true, Ordering::Relaxed);
-        let made = threads.into_iter().map(|thread| thread.join().expect("it does not panic"));
-        let made: u64 = made.sum();
-        rendered.map(|()| made)
+        let made: io::Result<u64> = threads.into_iter().map(|thread| Ok(joined(thread?))).sum();
+        trying("starting two threads that observe", made).and_then(|made| rendered.map(|()| made))
     })?;
     let last = scrape(&registry, &mut scrapes)?;
     Ok(Scrapes { lost: made.saturating_sub(last), ..scrapes })
