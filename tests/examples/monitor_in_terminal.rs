@@ -236,10 +236,10 @@ mod tests {
         let lines: Vec<&str> = text.lines().map(|line| line.trim_matches('"').trim_end()).collect();
         assert_eq!(lines[0], "jobs at work. q ends it.");
         let starts = |start: &str| lines.iter().any(|line| line.starts_with(start));
-        assert!(starts("queued               2.0 ▄█"), "{text}"); // after a 0
-        assert!(starts("jobs done          1.5k/s ██"), "{text}");
-        assert!(starts("seconds           100.0/s ██"), "{text}");
-        assert!(starts("seconds p99          1.0m ██"), "{text}");
+        assert!(starts("queued               2.0  ▄█"), "{text}"); // after a 0
+        assert!(starts("jobs done         1.5k/s ██"), "{text}");
+        assert!(starts("seconds          100.0/s ██"), "{text}");
+        assert!(starts("seconds p99         1.0m ██"), "{text}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Buckets, Format, Reading, RegisterError, Registry, Settings, Value};
 use crate::harness::shuffle::Random;
 use crate::proof::allocations::{Allocations, count};
 use crate::sys::cores::{joined, spawn};
-use crate::sys::{resident, trying};
+use crate::sys::resident;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ pub fn scrapes(times: u64) -> io::Result<Scrapes> {
         }
         stop.store(true, Ordering::Relaxed);
         let made: io::Result<u64> = threads.into_iter().map(|thread| Ok(joined(thread?))).sum();
-        trying("starting two threads that observe", made).and_then(|made| rendered.map(|()| made))
+        rendered.and(made)
     })?;
     let last = scrape(&registry, &mut scrapes)?;
     Ok(Scrapes { lost: made.saturating_sub(last), ..scrapes })
