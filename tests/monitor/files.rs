@@ -32,7 +32,7 @@ fn a_line_is_all_series_as_json() {
     }
     let buckets = Buckets::new(&[1.0]).unwrap();
     let histogram = registry.histogram("h", "", &[], buckets).unwrap().with(&[]);
-    [0.5, 3.0].map(|number| histogram.observe(number));
+    [0.5, 3.0].iter().for_each(|number| histogram.observe(*number));
     let text = json(&registry.snapshot());
     assert!(!text.contains(['\n', '\u{2028}']), "one line, of JavaScript too");
     let value: Value = serde_json::from_str(&text).unwrap();

@@ -96,13 +96,14 @@ fn observations_out_of_range_are_clamped_and_counted() {
     let registry = Registry::new();
     let buckets = Buckets::new(&[1.0, 2.0]).unwrap();
     let histogram = registry.histogram("a", "", &[], buckets).unwrap().with(&[]);
-    [-1.0, f64::NAN, f64::NEG_INFINITY, f64::INFINITY, 0.5].map(|x| histogram.observe(x));
+    let all = [-1.0, f64::NAN, f64::NEG_INFINITY, f64::INFINITY, 0.5];
+    all.iter().for_each(|number| histogram.observe(*number));
     let text = scrape(&registry, Format::OpenMetrics);
     let values: Vec<&str> = text["a"].samples.iter().map(|sample| sample.value.as_str()).collect();
     assert_eq!(values, ["4", "4", "5", "5", "2.5"], "the sum has 0.5, and 2 for the infinite one");
     let clamped = &text["monitor_clamped"].samples[0];
     assert_eq!((clamped.label("metric"), clamped.value.as_str()), (Some("a"), "4"));
-    [f64::MAX, f64::MAX].map(|x| histogram.observe(x));
+    (0..2).for_each(|_| histogram.observe(f64::MAX));
     let text = scrape(&registry, Format::OpenMetrics);
     assert_eq!(text["a"].samples[4].number(), f64::MAX, "the sum stays finite");
     assert_eq!(text["monitor_clamped"].samples[0].value, "4");

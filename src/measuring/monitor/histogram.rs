@@ -53,7 +53,7 @@ impl HistogramCell {
     fn observe(&self, mut number: f64) {
         let bounds = self.buckets.bounds();
         let mut bucket = bounds.partition_point(|bound| *bound < number);
-        if !(number >= 0.0 && number < f64::INFINITY) {
+        if !(0.0..f64::INFINITY).contains(&number) {
             let is_large = number == f64::INFINITY;
             (bucket, number) =
                 if is_large { (bounds.len(), bounds[bounds.len() - 1]) } else { (0, 0.0) };

@@ -21,6 +21,8 @@
 //! | [`naive`] | the versions that everyone writes first |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
 
+#![forbid(unsafe_code)]
+
 mod about;
 mod buckets;
 mod counter;

@@ -133,11 +133,10 @@ fn integer(out: &mut Vec<u8>, mut number: u64) {
 
 /// Appends a number such that it reads back as the same.
 fn float(out: &mut Vec<u8>, number: f64) {
-    // Exact, as far as every integer is a number of its own. -0.0 is not 0.
-    if number >= 0.0 && number < (1_u64 << 53) as f64 && number == number.trunc() {
-        if number.is_sign_positive() {
-            return integer(out, number as u64);
-        }
+    // Up to there, every integer is a number of its own. -0.0 is not 0.
+    let whole = number as u64;
+    if whole < 1 << 53 && whole as f64 == number && number.is_sign_positive() {
+        return integer(out, whole);
     }
     // Writing to a vector cannot fail.
     let _ = match number {
