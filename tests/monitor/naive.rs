@@ -1,8 +1,10 @@
 //! The faults of the naive monitor. Two more do not compile: see its documentation.
 
+use perf_proved::measuring::monitor::experiment;
 use perf_proved::measuring::monitor::naive::{
     Labels, MetricExporter, Metrics, PerformanceMonitor, lock,
 };
+use perf_proved::measuring::monitor::variants::{Monitored, Series, Variant};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -114,4 +116,35 @@ fn an_exporter_that_panics_ends_all_exports_without_a_word() {
     std::thread::sleep(50 * INTERVAL);
     assert_eq!(exports.load(Ordering::Relaxed), 1, "and never again");
     monitor.add_metric("jobs", 1.0, Labels::new()); // and the program does not notice
+}
+
+// ---------------------------------------------------------------- the variants
+
+#[test]
+fn every_variant_counts_each_update() {
+    for variant in Variant::COUNTERS.into_iter().chain(Variant::TIMERS) {
+        for series in [Series::Same, Series::Own] {
+            let monitored = Monitored::new(variant, 2, series).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| monitored.update(0, 1000));
+                scope.spawn(|| monitored.update(1, 500));
+            });
+            let counts = !matches!(variant, Variant::None | Variant::Disabled | Variant::Clock);
+            assert_eq!(monitored.total(), if counts { 1500 } else { 0 }, "{}", variant.name());
+        }
+    }
+}
+
+#[test]
+fn a_look_up_of_a_series_that_exists_allocates_nothing_unless_it_is_naive() {
+    let made = |variant| experiment::allocations(variant, 100).unwrap().calls;
+    assert_eq!([Variant::Handle, Variant::Writer, Variant::Lookup].map(made), [0; 3]);
+    assert!(made(Variant::Naive) >= 500, "{}", made(Variant::Naive));
+}
+
+#[test]
+fn series_beyond_the_bound_share_one_and_the_naive_monitor_has_them_all() {
+    let found = experiment::cardinality(100, 10).unwrap();
+    assert_eq!((found.naive, found.series), (100, 11));
+    assert_eq!((found.total, found.overflow), (100, 90));
 }
