@@ -196,6 +196,9 @@ impl Registry {
     /// Registers a counter or a gauge whose numbers `read` reports at each export. If it panics,
     /// that export has no series of this metric, and `monitor_panics_total` counts it.
     ///
+    /// It runs on the thread that exports, under no lock. If it hangs, that export hangs with it,
+    /// and no other.
+    ///
     /// # Errors
     ///
     /// As for [`counter`](Self::counter).
