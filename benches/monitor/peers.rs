@@ -88,8 +88,8 @@ impl Peer for Own {
     }
 }
 
-/// `metrics`, with the recorder of `metrics-exporter-prometheus`. Its histograms have buckets, since
-/// those without keep each observation until the next export.
+/// `metrics`, with the recorder of `metrics-exporter-prometheus`. Its histograms have buckets,
+/// since those without keep each observation until the next export.
 pub struct Metrics(metrics_exporter_prometheus::PrometheusRecorder);
 
 const METADATA: metrics::Metadata<'static> =

@@ -133,7 +133,7 @@ impl Exporters {
     pub fn stop(mut self, patience: Duration) -> Vec<(String, Counts)> {
         self.tell();
         let deadline = Instant::now().checked_add(patience);
-        let ended = |running: &Running| running.shared.wait(deadline, |state| state.counts.ended);
+        let ended = |one: &Running| one.shared.wait(deadline, |state| state.counts.ended);
         let ended: Vec<bool> = self.running.iter().map(ended).collect();
         let counts = self.counts();
         for (running, ended) in mem::take(&mut self.running).into_iter().zip(ended) {

@@ -52,7 +52,6 @@ impl<M: Metric> Family<M> {
         }))
     }
 
-    // ANCHOR: with
     /// Returns a handle of the series with these label values, which it creates if there is none.
     /// Keep the handle: looking it up takes several times as long as an update.
     ///
@@ -62,6 +61,7 @@ impl<M: Metric> Family<M> {
     /// # Panics
     ///
     /// If there are not as many values as the metric has labels.
+    // ANCHOR: with
     pub fn with(&self, values: &[&str]) -> M {
         let shared = &*self.0;
         assert_eq!(values.len(), shared.about.labels.len(), "one value for each label");

@@ -285,17 +285,17 @@ fn receive(stream: &TcpStream, deadline: Instant) -> io::Result<Result<Box<Reque
 }
 
 // ANCHOR: deadline
-/// Returns the time that is left until `deadline`. A timeout of the socket by itself would begin
-/// again with each byte.
+/// Returns the time that is left until `deadline`. A timeout of the socket by itself would
+/// begin again with each byte.
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn read(mut stream: &TcpStream, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+fn read(mut stream: &TcpStream, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
     loop {
         stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(buffer) {
+        match stream.read(into) {
             // `WouldBlock` on Unix, `TimedOut` on Windows.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -9,8 +9,8 @@
 //! - The thread has no end, and what was counted since the last interval is never exported.
 //!
 //! Two more faults of the Go article do not compile. In Go, the exporters read the series without a
-//! lock while other threads write them. In Rust, a reference to a series cannot outlive the guard of
-//! the map's lock:
+//! lock while other threads write them. In Rust, a reference to a series cannot outlive the guard
+//! of the map's lock:
 //!
 //! ```compile_fail,E0505
 //! # use std::collections::HashMap;
@@ -18,7 +18,7 @@
 //! struct Metric { value: f64 }
 //! let metrics = RwLock::new(HashMap::from([("jobs", Metric { value: 1.0 })]));
 //! let guard = metrics.read().unwrap();
-//! let exported: HashMap<&str, &Metric> = guard.iter().map(|(key, metric)| (*key, metric)).collect();
+//! let exported: HashMap<&str, &Metric> = guard.iter().map(|(key, one)| (*key, one)).collect();
 //! drop(guard);
 //! println!("{}", exported["jobs"].value);
 //! ```
