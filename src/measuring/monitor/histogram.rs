@@ -106,7 +106,7 @@ impl Cell for HistogramCell {
             sum = sum.wrapping_add(count.load(Ordering::Relaxed)); // Relaxed: as in `observe`
             cumulative.push(sum);
         }
-        let sum = f64::from_bits(self.sum.load(Ordering::Relaxed)); // Relaxed: as in `observe`
+        let sum = f64::from_bits(self.sum.load(Ordering::Relaxed)); // Relaxed: as above
         Point::Histogram { sum }
     }
     // ANCHOR_END: read

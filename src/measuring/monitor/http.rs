@@ -292,10 +292,10 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn read(mut stream: &TcpStream, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+fn read(mut stream: &TcpStream, to: &mut [u8], deadline: Instant) -> io::Result<usize> {
     loop {
         stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(into) {
+        match stream.read(to) {
             // `WouldBlock` on Unix, `TimedOut` on Windows.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
