@@ -3,10 +3,11 @@
 use super::{Watch, scrape};
 use perf_proved::measuring::monitor::{Buckets, Format, Reading, Registry};
 use perf_proved::proof::allocations;
+use std::sync::Barrier;
 use std::thread;
 
 const THREADS: u64 = 4;
-const EACH: u64 = 50_000;
+const EACH: u64 = 200_000;
 
 #[test]
 fn no_addition_is_lost() {
@@ -16,10 +17,13 @@ fn no_addition_is_lost() {
     let gauge = registry.gauge("b", "", &[]).unwrap().with(&[]);
     let buckets = Buckets::new(&[1.0, 2.0]).unwrap();
     let histogram = registry.histogram("c", "", &[], buckets).unwrap().with(&[]);
+    let barrier = Barrier::new(THREADS as usize);
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (counter, gauge, histogram) = (&counter, &gauge, &histogram);
+            let barrier = &barrier;
             scope.spawn(move || {
+                barrier.wait();
                 for number in 0..EACH {
                     counter.add(2);
                     gauge.add(if thread % 2 == 0 { 1.5 } else { -0.5 });
