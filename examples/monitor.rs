@@ -142,7 +142,8 @@ fn watch(name: &str, flags: &Flags) -> io::Result<ExitCode> {
     let end = End::hold()?; // before any thread starts
     let registry = Registry::new();
     let address = flags.own("at").unwrap_or(LOOPBACK);
-    let server = Server::start(&registry, address, pages(), Limits::default())?;
+    let limits = Limits { connections: 32, ..Limits::default() }; // a browser opens several
+    let server = Server::start(&registry, address, pages(), limits)?;
     let _watched = watched::start(name, &registry)?;
     process::register(&registry).map_err(io::Error::other)?;
     let mut exporters = Exporters::new(&registry);

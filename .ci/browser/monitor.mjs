@@ -76,8 +76,8 @@ async function look(colorScheme, width) {
   await context.close();
 }
 
-// All at once: each of them waits for the seconds to pass.
-await Promise.all(["light", "dark"].flatMap((colorScheme) => widths.map((width) => look(colorScheme, width))));
+// Two at once, since each of them waits for seconds to pass.
+for (const width of widths) await Promise.all(["light", "dark"].map((colorScheme) => look(colorScheme, width)));
 
 // The button, and a server that has gone.
 const context = await browser.newContext();
