@@ -314,6 +314,8 @@ fn dropping_it_ends_the_answers_under_way_and_frees_the_port() {
         let to = SocketAddr::from(([127, 0, 0, 1], server.address().port()));
         let mut open = TcpStream::connect(to).unwrap();
         open.write_all(HALF).unwrap();
+        // Accepted after it, and answered: so it is accepted, too.
+        assert_eq!(status(&ask(to, "GET /metrics HTTP/1.0\r\n\r\n")), "200");
         thread::scope(|scope| {
             let dropping = scope.spawn(|| drop(server));
             open.write_all(b"a\r\n\r\n").unwrap();
