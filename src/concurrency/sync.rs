@@ -1,20 +1,20 @@
-//! Threads, locks, atomics and cells for the concurrent code of this part: those of the standard
-//! library, or those of [loom](https://docs.rs/loom) under `cfg(loom)`, so that the models explore
-//! the very code that runs.
+//! Threads, locks, atomics and cells for the concurrent code of the techniques: those of the
+//! standard library, or those of [loom](https://docs.rs/loom) under `cfg(loom)`, so that the models
+//! explore the very code that runs.
 
 #[cfg(loom)]
 pub(crate) use loom::{
     sync::{
-        Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, fence},
+        Arc, Condvar, Mutex, MutexGuard, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, fence},
     },
     thread,
 };
 #[cfg(not(loom))]
 pub(crate) use std::{
     sync::{
-        Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicUsize, fence},
+        Arc, Condvar, Mutex, MutexGuard, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, fence},
     },
     thread,
 };

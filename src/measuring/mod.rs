@@ -1,4 +1,6 @@
-//! Part "Measuring": what a figure is worth, which benches lie, and what this machine can do.
+//! Part "Measuring": what a figure is worth, which benches lie, what this machine can do at all, and
+//! what a program does while it runs.
 
 pub mod benchmarking;
 pub mod limits;
+pub mod monitor;

@@ -19,6 +19,7 @@ pub mod log;
 pub mod page_cache;
 #[cfg(target_os = "linux")]
 pub(crate) mod poll;
+pub mod process;
 pub mod region;
 pub mod resident;
 #[cfg(target_os = "linux")]

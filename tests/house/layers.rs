@@ -22,8 +22,8 @@ const LAYERS: [&str; 3] = ["sys", "proof", "harness"];
 /// The modules of a technique that its example, bench and tests alone need.
 const EXPERIMENTS: [&str; 2] = ["variants", "experiment"];
 
-/// The part whose one chapter measures the machine: all of it is experiments.
-const LABORATORY: &str = "measuring";
+/// The technique that measures the machine: all of it is experiments.
+const LABORATORY: [&str; 2] = ["measuring", "limits"];
 
 /// A crate's modules, and which of them each one imports.
 struct Imports {
@@ -114,7 +114,7 @@ fn upwards(imports: &Imports) -> Vec<String> {
             .unwrap_or(LAYERS.len())
     };
     let is_experiment = |module: &[String]| {
-        module.first().is_some_and(|part| part == LABORATORY)
+        module.iter().take(2).eq(&LABORATORY)
             || module.iter().any(|part| EXPERIMENTS.contains(&part.as_str()))
     };
     let mut found = vec![];

@@ -18,6 +18,7 @@ mod allocation;
 mod batching;
 mod cache_lines;
 mod group_commit;
+mod monitor;
 mod object_pool;
 mod ring_buffer;
 mod sendfile;

@@ -26,6 +26,8 @@ pub struct Request {
     pub if_range: Option<String>,
     /// The value of `Range`.
     pub range: Option<String>,
+    /// The value of `Accept`.
+    pub accept: Option<String>,
 }
 
 /// The result of [`parse`].
@@ -131,6 +133,7 @@ fn request(
             "if-unmodified-since" => &mut request.if_unmodified_since,
             "if-range" => &mut request.if_range,
             "range" => &mut request.range,
+            "accept" => &mut request.accept,
             _ => continue,
         };
         let value = value()?;
