@@ -12,7 +12,8 @@ use perf_proved::measuring::benchmarking::place::{self, PLACES};
 #[cfg(target_os = "linux")]
 use perf_proved::measuring::benchmarking::{
     naive,
-    work::{self, Keys},
+    variants::{self, Keys},
+    work,
 };
 use perf_proved_benches::Plan;
 #[cfg(target_os = "linux")]
@@ -68,7 +69,7 @@ fn optimized(group: &mut Group<'_>) {
 /// Sorts 256 numbers: what is sorted already, a copy made inside the timing, one made outside.
 #[cfg(target_os = "linux")]
 fn sort(group: &mut Group<'_>) {
-    let values = work::values(256);
+    let values = variants::values(256);
     let mut sorted = values.clone();
     let [inside, outside] = [values.clone(), values];
     group
@@ -82,7 +83,7 @@ fn sort(group: &mut Group<'_>) {
 /// Counts the lines of a text of 1 MiB, by another answer and by the right one.
 #[cfg(target_os = "linux")]
 fn lines(group: &mut Group<'_>) {
-    let text = &*Box::leak(work::text((1 << 20) / 7).into_boxed_slice());
+    let text = &*Box::leak(variants::text((1 << 20) / 7).into_boxed_slice());
     let by_iterator = |text: &[u8]| text.iter().filter(|&&byte| byte == b'\n').count() as u64;
     let right = by_iterator(text);
     assert_eq!(work::lines(text), right, "the lines");

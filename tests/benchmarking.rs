@@ -10,8 +10,8 @@ use perf_proved::measuring::benchmarking::experiment::{
 };
 use perf_proved::measuring::benchmarking::load::{Server, mean, open_loop, percentile};
 use perf_proved::measuring::benchmarking::rounds::{Pair, Rounds, ends, null_test};
-use perf_proved::measuring::benchmarking::work::{self, Keys};
-use perf_proved::measuring::benchmarking::{binomial, naive};
+use perf_proved::measuring::benchmarking::variants::{self, Keys};
+use perf_proved::measuring::benchmarking::{binomial, naive, work};
 use perf_proved::proof::allocations::{self, Counting};
 use perf_proved::proof::instructions;
 use perf_proved::proof::syscalls::trace;
@@ -48,7 +48,7 @@ fn counted(work: impl FnMut(u64), times: u64) -> Option<u64> {
 #[test]
 fn a_sort_in_place_uses_up_its_input() {
     let _alone = alone();
-    let values = work::values(128);
+    let values = variants::values(128);
     let mut sorted = values.clone();
     naive::sort(&mut sorted, 1);
     assert!(sorted.is_sorted() && !values.is_sorted());
@@ -60,7 +60,7 @@ fn a_sort_in_place_uses_up_its_input() {
 
 #[test]
 fn copies_that_are_made_while_the_clock_runs_are_allocated_then() {
-    let values = work::values(16);
+    let values = variants::values(16);
     let (_, inside) = allocations::count(|| naive::sort_copies(&values, 640));
     let (_, outside) = allocations::count(|| work::sort(&values, 640));
     // A batch of copies, used again for each batch: 64 copies, the vector and the first copy.
@@ -70,10 +70,10 @@ fn copies_that_are_made_while_the_clock_runs_are_allocated_then() {
 #[test]
 fn a_count_in_a_byte_is_right_up_to_255_lines() {
     for lines in [0, 1, 200, 255] {
-        assert_eq!(naive::lines(&work::text(lines)), lines as u64);
+        assert_eq!(naive::lines(&variants::text(lines)), lines as u64);
     }
-    assert_eq!(naive::lines(&work::text(256)), 0, "the lie");
-    assert_eq!(naive::lines(&work::text(1_000_000)), 1_000_000 % 256);
+    assert_eq!(naive::lines(&variants::text(256)), 0, "the lie");
+    assert_eq!(naive::lines(&variants::text(1_000_000)), 1_000_000 % 256);
 }
 
 proptest! {

@@ -5,8 +5,8 @@ use super::load::{Server, mean, open_loop, percentile};
 #[cfg(target_arch = "x86_64")]
 use super::place::{Loop, PLACES};
 use super::rounds::{NullTest, Pair, Rounds, null_test};
-use super::work::{self, Keys};
-use super::{binomial, naive};
+use super::variants::{self, Keys};
+use super::{binomial, naive, work};
 use crate::harness::child::{self, End};
 use crate::harness::report::{Report, Value};
 use crate::harness::scratch::Scratch;
@@ -40,7 +40,7 @@ pub fn instructions(report: &mut Report) {
         Ok(())
     });
     report.attempt("used_up", &["naive", "honest"], |report| {
-        let values = work::values(128);
+        let values = variants::values(128);
         let in_place = per_iteration(|times| _ = naive::sort(&mut values.clone(), times), 1)?;
         let copies = per_iteration(|times| _ = work::sort(&values, times), 1)?;
         both(report, "used_up", "instructions of a sort of 128 numbers", in_place, copies);
@@ -92,7 +92,7 @@ pub fn per_iteration(mut work: impl FnMut(u64), times: u64) -> io::Result<u64> {
 /// Compares the answers of two ways to count lines: of a short text, and of a long one.
 pub fn answers(report: &mut Report) {
     for (row, lines) in [("answers_short", 200), ("answers", 1_000_000)] {
-        let text = work::text(lines);
+        let text = variants::text(lines);
         let [naive, honest] = [naive::lines(&text), work::lines(&text)];
         both(report, row, &format!("lines of a text of {lines}"), naive, honest);
     }

@@ -23,5 +23,6 @@ pub mod naive;
 #[cfg(target_arch = "x86_64")]
 pub mod place;
 pub mod rounds;
+pub mod variants;
 #[cfg(target_os = "linux")]
 pub mod work;
