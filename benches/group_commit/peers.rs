@@ -55,8 +55,10 @@ impl Appender for Okaywal {
 struct Count(Arc<AtomicU64>);
 
 impl LogManager for Count {
-    fn recover(&mut self, _: &mut Entry<'_>) -> io::Result<()> {
-        self.0.fetch_add(1, Ordering::Relaxed); // on the thread that opens the log
+    fn recover(&mut self, entry: &mut Entry<'_>) -> io::Result<()> {
+        // Relaxed: on the thread that opens the log.
+        let is_whole = entry.read_all_chunks()?.is_some();
+        self.0.fetch_add(is_whole.into(), Ordering::Relaxed);
         Ok(())
     }
 
