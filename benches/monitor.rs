@@ -3,10 +3,10 @@
 //!
 //! In `monitor_update`, the unit is one update on each thread: `1` is one thread, `2_own` two with
 //! a series each, and `2_same` two with one series. The threads are pinned to two cores. `none` is
-//! the loop alone, `disabled` a handle of a disabled registry, and `naive` the Go article's monitor,
-//! which looks its series up. All others have a handle. In `monitor_lookup`, one thread goes
-//! through 64 labels that are not known when the program is compiled; crates whose labels must be
-//! owned allocate each one. `measured` knows all labels beforehand.
+//! the loop alone, `disabled` a handle of a disabled registry, and `naive` the Go article's
+//! monitor, which looks its series up. All others have a handle. In `monitor_lookup`, one thread
+//! goes through 64 labels that are not known when the program is compiled; crates whose labels must
+//! be owned allocate each one. `measured` knows all labels beforehand.
 //!
 //! In `monitor_time`, `clock` is two readings of the clock, `histogram` an observation that is
 //! there already, and `timed` both. The histograms of all crates have the same 12 bounds, and the

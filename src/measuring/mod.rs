@@ -1,5 +1,5 @@
-//! Part "Measuring": what a figure is worth, which benches lie, what this machine can do at all, and
-//! what a program does while it runs.
+//! Part "Measuring": what a figure is worth, which benches lie, what this machine can do at all,
+//! and what a program does while it runs.
 
 pub mod benchmarking;
 pub mod limits;

@@ -251,8 +251,8 @@ fn one_connection_too_many_is_answered_503() {
     assert_eq!(status(&String::from_utf8(hears(first)).unwrap()), "200");
 }
 
-/// Closing with bytes unread would reset the connection, and could take the answer along. The server
-/// goes on reading for a second.
+/// Closing with bytes unread would reset the connection, and could take the answer along. The
+/// server goes on reading for a second.
 #[test]
 fn bytes_after_the_request_do_not_cost_the_answer() {
     let _watch = Watch::new();

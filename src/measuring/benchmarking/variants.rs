@@ -1,4 +1,4 @@
-//! What the benches work on: the same input in every run.
+//! The input of the benches, the same in every run.
 
 use crate::harness::shuffle::{Random, shuffle};
 

@@ -285,8 +285,8 @@ fn receive(stream: &TcpStream, deadline: Instant) -> io::Result<Result<Box<Reque
 }
 
 // ANCHOR: deadline
-/// Returns the time that is left until `deadline`. A timeout of the socket by itself would
-/// begin again with each byte.
+/// Returns the time that is left until `deadline`. A timeout of the socket would begin
+/// again with each byte.
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
