@@ -1,10 +1,16 @@
 //! Sizes and other parameters with their units, as benchmarks and conditions name them.
 
+use std::cmp::Ordering;
+
 /// Reads a parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8,
-/// `10ms` is 10,000,000 (ns). Any other word after the number is ignored (`8threads` is 8).
+/// `10ms` is 10,000,000 (ns). Any other word after the number is ignored (`8threads` is 8), but
+/// with an underscore, it is a name that begins with a digit (`2_same`).
 pub fn parameter(text: &str) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
+    if text[end..].starts_with('_') {
+        return None;
+    }
     let factor = match text[end..].trim() {
         "KiB" => 1024.0,
         "MiB" => 1024.0 * 1024.0,
@@ -15,6 +21,13 @@ pub fn parameter(text: &str) -> Option<f64> {
         _ => 1.0,
     };
     Some(number * factor)
+}
+
+/// Compares parameters as a figure lists them: numbers by size, then names, which are equal.
+#[must_use]
+pub fn in_order(one: Option<&str>, other: Option<&str>) -> Ordering {
+    let size = |text: Option<&str>| text.and_then(parameter).unwrap_or(f64::INFINITY);
+    size(one).total_cmp(&size(other))
 }
 
 /// Formats a size in bytes in the largest binary unit that divides it: `48 KiB`, `300 MiB`.
@@ -48,6 +61,7 @@ mod tests {
         assert_eq!(parameters, ["100", "512", "4KiB", "64KiB", "1MiB", "2GiB"]);
         assert_eq!(parameter("8threads"), Some(8.0));
         assert_eq!(parameter("aligned"), None);
+        assert_eq!(parameter("2_same"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Formats numbers with their units, rounded to the digits that their uncertainty supports.
 
 use crate::model::Estimate;
-pub use crate::sizes::{binary, parameter, spaced};
+pub use crate::sizes::{binary, in_order, parameter, spaced};
 
 /// The kind of a number, which decides its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,7 +145,7 @@ fn layout(panel: &Panel) -> (Vec<Line<'_>>, f64) {
 /// A series with its value at the parameter that its row stands under.
 type Row<'a> = (&'a Series, &'a Result<Estimate, String>);
 
-/// Groups the rows by parameter, in the order in which the parameters first appear.
+/// Groups the rows by parameter: numbers by size, names in the order in which they first appear.
 fn by_parameter(panel: &Panel) -> Vec<(Option<&str>, Vec<Row<'_>>)> {
     let mut groups: Vec<(Option<&str>, Vec<Row<'_>>)> = Vec::new();
     for series in &panel.series {
@@ -157,5 +157,6 @@ fn by_parameter(panel: &Panel) -> Vec<(Option<&str>, Vec<Row<'_>>)> {
             }
         }
     }
+    groups.sort_by(|(a, _), (b, _)| units::in_order(*a, *b)); // stable
     groups
 }

@@ -77,8 +77,7 @@ fn rows(panel: &Panel) -> Vec<Option<&str>> {
         }
     }
     // The sort is stable, so names keep their order after the numbers.
-    let size = |p: &Option<&str>| p.and_then(units::parameter).unwrap_or(f64::INFINITY);
-    all.sort_by(|a, b| size(a).total_cmp(&size(b)));
+    all.sort_by(|a, b| units::in_order(*a, *b));
     all
 }
 
