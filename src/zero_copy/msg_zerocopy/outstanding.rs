@@ -12,7 +12,8 @@ pub struct Completion {
     pub first: u32,
     /// The number of the last send; below `first` if the numbers have wrapped around.
     pub last: u32,
-    /// `true` if the kernel copied the bytes of at least one of these sends after all.
+    /// `true` if the kernel reports that it copied bytes of these sends after all. If it has
+    /// merged completions, this is what the first of them reports.
     pub copied: bool,
 }
 
