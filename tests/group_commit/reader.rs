@@ -2,9 +2,9 @@
 //! another implementation of the format, and random changes.
 
 use super::{FIRST, FRAME, HEADER, all, append, image, one, open};
-use perf_proved::io::group_commit::{Log, OpenError};
+use perf_proved::io::group_commit::{Durability, Log, OpenError};
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved::proof::power_loss::{Image, Twin};
+use perf_proved::proof::power_loss::{Call, Image, Twin};
 use proptest::prelude::*;
 
 #[global_allocator]
@@ -143,6 +143,40 @@ proptest! {
             prop_assert_eq!(all(&twin).unwrap().0, read);
         }
     }
+}
+
+/// A torn group can be long, and random bytes look like a frame in one place of two.
+#[test]
+fn a_long_torn_end_is_read_in_a_few_calls() {
+    let mut content = segment();
+    let mut random = 1_u64;
+    content.extend((0..1 << 20).map(|_| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 56) as u8
+    }));
+    let twin = Twin::holding(&image(FIRST, &content));
+    assert_eq!(all(&twin).unwrap().1.records, 4);
+    let calls = twin.calls(Call::Read);
+    assert!(calls < 100, "{calls} calls for 1 MiB");
+}
+
+/// A record longer than the part of the file that is read at once.
+#[test]
+fn a_long_record_is_held_once() {
+    let twin = Twin::new();
+    let (log, _) = Log::open(twin.clone(), &one()).unwrap();
+    log.append(&[1; (64 << 10) + 1], Durability::Durable).unwrap();
+    let twin = Twin::holding(&twin.image());
+    let (read, made) = count(|| perf_proved::io::group_commit::read(&twin, |_, _| {}));
+    assert_eq!(read.unwrap().records, 1);
+    assert!(made.peak < HELD, "{made:?}");
+}
+
+/// No record has the last number: the next one would have none.
+#[test]
+fn a_segment_of_the_last_number_is_not_of_the_log() {
+    let twin = Twin::holding(&image("ffffffffffffffff.log", &segment()));
+    assert_eq!(all(&twin).unwrap().1.segments, 0);
 }
 
 /// A length is compared with the bytes that there are before any memory is taken for it.

@@ -120,7 +120,9 @@ fn scan_segment(
     }
     let id = log.log.unwrap_or_default();
     let (mut end, mut doubtful) = (HEADER as u64, HEADER as u64);
-    while let Some((frame, record)) = window.record(end, id, log.next)? {
+    while log.next < u64::MAX
+        && let Some((frame, record)) = window.record(end, id, log.next)?
+    {
         if frame.durable == log.next - 1 {
             doubtful = end; // all before this one is durable
         }
@@ -174,7 +176,11 @@ fn rest(
     for at in end..end + rest.used {
         let Some(bytes) = window.at(at, FRAME)?.first_chunk() else { break };
         let frame = Frame::decode(bytes);
-        let may_be = missing <= frame.durable && frame.durable < frame.sequence;
+        // A file has fewer records than bytes. Random bytes pass hardly ever, and only what passes
+        // is worth a checksum.
+        let may_be = missing <= frame.durable
+            && frame.durable < frame.sequence
+            && frame.sequence - missing < window.end;
         if may_be && window.record(at, id, frame.sequence)?.is_some() {
             rest.has_successor = true;
             break;
@@ -207,7 +213,10 @@ impl<'a, F: StoredFile> Window<'a, F> {
         let length = left.min(length as u64) as usize;
         if offset < self.start || offset + length as u64 > self.start + self.bytes.len() as u64 {
             self.start = offset;
-            self.bytes.resize(left.min(length.max(WINDOW) as u64) as usize, 0);
+            let held = left.min(length.max(WINDOW) as u64) as usize;
+            // Growing by itself would take up to twice as much.
+            self.bytes.reserve_exact(held.saturating_sub(self.bytes.len()));
+            self.bytes.resize(held, 0);
             let read = read_at(self.file, &mut self.bytes, offset)?;
             self.bytes.truncate(read);
         }
@@ -224,8 +233,9 @@ impl<'a, F: StoredFile> Window<'a, F> {
     ) -> io::Result<Option<(Frame, &[u8])>> {
         let Some(bytes) = self.at(offset, FRAME)?.first_chunk() else { return Ok(None) };
         let frame = Frame::decode(bytes);
-        if frame.sequence != sequence || frame.length > LARGEST {
-            return Ok(None);
+        let left = self.end.saturating_sub(offset + FRAME as u64);
+        if frame.sequence != sequence || frame.length > LARGEST || frame.length as u64 > left {
+            return Ok(None); // before anything is read
         }
         let record = self.at(offset + FRAME as u64, frame.length)?;
         let is_valid = record.len() == frame.length && frame.fits(id, record);

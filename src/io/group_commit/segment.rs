@@ -15,7 +15,8 @@ pub(super) fn name(first: u64) -> String {
 pub(super) fn first(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     let first = u64::from_str_radix(digits, 16).ok()?;
-    (first > 0 && self::name(first) == name).then_some(first)
+    // The last number is for no record, because none could follow.
+    (0 < first && first < u64::MAX && self::name(first) == name).then_some(first)
 }
 
 /// The last segment of a log, and its end. It belongs to the thread that leads.
