@@ -18,13 +18,11 @@ mod refusals;
 mod replacement;
 
 use perf_proved::io::async_io::{AsyncIo, Completion, Engine, Operation, Settings, SharedFile};
-use perf_proved::sys::log;
+use perf_proved_tests::Watch;
 use std::fs::{File, OpenOptions};
 use std::panic::Location;
 use std::path::Path;
-use std::process;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 const KIB: usize = 1 << 10;
@@ -33,27 +31,10 @@ const MIB: usize = 1 << 20;
 /// Long enough for anything here that works, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Ends the process, with the name of the test, unless it is dropped before [`DEADLINE`]. Whatever
-/// a test waits for (a handle, a shutdown, a thread) may never come, and a hang tells nothing.
-struct Watch {
-    _dropped: Sender<()>,
-}
-
-impl Watch {
-    #[track_caller]
-    fn new(on: &str) -> Self {
-        let (dropped, watched) = channel::<()>();
-        let test = thread::current().name().unwrap_or("a test").to_owned();
-        let what = format!("{test}, in {}, {on}", Location::caller());
-        thread::spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(DEADLINE) {
-                // Not by a macro, whose output a test that ends like this would take with it.
-                log::line(format_args!("HANGS: {what}: no end after {DEADLINE:?}"));
-                process::abort();
-            }
-        });
-        Self { _dropped: dropped }
-    }
+/// Watches the test of this thread.
+#[track_caller]
+fn watch(on: &str) -> Watch {
+    Watch::new(DEADLINE, &format!(", in {}, {on}", Location::caller()))
 }
 
 fn on(engine: Engine) -> Settings {
@@ -64,7 +45,7 @@ fn on(engine: Engine) -> Settings {
 #[track_caller]
 fn on_each(settings: &Settings, test: impl Fn(AsyncIo)) {
     for engine in [Engine::Pool, Engine::Ring] {
-        let _watch = Watch::new(&format!("on the {engine:?}"));
+        let _watch = watch(&format!("on the {engine:?}"));
         match AsyncIo::start(&Settings { engine: Some(engine), ..settings.clone() }) {
             Ok(io) => {
                 assert_eq!(io.engine(), engine);

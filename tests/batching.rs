@@ -14,35 +14,18 @@ mod moments;
 mod naive;
 
 use perf_proved::io::batching::Settings;
-use perf_proved::sys::log;
+use perf_proved_tests::Watch;
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::process;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 /// Long enough for anything here that works, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ends the process, with the name of the test, unless it is dropped before [`DEADLINE`]: a hang
-/// tells nothing.
-struct Watch {
-    _dropped: Sender<()>,
-}
-
-impl Watch {
-    fn new() -> Self {
-        let (dropped, watched) = channel::<()>();
-        let test = thread::current().name().unwrap_or("a test").to_owned();
-        thread::spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(DEADLINE) {
-                log::line(format_args!("HANGS: {test}: no end after {DEADLINE:?}"));
-                process::abort();
-            }
-        });
-        Self { _dropped: dropped }
-    }
+/// Watches the test of this thread.
+fn watch() -> Watch {
+    Watch::new(DEADLINE, "")
 }
 
 /// Batches that are written for no reason but the one that the test is about.

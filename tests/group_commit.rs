@@ -20,35 +20,17 @@ mod reader;
 
 use perf_proved::io::group_commit::{Ahead, Durability, Log, OpenError, Recovery, Settings, read};
 use perf_proved::proof::power_loss::{Image, Twin};
-use perf_proved::sys::log;
 use perf_proved::sys::storage::Storage;
-use std::process;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use perf_proved_tests::Watch;
 use std::time::Duration;
 
 /// Long enough for anything here that works, on a busy machine, and short enough for a test that
 /// hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Ends the process, with the name of the test, unless it is dropped before [`DEADLINE`]: a hang
-/// tells nothing.
-struct Watch {
-    _dropped: Sender<()>,
-}
-
-impl Watch {
-    fn new() -> Self {
-        let (dropped, watched) = channel::<()>();
-        let test = thread::current().name().unwrap_or("a test").to_owned();
-        thread::spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(DEADLINE) {
-                log::line(format_args!("HANGS: {test}: no end after {DEADLINE:?}"));
-                process::abort();
-            }
-        });
-        Self { _dropped: dropped }
-    }
+/// Watches the test of this thread.
+fn watch() -> Watch {
+    Watch::new(DEADLINE, "")
 }
 
 /// Settings with small segments.

@@ -9,6 +9,7 @@ pub mod breaks;
 pub mod house;
 
 use perf_proved::harness::loopback::hear;
+use perf_proved::sys::log;
 use std::fmt::Debug;
 use std::io::Read;
 use std::net::TcpStream;
@@ -16,10 +17,11 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, process};
 
 /// Returns the project's root.
 pub fn root() -> PathBuf {
@@ -147,6 +149,29 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Returns the time at which [`PATIENCE`] is at its end.
 pub fn soon() -> Instant {
     Instant::now() + PATIENCE
+}
+
+/// Ends the process, with the name of the test, unless it is dropped before its deadline. Whatever
+/// a test waits for may never come, and a hang tells nothing.
+pub struct Watch {
+    _dropped: Sender<()>,
+}
+
+impl Watch {
+    /// Watches the test of this thread, for which `deadline` is long enough if it works. `more` is
+    /// said after its name.
+    pub fn new(deadline: Duration, more: &str) -> Self {
+        let (dropped, watched) = channel::<()>();
+        let test = thread::current().name().unwrap_or("a test").to_owned() + more;
+        thread::spawn(move || {
+            if let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(deadline) {
+                // Not by a macro, whose output a test that ends like this would take with it.
+                log::line(format_args!("HANGS: {test}: no end after {deadline:?}"));
+                process::abort();
+            }
+        });
+        Self { _dropped: dropped }
+    }
 }
 
 /// Returns the fastest of some runs, because other programs only ever slow one down.

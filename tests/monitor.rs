@@ -28,10 +28,7 @@ mod updates;
 
 use perf_proved::measuring::monitor::{Format, Registry, Settings};
 use perf_proved::proof::allocations::Counting;
-use perf_proved::sys::log;
-use std::process;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use perf_proved_tests::Watch;
 use std::time::Duration;
 
 #[global_allocator]
@@ -40,24 +37,9 @@ static ALLOCATOR: Counting = Counting;
 /// Long enough for anything here that works.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Ends the process, with the name of the test, unless it is dropped before [`DEADLINE`]: a hang
-/// tells nothing.
-struct Watch {
-    _dropped: Sender<()>,
-}
-
-impl Watch {
-    fn new() -> Self {
-        let (dropped, watched) = channel::<()>();
-        let test = thread::current().name().unwrap_or("a test").to_owned();
-        thread::spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(DEADLINE) {
-                log::line(format_args!("HANGS: {test}: no end after {DEADLINE:?}"));
-                process::abort();
-            }
-        });
-        Self { _dropped: dropped }
-    }
+/// Watches the test of this thread.
+fn watch() -> Watch {
+    Watch::new(DEADLINE, "")
 }
 
 /// Creates a registry whose metrics have at most `most` series.

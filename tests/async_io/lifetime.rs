@@ -1,6 +1,6 @@
 //! The bound, callbacks, futures, dropped handles, shutdown, and what is left of it all.
 
-use super::{KIB, Watch, done, occupy, on_both, on_each, one_thread, opened, run, writable};
+use super::{KIB, done, occupy, on_both, on_each, one_thread, opened, run, watch, writable};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::stream::Stream;
 use perf_proved::io::async_io::{
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn settings_that_could_not_run_are_refused() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     for settings in [
         Settings { depth: 0, ..Settings::default() },
         Settings { threads: 0, ..Settings::default() },
@@ -434,7 +434,7 @@ fn a_completion_holds_no_descriptor() {
 
 #[test]
 fn an_engine_that_is_asked_for_is_the_one_that_runs() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let pool = AsyncIo::start(&super::on(Engine::Pool)).unwrap();
     assert!(pool.engine() == Engine::Pool && pool.no_ring().is_none());
     let chosen = AsyncIo::start(&Settings::default()).unwrap();

@@ -1,6 +1,6 @@
 //! The ring of the calling thread, direct I/O, reads of the page cache, and the variants.
 
-use super::{KIB, Watch, opened, writable};
+use super::{KIB, opened, watch, writable};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::cached::read_cached;
 use perf_proved::io::async_io::direct::{self, Alignment};
@@ -38,7 +38,7 @@ fn ring(depth: usize, buffers: u16) -> Option<LocalRing<usize>> {
 
 #[test]
 fn a_local_ring_carries_out_every_operation() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let Some(mut ring) = ring(4, 0) else { return };
     let scratch = Scratch::new().unwrap();
     let path = |name| scratch.path().join(name);
@@ -65,7 +65,7 @@ fn a_local_ring_carries_out_every_operation() {
 
 #[test]
 fn a_local_ring_refuses_more_than_its_depth() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     for depth in [0, 1023, usize::MAX] {
         let error = LocalRing::<()>::new(depth, 0, 0).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{depth}: {error}");
@@ -89,7 +89,7 @@ fn a_local_ring_refuses_more_than_its_depth() {
 
 #[test]
 fn a_local_ring_that_is_dropped_waits_for_what_is_in_flight() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let Some(mut ring) = ring(8, 4) else { return };
     let scratch = Scratch::new().unwrap();
     let path = scratch.path().join("file");
@@ -107,7 +107,7 @@ fn a_local_ring_that_is_dropped_waits_for_what_is_in_flight() {
 
 #[test]
 fn a_local_ring_reports_errors_and_goes_on() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let Some(mut ring) = ring(8, 0) else { return };
     let full = writable("/dev/full");
     ring.submit(1, Operation::write_at(&full, vec![1; 10], 0)).unwrap();
@@ -123,7 +123,7 @@ fn a_local_ring_reports_errors_and_goes_on() {
 /// The request never reaches the kernel: the memory is leaked, and nothing hangs.
 #[test]
 fn a_local_ring_that_is_denied_later_says_so() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     thread::spawn(|| {
         let Some(mut ring) = ring(8, 2) else { return };
         let null = opened("/dev/null");
@@ -181,7 +181,7 @@ fn event() -> File {
 
 #[test]
 fn a_tag_that_panics_when_it_is_dropped_frees_nothing_early() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let (owned, event) = (Arc::new(()), event());
     let (shared, mut writer) = (event.try_clone().unwrap().into(), event.try_clone().unwrap());
     let Some(ring) = waiting_ring(&owned, &shared, true) else { return };
@@ -201,7 +201,7 @@ fn a_tag_that_panics_when_it_is_dropped_frees_nothing_early() {
 /// The kernel still has the buffer, and writes to it when it likes: it is never freed.
 #[test]
 fn a_local_ring_that_cannot_wait_leaks_what_is_in_flight() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     for denied in [false, true] {
         thread::spawn(move || {
             let (owned, event) = (Arc::new(()), event());
@@ -229,7 +229,7 @@ fn a_local_ring_that_cannot_wait_leaks_what_is_in_flight() {
 
 #[test]
 fn a_registered_file_is_read_and_written_as_any_other() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let Some(mut ring) = ring(4, 2) else { return };
     let scratch = Scratch::new().unwrap();
     let files = ["a", "b"].map(|name| writable(scratch.file(name, 10 * KIB).unwrap()));
@@ -256,7 +256,7 @@ fn a_registered_file_is_read_and_written_as_any_other() {
 
 #[test]
 fn a_polled_ring_wakes_its_thread_and_has_room_for_its_depth() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let scratch = Scratch::new().unwrap();
     let file = opened(scratch.file("file", 40 * KIB).unwrap());
     for depth in [1, 2, 30, 62] {
@@ -287,7 +287,7 @@ fn a_polled_ring_wakes_its_thread_and_has_room_for_its_depth() {
 
 #[test]
 fn direct_io_is_aligned_as_the_file_asks() {
-    let _watch = Watch::new(LOCAL);
+    let _watch = watch(LOCAL);
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 64 * KIB).unwrap();
     let kind = filesystem(scratch.path());
@@ -366,7 +366,7 @@ fn a_read_of_the_page_cache_waits_for_nothing() {
 
 #[test]
 fn every_variant_reads_and_writes_each_block_once() {
-    let _watch = Watch::new("of a variant");
+    let _watch = watch("of a variant");
     let blocks = Blocks::new(&env::temp_dir(), 1000).unwrap();
     for name in Variant::NAMES {
         for depth in [1, 7, 32] {
@@ -410,7 +410,7 @@ fn every_variant_reads_and_writes_each_block_once() {
 
 #[test]
 fn a_place_beyond_the_end_is_an_error() {
-    let _watch = Watch::new("of a variant");
+    let _watch = watch("of a variant");
     let blocks = Blocks::new(&env::temp_dir(), 10).unwrap();
     for name in ["loop", "pool", "ring", "local_ring"] {
         let Ok(mut variant) = Variant::new(name, &blocks.open().unwrap(), 4) else { continue };
@@ -421,7 +421,7 @@ fn a_place_beyond_the_end_is_an_error() {
 
 #[test]
 fn the_examples_cancellations_lose_nothing() {
-    let _watch = Watch::new("of the example");
+    let _watch = watch("of the example");
     let blocks = Blocks::new(&env::temp_dir(), 1000).unwrap();
     for engine in [Engine::Pool, Engine::Ring] {
         match cancel_at_random(&blocks, engine, 2000) {

@@ -1,6 +1,6 @@
 //! The faults of the naive versions.
 
-use super::{KIB, Watch};
+use super::{KIB, watch};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::naive::{BorrowingRing, Processor, QUEUE, Task, TaskResult};
 use perf_proved_tests::{in_a_process, soon};
@@ -65,7 +65,7 @@ fn a_copy_onto_itself_empties_the_file() {
 
 #[test]
 fn results_that_are_not_read_stop_everything() {
-    let _watch = Watch::new("with a naive version");
+    let _watch = watch("with a naive version");
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 10).unwrap();
     let processor = Processor::start(2, 10).unwrap();
@@ -85,7 +85,7 @@ fn results_that_are_not_read_stop_everything() {
 
 #[test]
 fn canceling_loses_the_queue() {
-    let _watch = Watch::new("with a naive version");
+    let _watch = watch("with a naive version");
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 64 * KIB).unwrap();
     let processor = Processor::start(1, QUEUE).unwrap();
@@ -106,7 +106,7 @@ fn canceling_loses_the_queue() {
 /// The function is not `unsafe`, and the compiler is content: the borrow has ended.
 #[test]
 fn a_borrowed_buffer_is_overwritten_when_it_holds_other_bytes() {
-    let _watch = Watch::new("with a naive version");
+    let _watch = watch("with a naive version");
     let mut ring = match BorrowingRing::new() {
         Ok(ring) => ring,
         Err(error) => return eprintln!("not possible here: {error}"),
@@ -125,7 +125,7 @@ fn a_borrowed_buffer_is_overwritten_when_it_holds_other_bytes() {
 /// own, because that might be anything.
 #[test]
 fn a_freed_buffer_is_overwritten_in_the_hands_of_its_next_owner() {
-    let _watch = Watch::new("with a naive version");
+    let _watch = watch("with a naive version");
     if !in_a_process("naive::a_freed_buffer_is_overwritten_in_the_hands_of_its_next_owner") {
         return;
     }

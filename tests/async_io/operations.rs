@@ -1,6 +1,6 @@
 //! Reads, writes, syncs and copies: the bytes, the ends, and the errors.
 
-use super::{KIB, MIB, Watch, done, on_both, on_each, opened, run, writable};
+use super::{KIB, MIB, done, on_both, on_each, opened, run, watch, writable};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::{
     AsyncIo, Buffer, Engine, Handle, Operation, Outcome, Settings, SharedFile, SyncKind,
@@ -181,7 +181,7 @@ fn the_settings_buffers_are_lent_and_come_back() {
 /// The kernel is the witness that an engine is the one that its name says.
 #[test]
 fn the_calls_are_the_engines() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let _alone = alone();
     let scratch = Scratch::new().unwrap();
     let path = scratch.file("file", 100 * KIB).unwrap();

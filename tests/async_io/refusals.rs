@@ -1,6 +1,6 @@
 //! Choosing the engine: whatever denies the ring, the pool runs, and the reason is kept.
 
-use super::{KIB, Watch, done, on};
+use super::{KIB, done, on, watch};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::{
     AsyncIo, Durability, Engine, Handle, Operation, Outcome, Reason, Settings, SyncKind,
@@ -52,7 +52,7 @@ fn a_ring_that_cannot_be_entered_is_replaced_by_the_pool() {
 /// Run by the tests above. On its own, it has nothing to do.
 #[test]
 fn in_a_child_without_a_ring() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let Some(code) = code() else { return };
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
     let before = descriptors();
@@ -112,7 +112,7 @@ fn a_ring_that_can_register_nothing_uses_ordinary_memory() {
 
 #[test]
 fn in_a_child_that_cannot_register() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let Some(code) = code() else { return };
     let io =
         AsyncIo::start(&Settings { buffers: 4, buffer_length: 64 * KIB, ..Settings::default() })
@@ -159,7 +159,7 @@ fn a_ring_that_is_denied_later_fails_what_is_in_flight_and_hangs_nothing() {
 
 #[test]
 fn in_a_child_that_loses_its_ring() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let Some(code) = code() else { return };
     let io = match AsyncIo::start(&on(Engine::Ring)) {
         Ok(io) => io,

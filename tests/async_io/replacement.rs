@@ -1,6 +1,6 @@
 //! Atomic replacement: the old content or the new one, and never another file left over.
 
-use super::{KIB, Watch, done, on_both, run};
+use super::{KIB, done, on_both, run, watch};
 use perf_proved::harness::scratch::{Scratch, pattern};
 use perf_proved::io::async_io::{Durability, Operation, Outcome};
 use perf_proved::proof::syscalls::trace;
@@ -147,7 +147,7 @@ fn a_reader_finds_the_old_content_or_the_new_one() {
 /// A durable replacement syncs the file before its name changes, and the directory after.
 #[test]
 fn durability_takes_two_syncs() {
-    let _watch = Watch::new("with engines of its own");
+    let _watch = watch("with engines of its own");
     let _alone = alone();
     let scratch = Scratch::new().unwrap();
     let target = scratch.file("target", 100).unwrap();

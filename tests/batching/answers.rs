@@ -1,6 +1,6 @@
 //! The answers to items, when the writer fails.
 
-use super::{Script, Watch, patient};
+use super::{Script, patient, watch};
 use perf_proved::harness::scratch::Scratch;
 use perf_proved::io::batching::experiment::{batch_writer_closed, batch_writer_dropped};
 use perf_proved::io::batching::{Answer, BatchWriter, Handle, Reason, Settings};
@@ -28,7 +28,7 @@ fn answers(handles: &[Handle]) -> (usize, Option<usize>, usize) {
 
 #[test]
 fn an_error_is_that_of_one_item_and_nothing_is_written_after_it() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script { fails_after: Some(250), ..Script::default() };
     let writer = BatchWriter::start(script.clone(), &patient()).unwrap();
     let handles: Vec<_> = (0..10).map(|_| writer.push(vec![3; 100]).unwrap()).collect();
@@ -52,7 +52,7 @@ fn an_error_is_that_of_one_item_and_nothing_is_written_after_it() {
 
 #[test]
 fn a_writer_that_panics_has_failed() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script { fails_after: Some(250), panics: true, ..Script::default() };
     let writer = BatchWriter::start(script, &patient()).unwrap();
     let handles: Vec<_> = (0..10).map(|_| writer.push(vec![3; 100]).unwrap()).collect();
@@ -63,7 +63,7 @@ fn a_writer_that_panics_has_failed() {
 
 #[test]
 fn a_thread_that_waits_for_room_hears_of_the_error() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (mut script, gate) = Script::gated();
     script.fails_after = Some(0);
     let settings = Settings { items: 1, capacity: 1, ..patient() };
@@ -90,7 +90,7 @@ impl From<Panics> for Vec<u8> {
 
 #[test]
 fn a_thread_that_panics_loses_no_item() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script::default();
     let writer = Arc::new(BatchWriter::start(script.clone(), &patient()).unwrap());
     let shared = writer.clone();
@@ -126,7 +126,7 @@ proptest! {
         (capacity, capacity_bytes) in (1_usize..30, 1_usize..2000),
         delay in prop::option::of(0_u64..300),
     ) {
-        let _watch = Watch::new();
+        let _watch = watch();
         let script = Script { short, fails_after, ..Script::default() };
         let delay = delay.map_or(Duration::MAX, Duration::from_micros);
         let settings = Settings { items, bytes, delay, capacity, capacity_bytes };
@@ -172,7 +172,7 @@ fn a_file_that_may_not_grow_has_the_items_that_say_so() {
 
 #[test]
 fn a_full_device_is_an_error_of_the_first_item() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let writer = BatchWriter::start(full, &Settings::default()).unwrap();
     let handles: Vec<_> = (0..3).map(|_| writer.push("item").unwrap()).collect();

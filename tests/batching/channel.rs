@@ -1,6 +1,6 @@
 //! The least that writes batches: a channel and a thread.
 
-use super::{Script, Watch};
+use super::{Script, watch};
 use perf_proved::io::batching::channel::ChannelWriter;
 use perf_proved_tests::soon;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn a_batch_is_what_came_during_the_write_before() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (script, gate) = Script::gated();
     let writer = ChannelWriter::start(script.clone(), 4, 100).unwrap();
     (0..10).for_each(|item| writer.push(vec![item]).unwrap());
@@ -25,7 +25,7 @@ fn a_batch_is_what_came_during_the_write_before() {
 
 #[test]
 fn a_batch_of_at_most_none_is_one_item() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let writer = ChannelWriter::start(Script::default(), 0, 1).unwrap();
     (0..10).for_each(|item| writer.push(vec![item]).unwrap());
     let script = writer.close().unwrap();
@@ -34,7 +34,7 @@ fn a_batch_of_at_most_none_is_one_item() {
 
 #[test]
 fn a_push_waits_for_room() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (script, gate) = Script::gated();
     let writer = ChannelWriter::start(script, 1, 1).unwrap();
     thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn a_push_waits_for_room() {
 
 #[test]
 fn an_error_ends_it_and_closing_returns_it() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script { fails_after: Some(5), ..Script::default() };
     let writer = ChannelWriter::start(script.clone(), 1, 1).unwrap();
     let deadline = soon();

@@ -1,6 +1,6 @@
 //! Gathered writes, by a writer that does as it is told, and by the kernel.
 
-use super::{Script, Watch};
+use super::{Script, watch};
 use perf_proved::harness::scratch::pattern;
 use perf_proved::io::batching::experiment::items;
 use perf_proved::io::batching::gather::{MOST_BUFFERS, write_all};
@@ -60,7 +60,7 @@ fn a_writer_that_takes_nothing_is_an_error() {
 /// A socket whose buffer is full takes a part, and a signal interrupts the wait for the rest.
 #[test]
 fn a_signal_neither_loses_bytes_nor_repeats_them() {
-    let _watch = Watch::new();
+    let _watch = watch();
     signals::catch();
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let writer = thread::spawn(move || {

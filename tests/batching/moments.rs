@@ -1,6 +1,6 @@
 //! The moment of writing: enough items, enough bytes, enough time, no room, a flush, the end.
 
-use super::{Script, Watch, patient};
+use super::{Script, patient, watch};
 use perf_proved::io::batching::{Answer, BatchWriter, Reason, Settings};
 use perf_proved_tests::soon;
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ fn settings_with_which_nothing_would_be_written_are_refused() {
 
 #[test]
 fn a_batch_is_written_when_it_has_enough_items() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script::default();
     let writer = BatchWriter::start(script.clone(), &Settings { items: 3, ..patient() }).unwrap();
     let handles: Vec<_> = (0..7).map(|_| writer.push("item").unwrap()).collect();
@@ -39,7 +39,7 @@ fn a_batch_is_written_when_it_has_enough_items() {
 
 #[test]
 fn a_batch_is_written_when_it_has_enough_bytes() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script::default();
     let writer =
         BatchWriter::start(script.clone(), &Settings { bytes: 10 * KIB, ..patient() }).unwrap();
@@ -51,7 +51,7 @@ fn a_batch_is_written_when_it_has_enough_bytes() {
 
 #[test]
 fn a_lone_item_is_written_after_the_delay() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let delay = Duration::from_millis(20);
     let writer = BatchWriter::start(Script::default(), &Settings { delay, ..patient() }).unwrap();
     for _ in 0..3 {
@@ -65,7 +65,7 @@ fn a_lone_item_is_written_after_the_delay() {
 /// would never fire. The delay is long, because a busy machine holds up the thread that pushes.
 #[test]
 fn later_items_do_not_prolong_the_wait_of_the_oldest() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let delay = Duration::from_secs(2);
     let settings = Settings { items: usize::MAX, delay, capacity: usize::MAX, ..patient() };
     let writer = BatchWriter::start(Script::default(), &settings).unwrap();
@@ -79,7 +79,7 @@ fn later_items_do_not_prolong_the_wait_of_the_oldest() {
 
 #[test]
 fn a_full_writer_refuses_or_makes_the_pusher_wait() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (script, gate) = Script::gated();
     let settings = Settings { items: 1, capacity: 3, ..patient() };
     let writer = BatchWriter::start(script, &settings).unwrap();
@@ -108,7 +108,7 @@ fn a_full_writer_refuses_or_makes_the_pusher_wait() {
 /// Nothing is gained by waiting for company that has no room.
 #[test]
 fn a_batch_that_no_more_items_can_join_is_written() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script::default();
     let settings = Settings { capacity: 3, ..patient() };
     let writer = BatchWriter::start(script.clone(), &settings).unwrap();
@@ -127,7 +127,7 @@ fn a_batch_that_no_more_items_can_join_is_written() {
 
 #[test]
 fn a_flush_writes_what_waits() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let script = Script::default();
     let writer = BatchWriter::start(script.clone(), &patient()).unwrap();
     writer.flush().unwrap();
@@ -152,7 +152,7 @@ fn dropping_it_writes_what_waits() {
 
 #[test]
 fn many_threads_lose_nothing_and_keep_their_order() {
-    let _watch = Watch::new();
+    let _watch = watch();
     const THREADS: u32 = 8;
     const ITEMS: u32 = 5000;
     let script = Script { short: vec![1, 700, 33, 5000], ..Script::default() };

@@ -1,6 +1,6 @@
 //! The faults of the naive versions, and the calls of each variant.
 
-use super::{Script, Watch};
+use super::{Script, watch};
 use perf_proved::harness::scratch::Scratch;
 use perf_proved::io::batching::experiment::{
     Load, buf_writer_dropped, calls, gathered, is_right, items, latencies,
@@ -53,7 +53,7 @@ fn a_buf_writer_that_is_dropped_drops_its_error() {
 
 #[test]
 fn every_variant_writes_every_item_in_order() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let scratch = Scratch::new().unwrap();
     for name in Variant::NAMES {
         match is_right(scratch.path(), name, 1000) {
@@ -70,7 +70,7 @@ fn every_variant_writes_every_item_in_order() {
 
 #[test]
 fn a_variant_makes_the_calls_that_its_name_says() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let _alone = alone();
     let scratch = Scratch::new().unwrap();
     let made = |name: &str| {
@@ -88,7 +88,7 @@ fn a_variant_makes_the_calls_that_its_name_says() {
 /// A schedule is kept whatever the variant does: each item has its latency and its lateness.
 #[test]
 fn an_open_loop_waits_for_no_item() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let scratch = Scratch::new().unwrap();
     let load = Load { items: 100, interval: Duration::from_micros(500) };
     let delay = Duration::from_millis(5);

@@ -1,6 +1,6 @@
 //! Appends: their order, their numbers, their promises, and the calls that they take.
 
-use super::{Watch, all, append, one, open, records, small};
+use super::{all, append, one, open, records, small, watch};
 use perf_proved::harness::scratch::Scratch;
 use perf_proved::io::group_commit::experiment::while_syncing;
 use perf_proved::io::group_commit::group::Groups;
@@ -132,7 +132,7 @@ fn a_segment_is_durable_before_the_next_one_begins() {
 
 #[test]
 fn records_that_come_during_a_sync_share_the_next() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let shared = while_syncing(16).unwrap();
     assert_eq!((shared.records, shared.syncs), (16, 2));
 }
@@ -141,7 +141,7 @@ fn records_that_come_during_a_sync_share_the_next() {
 /// those of a thread are in its order.
 #[test]
 fn concurrent_records_are_all_there_under_their_numbers() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let scratch = Scratch::new().unwrap();
     let storage = || Directory::open(scratch.path()).unwrap();
     let (log, _) = Log::open(storage(), &small(16 << 10, Ahead::Zeros)).unwrap();
@@ -174,7 +174,7 @@ fn concurrent_records_are_all_there_under_their_numbers() {
 /// The threads of a group, and those of the group that gathers, all hear of its error.
 #[test]
 fn an_error_reaches_every_thread() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let groups = Arc::new(Groups::new(1, Duration::ZERO));
     let (begun, begins) = channel();
     let (end, ends) = channel::<()>();
@@ -220,7 +220,7 @@ fn an_error_reaches_every_thread() {
 
 #[test]
 fn a_storage_that_panics_has_failed() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let groups = Groups::new(1, Duration::ZERO);
     let panics = |_: &mut _| panic!("a panic that this test wants");
     let failed = groups.append(Durability::Durable, |_, _| {}, panics).unwrap_err();
@@ -231,7 +231,7 @@ fn a_storage_that_panics_has_failed() {
 
 #[test]
 fn a_leader_that_waits_for_company_shares_its_sync() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let twin = Twin::new();
     let settings = Settings { delay: Duration::from_millis(300), ..one() };
     let log = open(&twin, &settings);

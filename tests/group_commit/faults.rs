@@ -1,6 +1,6 @@
 //! Faults of the storage: errors of each call, a full disk, short writes, signals.
 
-use super::{Watch, all, append, open, records, small};
+use super::{all, append, open, records, small, watch};
 use perf_proved::harness::scratch::Scratch;
 use perf_proved::io::group_commit::{Ahead, AppendError, Durability, Log, OpenError, Settings};
 use perf_proved::proof::power_loss::{Call, Outcome, Rules, Search, Twin, search};
@@ -115,7 +115,7 @@ fn each_fails(call: Call, ahead: Ahead, code: i32) -> usize {
 
 #[test]
 fn an_error_of_a_sync_poisons_the_log_and_loses_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     // Eight records, and three segments.
     assert!(each_fails(Call::Sync, Ahead::Grow, libc::EIO) > 10);
     assert!(each_fails(Call::Sync, Ahead::Zeros, libc::EIO) > 10);
@@ -123,14 +123,14 @@ fn an_error_of_a_sync_poisons_the_log_and_loses_nothing() {
 
 #[test]
 fn an_error_of_a_write_poisons_the_log_and_loses_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     assert!(each_fails(Call::Write, Ahead::Grow, libc::EIO) > 10);
     assert!(each_fails(Call::Write, Ahead::Zeros, libc::EIO) > 10);
 }
 
 #[test]
 fn an_error_of_a_new_segment_poisons_the_log_and_loses_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     assert_eq!(each_fails(Call::Create, Ahead::Grow, libc::ENOSPC), 4);
     assert_eq!(each_fails(Call::SyncDirectory, Ahead::Grow, libc::EIO), 4);
     assert_eq!(each_fails(Call::Allocate, Ahead::Reserve, libc::ENOSPC), 4);
@@ -138,7 +138,7 @@ fn an_error_of_a_new_segment_poisons_the_log_and_loses_nothing() {
 
 #[test]
 fn an_error_of_a_recovery_is_returned_and_the_next_one_succeeds() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let calls =
         [Call::Open, Call::Read, Call::SetLen, Call::Write, Call::Sync, Call::SyncDirectory];
     for call in calls {
@@ -157,7 +157,7 @@ fn an_error_of_a_recovery_is_returned_and_the_next_one_succeeds() {
 /// disk, it may still be there.
 #[test]
 fn a_torn_end_that_could_not_be_removed_never_comes_back() {
-    let _watch = Watch::new();
+    let _watch = watch();
     for ahead in [Ahead::Grow, Ahead::Zeros] {
         let settings = small(1 << 10, ahead);
         let twin = Twin::new();
@@ -190,7 +190,7 @@ fn a_torn_end_that_could_not_be_removed_never_comes_back() {
 
 #[test]
 fn a_full_disk_poisons_the_log_and_loses_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     for ahead in [Ahead::Grow, Ahead::Zeros, Ahead::Reserve] {
         let mut most = 0;
         for space in (0..).step_by(37) {
@@ -211,7 +211,7 @@ fn a_full_disk_poisons_the_log_and_loses_nothing() {
 
 #[test]
 fn short_writes_short_reads_and_signals_change_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let whole = Twin::new();
     fill(&whole, &settings(Ahead::Zeros));
     for bytes in [1, 7, 64] {

@@ -1,6 +1,6 @@
 //! Exporters that hang, fail and panic, each on its own schedule.
 
-use super::Watch;
+use super::watch;
 use perf_proved::measuring::monitor::export::{Counts, Exporter, Exporters, Schedule};
 use perf_proved::measuring::monitor::{Registry, Snapshot, Value};
 use std::io::{self, ErrorKind};
@@ -56,7 +56,7 @@ fn stopped(exporters: Exporters) -> Counts {
 
 #[test]
 fn each_exporter_is_called_on_its_own_schedule() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (fast, fast_seen), (slow, slow_seen)) = (registry(), channel(), channel());
     let mut exporters = Exporters::new(&registry);
     exporters.start("fast", every(INTERVAL), tells(fast)).unwrap();
@@ -72,7 +72,7 @@ fn each_exporter_is_called_on_its_own_schedule() {
 
 #[test]
 fn stopping_exports_all_that_was_counted_before() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let mut exporters = Exporters::new(&registry);
     exporters.start("last", every(NEVER), tells(sender)).unwrap();
@@ -84,7 +84,7 @@ fn stopping_exports_all_that_was_counted_before() {
 
 #[test]
 fn an_exporter_that_hangs_holds_up_no_other_and_not_the_end() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let (hanging, begun, open) = hangs();
     let mut exporters = Exporters::new(&registry);
@@ -103,7 +103,7 @@ fn an_exporter_that_hangs_holds_up_no_other_and_not_the_end() {
 
 #[test]
 fn dropping_exporters_waits_for_none() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = registry();
     let (hanging, begun, open) = hangs();
     let mut exporters = Exporters::new(&registry);
@@ -118,7 +118,7 @@ fn dropping_exporters_waits_for_none() {
 
 #[test]
 fn a_failure_is_retried_and_then_dropped() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = registry();
     let mut exporters = Exporters::new(&registry);
     let schedule = Schedule { interval: NEVER, attempts: 3, pause: Duration::ZERO };
@@ -129,7 +129,7 @@ fn a_failure_is_retried_and_then_dropped() {
 
 #[test]
 fn a_retry_that_succeeds_drops_nothing() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let mut exporters = Exporters::new(&registry);
     let schedule = Schedule { interval: INTERVAL, attempts: 3, pause: INTERVAL };
@@ -149,7 +149,7 @@ fn a_retry_that_succeeds_drops_nothing() {
 /// Every attempt fails, and the pause between them would never end.
 #[test]
 fn stopping_does_not_wait_for_a_pause() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let mut exporters = Exporters::new(&registry);
     let schedule = Schedule { interval: INTERVAL, attempts: 2, pause: NEVER };
@@ -165,7 +165,7 @@ fn stopping_does_not_wait_for_a_pause() {
 
 #[test]
 fn a_panic_drops_one_export_and_not_the_next() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let mut exporters = Exporters::new(&registry);
     let schedule = Schedule { attempts: 3, ..every(INTERVAL) };
@@ -200,7 +200,7 @@ impl Drop for DiesBadly {
 
 #[test]
 fn a_destructor_that_panics_is_counted() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = registry();
     let mut exporters = Exporters::new(&registry);
     exporters.start("dies badly", every(NEVER), DiesBadly).unwrap();
@@ -211,7 +211,7 @@ fn a_destructor_that_panics_is_counted() {
 /// One export takes more than ten intervals.
 #[test]
 fn missed_intervals_are_counted_and_not_made_up_for() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let (registry, (sender, seen)) = (registry(), channel());
     let mut exporters = Exporters::new(&registry);
     let interval = Duration::from_millis(10);

@@ -1,6 +1,6 @@
 //! Scrapes while writers race: each agrees with itself, and none goes back.
 
-use super::{Watch, scrape};
+use super::{scrape, watch};
 use perf_proved::measuring::monitor::{Buckets, Format, Reading, Registry};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ const SCRAPES: usize = 2000;
 /// The parser checks each scrape: buckets are cumulative, and `_count` is that of `+Inf`.
 #[test]
 fn a_histogram_agrees_with_itself_while_it_is_updated() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let buckets = Buckets::new(&[0.2, 0.4, 0.6, 0.8]).unwrap();
     let family = registry.histogram("a", "", &["x"], buckets).unwrap();
@@ -44,7 +44,7 @@ fn a_histogram_agrees_with_itself_while_it_is_updated() {
 
 #[test]
 fn a_snapshot_is_as_consistent_as_a_scrape() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let buckets = Buckets::new(&[0.5]).unwrap();
     let handle = registry.histogram("a", "", &[], buckets).unwrap().with(&[]);
@@ -71,7 +71,7 @@ fn a_snapshot_is_as_consistent_as_a_scrape() {
 /// A scrape while series are created and removed shows whole series.
 #[test]
 fn series_come_and_go_during_scrapes() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let family = registry.counter("a", "", &["x"]).unwrap();
     let kept = family.with(&["kept"]);

@@ -1,6 +1,6 @@
 //! Series: one for each combination of label values, up to a bound, until they are removed.
 
-use super::{Watch, bounded, scrape};
+use super::{bounded, scrape, watch};
 use perf_proved::measuring::monitor::{Buckets, Format, Kind, Registry, Value};
 use std::sync::Barrier;
 use std::thread;
@@ -28,7 +28,7 @@ fn label_values_tell_series_apart() {
 fn threads_that_create_a_series_together_get_one() {
     const THREADS: usize = 4;
     const SERIES: usize = 200;
-    let _watch = Watch::new();
+    let _watch = watch();
     for _ in 0..20 {
         let registry = Registry::new();
         let family = registry.counter("a", "", &["number"]).unwrap();
@@ -55,7 +55,7 @@ fn threads_that_create_a_series_together_get_one() {
 /// A guard that lives as long as its statement would hold the lock here.
 #[test]
 fn looking_up_while_looking_up_does_not_deadlock() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let family = registry.counter("a", "", &["x"]).unwrap();
     let count = |value: &str| family.with(&[value]).get().to_string();
@@ -68,7 +68,7 @@ fn looking_up_while_looking_up_does_not_deadlock() {
 
 #[test]
 fn series_beyond_the_bound_share_one_and_the_total_is_exact() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = bounded(3);
     let family = registry.counter("a", "", &["x"]).unwrap();
     thread::scope(|scope| {
@@ -175,7 +175,7 @@ fn a_disabled_registry_counts_and_exports_nothing() {
 
 #[test]
 fn readings_are_made_at_each_export_and_may_register() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let within = registry.clone();
     let calls = registry.counter("calls", "", &[]).unwrap().with(&[]);

@@ -1,6 +1,6 @@
 //! The server: what it answers, and scrapers that misbehave.
 
-use super::Watch;
+use super::watch;
 use perf_proved::measuring::monitor::http::{LOOPBACK, Limits, Page, Server};
 use perf_proved::measuring::monitor::{Format, Registry};
 use perf_proved_tests::{hears, set_buffer, soon};
@@ -50,7 +50,7 @@ const HALF: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: ";
 
 #[test]
 fn a_scrape_is_the_text_with_its_type_and_length() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     let answer = get(&server, "/metrics", "");
     assert_eq!(status(&answer), "200");
@@ -68,7 +68,7 @@ fn a_scrape_is_the_text_with_its_type_and_length() {
 /// The first three are what scrapers send: Prometheus 2.5, 2.43, and 3.
 #[test]
 fn the_format_is_the_one_that_the_scraper_prefers() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     for (accept, is_open_metrics) in [
         (
@@ -118,7 +118,7 @@ fn the_format_is_the_one_that_the_scraper_prefers() {
 
 #[test]
 fn head_has_the_length_and_no_body() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     let full = get(&server, "/metrics", "");
     let head = ask(server.address(), "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -132,7 +132,7 @@ fn head_has_the_length_and_no_body() {
 
 #[test]
 fn requests_for_anything_else_are_refused() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     for (request, expected) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "404"),
@@ -156,7 +156,7 @@ fn requests_for_anything_else_are_refused() {
 
 #[test]
 fn two_scrapers_are_answered_at_once() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     let mut first = TcpStream::connect(server.address()).unwrap();
     first.write_all(HALF).unwrap();
@@ -172,7 +172,7 @@ fn hurried(connections: usize) -> Server {
 
 #[test]
 fn a_scraper_that_stops_in_its_request_is_answered_408_and_one_that_says_nothing_closed() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = hurried(8);
     let mut half = TcpStream::connect(server.address()).unwrap();
     let silent = TcpStream::connect(server.address()).unwrap();
@@ -184,7 +184,7 @@ fn a_scraper_that_stops_in_its_request_is_answered_408_and_one_that_says_nothing
 /// A timeout for each read would begin again with each byte.
 #[test]
 fn bytes_now_and_then_do_not_extend_the_deadline() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = hurried(8);
     let mut slow = TcpStream::connect(server.address()).unwrap();
     slow.write_all(HALF).unwrap();
@@ -197,7 +197,7 @@ fn bytes_now_and_then_do_not_extend_the_deadline() {
 
 #[test]
 fn a_scraper_that_goes_away_in_its_request_ends_it() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     let mut half = TcpStream::connect(server.address()).unwrap();
     half.write_all(HALF).unwrap();
@@ -209,7 +209,7 @@ fn a_scraper_that_goes_away_in_its_request_ends_it() {
 /// deadline it has the only connection.
 #[test]
 fn a_scraper_that_reads_nothing_is_cut_off_at_the_deadline() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = registry();
     let big = registry.gauge("big", "", &["x"]).unwrap();
     big.with(&[&"x".repeat(32 << 20)]).set(1.0);
@@ -238,7 +238,7 @@ fn a_scraper_that_reads_nothing_is_cut_off_at_the_deadline() {
 
 #[test]
 fn one_connection_too_many_is_answered_503() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server =
         Server::start(&registry(), FREE, vec![], Limits { connections: 1, ..Limits::default() });
     let server = server.unwrap();
@@ -255,7 +255,7 @@ fn one_connection_too_many_is_answered_503() {
 /// server goes on reading for a second.
 #[test]
 fn bytes_after_the_request_do_not_cost_the_answer() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let server = serve();
     let begun = Instant::now();
     let mut stream = TcpStream::connect(server.address()).unwrap();
@@ -270,7 +270,7 @@ fn bytes_after_the_request_do_not_cost_the_answer() {
 
 #[test]
 fn pages_are_served_with_their_policy_and_a_panic_is_500() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let page = |path, body: fn() -> Vec<u8>| Page {
         path,
         content_type: "text/html; charset=utf-8",
@@ -308,7 +308,7 @@ fn only_this_machine_reaches_the_default_address() {
 
 #[test]
 fn dropping_it_ends_the_answers_under_way_and_frees_the_port() {
-    let _watch = Watch::new();
+    let _watch = watch();
     for address in [FREE, "0.0.0.0:0"] {
         let server = Server::start(&registry(), address, vec![], Limits::default()).unwrap();
         let to = SocketAddr::from(([127, 0, 0, 1], server.address().port()));

@@ -1,6 +1,6 @@
 //! Updates: exact from many threads, without an allocation.
 
-use super::{Watch, scrape};
+use super::{scrape, watch};
 use perf_proved::measuring::monitor::{Buckets, Format, Reading, Registry};
 use perf_proved::proof::allocations;
 use std::sync::Barrier;
@@ -11,7 +11,7 @@ const EACH: u64 = 200_000;
 
 #[test]
 fn no_addition_is_lost() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let counter = registry.counter("a", "", &[]).unwrap().with(&[]);
     let gauge = registry.gauge("b", "", &[]).unwrap().with(&[]);
@@ -47,7 +47,7 @@ fn no_addition_is_lost() {
 /// Writers come and go while another thread reads: nothing is lost, and no reading goes back.
 #[test]
 fn writers_lose_nothing_and_no_sum_goes_back() {
-    let _watch = Watch::new();
+    let _watch = watch();
     let registry = Registry::new();
     let counter = registry.counter("a", "", &[]).unwrap().with(&[]);
     let each = EACH / 100;

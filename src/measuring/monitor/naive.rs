@@ -119,7 +119,7 @@ impl PerformanceMonitor {
         }
     }
 
-    /// Starts a thread that exports the series in each interval, for ever.
+    /// Starts a thread that exports the series in each interval, forever.
     pub fn start(self: &Arc<Self>) {
         let monitor = self.clone();
         thread::spawn(move || {
