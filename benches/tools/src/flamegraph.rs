@@ -1,0 +1,1 @@
+//! Samples an example of the book and draws where its time went.
