@@ -169,14 +169,14 @@ fn rounds(bench: &Path) -> Outcome<Vec<Decision>> {
     // Each decision needs two of the three.
     let took = start.elapsed() * 2 / 3;
     let [less, again, more] = medians.map(|median| Rounds { median, interval: vec![] });
-    let decide = |first: Rounds, more| {
+    let decide = |first: Rounds, more| -> Outcome<Decision> {
         let pair = Pair { first, again: less.clone() };
         let (low, high) = pair.ratio().ok_or("too few rounds")?;
         let percent = 100.0 * ((low + high) / 2.0 - 1.0);
         let said = Said { percent, differs: pair.differs(), by_default: pair.differs() };
         Ok(Decision { tool: "rounds", more, said, took })
     };
-    Ok(vec![decide(again, false)?, decide(more, true)?]) as Outcome<Vec<_>>
+    Ok(vec![decide(again, false)?, decide(more, true)?])
 }
 
 /// Returns the versions of the tools, as the lock file has them.

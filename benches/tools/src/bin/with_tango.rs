@@ -3,7 +3,7 @@
 
 use perf_proved::measuring::benchmarking::known::{self, LESS, MORE};
 use std::hint::black_box;
-use tango_bench::{Benchmark, IntoBenchmarks, benchmark_fn, tango_benchmarks, tango_main};
+use tango_bench::{Benchmark, IntoBenchmarks, benchmark_fn, tango_benchmarks};
 
 fn bench(name: &str, steps: u64) -> Benchmark {
     benchmark_fn(name, move |bencher| bencher.iter(move || known::work(black_box(steps))))
@@ -14,4 +14,3 @@ fn benches() -> impl IntoBenchmarks {
 }
 
 tango_benchmarks!(benches());
-tango_main!();
