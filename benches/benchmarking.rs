@@ -1,13 +1,12 @@
 //! Clocks benches that lie beside ones that do not: work that is optimized away, an input that is
-//! used up, set-up inside the timing, another answer, warm keys, one loop at several places of a
-//! cache line; and work that differs by a known hundredth.
+//! used up, set-up inside the timing, another answer, warm keys, and one loop at several places of
+//! a cache line.
 //!
 //! One thread that never waits, so the clock is its CPU time, or wall time where a thread's CPU
 //! time cannot be read. The naive benches are the functions of `naive`, which take no care of the
 //! compiler; the honest ones are those of `work`.
 
 use criterion::Throughput;
-use perf_proved::measuring::benchmarking::known::{self, LESS, MORE};
 #[cfg(target_arch = "x86_64")]
 use perf_proved::measuring::benchmarking::place::{self, PLACES};
 #[cfg(target_os = "linux")]
@@ -16,9 +15,10 @@ use perf_proved::measuring::benchmarking::{
     variants::{self, Keys},
     work,
 };
+use perf_proved_benches::Plan;
 #[cfg(target_os = "linux")]
-use perf_proved_benches::bytes;
-use perf_proved_benches::{Group, Plan};
+use perf_proved_benches::{Group, bytes};
+#[cfg(target_os = "linux")]
 use std::hint::black_box;
 use std::io;
 
@@ -34,7 +34,6 @@ const ENTRIES: usize = 8 << 20;
 
 fn main() -> io::Result<()> {
     let mut plan = Plan::new();
-    known(plan.group("benchmarking_known"));
     #[cfg(target_os = "linux")]
     {
         optimized(plan.group("benchmarking_optimized"));
@@ -48,21 +47,11 @@ fn main() -> io::Result<()> {
         group.throughput(Throughput::Elements(1000));
         for (place, work) in PLACES {
             assert_eq!(work(1000), place::answer(1000), "the loop at {place}");
-            group.iter(("loop", place), move || work(black_box(1000)));
+            group.iter(("loop", place), move || work(std::hint::black_box(1000)));
         }
         group.again("loop");
     }
     plan.run()
-}
-
-/// Makes steps that need each other, and one in a hundred more.
-fn known(group: &mut Group<'_>) {
-    assert_ne!(known::work(LESS), known::work(MORE), "the last steps");
-    group
-        .throughput(Throughput::Elements(LESS))
-        .iter("less", || known::work(black_box(LESS)))
-        .iter("more", || known::work(black_box(MORE)))
-        .again("less");
 }
 
 /// Takes, fills and frees buffers, and twice as many.

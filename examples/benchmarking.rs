@@ -61,6 +61,7 @@ mod linux {
         let recorded = recordings::read(&machines.join("../tools"));
         tools::decided(&mut report, &recorded);
         tools::spread(&mut report, &recorded);
+        tools::profiled(&mut report, &recorded);
         report
     }
 

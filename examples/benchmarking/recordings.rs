@@ -1,6 +1,6 @@
 //! Reads what was recorded of the tools of others, by `benches/tools`.
 
-use perf_proved::measuring::benchmarking::experiment::tools::{Decision, Run, Tools};
+use perf_proved::measuring::benchmarking::experiment::tools::{Decision, Profile, Run, Tools};
 use perf_proved::sys::trying;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub fn read(folder: &Path) -> io::Result<Tools> {
         };
         all.decisions.extend(rows("decisions.json")?.iter().filter_map(decision));
         all.runs.extend(rows("layout.json")?.iter().filter_map(run));
+        all.profiles.extend(rows("profile.json")?.iter().filter_map(profile));
     }
     Ok(all)
 }
@@ -40,6 +41,16 @@ fn decision(row: &Json) -> Option<Decision> {
         differs: row["differs"].as_bool()?,
         by_default: row["by_default"].as_bool()?,
         milliseconds: row["ms"].as_f64()?,
+    })
+}
+
+fn profile(row: &Json) -> Option<Profile> {
+    Some(Profile {
+        hertz: row["hertz"].as_f64()?,
+        milliseconds: row["milliseconds"].as_f64()?,
+        samples: row["samples"].as_f64()?,
+        functions: row["functions"].as_u64()?,
+        without_inlined: row["without_inlined"].as_u64()?,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::counted;
 use perf_proved::harness::report::Report;
 use perf_proved::measuring::benchmarking::experiment::tools::{
-    self, Counts, Decision, Run, Tools, widest,
+    self, Counts, Decision, Profile, Run, Tools, widest,
 };
 use perf_proved::measuring::benchmarking::known::{LESS, MORE, work};
 use perf_proved_tests::alone;
@@ -45,13 +45,14 @@ fn json(recorded: &io::Result<Tools>) -> String {
     let mut report = Report::new("");
     tools::decided(&mut report, recorded);
     tools::spread(&mut report, recorded);
+    tools::profiled(&mut report, recorded);
     report.json()
 }
 
 #[test]
 fn shares_come_with_their_intervals() {
     let decisions = (0..20).map(|number| decision(true, 1.0, number > 0, false)).collect();
-    let json = json(&Ok(Tools { decisions, runs: vec![] }));
+    let json = json(&Ok(Tools { decisions, ..Tools::default() }));
     for part in [
         r#""tool_tango.found_of":20,"tool_tango.found":19,"tool_tango.found_percent":95,"#,
         r#""tool_tango.found_low":75,"tool_tango.found_high":100,"#,
@@ -62,6 +63,20 @@ fn shares_come_with_their_intervals() {
     }
     let missing = self::json(&Err(io::ErrorKind::NotFound.into()));
     assert!(missing.contains(r#""tool_rounds.wrong_high":"entity not found""#), "{missing}");
+}
+
+#[test]
+fn a_profile_covers_the_samples_of_its_run() {
+    let profile = Profile {
+        hertz: 1000.0,
+        milliseconds: 2000.0,
+        samples: 500.0,
+        functions: 40,
+        without_inlined: 30,
+    };
+    let said = json(&Ok(Tools { profiles: vec![profile], ..Tools::default() }));
+    assert!(said.contains(r#""profile.seen_percent":25,"profile.functions":40"#), "{said}");
+    assert!(json(&Ok(Tools::default())).contains(r#""profile.functions":"no recordings here""#));
 }
 
 #[test]

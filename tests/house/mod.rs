@@ -10,13 +10,14 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 10] = [
+pub const PROSE: [&str; 11] = [
     "concurrency/index.md",
     "concurrency/which-one.md",
     "io/index.md",
     "io/which-one.md",
     "measuring/figures.md",
     "measuring/index.md",
+    "measuring/tools.md",
     "memory/index.md",
     "memory/which-one.md",
     "zero-copy/index.md",

@@ -7,7 +7,6 @@ use perf_proved::measuring::benchmarking::known::{LESS, MORE};
 use perf_proved::measuring::benchmarking::rounds::{Pair, Rounds};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -36,13 +35,12 @@ pub fn decide(machine: &str, cycles: usize) -> Outcome<()> {
     let mut said = about()?;
     said["versions"] = versions()?;
     said["effect"] = json!({ "less": LESS, "more": MORE });
-    let bench = bench()?;
     let mut rows = vec![];
     for cycle in 0..cycles {
         for turn in 0..TOOLS.len() {
             let tool = TOOLS[(turn + cycle) % TOOLS.len()];
             let decisions = match tool {
-                "rounds" => rounds(&bench)?,
+                "rounds" => rounds()?,
                 _ => [cycle % 2 == 0, cycle % 2 == 1]
                     .map(|more| one(tool, more))
                     .into_iter()
@@ -136,31 +134,18 @@ fn unread(tool: &str, printed: &str) -> Box<dyn std::error::Error> {
     format!("cannot read the verdict of {tool}: {printed}").into()
 }
 
-/// Builds the book's own bench, and returns its program.
-fn bench() -> Outcome<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["bench", "--quiet", "--package", "perf-proved-benches", "--bench", "benchmarking"]);
-    cargo.args(["--no-run", "--message-format", "json"]);
-    let messages = run(cargo.current_dir(root()))?;
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = messages
-        .filter(|message| message["target"]["name"] == "benchmarking")
-        .filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
-    programs.next().ok_or_else(|| "cargo built no bench".into())
-}
-
 /// Decides by the book's rule, about both pairs: nine rounds, each a process with all three.
-fn rounds(bench: &Path) -> Outcome<Vec<Decision>> {
+fn rounds() -> Outcome<Vec<Decision>> {
     let start = Instant::now();
     let mut medians: [Vec<f64>; 3] = Default::default();
     for round in 0..ROUNDS {
         let home = tempfile::tempdir()?;
-        let mut command = Command::new(bench);
-        command.env("CRITERION_HOME", home.path()).env("PERF_PROVED_ROUND", round.to_string());
-        run(command.args(["--bench", "benchmarking_known"]))?;
+        let mut round_of = beside("with_rounds")?;
+        round_of.env("CRITERION_HOME", home.path()).env("PERF_PROVED_ROUND", round.to_string());
+        run(round_of.arg("--bench"))?;
         let names = ["less", "less_again", "more"];
         for (medians, name) in medians.iter_mut().zip(names) {
-            let file = home.path().join(format!("benchmarking_known/{name}/new/estimates.json"));
+            let file = home.path().join(format!("{name}/new/estimates.json"));
             let estimates: Value = serde_json::from_slice(&fs::read(file)?)?;
             let median = estimates["median"]["point_estimate"].as_f64();
             medians.push(median.ok_or("no median")?);

@@ -45,6 +45,50 @@ pub struct Tools {
     pub decisions: Vec<Decision>,
     /// The runs.
     pub runs: Vec<Run>,
+    /// The profiles.
+    pub profiles: Vec<Profile>,
+}
+
+/// A profile of a program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Profile {
+    /// The samples that a core takes in a second.
+    pub hertz: f64,
+    /// The time of the run, in milliseconds.
+    pub milliseconds: f64,
+    /// The samples of all threads.
+    pub samples: f64,
+    /// The functions in them.
+    pub functions: u64,
+    /// The functions in them that have a frame of their own.
+    pub without_inlined: u64,
+}
+
+/// Reports the share of its time in which a program was seen, and the functions with and without
+/// those that are inlined: of the first profile.
+pub fn profiled(report: &mut Report, recorded: &io::Result<Tools>) {
+    let first = match recorded {
+        Ok(tools) => tools.profiles.first().ok_or("no recordings here".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    match first {
+        Ok(profile) => {
+            let Profile { hertz, milliseconds, samples, functions, without_inlined } = *profile;
+            let seen = (100.0 * samples / hertz / (milliseconds / 1000.0)).round() as u64;
+            report.detail("profile", "seen_percent", seen);
+            report.detail("profile", "functions", functions);
+            report.detail("profile", "without_inlined", without_inlined);
+            report.note(&format!(
+                "profile: {samples} samples cover {seen} % of the run, and name {functions} \
+                 functions, {without_inlined} of them with a frame of their own"
+            ));
+        }
+        Err(reason) => {
+            for quantity in ["seen_percent", "functions", "without_inlined"] {
+                report.detail("profile", quantity, Value::NotPossible(reason.clone()));
+            }
+        }
+    }
 }
 
 /// Reports how often each tool was right, and how long it took.

@@ -16,8 +16,11 @@ pub const WITNESS: &str = "witness";
 /// The environment variable that tells that process what to do, and how many times.
 const ASKED: &str = "PERF_PROVED_WITNESS";
 
+/// A piece of work, with its name and what it is.
+type Work = (&'static str, &'static str, fn(u64));
+
 /// The pieces of work. The names are equally long, so that reading them takes the same.
-const WORKS: [(&str, &str, fn(u64)); 3] = [
+const WORKS: [Work; 3] = [
     ("witness_steps", "2,000 dependent steps", |times| {
         (0..times).for_each(|_| _ = black_box(known::work(black_box(2000))));
     }),
