@@ -27,6 +27,7 @@ pub fn layout(machine: &str, orders: usize) -> Outcome<()> {
             let number = turn % orders;
             let program = if kind == "order" { &programs[number] } else { &programs[0] };
             let mut command = Command::new("setarch");
+            command.arg(std::env::consts::ARCH);
             if kind != "addresses" {
                 command.arg("--addr-no-randomize");
             }
