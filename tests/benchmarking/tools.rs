@@ -1,4 +1,4 @@
-//! What was recorded of the tools of others is counted right, and their known effect is exact.
+//! Recordings of the tools of others are counted right, and their known effect is exact.
 
 use super::counted;
 use perf_proved::harness::report::Report;

@@ -145,13 +145,12 @@ impl Frame {
         own
     }
 
-    /// Returns the functions with the most samples of their own, as shares of all.
-    fn hottest(&self) -> Vec<(&str, f64)> {
+    /// Returns all functions, those with the most samples of their own first.
+    fn hottest(&self) -> Vec<(&str, u64)> {
         let mut own: BTreeMap<&str, u64> = BTreeMap::new();
         self.walk(0, 0, &mut |_, _, name, frame| *own.entry(bare(name)).or_default() += frame.own);
-        let share = |samples| samples as f64 / self.samples.max(1) as f64;
-        let mut own: Vec<_> = own.into_iter().map(|(name, own)| (name, share(own))).collect();
-        own.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let mut own: Vec<_> = own.into_iter().collect();
+        own.sort_by_key(|(_, own)| std::cmp::Reverse(*own));
         own
     }
 }
@@ -193,8 +192,7 @@ fn svg(example: &str, tree: &Frame) -> String {
             _ if name.ends_with("_[i]") => "inlined",
             _ => "user",
         };
-        let percent = 100.0 * frame.samples as f64 / tree.samples as f64;
-        let title = escaped(&format!("{}: {percent:.1} %", bare(name)));
+        let title = escaped(&format!("{}, {} samples", bare(name), frame.samples));
         let row = &mut rows[depth];
         // A string takes whatever is written.
         let _ = write!(
@@ -203,7 +201,7 @@ fn svg(example: &str, tree: &Frame) -> String {
             width - 0.5,
             ROW - 1.0
         );
-        let letters = (width / 6.6) as usize;
+        let letters = ((width - 6.0) / 6.7) as usize;
         if letters >= 4 {
             let label: String = short(name).chars().take(letters).collect();
             let _ = write!(row, r#"<text x="{:.1}" y="T">{}</text>"#, x + 3.0, escaped(&label));
@@ -216,12 +214,8 @@ fn svg(example: &str, tree: &Frame) -> String {
             .replace("y=\"T\"", &format!("y=\"{}\"", y + 13.0))
     });
     let rows: Vec<String> = rows.collect();
-    let hottest: Vec<String> = tree
-        .hottest()
-        .iter()
-        .take(5)
-        .map(|(name, share)| format!("{}, {:.0} %", short(name), 100.0 * share))
-        .collect();
+    let hottest = tree.hottest();
+    let hottest: Vec<String> = hottest.iter().take(5).map(|(name, _)| short(name)).collect();
     let label = escaped(&format!(
         "Flame graph of the example {example}, of {} samples. The functions with the most samples of their own: {}.",
         tree.samples,
@@ -236,8 +230,10 @@ fn svg(example: &str, tree: &Frame) -> String {
     )
 }
 
+/// Escapes what HTML reads as markup, and the braces of the book's references.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let text = text.replace('&', "&amp;").replace('{', "&#123;").replace('}', "&#125;");
+    text.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -253,7 +249,7 @@ mod tests {
             (tree.samples, tree.calls["main"].samples, tree.calls["main"].own),
             (100, 100, 0)
         );
-        assert_eq!(tree.hottest()[..2], [("e", 0.6), ("a::b<c>::d", 0.3)]);
+        assert_eq!(tree.hottest()[..2], [("e", 60), ("a::b<c>::d", 30)]);
         assert_eq!(tree.names().len(), 4);
         assert_eq!(tree.own_of(&["cop", "main"]), 10);
     }
@@ -262,8 +258,8 @@ mod tests {
     fn frames_are_as_wide_as_their_samples() {
         let drawn = svg("it", &Frame::of(FOLDED));
         assert!(drawn.contains(r#"class="inlined" x="304.0" y="18" width="455.5""#), "{drawn}");
-        assert!(drawn.contains("<title>a::b&lt;c&gt;::d: 40.0 %</title>"), "{drawn}");
-        assert!(drawn.contains("e, 60 %; b::d, 30 %; copy, 10 %"), "{drawn}");
+        assert!(drawn.contains("<title>a::b&lt;c&gt;::d, 40 samples</title>"), "{drawn}");
+        assert!(drawn.contains("e; b::d; copy"), "{drawn}");
         assert!(!drawn.contains("\n\n") && !drawn.contains("<script"), "{drawn}");
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What changes from one run to the next.
+/// The things that change from one run to the next.
 const KINDS: [&str; 4] = ["nothing", "addresses", "environment", "order"];
 
 /// Builds the program `laid_out` with its functions in `orders` different orders, and runs it in

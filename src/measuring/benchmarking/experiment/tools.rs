@@ -1,5 +1,5 @@
-//! What was recorded of the tools of others: their decisions about an effect that is known, the
-//! times of one program in several orders of its functions, and a profile.
+//! Recordings of the tools of others: their decisions about an effect that is known, the times of
+//! one program in several orders of its functions, and a profile.
 
 use super::super::binomial;
 use crate::harness::report::{Report, Value};
@@ -38,7 +38,7 @@ pub struct Run {
     pub least: Vec<(String, f64)>,
 }
 
-/// What was recorded on all machines.
+/// The recordings of all machines.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
     /// The decisions.
