@@ -408,10 +408,11 @@ fn the_appendix_lists_every_claim_and_machine() {
 }
 
 #[test]
-fn mdbooks_own_command_prints_the_same_bytes() {
+fn mdbooks_own_command_prints_the_same_pages() {
     let site = Site::new("protocol");
     site.print().unwrap();
-    let ours = files(&site.root.join("book/book"));
+    let mut ours = files(&site.root.join("book/book"));
+    let tables = site.root.join("book/book/figures");
 
     // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
     // asked whether it supports the renderer, then given the chapters as JSON.
@@ -422,11 +423,27 @@ fn mdbooks_own_command_prints_the_same_bytes() {
     printer.build().unwrap();
     let theirs = files(&site.root.join("book/book"));
 
+    // mdBook empties the folder last of all, so the tables stand in their links.
+    ours.retain(|path, _| !path.starts_with(&tables));
     assert!(ours.len() > 20);
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     for (path, bytes) in &ours {
-        assert!(theirs[path] == *bytes, "{} differs", path.display());
+        let [ours, theirs] = [bytes, &theirs[path]].map(|bytes| without_addresses_of_tables(bytes));
+        assert!(ours == theirs, "{} differs", path.display());
     }
+}
+
+/// Removes the addresses of downloads from a page.
+fn without_addresses_of_tables(page: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(page) else { return page.to_vec() };
+    let mut parts = text.split("<p class=\"download\">");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (address, rest) = part.split_once(" download").unwrap();
+        assert!(address.contains(".csv") || address.contains("data:text/csv,machine,"));
+        out += rest;
+    }
+    out.into_bytes()
 }
 
 #[cfg(unix)]

@@ -6,14 +6,17 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference, solution};
+use crate::page::figure::{self, Downloads};
+use crate::page::{appendix, card, reference, solution};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
 
@@ -43,8 +46,25 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    printer.with_preprocessor(Press { book, root: project.root().to_owned() });
-    printer.build().map_err(|e| failed("printing the book", &e))
+    let tables = figure::tables(&book);
+    printer.with_preprocessor(Press {
+        book,
+        root: project.root().to_owned(),
+        downloads: Downloads::Files,
+    });
+    printer.build().map_err(|e| failed("printing the book", &e))?;
+    write(&tables, &folder.join(figure::FOLDER))
+}
+
+/// Writes the tables of the figures into a folder.
+fn write(tables: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
+    let all = || {
+        fs::create_dir_all(folder)?;
+        tables
+            .iter()
+            .try_for_each(|(group, table)| fs::write(folder.join(format!("{group}.csv")), table))
+    };
+    all().map_err(|e| Error::Failed(format!("writing the tables to {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -104,7 +124,12 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press { book: load(&project)?, root: project.root().to_owned() };
+    // mdbook empties the folder that it prints to, so there is no place yet for other files.
+    let press = Press {
+        book: load(&project)?,
+        root: project.root().to_owned(),
+        downloads: Downloads::Inside,
+    };
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -146,6 +171,8 @@ struct Press {
     book: Book,
     /// The project's folder.
     root: PathBuf,
+    /// The place of the figures' tables.
+    downloads: Downloads,
 }
 
 impl Preprocessor for Press {
@@ -201,10 +228,12 @@ impl Press {
     /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+        let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
                 Block::Figure(figure) => {
-                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    let (book, path) = (&self.book, page.path.as_path());
+                    without_blank_lines(figure::figure(figure, &looks, book, path, self.downloads))
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);

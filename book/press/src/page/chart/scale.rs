@@ -18,9 +18,9 @@ impl Scale {
         Scale { low: low.ln(), high: high.ln(), from, to, log: true }
     }
 
-    /// Creates a linear axis from zero to `high`, drawn from `from` to `to`.
+    /// Creates a linear axis from zero to a little beyond `high`, drawn from `from` to `to`.
     pub fn linear(high: f64, from: f64, to: f64) -> Scale {
-        Scale { low: 0.0, high, from, to, log: false }
+        Scale { low: 0.0, high: high * 1.04, from, to, log: false }
     }
 
     /// Returns the position of a value.
@@ -29,7 +29,13 @@ impl Scale {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    fn ends(&self) -> (f64, f64) {
+    /// Returns the positions of the axis' ends.
+    pub fn span(&self) -> [f64; 2] {
+        [self.from, self.to]
+    }
+
+    /// Returns the values at the axis' ends.
+    pub fn ends(&self) -> (f64, f64) {
         if self.log { (self.low.exp(), self.high.exp()) } else { (self.low, self.high) }
     }
 
@@ -106,8 +112,8 @@ mod tests {
     fn positions_run_from_end_to_end() {
         let scale = Scale::log(1.0, 100.0, 0.0, 200.0);
         assert!((scale.at(10.0) - 100.0).abs() < 1e-9);
-        let scale = Scale::linear(50.0, 100.0, 0.0);
-        assert!((scale.at(0.0) - 100.0).abs() < 1e-9 && scale.at(50.0).abs() < 1e-9);
+        let scale = Scale::linear(50.0, 104.0, 0.0);
+        assert!((scale.at(0.0) - 104.0).abs() < 1e-9 && (scale.at(50.0) - 4.0).abs() < 1e-9);
     }
 
     #[test]
