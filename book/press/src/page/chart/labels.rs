@@ -46,7 +46,7 @@ impl Labels {
             return vec![name];
         }
         let cuts = name.match_indices('_').map(|(at, _)| at + 1).filter(|at| *at < name.len());
-        let longer = |at: &usize| (*at).max(name.len() - at);
+        let longer = |at: &usize| (*at).max(name.len() - at).max(LONG);
         match cuts.rev().min_by_key(longer) {
             Some(at) => vec![&name[..at], &name[at..]],
             None => vec![name],

@@ -43,7 +43,7 @@ impl Chart {
     /// Renders one machine's panel, which is one of `several` or alone.
     fn panel(&self, panel: &Panel, several: bool) -> Markup {
         html! {
-            div class="panel" {
+            div class="panel" data-machine=(panel.machine) {
                 @if several { p class="machine" { (panel.machine) } }
                 @if panel.values().next().is_none() {
                     p class="placeholder" { (panel.why_empty()) }

@@ -30,7 +30,7 @@ impl Noise {
     /// at `bottom` or, if it is too long for that, beside the axis from `top` down.
     pub(super) fn upright(self, length: f64, left: f64, top: f64, bottom: f64) -> Markup {
         let (x, y, class) = if length <= BELOW {
-            (left - 10.0, bottom + 6.0, "tick end")
+            (left - 18.0, bottom + 6.0, "tick end")
         } else {
             (left + 4.0, top, "tick")
         };

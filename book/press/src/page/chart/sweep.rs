@@ -87,7 +87,7 @@ impl Frame {
         let margin = labels.margin(drawn.map(|series| series.name.as_str()));
         let (height, left) = match room {
             Room::Wide => (400.0, 78.0),
-            Room::Narrow => (300.0, 62.0),
+            Room::Narrow => (300.0, 66.0),
         };
         // "500 million/s" is the longest word on this axis.
         let left = if chart.quantity == units::Quantity::Elements { left + 16.0 } else { left };
