@@ -53,6 +53,7 @@ function wrong() {
     const panels = [...figure.querySelectorAll(".panel")].filter((panel) => panel.querySelector(".chart"));
     if (tables.length !== panels.length) found.push(`${title}: ${tables.length} tables for ${panels.length} panels`);
     panels.forEach((panel, i) => {
+      if (panel.hidden) return;
       for (const svg of panel.querySelectorAll(".chart")) {
         const marks = [...svg.querySelectorAll(".values .mark")];
         const values = tables[i].querySelectorAll("tbody td:not(.missing)").length;
@@ -81,12 +82,13 @@ function wrong() {
       }
       if (new Set(looks.map((look) => look.slice(2).join())).size < looks.length) found.push(`${title}: two series share a marker`);
 
-      // The point that lies higher, or further to the right in a row, is read out with the larger value.
+      // The point that lies higher, or further to the right in a row, is read out with the larger value. On a linear axis, small
+      // values share a pixel.
       const read = [...(svg.points ?? [])];
       for (const a of read) {
         for (const b of read) {
           const [one, other] = [number(a.value), number(b.value)];
-          if (one > other * 1.15 && (svg.querySelector("g.end") ? a.y >= b.y : a.x <= b.x)) {
+          if (one > other * 1.15 && (svg.querySelector("g.end") ? a.y > b.y + 1 : a.x < b.x - 1)) {
             found.push(`${title}: ${a.text} lies on the wrong side of ${b.text}`);
           }
         }

@@ -20,8 +20,8 @@ class Drawing {
     this.pieces = [...svg.querySelectorAll("path, text")].map((element) => ({
       element,
       d: element.getAttribute("d"),
-      x: Number(element.getAttribute("x")),
-      y: Number(element.getAttribute("y")),
+      x: element.getAttribute("x"),
+      y: element.getAttribute("y"),
       carriesValue: element.closest("g[class^=s], g.values") !== null,
     }));
     this.scale = svg.querySelector(".scale");
@@ -51,17 +51,20 @@ class Drawing {
     const upright = (y) => (linear && this.direction === "y" ? moved(y) : y);
     const lying = (x) => stretched(linear && this.direction === "x" && x > this.left ? moved(x) : x);
 
-    for (const { element, d, x, y, carriesValue } of this.pieces) {
-      const [across, down] = carriesValue ? [lying, upright] : [stretched, (y) => y];
-      if (d === null) element.setAttribute("x", across(x).toFixed(1));
-      else element.setAttribute("d", Drawing.mapped(d, across, down));
-      if (d === null) element.setAttribute("y", y);
+    for (const { element, d, x, y } of this.pieces) {
+      if (d === null) {
+        element.setAttribute("x", x);
+        element.setAttribute("y", y);
+      } else element.setAttribute("d", d);
     }
-    this.labels(upright);
     this.axis(linear, stretched);
-    const noise = this.svg.querySelector(".noise");
-    // A factor has no length on a linear axis.
-    if (noise) noise.style.display = linear ? "none" : "";
+    if (extra === 0 && !linear) return;
+    for (const { element, d, x, carriesValue } of this.pieces) {
+      const [across, down] = carriesValue ? [lying, upright] : [stretched, (y) => y];
+      if (d === null) element.setAttribute("x", across(Number(x)).toFixed(1));
+      else element.setAttribute("d", Drawing.mapped(d, across, down));
+    }
+    if (linear) this.labels(upright);
   }
 
   // Maps the absolute coordinates of a path; the relative ones are shapes and keep theirs.
@@ -83,8 +86,6 @@ class Drawing {
       return { group, at: Number(at), y: upright(Number(y)), half: (rows * Drawing.ROW + 2) / 2 };
     });
     ends.sort((a, b) => a.y - b.y || a.at - b.at);
-    const same = ends.every((end) => Math.abs(end.y - Number(piece(end.group.firstChild).d.match(/ ([-\d.]+)L/)[1])) < 0.1);
-    if (same) return;
     ends.forEach((end, i) => {
       const above = ends[i - 1];
       end.place = above ? Math.max(end.y, above.place + above.half + end.half) : end.y;
@@ -96,7 +97,7 @@ class Drawing {
       const shift = end.place - end.at;
       for (const element of end.group.children) {
         const isLeader = element.classList.contains("leader");
-        if (element.tagName === "text") element.setAttribute("y", (piece(element).y + shift).toFixed(1));
+        if (element.tagName === "text") element.setAttribute("y", (Number(piece(element).y) + shift).toFixed(1));
         else if (!isLeader) element.setAttribute("d", element.getAttribute("d").replace(/^(M\S+ )([-\d.]+)/, `$1${end.place.toFixed(1)}`));
         else element.setAttribute("d", element.getAttribute("d").replace(/ ([-\d.]+)L(\S+) .*/, ` ${end.y.toFixed(1)}L$2 ${end.place.toFixed(1)}`));
       }
@@ -106,11 +107,10 @@ class Drawing {
   // Shows the printed labels of the value axis, or those of the linear one.
   axis(linear, stretched) {
     this.svg.querySelector(".scale.linear")?.remove();
-    this.scale.style.display = linear ? "none" : "";
+    this.svg.classList.toggle("linear", linear);
     if (!linear) return;
     const group = this.scale.cloneNode(false);
     group.classList.add("linear");
-    group.style.display = "";
     const [, left, top, , end] = this.scale.querySelector(".grid").getAttribute("d").match(/M(\S+) ([\d.]+)([HV])(\S+)/);
     for (const tick of this.svg.dataset.linear.split("|")) {
       const [, place, label] = tick.match(/(\S+) (.*)/);

@@ -3,7 +3,7 @@
 
 use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
-use super::svg::{Plot, Room, drawing, grid, marker, name, path, text, tick};
+use super::svg::{Plot, Room, apart, drawing, grid, marker, name, path, text, tick};
 use crate::model::Estimate;
 use crate::units::{self, Quantity, spaced};
 use maud::{Markup, html};
@@ -40,7 +40,9 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
     let content = html! {
         (text(0.0, 13.0, "axis", &chart.y_label))
         g class="scale" {
-            @for value in scale.ticks(chart.quantity, ticks) { (rows.gridline(value, bottom)) }
+            @for (value, label) in rows.ticks(ticks) {
+                (rows.gridline(value, label.as_deref(), bottom))
+            }
         }
         @for line in lines {
             @match line {
@@ -76,8 +78,26 @@ struct Rows {
 }
 
 impl Rows {
+    /// Returns round values along the axis, those with room for it with a label.
+    fn ticks(&self, most: usize) -> Vec<(f64, Option<String>)> {
+        let label = |value: f64| match value {
+            0.0 => "0".to_owned(),
+            value => tick(value, self.quantity),
+        };
+        let ticks = self.scale.ticks(self.quantity, most);
+        let labels: Vec<String> = ticks.iter().map(|value| label(*value)).collect();
+        let places: Vec<(f64, &str)> = ticks
+            .iter()
+            .zip(&labels)
+            .map(|(value, label)| (self.scale.at(*value), &**label))
+            .collect();
+        let shown = apart(&places);
+        let labels = labels.into_iter().zip(shown).map(|(label, shown)| shown.then_some(label));
+        ticks.into_iter().zip(labels).collect()
+    }
+
     /// Draws the line of a round value, and its label below.
-    fn gridline(&self, value: f64, bottom: f64) -> Markup {
+    fn gridline(&self, value: f64, label: Option<&str>, bottom: f64) -> Markup {
         let x = self.scale.at(value);
         let anchor = if x < LEFT + 20.0 {
             "tick"
@@ -86,10 +106,9 @@ impl Rows {
         } else {
             "tick middle"
         };
-        let label = if value == 0.0 { "0".to_owned() } else { tick(value, self.quantity) };
         html! {
             (path(grid(self.quantity, value), format_args!("M{x:.1} {TOP:.1}V{bottom:.1}")))
-            (text(x, bottom + 17.0, anchor, &label))
+            @if let Some(label) = label { (text(x, bottom + 17.0, anchor, label)) }
         }
     }
 

@@ -38,8 +38,8 @@ impl Noise {
         html! {
             g class="noise" {
                 (path("bracket", format_args!("M{x:.1} {y:.1}h6m-3 0v{length:.1}m-3 0h6")))
-                (text(at, y + 11.0, class, "noise"))
-                (text(at, y + 25.0, class, &format!("≤ {}", self.share())))
+                (text(at, y + 14.0, class, "noise"))
+                (text(at, y + 28.0, class, &format!("≤ {}", self.share())))
             }
         }
     }

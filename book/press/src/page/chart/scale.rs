@@ -42,8 +42,17 @@ impl Scale {
     /// Returns round values along the axis, `most` of them at most.
     pub fn ticks(&self, quantity: Quantity, most: usize) -> Vec<f64> {
         let (low, high) = self.ends();
+        // Steps are round in the unit of the labels.
+        let unit = match quantity {
+            Quantity::Bytes => 1024f64.powf((high.ln() / 1024f64.ln()).floor()),
+            _ => 1.0,
+        };
+        let linear = || {
+            let ticks = linear_ticks(low / unit, high / unit, most);
+            ticks.into_iter().map(|tick| tick * unit).collect()
+        };
         if !self.log {
-            return linear_ticks(low, high, most);
+            return linear();
         }
         // Memory and ratios double; times and rates go up in tens.
         let ladders: &[(f64, &[f64])] = match quantity {
@@ -67,7 +76,7 @@ impl Scale {
         let fine = ladders.iter().map(|(base, steps)| ladder(*base, steps, low, high));
         let best = fine.into_iter().find(|ticks| ticks.len() <= most).unwrap_or_default();
         // Over a narrow range a logarithmic axis is almost linear, and round steps read better.
-        if best.len() < 3 { linear_ticks(low, high, most) } else { best }
+        if best.len() < 3 { linear() } else { best }
     }
 }
 
@@ -127,6 +136,13 @@ mod tests {
                 assert!(ticks.windows(2).all(|w| w[0] < w[1]));
             }
         }
+    }
+
+    #[test]
+    fn linear_labels_are_round_in_their_unit() {
+        let gib = 1024f64.powi(3);
+        let ticks = Scale::linear(3.7 * gib, 0.0, 1.0).ticks(Quantity::Bytes, 7);
+        assert_eq!(ticks, [0.0, 1.0, 2.0, 3.0].map(|n| n * gib));
     }
 
     #[test]

@@ -122,6 +122,22 @@ pub(super) fn text(x: f64, y: f64, class: &str, content: &str) -> Markup {
     }
 }
 
+/// Returns which labels of an axis to show, so that none covers another: of each label its place and
+/// text, the most important first.
+pub(super) fn apart(labels: &[(f64, &str)]) -> Vec<bool> {
+    // A digit is 0.57 em wide, and the mean letter of a unit no wider.
+    let half = |text: &str| text.chars().count() as f64 * 3.5 + 4.0;
+    let mut shown: Vec<(f64, &str)> = Vec::new();
+    let mut fits = |at: f64, text| {
+        let free = shown.iter().all(|(x, other)| (x - at).abs() >= half(text) + half(other));
+        if free {
+            shown.push((at, text));
+        }
+        free
+    };
+    labels.iter().map(|(at, text)| fits(*at, text)).collect()
+}
+
 /// Returns the class of the grid line at `value`: in a chart of ratios, the baseline lies at 1.
 pub(super) fn grid(quantity: Quantity, value: f64) -> &'static str {
     if quantity == Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" }

@@ -4,7 +4,7 @@ use super::data::{Chart, Panel, Series};
 use super::labels::{End, Labels};
 use super::noise::Noise;
 use super::scale::{Scale, padded};
-use super::svg::{Plot, Room, drawing, grid, marker, path, text, tick};
+use super::svg::{Plot, Room, apart, drawing, grid, marker, path, text, tick};
 use crate::model::Estimate;
 use crate::units;
 use crate::units::spaced;
@@ -110,9 +110,14 @@ impl Frame {
 
     fn axes(&self, chart: &Chart) -> Markup {
         let (left, right, bottom) = (self.left, self.right, self.bottom);
-        let step = self.label_step();
-        // Counted from the largest size, whose label is the last to leave out.
-        let labelled = |i: usize| (self.sizes.len() - 1 - i).is_multiple_of(step);
+        // The largest size is the last to lose its label.
+        let places: Vec<(f64, &str)> = self
+            .sizes
+            .iter()
+            .rev()
+            .map(|(size, label)| (self.x.at(*size), label.as_str()))
+            .collect();
+        let labelled = apart(&places);
         html! {
             (text(0.0, 14.0, "axis", &chart.y_label))
             g class="scale" {
@@ -123,25 +128,12 @@ impl Frame {
                 }
             }
             (path("frame", format_args!("M{left:.1} {bottom:.1}H{right:.1}")))
-            @for (i, (size, label)) in self.sizes.iter().enumerate() {
-                @let x = self.x.at(*size);
+            @for ((x, label), labelled) in places.into_iter().zip(labelled) {
                 (path("frame", format_args!("M{x:.1} {bottom:.1}v5")))
-                @if labelled(i) { (text(x, bottom + 19.0, "tick middle", label)) }
+                @if labelled { (text(x, bottom + 19.0, "tick middle", label)) }
             }
             (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label))
         }
-    }
-
-    /// Returns `n` such that labels fit if only every `n`-th size has one.
-    fn label_step(&self) -> usize {
-        let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1)
-            as f64
-            * 7.0
-            + 10.0;
-        let apart = (self.right - self.left - 24.0) / (self.sizes.len().max(2) - 1) as f64;
-        (1..self.sizes.len())
-            .find(|step| apart * *step as f64 >= widest)
-            .unwrap_or(self.sizes.len())
     }
 
     /// Draws the intervals of a run as a band and whiskers.
