@@ -5,7 +5,7 @@ use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
 use super::svg::{Plot, Room, apart, drawing, grid, marker, name, path, text, tick};
 use crate::model::Estimate;
-use crate::units::{self, Quantity, spaced};
+use crate::units::{self, Quantity};
 use maud::{Markup, html};
 
 /// The ratio of the largest value to the smallest from which bars from zero are of no use.
@@ -35,7 +35,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
     } else {
         Scale::linear(high, LEFT, right)
     };
-    let ticks = if room == Room::Wide { 8 } else { 4 };
+    let ticks = if room == Room::Wide { 8 } else { 5 };
     let rows = Rows { quantity: chart.quantity, scale, right, log };
     let content = html! {
         (text(0.0, 13.0, "axis", &chart.y_label))
@@ -47,7 +47,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
         @for line in lines {
             @match line {
                 Line::Parameter(name, bottom) => {
-                    (text(LEFT, bottom - 6.0, "group", &spaced(name)))
+                    (text(LEFT, bottom - 6.0, "group", &chart.heading(name)))
                 }
                 Line::Benchmark((series, value), top) => (rows.row(series, value, top)),
             }

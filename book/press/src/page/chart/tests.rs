@@ -23,7 +23,7 @@ fn chart(series: Vec<Series>) -> Chart {
     Chart {
         quantity: Quantity::Time,
         y_label: "Time (lower is better)".to_owned(),
-        x_label: "File size".to_owned(),
+        x_label: Some("File size".to_owned()),
         title: "Sending \"a\" <file>".to_owned(),
         panels: vec![Panel { machine: "zen5".to_owned(), series, noise: None }],
     }
