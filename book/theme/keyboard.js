@@ -26,9 +26,10 @@
     }
     tell();
 
-    // book.js, which listens to the button before this does, and to the box, shows and hides the sidebar.
+    // book.js, which listens to the box, shows and hides the sidebar.
     button.addEventListener('click', (event) => {
         box.checked = !box.checked;
+        sidebar.style.display = '';
         box.dispatchEvent(new Event('change'));
         tell();
         // A press of a key has no place on the screen. The contents stand before the button, so the next press of Tab would miss them.
