@@ -6,6 +6,7 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
+use crate::page::meta::Site;
 use crate::page::{appendix, card, figure, listing, reference, solution};
 use crate::project::Project;
 use maud::Markup;
@@ -38,13 +39,17 @@ pub fn build(project: &Project) -> Result<(), Error> {
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
-    let mut printer = MDBook::load_with_config(project.book(), config(project)?)
+    let config = config(project)?;
+    let site = Site::new(&config);
+    let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book, root: project.root().to_owned() });
-    printer.build().map_err(|e| failed("printing the book", &e))
+    printer.build().map_err(|e| failed("printing the book", &e))?;
+    site.finish(folder)
+        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.

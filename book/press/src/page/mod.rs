@@ -8,5 +8,6 @@ pub mod figure;
 mod html;
 pub mod links;
 pub mod listing;
+pub mod meta;
 pub mod reference;
 pub mod solution;
