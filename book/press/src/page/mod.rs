@@ -1,4 +1,4 @@
-//! The parts of a printed page: cards, figures, references, solutions, and the pages of the
+//! The parts of a printed page: cards, figures, listings, references, solutions, and the pages of the
 //! appendix.
 
 pub mod appendix;
@@ -7,5 +7,7 @@ pub mod chart;
 pub mod figure;
 mod html;
 pub mod links;
+pub mod listing;
+pub mod meta;
 pub mod reference;
 pub mod solution;
