@@ -6,7 +6,7 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference, solution};
+use crate::page::{appendix, card, figure, reference, solution, strip};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -220,6 +220,10 @@ impl Press {
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
+        }
+        if let Some(strip) = strip::strip(page, &self.book, claims) {
+            let at = strip::place(page);
+            pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
         for reference in &page.inlines {
             pieces.push((
