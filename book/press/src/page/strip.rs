@@ -1,6 +1,7 @@
 //! The strip below a chapter's opening: how many of its claims hold on each machine, and what to
 //! run where the reader's has no results.
 
+use super::appendix::anchor;
 use super::html::{CLAIMS, YOURS, class, machine_label, machine_link, symbol, up};
 use crate::book::{Book, Judged};
 use crate::chapter::Page;
@@ -26,7 +27,7 @@ pub fn strip(page: &Page, book: &Book, claims: &[Judged<'_>]) -> Option<Markup> 
         div class="strip" {
             p {
                 strong { (count) } ", "
-                a href={ (up) (CLAIMS) ".html#chapter=" (page.name()) } { "listed among every claim" } "."
+                a href={ (up) (CLAIMS) ".html#" (anchor(page)) } { "listed among every claim" } "."
                 @for (i, machine) in book.machines.iter().enumerate() {
                     @let found = || own.iter().map(|judged| &judged.recorded[i].judgement);
                     @if found().any(|judgement| judgement.verdict != Verdict::NotMeasured) {
