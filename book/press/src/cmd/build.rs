@@ -244,7 +244,8 @@ fn without_blank_lines(html: Markup) -> String {
 
 /// Replaces ranges of `text` by the pieces.
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
-    pieces.sort_by_key(|(range, _)| range.start);
+    // A piece that replaces nothing stands before the one that starts there.
+    pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
     for (range, piece) in pieces {
         out += &text[at..range.start];
