@@ -9,6 +9,7 @@ use super::html::{
 use crate::book::{Book, Judged};
 use crate::machine::Machine;
 use crate::model::{InRegime, Judgement, Proof, Verdict};
+use crate::prove::judge;
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
 
@@ -75,7 +76,8 @@ fn evidence(judged: &Judged<'_>, book: &Book, anchor: &str) -> Markup {
                 (row(&machine_link(on.machine, &up), &on.judgement, note))
             }
             @if judged.here.verdict != Verdict::NotMeasured {
-                (row(&html! { (YOURS) }, &judged.here, note(judged, &judged.here, &book.here, &up)))
+                @let note = note(judged, &judged.here, &book.here, &up);
+                (row(&html! { (YOURS) }, &judged.here, note.or_else(|| ran(&claim.proof, book))))
             }
             @if let Some(condition) = &claim.condition {
                 div class="where" { dt { "Where" } dd { code { (condition) } } }
@@ -130,7 +132,7 @@ fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup 
                         " " span class="found" { (sentence(&judgement.found)) }
                     }
                 }
-                @if let (Some(_), Some(note)) = (judgement.value, note) {
+                @if let Some(note) = note {
                     " " span class="note" { (note) }
                 }
             }
@@ -141,7 +143,7 @@ fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup 
 /// Renders where a ratio comes from: its rounds, the trust in its interval, and the bench's noise
 /// floor. `None` for other proofs.
 fn note(judged: &Judged<'_>, judgement: &Judgement, machine: &Machine, up: &str) -> Option<Markup> {
-    let Proof::Clocked(clocked) = &judged.claim.proof else {
+    let (Proof::Clocked(clocked), Some(_)) = (&judged.claim.proof, judgement.value) else {
         return None;
     };
     let of = |one: &InRegime| Some(format!("{} {}", rounds(one.value?.rounds), one.regime));
@@ -161,4 +163,13 @@ fn note(judged: &Judged<'_>, judgement: &Judgement, machine: &Machine, up: &str)
             }
         }
     })
+}
+
+/// Renders when the reader's result was found: the code may have changed since.
+fn ran(proof: &Proof, book: &Book) -> Option<Markup> {
+    let counts = proof.examples().filter_map(|example| book.here.counts.get(example));
+    let counted = counts.map(|counts| &counts.date).min();
+    let proved = judge::proof_key(proof).and_then(|key| Some(&book.here.proofs.get(&key)?.date));
+    let date = counted.or(proved)?;
+    Some(html! { "run on " time datetime=(date) { (date.replace('T', " ").replace('Z', " UTC")) } })
 }
