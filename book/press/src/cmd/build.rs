@@ -7,7 +7,7 @@ use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
 use crate::page::meta::Site;
-use crate::page::{appendix, card, figure, listing, reference, solution};
+use crate::page::{appendix, card, figure, listing, reference, solution, strip};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -245,6 +245,10 @@ impl Press {
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
+        if let Some(strip) = strip::strip(page, &self.book, claims) {
+            let at = strip::place(page);
+            pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
+        }
         for reference in &page.inlines {
             pieces.push((
                 reference.range.clone(),
@@ -275,7 +279,8 @@ fn without_blank_lines(html: Markup) -> String {
 
 /// Replaces ranges of `text` by the pieces.
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
-    pieces.sort_by_key(|(range, _)| range.start);
+    // A piece that replaces nothing stands before the one that starts there.
+    pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
     for (range, piece) in pieces {
         out += &text[at..range.start];

@@ -6,6 +6,7 @@ mod machine;
 mod machines;
 mod pieces;
 
+pub use claims::anchor;
 pub use pieces::Generated;
 
 use crate::book::{Book, Judged};
