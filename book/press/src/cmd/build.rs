@@ -4,7 +4,7 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
-use crate::chapter::{self, Page, includes, listings};
+use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Problem};
 use crate::page::{appendix, card, figure, reference, solution};
 use crate::project::Project;
@@ -198,7 +198,8 @@ impl Press {
         chapter.content = self.printed(&page, claims);
     }
 
-    /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
+    /// Returns a page's Markdown with blocks and references replaced, listings dedented, and
+    /// sections given their anchors.
     fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
@@ -229,6 +230,8 @@ impl Press {
         }
         let listings = listings::dedented(&page.markdown).into_iter();
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
+        let anchors = sections::anchors(&page.markdown).into_iter();
+        pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
     }
 }
