@@ -10,6 +10,7 @@ pub mod listings;
 pub(crate) mod markdown;
 pub mod page;
 pub mod references;
+pub mod sections;
 mod times;
 
 pub use claim::SAME;

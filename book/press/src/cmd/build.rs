@@ -4,7 +4,7 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
-use crate::chapter::{self, Page, includes, listings};
+use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Problem};
 use crate::page::meta::Site;
 use crate::page::{appendix, card, figure, listing, reference, solution, strip};
@@ -215,7 +215,8 @@ impl Press {
         chapter.content = self.printed(&page, written, claims, repository);
     }
 
-    /// Returns a page's Markdown with blocks and references replaced, and listings captioned.
+    /// Returns a page's Markdown with blocks and references replaced, listings captioned, and
+    /// sections given their anchors.
     /// `written` is the page before mdBook put included code in.
     fn printed(
         &self,
@@ -262,6 +263,8 @@ impl Press {
                 pieces.push((shown.range, markdown));
             }
         }
+        let anchors = sections::anchors(&page.markdown).into_iter();
+        pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
     }
 }
