@@ -33,6 +33,7 @@ Commands:
                                         each bench: those with the most claims first
                 --machine NAME          name of the machine (default: here)
                 --about TEXT            a sentence about the machine
+                --by NAME               the person or team that contributes it
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
   pack        pack the built benches into an archive for a machine without cargo or network
@@ -130,6 +131,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("about"), Command::Record(options)) => {
                 options.about = Some(arguments.value()?.string()?)
+            }
+            (Long("by"), Command::Record(options)) => {
+                options.by = Some(arguments.value()?.string()?)
             }
             (Long("replace"), Command::Record(options)) => options.replace = true,
             (Long("counts"), Command::Record(options)) => options.counts = true,
