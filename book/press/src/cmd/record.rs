@@ -96,8 +96,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
         let claims = clocked_claims(project)?;
         programs.sort_by_key(|(bench, _)| Reverse(claims.get(bench).copied().unwrap_or(0)));
     }
-    let mut troubles: Vec<Error> =
-        keeper.describe(options).err().into_iter().collect();
+    let mut troubles: Vec<Error> = keeper.describe(options).err().into_iter().collect();
     // First, because they take seconds, and rounds can be interrupted.
     troubles.extend(count(project, &recorded, &keeper.folder, options));
     measure(project, &programs, schedule, &mut keeper, &mut troubles);
