@@ -95,6 +95,9 @@ impl Machine {
     /// As [`Machine::load`], or if criterion's results are damaged.
     pub fn here(project: &Project) -> Result<Machine, Error> {
         let mut here = Machine::load(&project.machine(HERE))?.unwrap_or_else(|| Machine::new(HERE));
+        if !here.recordings.is_empty() {
+            here.compare(project, &mut History::of(project));
+        }
         // The load when `cargo bench` began is not on record.
         let now = Environment { load_before: None, ..Environment::read(project) };
         let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
@@ -111,6 +114,7 @@ impl Machine {
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
+                here.sources.remove(&bench);
                 here.recordings.insert(bench, one_round(run, date, now.clone()));
             }
         }

@@ -48,7 +48,8 @@ const OF_TIMES: [(Name, &str); 10] = [
 #[must_use]
 pub fn reasons(claim: &Claim, here: Side<'_>, there: Side<'_>, name: &str) -> Vec<String> {
     let pointed: Vec<String> = [
-        code(claim, there, name),
+        code(claim, here.machine, "your machine"),
+        code(claim, there.machine, name),
         regime(here.judgement, there.judgement, name),
         rounds(here.judgement),
         noise(claim, here),
@@ -77,10 +78,9 @@ pub fn doubts(claim: &Claim, here: Side<'_>) -> Vec<String> {
     all
 }
 
-/// The bench or example of a claim has changed since the other machine was recorded.
-fn code(claim: &Claim, there: Side<'_>, name: &str) -> Option<String> {
-    let changed =
-        there.machine.sources.get(bench(claim, there.machine)?) == Some(&Sources::Changed);
+/// The bench or example of a claim has changed since a machine was recorded.
+fn code(claim: &Claim, machine: &Machine, name: &str) -> Option<String> {
+    let changed = machine.sources.get(bench(claim, machine)?) == Some(&Sources::Changed);
     changed.then(|| format!("the code has changed since {name} was recorded"))
 }
 
@@ -155,9 +155,9 @@ fn condition(claim: &Claim, here: &Machine, there: &Machine, name: &str) -> Opti
     let condition = claim.condition.as_ref()?;
     let named = OF_TIMES.iter().filter(|(fact, _)| condition.names(*fact));
     let differing: Vec<String> =
-        named.filter_map(|(fact, label)| differs(claim, here, there, *fact, label, name)).collect();
+        named.filter_map(|(fact, label)| differs(claim, here, there, *fact, label)).collect();
     (!differing.is_empty())
-        .then(|| format!("its condition names what differs: {}", differing.join(", ")))
+        .then(|| format!("its condition names what differs on {name}: {}", differing.join(", ")))
 }
 
 /// All facts that differ and that such a claim may depend on.
@@ -169,19 +169,19 @@ fn facts(claim: &Claim, here: &Machine, there: &Machine, name: &str) -> Option<S
     };
     let differing: Vec<String> = facts
         .iter()
-        .filter_map(|(fact, label)| differs(claim, here, there, *fact, label, name))
+        .filter_map(|(fact, label)| differs(claim, here, there, *fact, label))
         .collect();
-    (!differing.is_empty()).then(|| format!("the machines differ: {}", differing.join(", ")))
+    (!differing.is_empty())
+        .then(|| format!("this machine and {name} differ in {}", differing.join(", ")))
 }
 
-/// Returns a fact of both machines if it differs: `another kernel (6.1 here, 6.12 on zen5)`.
+/// Returns a fact of both machines if it differs: `the kernel (6.1 and 6.12)`.
 fn differs(
     claim: &Claim,
     here: &Machine,
     there: &Machine,
     fact: Name,
     label: &str,
-    name: &str,
 ) -> Option<String> {
     let id = match &claim.proof {
         Proof::Clocked(clocked) => clocked.subject(),
@@ -189,7 +189,7 @@ fn differs(
     };
     let of = |machine: &Machine| Some(shown(machine.environment(id)?.fact(fact)?));
     let (ours, theirs) = (of(here)?, of(there)?);
-    (ours != theirs).then(|| format!("another {label} ({ours} here, {theirs} on {name})"))
+    (ours != theirs).then(|| format!("the {label} ({ours} and {theirs})"))
 }
 
 /// Formats a fact; of a version, the part that changes behavior.
@@ -281,6 +281,16 @@ mod tests {
         let (here, mut there) = equal();
         there.sources.insert("g".into(), Sources::Changed);
         assert_eq!(found(&plain(), &here, &there), ["the code has changed since box was recorded"]);
+        let mut here = here;
+        here.sources.insert("g".into(), Sources::Changed);
+        assert_eq!(
+            found(&plain(), &here, &there),
+            [
+                "the code has changed since your machine was recorded",
+                "the code has changed since box was recorded"
+            ]
+        );
+        here.sources.clear();
         there.sources.insert("g".into(), Sources::Same);
         assert_eq!(found(&plain(), &here, &there), [""; 0]);
     }
@@ -347,7 +357,7 @@ mod tests {
         let expected = ["2 MiB fit into the L2 here (2 MiB) and not on box (1 MiB)"];
         assert_eq!(found(&two, &large, &small), expected);
         let four = claim("g/old/4MiB", "g/new/4MiB", None);
-        let expected = ["the machines differ: another L2 cache (1 MiB here, 2 MiB on box)"];
+        let expected = ["this machine and box differ in the L2 cache (1 MiB and 2 MiB)"];
         assert_eq!(found(&four, &small, &large), expected, "it fits into neither");
     }
 
@@ -360,12 +370,12 @@ mod tests {
         };
         let here = machine(1.0, 9, environment("6.1.9", "musl 1.2"));
         let there = machine(2.0, 9, environment("6.12.1", "glibc 2.36"));
-        let kernel = "another kernel (6.1 here, 6.12 on box)";
-        let libc = "another C library (musl here, glibc on box)";
-        let both = [format!("the machines differ: {kernel}, {libc}")];
+        let kernel = "the kernel (6.1 and 6.12)";
+        let libc = "the C library (musl and glibc)";
+        let both = [format!("this machine and box differ in {kernel}, {libc}")];
         assert_eq!(found(&plain(), &here, &there), both);
         let named = claim("g/old", "g/new", Some("kernel >= 6.1"));
-        let expected = [format!("its condition names what differs: {kernel}")];
+        let expected = [format!("its condition names what differs on box: {kernel}")];
         assert_eq!(found(&named, &here, &there), expected);
         let patch = machine(2.0, 9, environment("6.1.20", "musl 1.2"));
         assert_eq!(found(&plain(), &here, &patch), [""; 0], "a patch changes no behavior");

@@ -46,7 +46,7 @@ pub(super) fn machine(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> 
     let usual = environments.iter().max_by_key(|(benches, _)| benches.len());
     if let Some((_, environment)) = usual {
         let mut rows = lasting(environment);
-        rows.retain(|(label, _)| FACTS.contains(label));
+        rows.retain(|(label, value)| FACTS.contains(label) && value != "not known");
         let rows = rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]);
         out += &table("Facts of the machine", &["Property", "Value"], rows);
     }

@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// The command that proves everything but times.
 const CHECK: &str = "cargo book check";
 
+/// The page that says how to contribute a recording, if the book has one.
+const INVITATION: &str = "add-your-machine.md";
+
 /// Summarizes what was found on the reader's machine, or says how to get there.
 pub(super) fn yours(book: &Book, claims: &[Judged<'_>]) -> Generated {
     let path = PathBuf::from(format!("{YOUR_MACHINE}.md"));
@@ -37,6 +40,13 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn without_results(&self) -> String {
+        let invites = self.book.pages.iter().any(|page| page.path == Path::new(INVITATION));
+        let invitation = match invites {
+            true => {
+                format!(" To make your machine one of them, see [Add your machine]({INVITATION}).")
+            }
+            false => String::new(),
+        };
         format!(
             "This copy of the book has no results of your machine. In a checkout of the book on \
              Linux, these commands put them here:\n\n\
@@ -48,8 +58,7 @@ impl<'a> Page<'a> {
              ```\n\n\
              Then it lists which claims hold on your machine, which do not, and which cannot be \
              tested there, with the reasons. Claims that come out another way than on the \
-             [recorded machines](machines.md) come first, each with its likely cause. To make \
-             your machine one of them, see [Add your machine](add-your-machine.md).\n\n\
+             [recorded machines](machines.md) come first, each with its likely cause.{invitation}\n\n\
              ## Which command settles what\n\n{}",
             self.commands(self.claims.iter())
         )
