@@ -174,6 +174,7 @@ mod tests {
         write(root, "src/part/other.rs", "fn other() {}\n");
         assert!(!History::of(&project).is_there(), "no repository yet");
         git(root, "init --quiet");
+        assert!(!History::of(&project).is_there(), "nothing in it yet");
         git(root, "add .");
         git(root, "commit --quiet -m Start");
         let commit = git(root, "rev-parse HEAD");

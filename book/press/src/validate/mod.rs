@@ -64,6 +64,8 @@ pub struct Validator<'a> {
     history: History,
     benches: Vec<String>,
     examples: Vec<String>,
+    /// The reason why commits of the machine were not looked up.
+    not_looked_up: Option<&'static str>,
     /// The time now, in seconds since 1970.
     now: i64,
 }
@@ -77,6 +79,7 @@ impl<'a> Validator<'a> {
             history: History::of(project),
             benches: project.benches(),
             examples: project.examples(),
+            not_looked_up: None,
             now: jiff::Timestamp::now().as_second(),
         }
     }
@@ -99,6 +102,9 @@ impl<'a> Validator<'a> {
         let mut report =
             Report { path: self.short(&self.project.machine(name)), findings: &mut findings };
         origin::span(&dates, &mut report);
+        if let Some(because) = self.not_looked_up.take() {
+            report.note(format!("commits were not looked up, because {because}"));
+        }
         if findings.iter().all(|finding| !finding.refused) {
             self.null_controls(name, &mut findings);
         }

@@ -48,7 +48,7 @@ impl Validator<'_> {
             return;
         }
         if !self.history.is_there() {
-            report.note("not looked up: the commit, because this is no checkout of git");
+            self.not_looked_up = Some("this is no checkout of git");
             return;
         }
         let short = &commit[..10];
@@ -59,7 +59,7 @@ impl Validator<'_> {
             )),
             Some(_) => {}
             None if self.history.is_shallow() => {
-                report.note(format!("not looked up: {short}, because the checkout is shallow"));
+                self.not_looked_up = Some("the checkout is shallow");
             }
             // The hash says what was measured, wherever the commit is.
             None if has_hash => {

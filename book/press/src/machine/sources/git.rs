@@ -16,7 +16,8 @@ pub(super) struct Git {
 }
 
 impl Git {
-    /// Starts it in the repository whose top is `root`; `None` if there is none, or no git.
+    /// Starts it in the repository whose top is `root`; `None` if there is none, no commit in it,
+    /// or no git.
     pub fn start(root: &Path) -> Option<Git> {
         let said = Command::new("git")
             .arg("-C")
@@ -30,6 +31,16 @@ impl Git {
         let shallow = lines.next()? == "true";
         // Below another repository's top, the paths would not be ours.
         if !said.status.success() || lines.next().is_some_and(|prefix| !prefix.is_empty()) {
+            return None;
+        }
+        let head = Command::new("git")
+            .arg("-C")
+            .arg(root)
+            .args(["rev-parse", "--quiet", "--verify", "HEAD"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !head.is_ok_and(|status| status.success()) {
             return None;
         }
         let mut child = Command::new("git")
