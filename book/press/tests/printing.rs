@@ -408,10 +408,68 @@ fn the_appendix_lists_every_claim_and_machine() {
 }
 
 #[test]
+fn the_site_lists_its_claims_for_programs() {
+    let site = with_laptop("programs");
+    site.edit(
+        "book/book.toml",
+        "[output.html]\n",
+        "[output.html]\ngit-repository-url = \"https://x.org/r\"\n",
+    );
+    site.print().unwrap();
+    let all: Value = serde_json::from_str(&site.page("claims.json")).unwrap();
+    let text = |key: &str| all[key].as_str().unwrap();
+    assert_eq!((text("reference"), text("repository")), ("reference", "https://x.org/r"));
+    assert_eq!(all["machines"]["laptop"]["url"], "machines/laptop.html");
+    let claims = all["claims"].as_array().unwrap();
+    assert_eq!(claims.len(), site.page("claims.html").matches("part/blocks.html#claim-").count());
+    let mut ids: Vec<&str> = claims.iter().map(|claim| claim["id"].as_str().unwrap()).collect();
+    for (claim, id) in claims.iter().zip(&ids) {
+        let (page, anchor) = claim["url"].as_str().unwrap().split_once('#').unwrap();
+        assert_eq!(anchor, format!("claim-{id}"));
+        assert!(site.page(page).contains(&format!("id=\"{anchor}\"")), "{id} is not on {page}");
+    }
+    ids.sort();
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
+
+    let one = |id: &str| claims.iter().find(|claim| claim["id"] == id).unwrap();
+    let faster = one("sendfile-1mib");
+    assert_eq!(faster["command"], "cargo bench --bench sendfile");
+    assert_eq!(faster["sources"][1], "sendfile/sendfile/1MiB");
+    let found = &faster["machines"]["reference"];
+    assert_eq!((&found["verdict"], &found["rounds"]), (&"holds".into(), &7.into()));
+    let bound = |i: usize| found["interval"][i].as_f64().unwrap();
+    let value = found["value"].as_f64().unwrap();
+    assert!(bound(0) <= value && value <= bound(1), "{found}");
+    assert_eq!(faster["machines"]["laptop"]["verdict"], "not measured");
+    assert_eq!(faster["machines"]["here"]["rounds"], 1);
+    let count = &one("sendfile-syscalls")["machines"]["reference"];
+    assert_eq!((&count["value"], count.get("noise")), (&1.0.into(), None));
+    let reason = &one("uring-syscalls")["machines"]["reference"]["reason"];
+    assert_eq!(reason, "io_uring is forbidden on this machine");
+
+    let list = site.page("llms.txt");
+    assert!(list.starts_with("# Rust Performance, Proved\n\n> Performance techniques"), "{list}");
+    for expected in [
+        "](claims.json) holds all 9 ",
+        "](index.html): ",
+        "](part/blocks.html): ",
+        "](part/below.html)",
+    ] {
+        assert!(list.contains(expected), "{expected}\n{list}");
+    }
+    assert!(list.contains("a `code span with {{measured nothing}}` in it") && !list.contains("</"));
+}
+
+#[test]
 fn mdbooks_own_command_prints_the_same_bytes() {
     let site = Site::new("protocol");
     site.print().unwrap();
-    let ours = files(&site.root.join("book/book"));
+    let mut ours = files(&site.root.join("book/book"));
+    // mdBook's protocol has no place for what is no page.
+    for name in ["claims.json", "llms.txt"] {
+        let path = site.root.join("book/book").join(name);
+        assert!(ours.remove(&path).is_some(), "{name}");
+    }
 
     // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
     // asked whether it supports the renderer, then given the chapters as JSON.

@@ -6,7 +6,7 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference, solution};
+use crate::page::{appendix, card, figure, programs, reference, solution};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -14,8 +14,10 @@ use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -43,8 +45,16 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    printer.with_preprocessor(Press { book, root: project.root().to_owned() });
-    printer.build().map_err(|e| failed("printing the book", &e))
+    let press = Press::new(book, project);
+    let files = Arc::clone(&press.files);
+    printer.with_preprocessor(press);
+    printer.build().map_err(|e| failed("printing the book", &e))?;
+    for (name, text) in files.get().into_iter().flatten() {
+        let path = folder.join(name);
+        fs::write(&path, text)
+            .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))?;
+    }
+    Ok(())
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -104,7 +114,7 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press { book: load(&project)?, root: project.root().to_owned() };
+    let press = Press::new(load(&project)?, &project);
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -146,6 +156,9 @@ struct Press {
     book: Book,
     /// The project's folder.
     root: PathBuf,
+    /// What the site holds for programs, once the chapters are printed: mdBook's protocol has no
+    /// place for it, so that only `cargo book build` writes it.
+    files: Arc<OnceLock<Vec<(&'static str, String)>>>,
 }
 
 impl Preprocessor for Press {
@@ -159,7 +172,7 @@ impl Preprocessor for Press {
 
     fn run(
         &self,
-        _: &PreprocessorContext,
+        context: &PreprocessorContext,
         mut chapters: Chapters,
     ) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
@@ -168,6 +181,9 @@ impl Preprocessor for Press {
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
+        let files = programs::files(&context.config, &chapters.items, &self.book, &claims);
+        // Set once: mdBook runs a preprocessor once for each renderer that it supports.
+        let _ = self.files.set(files);
         chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
         for page in appendix::appendix(&self.book, &claims) {
             let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
@@ -180,6 +196,10 @@ impl Preprocessor for Press {
 }
 
 impl Press {
+    fn new(book: Book, project: &Project) -> Press {
+        Press { book, root: project.root().to_owned(), files: Arc::default() }
+    }
+
     /// Prints one chapter of mdBook's.
     fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
         // Not `path`, which names the printed page: a README becomes index.html.

@@ -1,5 +1,5 @@
 //! The parts of a printed page: cards, figures, references, solutions, and the pages of the
-//! appendix.
+//! appendix; and what the site holds for programs.
 
 pub mod appendix;
 pub mod card;
@@ -7,5 +7,6 @@ pub mod chart;
 pub mod figure;
 mod html;
 pub mod links;
+pub mod programs;
 pub mod reference;
 pub mod solution;
