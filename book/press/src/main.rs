@@ -1,9 +1,10 @@
 //! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
-use press::cmd::{build, check, pack, record, serve};
+use press::cmd::{build, check, pack, pdf, record, serve};
 use press::model::Error;
 use press::project::Project;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -35,6 +36,8 @@ Commands:
                 --about TEXT            a sentence about the machine
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
+  pdf         print the book as a PDF, by Chromium, to target/proved/
+                --to FILE               write this file instead
   pack        pack the built benches into an archive for a machine without cargo or network
   preprocess  serve as mdbook's preprocessor; mdbook runs it
 
@@ -48,6 +51,7 @@ enum Command {
     Build,
     Check(check::Options),
     Record(record::Options),
+    Pdf(Option<PathBuf>),
     Pack,
     Preprocess(Vec<String>),
 }
@@ -82,6 +86,10 @@ fn run(command: Command) -> Result<bool, Error> {
         }
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
+        Command::Pdf(to) => pdf::run(&project, to.as_deref()).map(|pdf| {
+            println!("{}", pdf.display());
+            true
+        }),
         Command::Pack => pack::run(&project).map(|_| true),
         Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
@@ -100,6 +108,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("build") => Command::Build,
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
+                    Some("pdf") => Command::Pdf(None),
                     Some("pack") => Command::Pack,
                     Some("preprocess") => Command::Preprocess(Vec::new()),
                     _ => return Err(format!("unknown command {}", name.to_string_lossy()).into()),
@@ -116,6 +125,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
             (Long("strict"), Command::Check(options)) => options.strict = true,
+            (Long("to"), Command::Pdf(to)) => *to = Some(arguments.value()?.into()),
             (Long("bench"), Command::Record(options)) => {
                 options.benches.push(arguments.value()?.string()?)
             }

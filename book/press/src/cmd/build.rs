@@ -6,6 +6,8 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
+use crate::page::paper::{Printed, lists};
+use crate::page::programs::About;
 use crate::page::{appendix, card, figure, programs, reference, solution};
 use crate::project::Project;
 use maud::Markup;
@@ -18,6 +20,9 @@ use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+/// The title of the last part.
+const APPENDIX: &str = "Appendix";
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -38,23 +43,68 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
+    let printed = print(project, folder, config(project)?, Form::Site)?;
+    for (name, text) in &printed.programs {
+        write(&folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Prints the book to a folder, with the appendix in short form and without search, and returns its
+/// chapters in order.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn for_paper(project: &Project, folder: &Path) -> Result<(Vec<Printed>, About), Error> {
+    let mut config = config(project)?;
+    let set = |config: &mut Config, key, value| {
+        config.set(key, value).map_err(|e| failed("configuring the book for paper", &e))
+    };
+    set(&mut config, "output.html.search.enable", false)?;
+    set(&mut config, "output.html.print.enable", true)?;
+    let about = About::of(&config);
+    Ok((print(project, folder, config, Form::Paper)?.chapters, about))
+}
+
+/// The form that a book is printed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Pages for a browser.
+    Site,
+    /// One page for a printer.
+    Paper,
+}
+
+/// What is known of a book once its chapters are printed.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    /// The names and contents of the files for programs.
+    programs: Vec<(&'static str, String)>,
+    /// The chapters, in order.
+    chapters: Vec<Printed>,
+}
+
+/// Prints the book to a folder in one form.
+fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result<Outcome, Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
-    let mut printer = MDBook::load_with_config(project.book(), config(project)?)
+    let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    let press = Press::new(book, project);
-    let files = Arc::clone(&press.files);
+    let press = Press { form, ..Press::new(book, project) };
+    let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
-    for (name, text) in files.get().into_iter().flatten() {
-        let path = folder.join(name);
-        fs::write(&path, text)
-            .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))?;
-    }
-    Ok(())
+    Ok(outcome.get().cloned().unwrap_or_default())
+}
+
+/// Writes a file.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text)
+        .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -156,9 +206,10 @@ struct Press {
     book: Book,
     /// The project's folder.
     root: PathBuf,
-    /// What the site holds for programs, once the chapters are printed: mdBook's protocol has no
-    /// place for it, so that only `cargo book build` writes it.
-    files: Arc<OnceLock<Vec<(&'static str, String)>>>,
+    form: Form,
+    /// Set once the chapters are printed: mdBook's protocol has no place for files that are no
+    /// chapters, so that only `cargo book build` writes them.
+    outcome: Arc<OnceLock<Outcome>>,
 }
 
 impl Preprocessor for Press {
@@ -181,23 +232,30 @@ impl Preprocessor for Press {
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
-        let files = programs::files(&context.config, &chapters.items, &self.book, &claims);
-        // Set once: mdBook runs a preprocessor once for each renderer that it supports.
-        let _ = self.files.set(files);
-        chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
-        for page in appendix::appendix(&self.book, &claims) {
+        let (programs, pages) = match self.form {
+            Form::Site => (
+                programs::files(&context.config, &chapters.items, &self.book, &claims),
+                appendix::appendix(&self.book, &claims),
+            ),
+            Form::Paper => (Vec::new(), lists::appendix(&self.book, &claims)),
+        };
+        chapters.push_item(BookItem::PartTitle(APPENDIX.to_owned()));
+        for page in pages {
             let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
             // A generated page has no file to edit.
             chapter.source_path = None;
             chapters.push_item(chapter);
         }
+        // Once: mdBook runs a preprocessor again for each renderer that it supports.
+        let _ = self.outcome.set(Outcome { programs, chapters: listed(&chapters.items) });
         Ok(chapters)
     }
 }
 
 impl Press {
     fn new(book: Book, project: &Project) -> Press {
-        Press { book, root: project.root().to_owned(), files: Arc::default() }
+        let root = project.root().to_owned();
+        Press { book, root, form: Form::Site, outcome: Arc::default() }
     }
 
     /// Prints one chapter of mdBook's.
@@ -251,6 +309,31 @@ impl Press {
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
         splice(&page.markdown, pieces)
     }
+}
+
+/// Returns all chapters in order. Those before the first part are of none, and those after a line
+/// belong to the appendix.
+fn listed(items: &[BookItem]) -> Vec<Printed> {
+    fn add(chapter: &Chapter, part: Option<&String>, all: &mut Vec<Printed>) {
+        // A draft is not printed.
+        if chapter.path.is_some() {
+            all.push(Printed { part: part.cloned(), title: chapter.name.clone() });
+        }
+        for item in &chapter.sub_items {
+            if let BookItem::Chapter(chapter) = item {
+                add(chapter, part, all);
+            }
+        }
+    }
+    let (mut all, mut part) = (Vec::new(), None);
+    for item in items {
+        match item {
+            BookItem::PartTitle(title) => part = Some(title.clone()),
+            BookItem::Separator => part = Some(APPENDIX.to_owned()),
+            BookItem::Chapter(chapter) => add(chapter, part.as_ref(), &mut all),
+        }
+    }
+    all
 }
 
 /// Removes blank lines, which would end the HTML block and turn the rest into Markdown.

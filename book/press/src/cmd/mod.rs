@@ -3,5 +3,6 @@
 pub mod build;
 pub mod check;
 pub mod pack;
+pub mod pdf;
 pub mod record;
 pub mod serve;

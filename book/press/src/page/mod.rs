@@ -7,6 +7,7 @@ pub mod chart;
 pub mod figure;
 mod html;
 pub mod links;
+pub mod paper;
 pub mod programs;
 pub mod reference;
 pub mod solution;

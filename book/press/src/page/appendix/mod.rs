@@ -6,6 +6,7 @@ mod machine;
 mod machines;
 mod pieces;
 
+pub(super) use machines::machines;
 pub use pieces::Generated;
 
 use crate::book::{Book, Judged};

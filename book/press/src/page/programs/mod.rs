@@ -38,6 +38,8 @@ pub struct About {
     pub title: String,
     /// One sentence about it.
     pub description: String,
+    /// Its authors.
+    pub authors: Vec<String>,
     /// The address of its repository.
     pub repository: Option<String>,
 }
@@ -51,7 +53,16 @@ impl About {
         About {
             title: book.title.clone().unwrap_or_default(),
             description: book.description.clone().unwrap_or_default(),
+            authors: book.authors.clone(),
             repository: html.and_then(|html| html.git_repository_url),
         }
+    }
+
+    /// Returns the title as the name of a file: `rust-performance-proved`.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        let title = self.title.to_lowercase();
+        let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
+        words.collect::<Vec<_>>().join("-")
     }
 }
