@@ -1,7 +1,7 @@
 //! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
-use press::cmd::{build, check, pack, pdf, record, serve};
+use press::cmd::{build, check, pack, pdf, record, serve, site};
 use press::model::Error;
 use press::project::Project;
 use std::path::PathBuf;
@@ -36,6 +36,10 @@ Commands:
                 --about TEXT            a sentence about the machine
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
+  archive     pack the book and its API documentation, to read offline, into target/proved/
+  site        gather all that is published in target/proved/site/: the book, its API
+              documentation, the archive and the PDF
+                --to FOLDER             gather it here instead
   pdf         print the book as a PDF, by Chromium, to target/proved/
                 --to FILE               write this file instead
   pack        pack the built benches into an archive for a machine without cargo or network
@@ -51,6 +55,8 @@ enum Command {
     Build,
     Check(check::Options),
     Record(record::Options),
+    Archive,
+    Site(Option<PathBuf>),
     Pdf(Option<PathBuf>),
     Pack,
     Preprocess(Vec<String>),
@@ -86,13 +92,20 @@ fn run(command: Command) -> Result<bool, Error> {
         }
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
-        Command::Pdf(to) => pdf::run(&project, to.as_deref()).map(|pdf| {
-            println!("{}", pdf.display());
-            true
-        }),
+        Command::Archive => told(site::archive(&project)),
+        Command::Site(to) => told(site::run(&project, to.as_deref())),
+        Command::Pdf(to) => told(pdf::run(&project, to.as_deref())),
         Command::Pack => pack::run(&project).map(|_| true),
         Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
+}
+
+/// Prints the path of what a command wrote.
+fn told(written: Result<PathBuf, Error>) -> Result<bool, Error> {
+    written.map(|path| {
+        println!("{}", path.display());
+        true
+    })
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -108,6 +121,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("build") => Command::Build,
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
+                    Some("archive") => Command::Archive,
+                    Some("site") => Command::Site(None),
                     Some("pdf") => Command::Pdf(None),
                     Some("pack") => Command::Pack,
                     Some("preprocess") => Command::Preprocess(Vec::new()),
@@ -125,7 +140,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
             (Long("strict"), Command::Check(options)) => options.strict = true,
-            (Long("to"), Command::Pdf(to)) => *to = Some(arguments.value()?.into()),
+            (Long("to"), Command::Pdf(to) | Command::Site(to)) => {
+                *to = Some(arguments.value()?.into())
+            }
             (Long("bench"), Command::Record(options)) => {
                 options.benches.push(arguments.value()?.string()?)
             }

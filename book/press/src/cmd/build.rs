@@ -3,9 +3,11 @@
 //! Both run the same preprocessor: the first inside this process, the second over mdbook's
 //! protocol, which is JSON on stdin and stdout.
 
+use super::folders::write;
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
+use crate::page::beside::{self, Extras};
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
 use crate::page::{appendix, card, figure, programs, reference, solution};
@@ -16,7 +18,6 @@ use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::env;
-use std::fs;
 use std::io;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -43,11 +44,34 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
-    let printed = print(project, folder, config(project)?, Form::Site)?;
+    pages(project, folder, None)
+}
+
+/// Prints the book to a folder, which mdBook empties first, with links to what is to be copied into
+/// it: the API documentation and the files of `extras`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn with_extras(project: &Project, folder: &Path, extras: Extras) -> Result<(), Error> {
+    pages(project, folder, Some(extras))
+}
+
+fn pages(project: &Project, folder: &Path, extras: Option<Extras>) -> Result<(), Error> {
+    let printed = print(project, folder, config(project)?, Form::Site(extras))?;
     for (name, text) in &printed.programs {
         write(&folder.join(name), text)?;
     }
     Ok(())
+}
+
+/// Returns what `book.toml` and the environment say of the book.
+///
+/// # Errors
+///
+/// [`Error::Failed`] if `book.toml` cannot be read.
+pub fn about(project: &Project) -> Result<About, Error> {
+    Ok(About::of(&config(project)?))
 }
 
 /// Prints the book to a folder, with the appendix in short form and without search, and returns its
@@ -68,10 +92,10 @@ pub fn for_paper(project: &Project, folder: &Path) -> Result<(Vec<Printed>, Abou
 }
 
 /// The form that a book is printed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
-    /// Pages for a browser.
-    Site,
+    /// Pages for a browser, with what is published beside them, if anything.
+    Site(Option<Extras>),
     /// One page for a printer.
     Paper,
 }
@@ -99,12 +123,6 @@ fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result
     printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
     Ok(outcome.get().cloned().unwrap_or_default())
-}
-
-/// Writes a file.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text)
-        .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -232,11 +250,12 @@ impl Preprocessor for Press {
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
-        let (programs, pages) = match self.form {
-            Form::Site => (
-                programs::files(&context.config, &chapters.items, &self.book, &claims),
-                appendix::appendix(&self.book, &claims),
-            ),
+        let (programs, pages) = match &self.form {
+            Form::Site(extras) => {
+                let mut pages = appendix::appendix(&self.book, &claims);
+                pages.extend(extras.as_ref().map(beside::page));
+                (programs::files(&context.config, &chapters.items, &self.book, &claims), pages)
+            }
             Form::Paper => (Vec::new(), lists::appendix(&self.book, &claims)),
         };
         chapters.push_item(BookItem::PartTitle(APPENDIX.to_owned()));
@@ -255,7 +274,7 @@ impl Preprocessor for Press {
 impl Press {
     fn new(book: Book, project: &Project) -> Press {
         let root = project.root().to_owned();
-        Press { book, root, form: Form::Site, outcome: Arc::default() }
+        Press { book, root, form: Form::Site(None), outcome: Arc::default() }
     }
 
     /// Prints one chapter of mdBook's.
@@ -274,6 +293,11 @@ impl Press {
             }
         };
         chapter.content = self.printed(&page, claims);
+        if let Form::Site(Some(_)) = self.form
+            && let Some(link) = beside::module(&page, &self.root)
+        {
+            chapter.content += &format!("\n\n{}\n", link.into_string());
+        }
     }
 
     /// Returns a page's Markdown with blocks and references replaced, and listings dedented.

@@ -1,6 +1,7 @@
 //! `cargo book pdf`: the whole book as a PDF, printed by Chromium.
 
 use super::build;
+use super::folders::write;
 use crate::model::Error;
 use crate::page::paper::{self, pages};
 use crate::process;
@@ -43,7 +44,7 @@ pub fn run(project: &Project, to: Option<&Path>) -> Result<PathBuf, Error> {
     let mut numbers = BTreeMap::new();
     for time in 1..=2 {
         eprintln!("printing the book with {} ({time} of 2)", browser.display());
-        build::write(&page, &paper::document(&print, &chapters, &about, &numbers)?)?;
+        write(&page, &paper::document(&print, &chapters, &about, &numbers)?)?;
         self::print(&browser, &page, &to)?;
         let pdf = fs::read(&to)
             .map_err(|e| Error::Failed(format!("cannot read {}: {e}", to.display())))?;

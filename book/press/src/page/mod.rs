@@ -2,6 +2,7 @@
 //! appendix; and what the site holds for programs.
 
 pub mod appendix;
+pub mod beside;
 pub mod card;
 pub mod chart;
 pub mod figure;
