@@ -3,6 +3,7 @@
 //! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
+use crate::belief::{Bearing, Belief};
 use crate::condition::Condition;
 use crate::ids::bench_of;
 use std::fmt;
@@ -84,6 +85,26 @@ pub enum Block {
     Figure(Figure),
     /// A `solution` block.
     Solution(Solution),
+    /// A `belief` block.
+    Belief(Belief),
+    /// An `overview` or a `live` block.
+    Generated(Generated),
+}
+
+/// A block that the press fills from the whole book.
+#[derive(Clone, Debug)]
+pub enum Generated {
+    /// A table of all beliefs with their verdicts.
+    Beliefs,
+    /// A table of the claims, by kind and verdict.
+    Claims,
+    /// A claim of another page, with its command and what that has printed.
+    Live {
+        /// The claim's id.
+        claim: String,
+        /// The place in the source.
+        place: Place,
+    },
 }
 
 /// A reference in running prose, `{{word …}}`.
@@ -183,6 +204,8 @@ pub struct Claim {
     pub condition: Option<Condition>,
     /// The reason why its bound is far from anything that a machine has shown.
     pub loose: Option<String>,
+    /// The beliefs that it speaks for or against.
+    pub bears: Vec<Bearing>,
     /// The chapter's own command to prove it, in place of the one that [`Claim::command`] makes up.
     pub command: Option<String>,
     /// The place in the source.

@@ -1,5 +1,6 @@
 //! The whole book: its pages with their blocks and references, and the machines that judge them.
 
+mod beliefs;
 mod existence;
 
 use crate::breaks::{self, Break};
@@ -62,6 +63,7 @@ pub fn load(project: &Project) -> Result<Book, Error> {
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
     found.wrong.extend(existence::solutions(&pages, &exercises));
+    found.wrong.extend(beliefs::problems(&pages, &machines));
     if !found.wrong.is_empty() {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));

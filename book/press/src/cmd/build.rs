@@ -5,8 +5,8 @@
 
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
-use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference, solution};
+use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
+use crate::page::{appendix, belief, card, figure, live, overview, reference, solution};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -217,19 +217,57 @@ impl Press {
                         |of| solution::solution(solution, of, &self.root, &page.path, claims);
                     of.map(show).unwrap_or_default()
                 }
+                Block::Belief(belief) => {
+                    let says = self.filled(&belief.says, &belief.inlines, page, claims);
+                    belief::belief(belief, &says, &self.book, &page.path, claims)
+                }
+                Block::Generated(generated) => {
+                    without_blank_lines(self.generated(generated, page, claims))
+                }
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
-        for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
-            ));
-        }
+        pieces.extend(self.references(&page.inlines, page, claims));
         let listings = listings::dedented(&page.markdown).into_iter();
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
         splice(&page.markdown, pieces)
+    }
+
+    /// Returns `text`, which is part of `page`, with its references replaced.
+    fn filled(
+        &self,
+        text: &str,
+        inlines: &[Spanned<Inline>],
+        page: &Page,
+        claims: &[Judged<'_>],
+    ) -> String {
+        splice(text, self.references(inlines, page, claims).collect())
+    }
+
+    /// Returns what replaces each reference.
+    fn references(
+        &self,
+        inlines: &[Spanned<Inline>],
+        page: &Page,
+        claims: &[Judged<'_>],
+    ) -> impl Iterator<Item = (std::ops::Range<usize>, String)> {
+        inlines.iter().map(|one| {
+            let printed = reference::inline(&one.item, &self.book, &page.path, claims);
+            (one.range.clone(), printed.into_string())
+        })
+    }
+
+    /// Renders a block that is filled from the whole book.
+    fn generated(&self, block: &Generated, page: &Page, claims: &[Judged<'_>]) -> Markup {
+        match block {
+            Generated::Beliefs => overview::beliefs(&self.book, page, claims),
+            Generated::Claims => overview::claims(&self.book, &page.path, claims),
+            Generated::Live { claim, .. } => {
+                let judged = claims.iter().find(|judged| judged.claim.id == *claim);
+                judged.map_or_else(Markup::default, |one| live::live(one, &self.book, &page.path))
+            }
+        }
     }
 }
 

@@ -2,10 +2,13 @@
 //! appendix.
 
 pub mod appendix;
+pub mod belief;
 pub mod card;
 pub mod chart;
 pub mod figure;
 mod html;
 pub mod links;
+pub mod live;
+pub mod overview;
 pub mod reference;
 pub mod solution;

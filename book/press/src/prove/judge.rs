@@ -142,6 +142,7 @@ mod tests {
             proof,
             condition: None,
             loose: None,
+            bears: Vec::new(),
             command: None,
             place,
         }
