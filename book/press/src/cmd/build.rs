@@ -228,13 +228,19 @@ impl Press {
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
-        pieces.extend(self.references(&page.inlines, page, claims));
+        for reference in &page.inlines {
+            pieces.push((
+                reference.range.clone(),
+                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
+            ));
+        }
         let listings = listings::dedented(&page.markdown).into_iter();
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
         splice(&page.markdown, pieces)
     }
 
-    /// Returns `text`, which is part of `page`, with its references replaced.
+    /// Returns the text of a belief on `page` with its references replaced. Its claims are brief:
+    /// the verdicts on all machines stand beside it.
     fn filled(
         &self,
         text: &str,
@@ -242,20 +248,18 @@ impl Press {
         page: &Page,
         claims: &[Judged<'_>],
     ) -> String {
-        splice(text, self.references(inlines, page, claims).collect())
-    }
-
-    /// Returns what replaces each reference.
-    fn references(
-        &self,
-        inlines: &[Spanned<Inline>],
-        page: &Page,
-        claims: &[Judged<'_>],
-    ) -> impl Iterator<Item = (std::ops::Range<usize>, String)> {
-        inlines.iter().map(|one| {
-            let printed = reference::inline(&one.item, &self.book, &page.path, claims);
+        let pieces = inlines.iter().map(|one| {
+            let judged = match &one.item {
+                Inline::Claim { id } => claims.iter().find(|judged| judged.claim.id == *id),
+                _ => None,
+            };
+            let printed = match judged {
+                Some(judged) => reference::brief(judged, &page.path),
+                None => reference::inline(&one.item, &self.book, &page.path, claims),
+            };
             (one.range.clone(), printed.into_string())
-        })
+        });
+        splice(text, pieces.collect())
     }
 
     /// Renders a block that is filled from the whole book.

@@ -164,6 +164,24 @@ pub fn claim(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     }
 }
 
+/// Renders a claim inside a sentence: what the reference machine found, as one link to the card.
+#[must_use]
+pub fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
+    let missing = Judgement::not_measured("");
+    let judgement = judged.recorded.first().map_or(&missing, |on| &on.judgement);
+    let verdict = &judgement.verdict;
+    let ratio = judgement.value.is_some_and(|value| value.low < value.high);
+    html! {
+        span class="cell" {
+            @if ratio { (ratios(judgement)) " " }
+            a class={ "verdict " (class(verdict)) } href=(card_address(judged, page)) {
+                (symbol(verdict)) " "
+                @if *verdict == Verdict::Holds { (judged.claim.kind()) } @else { (verdict.words()) }
+            }
+        }
+    }
+}
+
 fn missing() -> Markup {
     html! { span class="measured missing" { "not measured" } }
 }
