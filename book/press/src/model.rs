@@ -87,7 +87,7 @@ pub enum Block {
     Solution(Solution),
     /// A `belief` block.
     Belief(Belief),
-    /// An `overview` or a `live` block.
+    /// An `overview`, a `live` or a `clone` block.
     Generated(Generated),
 }
 
@@ -98,6 +98,11 @@ pub enum Generated {
     Beliefs,
     /// A table of the claims, by kind and verdict.
     Claims,
+    /// The commands that fetch the repository and start there.
+    Clone {
+        /// The commands to run in the clone.
+        then: Vec<String>,
+    },
     /// A claim of another page, with its command and what that has printed.
     Live {
         /// The claim's id.
@@ -164,6 +169,11 @@ pub enum Inline {
     },
     /// `{{claim ID}}`: a claim's number and verdict, linked to its card.
     Claim {
+        /// The claim's id.
+        id: String,
+    },
+    /// `{{found ID}}`: a claim in brief, with the number and the verdict of the reference machine.
+    Found {
         /// The claim's id.
         id: String,
     },
@@ -410,6 +420,8 @@ pub struct Figure {
     pub label: Option<String>,
     /// Label of the x axis.
     pub x: Option<String>,
+    /// Shows the reference machine alone.
+    pub small: bool,
     /// The functions shown, in this order; empty means all.
     pub series: Vec<String>,
     /// For `YAxis::Ratio`: the function that the others are divided by.

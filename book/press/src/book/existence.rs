@@ -6,7 +6,9 @@ use crate::chapter::anchor::anchored;
 use crate::date::day;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
-use crate::model::{Block, CountBound, Figure, Generated, Inline, Place, Problem, Proof, Times, YAxis};
+use crate::model::{
+    Block, CountBound, Figure, Generated, Inline, Place, Problem, Proof, Times, YAxis,
+};
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -182,7 +184,7 @@ impl<'a> References<'a> {
                     .unrecorded
                     .extend([a, b].iter().filter_map(|f| self.missing_function(group, f))),
             },
-            Inline::Claim { id } => {
+            Inline::Claim { id } | Inline::Found { id } => {
                 if !self.claims.contains(id) {
                     faults.wrong.push(format!("unknown: no page claims `{id}`"));
                 }

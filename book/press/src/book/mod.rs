@@ -123,6 +123,12 @@ impl Book {
         answer
     }
 
+    /// Returns a book that knows no machine but the reference machine and the reader's.
+    #[must_use]
+    pub fn reference_alone(&self) -> Book {
+        Book { machines: self.machines.first().cloned().into_iter().collect(), ..self.clone() }
+    }
+
     /// Returns the break that is the solution of an exercise of `page`.
     pub fn exercise(&self, page: &Page, number: u32) -> Option<&Break> {
         let technique = page.technique();

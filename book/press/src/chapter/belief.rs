@@ -161,7 +161,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!((read.id.as_str(), read.verdict), ("a-b", Standing::Depends));
-        assert_eq!((read.on.as_deref(), read.heard.as_deref()), (Some("the size"), Some("https://a.example")));
+        assert_eq!(
+            (read.on.as_deref(), read.heard.as_deref()),
+            (Some("the size"), Some("https://a.example"))
+        );
         assert_eq!(read.says, "From {{crossover g a b}} on: {{claim c}}.");
         let found: Vec<&str> =
             read.inlines.iter().map(|one| &read.says[one.range.clone()]).collect();
@@ -178,7 +181,10 @@ mod tests {
             ("saying = 'S'\nverdict = 'maybe'\nsays = 'S'", "unknown variant `maybe`"),
             ("saying = ' '\nverdict = 'true'\nsays = 'S'", "`saying` is empty"),
             ("saying = 'S'\nverdict = 'true'\nsays = ' '", "`says` is empty"),
-            ("saying = 'S {{claim c}}'\nverdict = 'true'\nsays = 'S'", "one line without references"),
+            (
+                "saying = 'S {{claim c}}'\nverdict = 'true'\nsays = 'S'",
+                "one line without references",
+            ),
             ("saying = 'S'\nverdict = 'depends'\nsays = 'S'", "`on` is missing"),
             ("saying = 'S'\nverdict = 'true'\non = 'the size'\nsays = 'S'", "`on` has no meaning"),
             ("saying = 'S'\nverdict = 'true'\nheard = 'me'\nsays = 'S'", "`heard` is the address"),

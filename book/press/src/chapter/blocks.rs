@@ -2,7 +2,7 @@
 
 use super::belief::belief;
 use super::claim::claim;
-use super::generated::{live, overview};
+use super::generated::{clone, live, overview};
 use super::lint;
 use super::markdown::Source;
 use crate::model::{Block, Figure, Place, Problem, Solution, Spanned, YAxis};
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 
 /// The names of blocks.
-const WORDS: [&str; 6] = ["claim", "figure", "solution", "belief", "overview", "live"];
+const WORDS: [&str; 7] = ["claim", "figure", "solution", "belief", "overview", "live", "clone"];
 
 /// Returns the blocks of one page in order, and a problem for each malformed one.
 ///
@@ -85,7 +85,9 @@ impl Fenced<'_> {
             .into());
         }
         if self.depth > 0 {
-            return Err(format!("{a} {word} block cannot be inside a list, a quote or a note").into());
+            return Err(
+                format!("{a} {word} block cannot be inside a list, a quote or a note").into()
+            );
         }
         let lines: Vec<&str> = self.source.trim_end().lines().collect();
         let closed = lines.len() > 1
@@ -99,6 +101,7 @@ impl Fenced<'_> {
             "figure" => figure(parse(&toml)?, place).map(Block::Figure).map_err(Fault::from),
             "belief" => belief(parse(&toml)?, place).map(Block::Belief).map_err(Fault::from),
             "overview" => Ok(Block::Generated(overview(&parse(&toml)?))),
+            "clone" => clone(parse(&toml)?).map(Block::Generated).map_err(Fault::from),
             "live" => live(parse(&toml)?, place).map(Block::Generated).map_err(Fault::from),
             _ => solution(parse(&toml)?, place).map(Block::Solution).map_err(Fault::from),
         }
@@ -124,6 +127,8 @@ struct RawFigure {
     #[serde(default)]
     series: Vec<String>,
     baseline: Option<String>,
+    #[serde(default)]
+    small: bool,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +167,7 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
         title: raw.title,
         label: raw.label,
         x: raw.x,
+        small: raw.small,
         series: raw.series,
         baseline: raw.baseline,
         place: place.clone(),

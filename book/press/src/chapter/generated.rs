@@ -23,6 +23,20 @@ pub(super) struct RawLive {
     claim: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClone {
+    then: Vec<String>,
+}
+
+/// Checks the commands to start with.
+pub(super) fn clone(raw: RawClone) -> Result<Generated, String> {
+    if raw.then.is_empty() || raw.then.iter().any(|command| command.trim().is_empty()) {
+        return Err("`then` is a list of commands".to_owned());
+    }
+    Ok(Generated::Clone { then: raw.then })
+}
+
 /// Checks an overview.
 pub(super) fn overview(raw: &RawOverview) -> Generated {
     match raw.of {
@@ -52,6 +66,14 @@ mod tests {
             (Some(Block::Generated(generated)), None) => Ok(generated),
             (_, problem) => Err(problem.expect("a problem").to_string()),
         }
+    }
+
+    #[test]
+    fn the_commands_to_start_with_are_read() {
+        let clone = |then: &str| read(&format!("```clone\nthen = {then}\n```\n"));
+        assert!(matches!(clone("['a b']"), Ok(Generated::Clone { then }) if then == ["a b"]));
+        assert!(clone("[]").unwrap_err().contains("`then` is a list of commands"));
+        assert!(clone("[' ']").unwrap_err().contains("`then` is a list of commands"));
     }
 
     #[test]

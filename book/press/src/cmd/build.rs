@@ -6,7 +6,7 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
-use crate::page::{appendix, belief, card, figure, live, overview, reference, solution};
+use crate::page::{appendix, belief, card, figure, live, overview, reference, solution, start};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -15,6 +15,7 @@ use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::env;
 use std::io;
+use std::ops::Range;
 use std::path::{self, Path, PathBuf};
 
 /// The preprocessor's name, as `book.toml` has it.
@@ -159,12 +160,16 @@ impl Preprocessor for Press {
 
     fn run(
         &self,
-        _: &PreprocessorContext,
+        context: &PreprocessorContext,
         mut chapters: Chapters,
     ) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
         let claims = self.book.claims();
-        chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
+        let html = context.config.html_config().unwrap_or_default();
+        let repository = html.git_repository_url.as_deref();
+        chapters.for_each_chapter_mut(|chapter| {
+            self.print(chapter, &claims, repository, &mut problems);
+        });
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
@@ -181,7 +186,13 @@ impl Preprocessor for Press {
 
 impl Press {
     /// Prints one chapter of mdBook's.
-    fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
+    fn print(
+        &self,
+        chapter: &mut Chapter,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+        problems: &mut Vec<Problem>,
+    ) {
         // Not `path`, which names the printed page: a README becomes index.html.
         let Some(source) = chapter.source_path.clone() else {
             return;
@@ -195,14 +206,18 @@ impl Press {
                 page
             }
         };
-        chapter.content = self.printed(&page, claims);
+        chapter.content = self.printed(&page, claims, repository);
     }
 
     /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
-    fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
-        let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    fn printed(&self, page: &Page, claims: &[Judged<'_>], repository: Option<&str>) -> String {
+        let mut pieces: Vec<(Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
             let piece = match &block.item {
+                Block::Figure(figure) if figure.small => {
+                    let alone = self.book.reference_alone();
+                    without_blank_lines(figure::figure(figure, &alone, &page.path))
+                }
                 Block::Figure(figure) => {
                     without_blank_lines(figure::figure(figure, &self.book, &page.path))
                 }
@@ -218,55 +233,48 @@ impl Press {
                     of.map(show).unwrap_or_default()
                 }
                 Block::Belief(belief) => {
-                    let says = self.filled(&belief.says, &belief.inlines, page, claims);
+                    let says = splice(&belief.says, self.references(&belief.inlines, page, claims));
                     belief::belief(belief, &says, &self.book, &page.path, claims)
                 }
                 Block::Generated(generated) => {
-                    without_blank_lines(self.generated(generated, page, claims))
+                    without_blank_lines(self.generated(generated, page, claims, repository))
                 }
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
-        for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
-            ));
-        }
+        pieces.extend(self.references(&page.inlines, page, claims));
         let listings = listings::dedented(&page.markdown).into_iter();
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
         splice(&page.markdown, pieces)
     }
 
-    /// Returns the text of a belief on `page` with its references replaced. Its claims are brief:
-    /// the verdicts on all machines stand beside it.
-    fn filled(
+    /// Returns what replaces each reference on `page`.
+    fn references(
         &self,
-        text: &str,
         inlines: &[Spanned<Inline>],
         page: &Page,
         claims: &[Judged<'_>],
-    ) -> String {
-        let pieces = inlines.iter().map(|one| {
-            let judged = match &one.item {
-                Inline::Claim { id } => claims.iter().find(|judged| judged.claim.id == *id),
-                _ => None,
-            };
-            let printed = match judged {
-                Some(judged) => reference::brief(judged, &page.path),
-                None => reference::inline(&one.item, &self.book, &page.path, claims),
-            };
+    ) -> Vec<(Range<usize>, String)> {
+        let printed = |one: &Spanned<Inline>| {
+            let printed = reference::inline(&one.item, &self.book, &page.path, claims);
             (one.range.clone(), printed.into_string())
-        });
-        splice(text, pieces.collect())
+        };
+        inlines.iter().map(printed).collect()
     }
 
     /// Renders a block that is filled from the whole book.
-    fn generated(&self, block: &Generated, page: &Page, claims: &[Judged<'_>]) -> Markup {
+    fn generated(
+        &self,
+        block: &Generated,
+        page: &Page,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+    ) -> Markup {
         match block {
             Generated::Beliefs => overview::beliefs(&self.book, page, claims),
             Generated::Claims => overview::claims(&self.book, &page.path, claims),
+            Generated::Clone { then } => start::start(repository, then),
             Generated::Live { claim, .. } => {
                 let judged = claims.iter().find(|judged| judged.claim.id == *claim);
                 judged.map_or_else(Markup::default, |one| live::live(one, &self.book, &page.path))
@@ -281,7 +289,7 @@ fn without_blank_lines(html: Markup) -> String {
 }
 
 /// Replaces ranges of `text` by the pieces.
-fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
+fn splice(text: &str, mut pieces: Vec<(Range<usize>, String)>) -> String {
     pieces.sort_by_key(|(range, _)| range.start);
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
     for (range, piece) in pieces {

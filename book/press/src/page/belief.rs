@@ -26,10 +26,10 @@ pub fn belief(
     claims: &[Judged<'_>],
 ) -> String {
     let about = about(belief, claims);
-    let worst = standing(&about, |judged| judged.reference());
+    let verdict = standing(&about, |judged| judged.reference()).standing();
     format!(
         "<section class=\"belief {}\">\n\n### “{}” {{#{}}}\n\n{}\n\n{says}\n\n{}\n</section>\n",
-        class(worst.standing()),
+        class(verdict),
         belief.saying,
         anchor(belief),
         chips(belief, &about, book, page).into_string(),
@@ -51,14 +51,12 @@ pub fn about<'a>(belief: &Belief, claims: &'a [Judged<'a>]) -> About<'a> {
 }
 
 /// Returns the verdict on a belief, from one verdict on each of its claims.
-pub fn standing<'a>(
-    about: &About<'a>,
-    on: impl Fn(&'a Judged<'a>) -> &'a Verdict,
-) -> Tally {
+pub fn standing<'a>(about: &About<'a>, on: impl Fn(&'a Judged<'a>) -> &'a Verdict) -> Tally {
     Tally::new(about.iter().map(|(side, judged)| (*side, on(judged))))
 }
 
-/// Renders the verdict on each machine that measured a claim, the reference machine first.
+/// Renders the verdicts, each with the machines that it was found on, the reference machine first. A
+/// machine that measured no claim is left out, except the reader's.
 fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup {
     let up = up(page);
     let recorded = book.machines.iter().enumerate().filter_map(|(i, machine)| {
@@ -67,11 +65,25 @@ fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup
         shown.then(|| (machine_link(machine, &up), tally))
     });
     let here = standing(about, |judged| &judged.here.verdict);
-    let yours = html! { (YOURS) };
+    let mut groups: Vec<(Standing, Vec<(Markup, Tally)>)> = Vec::new();
+    for (machine, tally) in recorded.chain([(html! { "your machine" }, here)]) {
+        let standing = tally.standing();
+        match groups.iter_mut().find(|(of, _)| *of == standing) {
+            Some((_, machines)) => machines.push((machine, tally)),
+            None => groups.push((standing, vec![(machine, tally)])),
+        }
+    }
     html! {
         ul class="standings" {
-            @for (machine, tally) in recorded.chain([(yours, here)]) {
-                li { span class="on" { (machine) } " " (chip(belief, tally)) }
+            @for (standing, machines) in groups {
+                li {
+                    (badge(belief, standing)) ": " span class="on" {
+                        @for (i, (machine, tally)) in machines.into_iter().enumerate() {
+                            @if i > 0 { ", " }
+                            (machine) (part(tally))
+                        }
+                    }
+                }
             }
         }
     }
@@ -80,12 +92,22 @@ fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup
 /// Renders one verdict, with the number of claims behind it if some are missing.
 #[must_use]
 pub fn chip(belief: &Belief, tally: Tally) -> Markup {
-    let standing = tally.standing();
+    html! { (badge(belief, tally.standing())) (part(tally)) }
+}
+
+/// Renders a verdict as a word and a symbol; the color only repeats them.
+fn badge(belief: &Belief, standing: Standing) -> Markup {
     html! {
         span class={ "standing " (class(standing)) } {
             span aria-hidden="true" { (symbol(standing)) } " " (standing.words())
-            @if let (Standing::Depends, Some(on)) = (standing, &belief.on) { " on " (sentence(on)) }
         }
+        @if let (Standing::Depends, Some(on)) = (standing, &belief.on) { " on " (sentence(on)) }
+    }
+}
+
+/// Renders the number of claims behind a verdict, if it is not all of them.
+fn part(tally: Tally) -> Markup {
+    html! {
         @if tally.decided() > 0 && tally.decided() < tally.all {
             " " small class="part" { "(" (tally.decided()) " of " (tally.all) " claims)" }
         }
@@ -93,12 +115,7 @@ pub fn chip(belief: &Belief, tally: Tally) -> Markup {
 }
 
 /// Renders the claims that settle a belief, folded, and the links to its chapters and its source.
-fn grounds(
-    belief: &Belief,
-    about: &About<'_>,
-    book: &Book,
-    page: &Path,
-) -> Markup {
+fn grounds(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup {
     let mut chapters: Vec<&Judged<'_>> = Vec::new();
     for (_, judged) in about {
         if !chapters.iter().any(|other| other.page.path == judged.page.path) {

@@ -13,7 +13,8 @@ use std::path::Path;
 #[must_use]
 pub fn live(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     let claim = judged.claim;
-    let printed = book.machines.iter().find_map(|machine| Some((machine, printed(&claim.proof, machine)?)));
+    let printed =
+        book.machines.iter().find_map(|machine| Some((machine, printed(&claim.proof, machine)?)));
     let command = match printed {
         Some(_) => format!("{} -- --json", claim.command()),
         None => claim.command(),
@@ -26,7 +27,7 @@ pub fn live(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
             }
             pre { code class="language-console" { "$ " (command) "\n" @if let Some((_, lines)) = &printed { (lines) } } }
             @if let Some((machine, _)) = printed {
-                p class="caption" { "Printed on " (machine_link(machine, &up(page))) "; the other counts are left out." }
+                p class="caption" { "As printed on " (machine_link(machine, &up(page))) ", in one line with the other counts." }
             }
         }
     }
@@ -44,8 +45,8 @@ fn printed(proof: &Proof, machine: &Machine) -> Option<String> {
         };
         for (example, key) in std::iter::once((example, key)).chain(than) {
             let Known::Measured(value) = machine.count(example, key) else { return None };
-            lines.push(format!("  \"{key}\": {value}"));
+            lines.push(format!("…\"{key}\":{value},"));
         }
     }
-    Some(format!("{{ …\n{},\n… }}", lines.join(",\n")))
+    Some(format!("{{{}\n…}}", lines.join("\n ")))
 }

@@ -12,3 +12,4 @@ pub mod live;
 pub mod overview;
 pub mod reference;
 pub mod solution;
+pub mod start;

@@ -42,26 +42,20 @@ pub fn beliefs(book: &Book, page: &Page, claims: &[Judged<'_>]) -> Markup {
     }
 }
 
-/// The kinds of claims, in the order of their strength, with what each establishes.
-const KINDS: [(&str, &str); 5] = [
-    ("compiled", "the compiler refuses to build otherwise"),
-    ("counted", "the kernel or the allocator counts"),
-    ("explored", "a model checker walks through every interleaving"),
-    ("clocked", "a ratio of times, with its interval"),
-    ("observed", "it was seen; no proof"),
-];
+/// The kinds of claims, in the order of their strength.
+const KINDS: [&str; 5] = ["compiled", "counted", "explored", "clocked", "observed"];
 
 /// Renders the number of claims of each kind, by their verdict on the reference machine.
 #[must_use]
 pub fn claims(book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
     let tallies: Vec<_> = KINDS
         .iter()
-        .map(|(kind, means)| {
+        .map(|kind| {
             let of_kind = claims.iter().filter(|judged| judged.claim.kind() == *kind);
-            (*kind, Some(*means), counts(of_kind.map(Judged::reference)))
+            (Some(*kind), counts(of_kind.map(Judged::reference)))
         })
-        .filter(|(.., [all, ..])| *all > 0)
-        .chain([("all", None, counts(claims.iter().map(Judged::reference)))])
+        .filter(|(_, [all, ..])| *all > 0)
+        .chain([(None, counts(claims.iter().map(Judged::reference)))])
         .collect();
     html! {
         div class="scroll" role="region" tabindex="0" aria-label="Claims by kind and verdict" {
@@ -69,14 +63,14 @@ pub fn claims(book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "Proof" }
-                        @for name in ["Claims", "Hold", "Fail", "Not decided"] { th scope="col" { (name) } }
+                        @for name in ["Claims", "Hold", "Fail", "Undecided"] { th scope="col" { (name) } }
                     }
                 }
                 tbody {
-                    @for (kind, means, counts) in tallies {
+                    @for (kind, counts) in tallies {
                         tr {
                             th scope="row" {
-                                @if let Some(means) = means { b { (kind) } ": " (means) }
+                                @if let Some(kind) = kind { (kind) }
                                 @else { a href={ (up(page)) (CLAIMS) ".html" } { "every claim" } }
                             }
                             @for count in counts { td { (count) } }
@@ -85,7 +79,7 @@ pub fn claims(book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
                 }
             }
         }
-        p class="caption" { "Verdicts on " (shown_on(book)) ", computed when this page was printed." }
+        p class="caption" { "On " (shown_on(book)) ", computed when this page was printed. What is not measured counts as undecided." }
     }
 }
 

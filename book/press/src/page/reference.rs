@@ -50,6 +50,10 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
             .iter()
             .find(|judged| judged.claim.id == *id)
             .map_or_else(missing, |judged| claim(judged, book, page)),
+        Inline::Found { id } => claims
+            .iter()
+            .find(|judged| judged.claim.id == *id)
+            .map_or_else(missing, |judged| brief(judged, page)),
         Inline::Quoted { text, url } => html! {
             span class="quoted" { (text) " (" a href=(url) { (host(url)) } ")" }
         },
@@ -165,19 +169,18 @@ pub fn claim(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
 }
 
 /// Renders a claim inside a sentence: what the reference machine found, as one link to the card.
-#[must_use]
-pub fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
+fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
     let missing = Judgement::not_measured("");
     let judgement = judged.recorded.first().map_or(&missing, |on| &on.judgement);
     let verdict = &judgement.verdict;
     let ratio = judgement.value.is_some_and(|value| value.low < value.high);
     html! {
-        span class="cell" {
+        a class={ "brief verdict " (class(verdict)) } href=(card_address(judged, page)) {
             @if ratio { (ratios(judgement)) " " }
-            a class={ "verdict " (class(verdict)) } href=(card_address(judged, page)) {
-                (symbol(verdict)) " "
-                @if *verdict == Verdict::Holds { (judged.claim.kind()) } @else { (verdict.words()) }
-            }
+            (symbol(verdict))
+            @if *verdict != Verdict::Holds { " " (verdict.words()) }
+            @else if !ratio { " " (judged.claim.kind()) }
+            @else { span class="unseen-word" { " holds" } }
         }
     }
 }
