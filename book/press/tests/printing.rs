@@ -1,8 +1,9 @@
 //! Prints a book with every kind of block in every state, both ways, and reads the result.
 
 mod common;
+#[path = "common/site.rs"]
+mod site;
 
-use common::copy;
 use mdbook_driver::MDBook;
 use press::cmd::build;
 use press::model::Error;
@@ -10,56 +11,11 @@ use press::page::beside::Extras;
 use press::page::{links, paper};
 use press::project::Project;
 use serde_json::{Value, json};
+use site::Site;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// A copy of the fixture, with the real book's configuration and theme; removed when dropped.
-struct Site {
-    root: PathBuf,
-}
-
-impl Site {
-    fn new(name: &str) -> Site {
-        let root =
-            std::env::temp_dir().join(format!("press-printing-{name}-{}", std::process::id()));
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        copy(&here.join("tests/data/site"), &root);
-        copy(&here.join("../theme"), &root.join("book/theme"));
-        let config = fs::read_to_string(here.join("../book.toml")).unwrap();
-        let (before, after) = config.split_once("\nreference = ").unwrap();
-        let (_, after) = after.split_once('\n').unwrap();
-        let config = format!("{before}\nreference = \"reference\"\n{after}");
-        fs::write(root.join("book/book.toml"), config).unwrap();
-        Site { root }
-    }
-
-    fn project(&self) -> Project {
-        Project::at(&self.root)
-    }
-
-    fn edit(&self, path: &str, from: &str, to: &str) {
-        let path = self.root.join(path);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{from}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    }
-
-    fn print(&self) -> Result<(), Error> {
-        build::build(&self.project())
-    }
-
-    fn page(&self, path: &str) -> String {
-        fs::read_to_string(self.root.join("book/book").join(path)).unwrap()
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
-    }
-}
 
 /// Returns a claim's card.
 fn card<'a>(page: &'a str, id: &str) -> &'a str {
@@ -398,7 +354,8 @@ fn every_recorded_machine_has_its_line_its_panel_and_its_page() {
     let claims = site.page("claims.html");
     let (_, row) = claims.split_once("#claim-wake-alike").unwrap();
     let row = row.split_once("</tr>").unwrap().0;
-    let (_, on_laptop) = row.split_once("<td data-machine=\"laptop\" data-verdict=\"fails\">").unwrap();
+    let (_, on_laptop) =
+        row.split_once("<td data-machine=\"laptop\" data-verdict=\"fails\">").unwrap();
     assert!(on_laptop.contains("</span> fails</span> <span class=\"measured\">0."), "{row}");
     let machines = site.page("machines.html");
     assert!(machines.contains("<a href=\"machines/laptop.html\">laptop</a>"));
