@@ -29,7 +29,7 @@ pub fn tables(book: &Book) -> BTreeMap<String, String> {
     let blocks = book.pages.iter().flat_map(|page| &page.blocks);
     let groups = blocks.filter_map(|block| match &block.item {
         Block::Figure(figure) => Some(figure.group.as_str()),
-        Block::Claim(_) | Block::Solution(_) => None,
+        _ => None,
     });
     groups.map(|group| (group.to_owned(), csv(group, book))).collect()
 }

@@ -25,6 +25,7 @@ fn near_and_far_cores_are_panels_of_their_own() {
         date: "2026-01-01T00:00:00Z".into(),
         commit: None,
         modified: None,
+        sources: None,
         rounds: 6,
         planned: None,
         environment: Environment::default(),
@@ -46,6 +47,7 @@ fn near_and_far_cores_are_panels_of_their_own() {
         x: None,
         series: Vec::new(),
         baseline: None,
+        small: false,
         place: Place { page: PathBuf::from("a.md"), line: 1 },
     };
     let looks = Looks::choose(&[vec!["spsc".into(), "lock".into()]]);
