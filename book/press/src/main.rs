@@ -1,7 +1,7 @@
 //! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
-use press::cmd::{build, check, pack, record, serve};
+use press::cmd::{build, check, pack, record, serve, validate};
 use press::model::Error;
 use press::project::Project;
 use std::process::ExitCode;
@@ -20,6 +20,8 @@ Commands:
   check       run every example and model, and list every claim with its verdict here;
               exit with 1 if one fails
                 --claim ID              check only this claim; may be repeated
+                --chapter NAME          check only the claims of this chapter, named by its path:
+                                        zero-copy/sendfile; may be repeated
                 --json                  print a JSON array
                 --recorded              run nothing, judge the recordings: exit with 1 unless
                                         every clocked and counted claim holds on one machine
@@ -33,8 +35,11 @@ Commands:
                                         each bench: those with the most claims first
                 --machine NAME          name of the machine (default: here)
                 --about TEXT            a sentence about the machine
+                --by NAME               the person or team that contributes it
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
+  validate    say whether recordings can become part of the book: exit with 1 if one is refused
+                [MACHINE...]            only these; otherwise all in book/machines
   pack        pack the built benches into an archive for a machine without cargo or network
   preprocess  serve as mdbook's preprocessor; mdbook runs it
 
@@ -49,6 +54,7 @@ enum Command {
     Check(check::Options),
     Record(record::Options),
     Pack,
+    Validate(Vec<String>),
     Preprocess(Vec<String>),
 }
 
@@ -82,6 +88,7 @@ fn run(command: Command) -> Result<bool, Error> {
         }
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
+        Command::Validate(names) => validate::run(&project, &names),
         Command::Pack => pack::run(&project).map(|_| true),
         Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
@@ -100,11 +107,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("build") => Command::Build,
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
+                    Some("validate") => Command::Validate(Vec::new()),
                     Some("pack") => Command::Pack,
                     Some("preprocess") => Command::Preprocess(Vec::new()),
                     _ => return Err(format!("unknown command {}", name.to_string_lossy()).into()),
                 };
             }
+            (Value(name), Command::Validate(names)) => names.push(name.string()?),
             (Value(word), Command::Preprocess(words)) => words.push(word.string()?),
             (Long("open"), Command::Serve(options)) => options.open = true,
             (Long("port"), Command::Serve(options)) => {
@@ -112,6 +121,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("claim"), Command::Check(options)) => {
                 options.claims.push(arguments.value()?.string()?)
+            }
+            (Long("chapter"), Command::Check(options)) => {
+                options.chapters.push(arguments.value()?.string()?)
             }
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
@@ -130,6 +142,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("about"), Command::Record(options)) => {
                 options.about = Some(arguments.value()?.string()?)
+            }
+            (Long("by"), Command::Record(options)) => {
+                options.by = Some(arguments.value()?.string()?)
             }
             (Long("replace"), Command::Record(options)) => options.replace = true,
             (Long("counts"), Command::Record(options)) => options.counts = true,

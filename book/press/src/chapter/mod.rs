@@ -9,9 +9,10 @@ mod generated;
 pub mod includes;
 pub mod lint;
 pub mod listings;
-mod markdown;
+pub(crate) mod markdown;
 pub mod page;
 pub mod references;
+pub mod sections;
 mod times;
 
 pub use claim::SAME;

@@ -5,3 +5,4 @@ pub mod check;
 pub mod pack;
 pub mod record;
 pub mod serve;
+pub mod validate;

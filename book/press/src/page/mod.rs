@@ -1,4 +1,4 @@
-//! The parts of a printed page: cards, figures, references, solutions, and the pages of the
+//! The parts of a printed page: cards, figures, listings, references, solutions, and the pages of the
 //! appendix.
 
 pub mod appendix;
@@ -6,10 +6,14 @@ pub mod belief;
 pub mod card;
 pub mod chart;
 pub mod figure;
+mod found;
 mod html;
 pub mod links;
+pub mod listing;
 pub mod live;
+pub mod meta;
 pub mod overview;
 pub mod reference;
 pub mod solution;
 pub mod start;
+pub mod strip;
