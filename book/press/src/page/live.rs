@@ -19,13 +19,13 @@ pub fn live(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
         article class={ "live " (class(judged.worst())) } {
             p class="says" {
                 a href=(card_address(judged, page)) { (sentence(&claim.says)) }
-                " " (reference::claim(judged, book, page))
+                " " (reference::brief(judged, page))
             }
             @if let Some((machine, (command, lines))) = printed {
                 pre { code class="language-console" { "$ " (command) "\n" (lines) } }
                 p class="caption" {
-                    "As printed on " (machine_link(machine, &up(page)))
-                    ", in one line with the other counts. Prove it: " code { (claim.command()) }
+                    "Printed on " (machine_link(machine, &up(page)))
+                    ", among other counts. Prove it: " code { (claim.command()) }
                 }
             } @else {
                 p class="caption" { "Prove it: " code { (claim.command()) } }
