@@ -1,8 +1,9 @@
-//! The parts of a printed page: cards, figures, listings, references, solutions, and the pages of the
-//! appendix.
+//! The parts of a printed page: cards, strips, figures, listings, references, solutions, and the pages
+//! of the appendix; and what the site holds for programs.
 
 pub mod appendix;
 pub mod belief;
+pub mod beside;
 pub mod card;
 pub mod chart;
 pub mod figure;
@@ -13,6 +14,8 @@ pub mod listing;
 pub mod live;
 pub mod meta;
 pub mod overview;
+pub mod paper;
+pub mod programs;
 pub mod reference;
 pub mod solution;
 pub mod start;
