@@ -69,7 +69,7 @@ fn what_comes_out_another_way_here_stands_first_with_its_likely_reason() {
     assert!(section(&page, "Holds here").contains("#claim-sendfile-1mib"));
     let missing = section(&page, "Not measured yet");
     assert!(missing.contains("<code>cargo book check</code>"), "{missing}");
-    assert!(missing.contains("<code>cargo bench --bench wake</code>"), "{missing}");
+    assert!(missing.contains("<code>cargo bench --bench limits</code>"), "{missing}");
     assert!(missing.contains("shows the noise of one run only"), "{missing}");
     let first = page.find("Another verdict than elsewhere").unwrap();
     assert!(first < page.find("Fails here").unwrap());
