@@ -5,24 +5,17 @@
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
-import { existsSync } from "node:fs";
+import { Findings, launch, widths } from "./browser.mjs";
 
 const [base] = process.argv.slice(2);
 if (!base) {
   console.error("usage: node matrix.mjs http://127.0.0.1:PORT/");
   process.exit(2);
 }
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-if (!executablePath) {
-  console.error("no browser: install chromium, or name one in CHROMIUM");
-  process.exit(2);
-}
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-const findings = [];
+const browser = await launch();
+const findings = new Findings();
 
-for (const [size, viewport] of [["wide", { width: 1280, height: 900 }], ["phone", { width: 360, height: 740 }]]) {
+for (const [size, viewport] of Object.entries(widths)) {
   const context = await browser.newContext({ viewport, javaScriptEnabled: false });
   const page = await context.newPage();
   const find = (what) => findings.push(`claims-by-machine.html (${size}): ${what}`);

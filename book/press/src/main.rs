@@ -20,6 +20,8 @@ Commands:
   check       run every example and model, and list every claim with its verdict here;
               exit with 1 if one fails
                 --claim ID              check only this claim; may be repeated
+                --chapter NAME          check only the claims of this chapter, named by its path:
+                                        zero-copy/sendfile; may be repeated
                 --json                  print a JSON array
                 --recorded              run nothing, judge the recordings: exit with 1 unless
                                         every clocked and counted claim holds on one machine
@@ -119,6 +121,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("claim"), Command::Check(options)) => {
                 options.claims.push(arguments.value()?.string()?)
+            }
+            (Long("chapter"), Command::Check(options)) => {
+                options.chapters.push(arguments.value()?.string()?)
             }
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,

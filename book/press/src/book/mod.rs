@@ -159,6 +159,12 @@ impl Judged<'_> {
         verdicts.min_by_key(|verdict| rank(verdict)).unwrap_or(&Verdict::NotMeasured)
     }
 
+    /// Returns the worst verdict of all machines, the reader's among them.
+    pub fn edge(&self) -> &Verdict {
+        let (recorded, here) = (self.worst(), &self.here.verdict);
+        if rank(here) < rank(recorded) { here } else { recorded }
+    }
+
     /// Returns `true` if the claim holds on a recorded machine and fails on none. If it holds on
     /// none, a doubt with a reason is no fault of the claim: the reason is in the recording.
     pub fn stands(&self) -> bool {

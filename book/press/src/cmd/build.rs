@@ -4,9 +4,10 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use crate::book::{self, Book, Judged};
-use crate::chapter::{self, Page, includes, listings};
+use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Problem};
-use crate::page::{appendix, card, figure, reference, solution};
+use crate::page::meta::Site;
+use crate::page::{appendix, card, figure, listing, reference, solution, strip};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -38,13 +39,17 @@ pub fn build(project: &Project) -> Result<(), Error> {
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
-    let mut printer = MDBook::load_with_config(project.book(), config(project)?)
+    let config = config(project)?;
+    let site = Site::new(&config);
+    let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book, root: project.root().to_owned() });
-    printer.build().map_err(|e| failed("printing the book", &e))
+    printer.build().map_err(|e| failed("printing the book", &e))?;
+    site.finish(folder)
+        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -159,12 +164,15 @@ impl Preprocessor for Press {
 
     fn run(
         &self,
-        _: &PreprocessorContext,
+        context: &PreprocessorContext,
         mut chapters: Chapters,
     ) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
         let claims = self.book.claims();
-        chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
+        let repository = repository(&context.config);
+        chapters.for_each_chapter_mut(|chapter| {
+            self.print(chapter, &claims, repository.as_deref(), &mut problems);
+        });
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
@@ -181,25 +189,42 @@ impl Preprocessor for Press {
 
 impl Press {
     /// Prints one chapter of mdBook's.
-    fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
+    fn print(
+        &self,
+        chapter: &mut Chapter,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+        problems: &mut Vec<Problem>,
+    ) {
         // Not `path`, which names the printed page: a README becomes index.html.
         let Some(source) = chapter.source_path.clone() else {
             return;
         };
-        let page = match self.book.pages.iter().find(|page| page.path == source) {
+        let written = self.book.pages.iter().find(|page| page.path == source);
+        let page = match written {
             Some(page) if page.markdown == chapter.content => page.clone(),
-            // Another preprocessor has changed the page: print what it left.
+            // Another preprocessor has changed the page, such as mdBook's own, which puts included
+            // code in: print what it left.
             _ => {
                 let (page, wrong) = chapter::page(&source, &chapter.name, &chapter.content);
                 problems.extend(wrong);
                 page
             }
         };
-        chapter.content = self.printed(&page, claims);
+        let written = written.map_or("", |page| &page.markdown);
+        chapter.content = self.printed(&page, written, claims, repository);
     }
 
-    /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
-    fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
+    /// Returns a page's Markdown with blocks and references replaced, listings captioned, and
+    /// sections given their anchors.
+    /// `written` is the page before mdBook put included code in.
+    fn printed(
+        &self,
+        page: &Page,
+        written: &str,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+    ) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
             let piece = match &block.item {
@@ -221,16 +246,33 @@ impl Press {
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
+        if let Some(strip) = strip::strip(page, &self.book, claims) {
+            let at = strip::place(page);
+            pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
+        }
         for reference in &page.inlines {
             pieces.push((
                 reference.range.clone(),
                 reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
             ));
         }
-        let listings = listings::dedented(&page.markdown).into_iter();
-        pieces.extend(listings.map(|listing| (listing.range, listing.item)));
+        let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
+        for shown in listings::listings(&page.markdown, written) {
+            if !replaced.contains(&shown.range) {
+                let markdown = listing::listing(&shown, &page.path, repository);
+                pieces.push((shown.range, markdown));
+            }
+        }
+        let anchors = sections::anchors(&page.markdown).into_iter();
+        pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
     }
+}
+
+/// Returns the repository's address, which `book.toml` or the environment may name.
+fn repository(config: &Config) -> Option<String> {
+    let url = config.html_config()?.git_repository_url?;
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 /// Removes blank lines, which would end the HTML block and turn the rest into Markdown.
@@ -240,7 +282,8 @@ fn without_blank_lines(html: Markup) -> String {
 
 /// Replaces ranges of `text` by the pieces.
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
-    pieces.sort_by_key(|(range, _)| range.start);
+    // A piece that replaces nothing stands before the one that starts there.
+    pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
     for (range, piece) in pieces {
         out += &text[at..range.start];

@@ -53,7 +53,7 @@ pub struct MachineFile {
     pub proofs: BTreeMap<String, ProofRun>,
 }
 
-/// `target/proved/check.json`: the results of the last whole `check`.
+/// `target/proved/check.json`: the results of the last `check` of each example and proof.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckFile {

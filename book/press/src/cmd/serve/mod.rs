@@ -1,6 +1,7 @@
 //! `cargo book`: prints the book, serves it to this computer only, and prints it again after every
 //! change.
 
+mod events;
 mod http;
 mod terminal;
 mod watch;

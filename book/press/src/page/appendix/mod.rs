@@ -8,6 +8,7 @@ mod matrix;
 mod pieces;
 mod yours;
 
+pub use claims::anchor;
 pub use pieces::Generated;
 
 use crate::book::{Book, Judged};
