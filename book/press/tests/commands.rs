@@ -615,7 +615,9 @@ fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
     let first = stored();
     assert_eq!(first["counts"]["copy"]["values"]["whole.calls"], 1);
     assert!(first["counts"]["copy"]["date"].as_str().unwrap().ends_with('Z'));
-    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict holds\">"));
+    assert!(
+        card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict holds\">")
+    );
 
     // Another claim's result joins it.
     miniature.press("check --claim copy-size").exits(0, "1 claim here: 1 holds");
@@ -628,7 +630,9 @@ fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
     let said = miniature.with(slower.0, slower.1, slower.2, "check --claim copy-calls");
     said.exits(1, "prove it: cargo run --release --example copy");
     assert!(said.out.ends_with("\n1 claim fails here: copy-calls\n"), "{}", said.out);
-    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">"));
+    assert!(
+        card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">")
+    );
     assert_eq!(stored()["proofs"], second["proofs"]);
 
     // An example that no longer runs has no result, whatever it had before.
@@ -674,12 +678,17 @@ fn an_archive_measures_without_cargo() {
     let rustc = recorded["recording"]["environment"]["rustc"].as_str().unwrap();
     assert!(rustc.starts_with("rustc "), "of the machine that built them: {rustc}");
     assert_eq!(file("box/machine.json")["about"], "There.");
+    let hash = press::machine::hash(&press::project::Project::at(miniature.path("")), "copy");
+    assert_eq!(recorded["recording"]["sources"].as_str(), hash.as_deref(), "of the code");
 
     // The recording serves where the archive came from, and a time limit measures what fits.
     let home = miniature.path("book/machines/box");
     copy(&root.join("book/machines/box"), &home);
     miniature.press("build").exits(0, "");
     assert!(miniature.path("book/book/machines/box.html").exists());
+    let refused = "refused: book/machines/box/copy.json: 2 rounds are too few";
+    miniature.press("validate box").exits(1, refused);
+    miniature.press("validate ../box").exits(1, "and is not a path");
     measure("--machine quick --minutes 0.2").exits(0, "recorded in");
     let rounds = file("quick/copy.json")["recording"]["rounds"].as_u64().unwrap();
     assert!(rounds >= 3, "{rounds} rounds in 12 s");
