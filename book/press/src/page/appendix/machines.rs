@@ -14,7 +14,7 @@ const LEFT_OUT: [&str; 5] =
     ["Mount options of target/", "Temporary files", "Flags", "Allocators and peers", "Settings"];
 
 /// Describes every recorded machine, and the reader's if it has results.
-pub(super) fn machines(book: &Book) -> Generated {
+pub(in crate::page) fn machines(book: &Book) -> Generated {
     let path = PathBuf::from(format!("{MACHINES}.md"));
     let up = up(&path);
     let mut markdown = "# The machines\n\n".to_owned();

@@ -9,6 +9,7 @@ mod pieces;
 mod yours;
 
 pub use claims::anchor;
+pub(super) use machines::machines;
 pub use pieces::Generated;
 
 use crate::book::{Book, Judged};
