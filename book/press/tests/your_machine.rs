@@ -127,12 +127,13 @@ fn a_contributed_machine_is_shown_as_such_and_its_details_are_folded() {
         &format!("\"sources\": \"0123456789abcdef\", {sources}"),
     );
     let page = site.page("machines/reference.html");
-    assert!(page.contains("<p>Contributed by A <code>Team</code>.</p>"), "{page}");
+    assert!(page.contains("<p>Contributed by A <code>Team</code>. Recorded "), "{page}");
+    assert!(page.contains("at commit 0123456789. The code of 1 of its 2 benches"), "{page}");
     assert!(site.page("machines.html").contains("Contributed by A <code>Team</code>."));
     let benches = section(&page, "Benches");
     assert!(benches.contains("<td>changed since</td>"), "{benches}");
     let (before, _) = page.split_once("<summary>Commit, cores and load").unwrap();
-    assert!(!before.contains("0123456789") && page.contains("0123456789"), "folded");
+    assert!(!before.contains("Samples near") && page.contains("Samples near"), "folded");
     assert!(page.contains("<summary>Counts of sendfile, "));
     // A claim of a bench that has changed is marked.
     let matrix = site.page("claims-by-machine.html");
