@@ -430,6 +430,11 @@ pub struct Figure {
     pub place: Place,
 }
 
+impl Figure {
+    /// The number of series that a figure can tell apart.
+    pub const MOST: usize = 8;
+}
+
 /// The quantity on a figure's y axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum YAxis {

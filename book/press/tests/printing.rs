@@ -590,6 +590,14 @@ fn mdbooks_own_command_prints_the_same_bytes() {
         let path = site.root.join("book/book").join(name);
         assert!(ours.remove(&path).is_some(), "{name}");
     }
+}
+
+#[test]
+fn mdbooks_own_command_prints_the_same_pages() {
+    let site = Site::new("protocol");
+    site.print().unwrap();
+    let mut ours = files(&site.root.join("book/book"));
+    let tables = site.root.join("book/book/figures");
 
     // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
     // asked whether it supports the renderer, then given the chapters as JSON.
@@ -600,12 +608,14 @@ fn mdbooks_own_command_prints_the_same_bytes() {
     printer.build().unwrap();
     let theirs = files(&site.root.join("book/book"));
 
+    // mdBook empties the folder last of all, so the tables stand in their links.
+    ours.retain(|path, _| !path.starts_with(&tables));
     assert!(ours.len() > 20);
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     // What mdBook's command leaves out: the description of each page, and the tags beside it.
     let whole = |text: &[u8]| text.to_vec();
     let without = |page: &[u8]| {
-        let page = String::from_utf8(whole(page)).unwrap();
+        let page = String::from_utf8(without_addresses_of_tables(page)).unwrap();
         let tag = |line: &&str| !line.trim_start().starts_with("<meta name=\"description\"");
         page.lines().filter(tag).collect::<Vec<_>>().join("\n").into_bytes()
     };
@@ -614,6 +624,19 @@ fn mdbooks_own_command_prints_the_same_bytes() {
         let read: &dyn Fn(&[u8]) -> Vec<u8> = if page { &without } else { &whole };
         assert!(read(&theirs[path]) == read(bytes), "{} differs", path.display());
     }
+}
+
+/// Removes the addresses of downloads from a page.
+fn without_addresses_of_tables(page: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(page) else { return page.to_vec() };
+    let mut parts = text.split("<p class=\"download\">");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (address, rest) = part.split_once(" download").unwrap();
+        assert!(address.contains(".csv") || address.contains("data:text/csv,machine,"));
+        out += rest;
+    }
+    out.into_bytes()
 }
 
 #[cfg(unix)]

@@ -137,6 +137,18 @@ impl<'a> References<'a> {
             faults.unrecorded.extend(self.missing(group));
             return faults;
         }
+        let functions: BTreeSet<&String> = match figure.series.is_empty() {
+            true => members.iter().filter_map(|(_, member)| member.function.as_ref()).collect(),
+            false => figure.series.iter().collect(),
+        };
+        if functions.len() > Figure::MOST {
+            faults.wrong.push(format!(
+                "a figure of {} series, of which a reader can tell apart {} at most: name those of \
+                 `{group}` to show in `series`, or split the figure",
+                functions.len(),
+                Figure::MOST
+            ));
+        }
         for function in figure.series.iter().chain(&figure.baseline) {
             faults.unrecorded.extend(self.missing_function(group, function));
         }

@@ -8,12 +8,12 @@ use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
 use crate::page::beside::{self, Extras};
+use crate::page::figure::{self, Downloads};
 use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
 use crate::page::{
-    appendix, belief, card, figure, listing, live, overview, programs, reference, solution, start,
-    strip,
+    appendix, belief, card, listing, live, overview, programs, reference, solution, start, strip,
 };
 use crate::project::Project;
 use maud::Markup;
@@ -21,7 +21,9 @@ use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{self, Path, PathBuf};
@@ -124,13 +126,27 @@ fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    let press = Press { form, ..Press::new(book, project) };
+    let tables = figure::tables(&book);
+    let downloads = Downloads::Files;
+    let press = Press { form, downloads, ..Press::new(book, project) };
     let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
     site.finish(folder)
         .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
+    write_tables(&tables, &folder.join(figure::FOLDER))?;
     Ok(outcome.get().cloned().unwrap_or_default())
+}
+
+/// Writes the tables of the figures into a folder.
+fn write_tables(tables: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
+    let all = || {
+        fs::create_dir_all(folder)?;
+        tables
+            .iter()
+            .try_for_each(|(group, table)| fs::write(folder.join(format!("{group}.csv")), table))
+    };
+    all().map_err(|e| Error::Failed(format!("writing the tables to {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -236,6 +252,8 @@ struct Press {
     /// Set once the chapters are printed: mdBook's protocol has no place for files that are no
     /// chapters, so that only `cargo book build` writes them.
     outcome: Arc<OnceLock<Outcome>>,
+    /// The place of the figures' tables.
+    downloads: Downloads,
 }
 
 impl Preprocessor for Press {
@@ -285,7 +303,9 @@ impl Preprocessor for Press {
 impl Press {
     fn new(book: Book, project: &Project) -> Press {
         let root = project.root().to_owned();
-        Press { book, root, form: Form::Site(None), outcome: Arc::default() }
+        // mdbook empties the folder that it prints to, so there is no place yet for other files.
+        let downloads = Downloads::Inside;
+        Press { book, root, form: Form::Site(None), outcome: Arc::default(), downloads }
     }
 
     /// Prints one chapter of mdBook's.
@@ -331,14 +351,17 @@ impl Press {
         repository: Option<&str>,
     ) -> String {
         let mut pieces: Vec<(Range<usize>, String)> = Vec::new();
+        let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
                 Block::Figure(figure) if figure.small => {
                     let alone = self.book.reference_alone();
-                    without_blank_lines(figure::figure(figure, &alone, &page.path))
+                    let (path, downloads) = (page.path.as_path(), self.downloads);
+                    without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
                 }
                 Block::Figure(figure) => {
-                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    let (book, path) = (&self.book, page.path.as_path());
+                    without_blank_lines(figure::figure(figure, &looks, book, path, self.downloads))
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
