@@ -66,7 +66,7 @@ pub(super) fn machine(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> 
     Generated { title, path, markdown: out }
 }
 
-/// Says when a machine was recorded, at which commit at last, and what has changed since.
+/// Says when a machine was recorded, at which commit most recently, and what has changed since.
 pub(super) fn origin(machine: &Machine) -> Option<String> {
     let dates = || machine.recordings.values().map(|recording| recording.date.as_str());
     let (first, last) = (day(dates().min()?), day(dates().max()?));
@@ -76,8 +76,8 @@ pub(super) fn origin(machine: &Machine) -> Option<String> {
     };
     let newest = machine.recordings.values().max_by_key(|recording| &recording.date)?;
     let commit = newest.commit.as_deref();
-    let at =
-        commit.map_or(String::new(), |commit| format!(", at last at commit {}", short(commit)));
+    let at = commit
+        .map_or(String::new(), |commit| format!(", most recently at commit {}", short(commit)));
     let changed = machine.sources.values().filter(|sources| **sources == Sources::Changed).count();
     let all = machine.recordings.len();
     let since = match changed {
