@@ -8,9 +8,10 @@ use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
 use crate::page::beside::{self, Extras};
+use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
-use crate::page::{appendix, card, figure, programs, reference, solution};
+use crate::page::{appendix, card, figure, listing, programs, reference, solution};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -113,6 +114,7 @@ struct Outcome {
 fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result<Outcome, Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
+    let site = Site::new(&config);
     let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
@@ -122,6 +124,8 @@ fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result
     let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
+    site.finish(folder)
+        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
     Ok(outcome.get().cloned().unwrap_or_default())
 }
 
@@ -246,7 +250,10 @@ impl Preprocessor for Press {
     ) -> mdbook_preprocessor::errors::Result<Chapters> {
         let mut problems = Vec::new();
         let claims = self.book.claims();
-        chapters.for_each_chapter_mut(|chapter| self.print(chapter, &claims, &mut problems));
+        let repository = repository(&context.config);
+        chapters.for_each_chapter_mut(|chapter| {
+            self.print(chapter, &claims, repository.as_deref(), &mut problems);
+        });
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
@@ -278,21 +285,30 @@ impl Press {
     }
 
     /// Prints one chapter of mdBook's.
-    fn print(&self, chapter: &mut Chapter, claims: &[Judged<'_>], problems: &mut Vec<Problem>) {
+    fn print(
+        &self,
+        chapter: &mut Chapter,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+        problems: &mut Vec<Problem>,
+    ) {
         // Not `path`, which names the printed page: a README becomes index.html.
         let Some(source) = chapter.source_path.clone() else {
             return;
         };
-        let page = match self.book.pages.iter().find(|page| page.path == source) {
+        let written = self.book.pages.iter().find(|page| page.path == source);
+        let page = match written {
             Some(page) if page.markdown == chapter.content => page.clone(),
-            // Another preprocessor has changed the page: print what it left.
+            // Another preprocessor has changed the page, such as mdBook's own, which puts included
+            // code in: print what it left.
             _ => {
                 let (page, wrong) = chapter::page(&source, &chapter.name, &chapter.content);
                 problems.extend(wrong);
                 page
             }
         };
-        chapter.content = self.printed(&page, claims);
+        let written = written.map_or("", |page| &page.markdown);
+        chapter.content = self.printed(&page, written, claims, repository);
         if let Form::Site(Some(_)) = self.form
             && let Some(link) = beside::module(&page, &self.root)
         {
@@ -300,8 +316,15 @@ impl Press {
         }
     }
 
-    /// Returns a page's Markdown with blocks and references replaced, and listings dedented.
-    fn printed(&self, page: &Page, claims: &[Judged<'_>]) -> String {
+    /// Returns a page's Markdown with blocks and references replaced, and listings captioned.
+    /// `written` is the page before mdBook put included code in.
+    fn printed(
+        &self,
+        page: &Page,
+        written: &str,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+    ) -> String {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
             let piece = match &block.item {
@@ -329,8 +352,13 @@ impl Press {
                 reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
             ));
         }
-        let listings = listings::dedented(&page.markdown).into_iter();
-        pieces.extend(listings.map(|listing| (listing.range, listing.item)));
+        let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
+        for shown in listings::listings(&page.markdown, written) {
+            if !replaced.contains(&shown.range) {
+                let markdown = listing::listing(&shown, &page.path, repository);
+                pieces.push((shown.range, markdown));
+            }
+        }
         splice(&page.markdown, pieces)
     }
 }
@@ -358,6 +386,12 @@ fn listed(items: &[BookItem]) -> Vec<Printed> {
         }
     }
     all
+}
+
+/// Returns the repository's address, which `book.toml` or the environment may name.
+fn repository(config: &Config) -> Option<String> {
+    let url = config.html_config()?.git_repository_url?;
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 /// Removes blank lines, which would end the HTML block and turn the rest into Markdown.

@@ -1,5 +1,5 @@
-//! The parts of a printed page: cards, figures, references, solutions, and the pages of the
-//! appendix; and what the site holds for programs.
+//! The parts of a printed page: cards, figures, listings, references, solutions, and the pages of the
+//! appendix; what the site holds for programs; and the page of the whole book for paper.
 
 pub mod appendix;
 pub mod beside;
@@ -8,6 +8,8 @@ pub mod chart;
 pub mod figure;
 mod html;
 pub mod links;
+pub mod listing;
+pub mod meta;
 pub mod paper;
 pub mod programs;
 pub mod reference;

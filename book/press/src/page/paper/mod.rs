@@ -42,8 +42,9 @@ pub fn document(
     about: &About,
     numbers: &BTreeMap<String, usize>,
 ) -> Result<String, Error> {
-    let main = print.split_once("<main>").and_then(|(_, rest)| rest.split_once("</main>"));
-    let bodies: Vec<&str> = main.map_or("", |(main, _)| main).split(BETWEEN).collect();
+    let main = print.split_once("<main").and_then(|(_, rest)| rest.split_once("</main>"));
+    let main = main.and_then(|(main, _)| main.split_once('>')).map_or("", |(_, main)| main);
+    let bodies: Vec<&str> = main.split(BETWEEN).collect();
     if bodies.len() != chapters.len() {
         return Err(Error::Failed(format!(
             "the page of all chapters holds {}, and the book has {}",
