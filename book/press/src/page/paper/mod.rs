@@ -63,7 +63,7 @@ pub fn document(
         }
         entries.extend(contents::headings(&body));
         sections.push(html! {
-            section class="chapter" style={ "page: c" (number) } {
+            section class="bound" style={ "page: c" (number) } {
                 @if let Some(title) = opens { h1 class="part" id=(contents::part_id(title)) { (title) } }
                 (PreEscaped(body))
             }
