@@ -1,6 +1,8 @@
 //! A page with its blocks and references, and the list of pages in SUMMARY.md.
 
 use super::{blocks, exercises, lint, references};
+use crate::belief::Belief;
+use crate::ids::slashed;
 use crate::model::{Block, Claim, Error, Inline, Problem, Solution, Spanned};
 use crate::project::Project;
 use mdbook_summary::{SummaryItem, parse_summary};
@@ -16,7 +18,7 @@ pub struct Page {
     pub title: String,
     /// The source.
     pub markdown: String,
-    /// Claims, figures and solutions, in order.
+    /// The blocks that the press replaces, in order.
     pub blocks: Vec<Spanned<Block>>,
     /// References in prose, in order.
     pub inlines: Vec<Spanned<Inline>>,
@@ -27,15 +29,35 @@ impl Page {
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Claim(claim) => Some(claim),
-            Block::Figure(_) | Block::Solution(_) => None,
+            _ => None,
         })
+    }
+
+    /// Returns the bytes at which its claims start, in order.
+    pub fn claim_starts(&self) -> impl Iterator<Item = usize> {
+        let is_claim = |block: &&Spanned<Block>| matches!(block.item, Block::Claim(_));
+        self.blocks.iter().filter(is_claim).map(|block| block.range.start)
+    }
+
+    /// Returns its path below `book/src` without the extension, by which commands and addresses
+    /// name it: `zero-copy/sendfile`.
+    pub fn name(&self) -> String {
+        slashed(&self.path.with_extension(""))
     }
 
     /// Returns the solutions of its exercises, in order.
     pub fn solutions(&self) -> impl Iterator<Item = &Solution> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Solution(solution) => Some(solution),
-            Block::Claim(_) | Block::Figure(_) => None,
+            _ => None,
+        })
+    }
+
+    /// Returns the beliefs that it judges, in order.
+    pub fn beliefs(&self) -> impl Iterator<Item = &Belief> {
+        self.blocks.iter().filter_map(|block| match &block.item {
+            Block::Belief(belief) => Some(belief),
+            _ => None,
         })
     }
 

@@ -8,3 +8,4 @@ pub mod pdf;
 pub mod record;
 pub mod serve;
 pub mod site;
+pub mod validate;
