@@ -4,6 +4,7 @@
 mod chapter;
 mod contents;
 pub mod lists;
+pub mod outline;
 pub mod pages;
 
 use crate::model::Error;
