@@ -1,7 +1,11 @@
 //! The shape of a technique's chapter: three lines that answer, and sections whose headings say
 //! what was found.
 
+use super::prose::words;
+use super::{PROSE, pages};
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 /// The kinds of section that each chapter has. A heading is `KIND: finding`.
 const NEEDED: [&str; 7] =
@@ -22,9 +26,17 @@ const OPENING_WORDS: std::ops::RangeInclusive<usize> = 6..=30;
 /// The longest heading, in characters: the sidebar shows it in two lines.
 const LONGEST_HEADING: usize = 64;
 
-/// Lists what is wrong with the shape of the chapters, pairs of a page and its text, one sentence
-/// each.
-pub fn problems<'a>(chapters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+/// Lists what is wrong with the shape of the techniques' chapters, one sentence each.
+pub fn problems(root: &Path) -> Vec<String> {
+    let is_chapter = |page: &String| page.contains('/') && !PROSE.contains(&page.as_str());
+    let read = |page: &str| fs::read_to_string(root.join("book/src").join(page));
+    let chapters = pages(root).into_iter().filter(is_chapter);
+    let chapters: Vec<_> = chapters.map(|page| (read(&page).unwrap_or_default(), page)).collect();
+    of(chapters.iter().map(|(text, page)| (page.as_str(), text.as_str())))
+}
+
+/// Lists what is wrong with chapters, pairs of a page and its text.
+fn of<'a>(chapters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut found = vec![];
     let mut pages: BTreeMap<&str, &str> = BTreeMap::new();
     for (page, text) in chapters {
@@ -62,7 +74,7 @@ fn opening(text: &str) -> Vec<String> {
         return vec![format!("does not open with its three lines, {expected}")];
     }
     labels
-        .map(|(item, label)| (super::prose::words(item) - label.split(' ').count(), label))
+        .map(|(item, label)| (words(item) - label.split(' ').count(), label))
         .filter(|(words, _)| !OPENING_WORDS.contains(words))
         .map(|(words, label)| {
             let (least, most) = OPENING_WORDS.into_inner();
@@ -122,7 +134,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Vec<String> {
-        problems([("a/t.md", text)])
+        of([("a/t.md", text)])
     }
 
     #[test]
@@ -154,7 +166,7 @@ mod tests {
     #[test]
     fn a_heading_of_another_chapter_is_found() {
         let one = chapter(LINES, "");
-        let said = problems([("a/t.md", one.as_str()), ("a/u.md", one.as_str())]);
+        let said = of([("a/t.md", one.as_str()), ("a/u.md", one.as_str())]);
         assert_eq!(said.len(), NEEDED.len(), "{said:?}");
         assert!(said[0].contains("share the heading \"Naive: it was found\""), "{said:?}");
     }
