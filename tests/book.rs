@@ -25,6 +25,12 @@ fn imports_go_down() {
 }
 
 #[test]
+fn modules_link_their_chapters() {
+    let found = house::api::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn lines_fit_and_comments_are_plain() {
     let found = house::lines::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));

@@ -1,5 +1,6 @@
 //! The rules that hold the project's folders together.
 
+pub mod api;
 pub mod chapters;
 pub mod layers;
 pub mod lines;
