@@ -73,14 +73,19 @@ fn opening(text: &str) -> Vec<String> {
         let expected = OPENING.map(|label| format!("**{label}:**")).join(", ");
         return vec![format!("does not open with its three lines, {expected}")];
     }
-    labels
+    let mut found: Vec<String> = labels
         .map(|(item, label)| (words(item) - label.split(' ').count(), label))
         .filter(|(words, _)| !OPENING_WORDS.contains(words))
         .map(|(words, label)| {
             let (least, most) = OPENING_WORDS.into_inner();
             format!("has {words} words below \"{label}\", not {least} to {most}")
         })
-        .collect()
+        .collect();
+    // The answer is also what search engines and previews of links show of the page.
+    if items[0][OPENING[0].len() + 6..].starts_with(char::is_lowercase) {
+        found.push("has an answer that is no sentence".to_owned());
+    }
+    found
 }
 
 /// Lists what is wrong with the headings of the sections.
@@ -124,7 +129,7 @@ fn titles(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    const LINES: &str = "- **Answer:** yes, it takes half of the time.\n\
+    const LINES: &str = "- **Answer:** Yes, it takes half of the time.\n\
                          - **Not when:** the file is small, or\n  the disk is slow.\n\
                          - **Instead:** take a larger buffer from the start.\n";
 
@@ -177,6 +182,7 @@ mod tests {
             let said = said(&chapter(lines, "")).join("\n");
             assert!(said.contains(expected), "{lines}: {said}");
         };
+        expect(&LINES.replace("Yes", "yes"), "has an answer that is no sentence");
         expect("", "does not open with its three lines");
         expect(
             &LINES.replace("Instead", "Otherwise"),
@@ -184,9 +190,9 @@ mod tests {
         );
         expect(&LINES.replace("- **Instead:** take", "take"), "does not open with its three lines");
         expect(
-            &LINES.replace("yes, it takes half of the time", "yes"),
+            &LINES.replace("Yes, it takes half of the time", "Yes"),
             "has 1 words below \"Answer\"",
         );
-        expect(&LINES.replace("yes", &"yes ".repeat(30)), "has 36 words below \"Answer\"");
+        expect(&LINES.replace("Yes", &"Yes ".repeat(30)), "has 36 words below \"Answer\"");
     }
 }
