@@ -13,13 +13,14 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 10] = [
+pub const PROSE: [&str; 11] = [
     "concurrency/index.md",
     "concurrency/which-one.md",
     "io/index.md",
     "io/which-one.md",
     "measuring/figures.md",
     "measuring/index.md",
+    "measuring/tools.md",
     "memory/index.md",
     "memory/which-one.md",
     "zero-copy/index.md",
@@ -173,8 +174,12 @@ fn pieces(root: &Path, page: &str) -> Vec<String> {
         };
         let source = fs::read_to_string(path.with_file_name(file)).unwrap_or_default();
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
-        let at =
-            |mark: &str| lines.iter().position(|line| line.ends_with(&format!("{mark}: {anchor}")));
+        let at = |mark: &str| {
+            lines.iter().position(|line| {
+                let line = line.trim_end_matches("-->").trim_end();
+                line.ends_with(&format!("{mark}: {anchor}"))
+            })
+        };
         match (at("ANCHOR"), at("ANCHOR_END")) {
             (Some(start), Some(end)) if end > start => {
                 let marks = lines[start + 1..end]

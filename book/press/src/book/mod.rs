@@ -1,5 +1,6 @@
 //! The whole book: its pages with their blocks and references, and the machines that judge them.
 
+mod beliefs;
 mod existence;
 
 use crate::breaks::{self, Break};
@@ -62,6 +63,7 @@ pub fn load(project: &Project) -> Result<Book, Error> {
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
     found.wrong.extend(existence::solutions(&pages, &exercises));
+    found.wrong.extend(beliefs::problems(&pages, &machines));
     if !found.wrong.is_empty() {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
@@ -131,6 +133,12 @@ impl Book {
             }
         }
         answer
+    }
+
+    /// Returns a book that knows no machine but the reference machine and the reader's.
+    #[must_use]
+    pub fn reference_alone(&self) -> Book {
+        Book { machines: self.machines.first().cloned().into_iter().collect(), ..self.clone() }
     }
 
     /// Returns the break that is the solution of an exercise of `page`.

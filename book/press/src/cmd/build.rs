@@ -6,20 +6,26 @@
 use super::folders::write;
 use crate::book::{self, Book, Judged};
 use crate::chapter::{self, Page, includes, listings, sections};
-use crate::model::{Block, Error, Problem};
+use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
 use crate::page::beside::{self, Extras};
+use crate::page::figure::{self, Downloads};
 use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
-use crate::page::{appendix, card, figure, listing, programs, reference, solution, strip};
+use crate::page::{
+    appendix, belief, card, listing, live, overview, programs, reference, solution, start, strip,
+};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -120,13 +126,27 @@ fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    let press = Press { form, ..Press::new(book, project) };
+    let tables = figure::tables(&book);
+    let downloads = Downloads::Files;
+    let press = Press { form, downloads, ..Press::new(book, project) };
     let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
     site.finish(folder)
         .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
+    write_tables(&tables, &folder.join(figure::FOLDER))?;
     Ok(outcome.get().cloned().unwrap_or_default())
+}
+
+/// Writes the tables of the figures into a folder.
+fn write_tables(tables: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
+    let all = || {
+        fs::create_dir_all(folder)?;
+        tables
+            .iter()
+            .try_for_each(|(group, table)| fs::write(folder.join(format!("{group}.csv")), table))
+    };
+    all().map_err(|e| Error::Failed(format!("writing the tables to {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -232,6 +252,8 @@ struct Press {
     /// Set once the chapters are printed: mdBook's protocol has no place for files that are no
     /// chapters, so that only `cargo book build` writes them.
     outcome: Arc<OnceLock<Outcome>>,
+    /// The place of the figures' tables.
+    downloads: Downloads,
 }
 
 impl Preprocessor for Press {
@@ -281,7 +303,9 @@ impl Preprocessor for Press {
 impl Press {
     fn new(book: Book, project: &Project) -> Press {
         let root = project.root().to_owned();
-        Press { book, root, form: Form::Site(None), outcome: Arc::default() }
+        // mdbook empties the folder that it prints to, so there is no place yet for other files.
+        let downloads = Downloads::Inside;
+        Press { book, root, form: Form::Site(None), outcome: Arc::default(), downloads }
     }
 
     /// Prints one chapter of mdBook's.
@@ -326,11 +350,18 @@ impl Press {
         claims: &[Judged<'_>],
         repository: Option<&str>,
     ) -> String {
-        let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+        let mut pieces: Vec<(Range<usize>, String)> = Vec::new();
+        let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
+                Block::Figure(figure) if figure.small => {
+                    let alone = self.book.reference_alone();
+                    let (path, downloads) = (page.path.as_path(), self.downloads);
+                    without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
+                }
                 Block::Figure(figure) => {
-                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    let (book, path) = (&self.book, page.path.as_path());
+                    without_blank_lines(figure::figure(figure, &looks, book, path, self.downloads))
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -343,6 +374,13 @@ impl Press {
                         |of| solution::solution(solution, of, &self.root, &page.path, claims);
                     of.map(show).unwrap_or_default()
                 }
+                Block::Belief(belief) => {
+                    let says = splice(&belief.says, self.references(&belief.inlines, page, claims));
+                    belief::belief(belief, &says, &self.book, &page.path, claims)
+                }
+                Block::Generated(generated) => {
+                    without_blank_lines(self.generated(generated, page, claims, repository))
+                }
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
@@ -351,12 +389,7 @@ impl Press {
             let at = strip::place(page);
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
-        for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
-            ));
-        }
+        pieces.extend(self.references(&page.inlines, page, claims));
         let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
         for shown in listings::listings(&page.markdown, written) {
             if !replaced.contains(&shown.range) {
@@ -367,6 +400,39 @@ impl Press {
         let anchors = sections::anchors(&page.markdown).into_iter();
         pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
+    }
+
+    /// Returns what replaces each reference on `page`.
+    fn references(
+        &self,
+        inlines: &[Spanned<Inline>],
+        page: &Page,
+        claims: &[Judged<'_>],
+    ) -> Vec<(Range<usize>, String)> {
+        let printed = |one: &Spanned<Inline>| {
+            let printed = reference::inline(&one.item, &self.book, &page.path, claims);
+            (one.range.clone(), printed.into_string())
+        };
+        inlines.iter().map(printed).collect()
+    }
+
+    /// Renders a block that is filled from the whole book.
+    fn generated(
+        &self,
+        block: &Generated,
+        page: &Page,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+    ) -> Markup {
+        match block {
+            Generated::Beliefs => overview::beliefs(&self.book, page, claims),
+            Generated::Claims => overview::claims(&self.book, &page.path, claims),
+            Generated::Clone { then } => start::start(repository, then),
+            Generated::Live { claim, .. } => {
+                let judged = claims.iter().find(|judged| judged.claim.id == *claim);
+                judged.map_or_else(Markup::default, |one| live::live(one, &self.book, &page.path))
+            }
+        }
     }
 }
 
@@ -407,7 +473,7 @@ fn without_blank_lines(html: Markup) -> String {
 }
 
 /// Replaces ranges of `text` by the pieces.
-fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
+fn splice(text: &str, mut pieces: Vec<(Range<usize>, String)>) -> String {
     // A piece that replaces nothing stands before the one that starts there.
     pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);

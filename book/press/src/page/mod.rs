@@ -2,6 +2,7 @@
 //! of the appendix; and what the site holds for programs.
 
 pub mod appendix;
+pub mod belief;
 pub mod beside;
 pub mod card;
 pub mod chart;
@@ -10,9 +11,12 @@ mod found;
 mod html;
 pub mod links;
 pub mod listing;
+pub mod live;
 pub mod meta;
+pub mod overview;
 pub mod paper;
 pub mod programs;
 pub mod reference;
 pub mod solution;
+pub mod start;
 pub mod strip;
