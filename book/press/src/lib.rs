@@ -26,4 +26,5 @@ mod process;
 pub mod project;
 pub mod prove;
 pub mod sizes;
+pub mod stamp;
 pub mod units;

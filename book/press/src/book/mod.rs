@@ -1,6 +1,9 @@
 //! The whole book: its pages with their blocks and references, and the machines that judge them.
 
 mod existence;
+mod measured;
+
+pub use measured::Measured;
 
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
@@ -55,9 +58,18 @@ pub struct OnMachine<'a> {
 ///
 /// [`Error::Book`] with the faults of all pages, or [`Error::Failed`] if a file cannot be read.
 pub fn load(project: &Project) -> Result<Book, Error> {
+    load_with(project, &Measured::default())
+}
+
+/// Reads the book as [`load`] does, but the measurements only if they have changed.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
-    let machines = Machine::all(project)?;
+    let (machines, here) = measured.machines(project)?;
     let mut exercises = breaks::tables(project.root(), &[]).map_err(Error::Failed)?;
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
@@ -66,7 +78,6 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
-    let here = Machine::here(project)?;
     Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises })
 }
 

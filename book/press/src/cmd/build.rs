@@ -3,7 +3,7 @@
 //! Both run the same preprocessor: the first inside this process, the second over mdbook's
 //! protocol, which is JSON on stdin and stdout.
 
-use crate::book::{self, Book, Judged};
+use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings};
 use crate::model::{Block, Error, Problem};
 use crate::page::{appendix, card, figure, reference, solution, strip};
@@ -11,8 +11,10 @@ use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
+use mdbook_html::HtmlHandlebars;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use mdbook_renderer::Renderer;
 use std::env;
 use std::io;
 use std::path::{self, Path, PathBuf};
@@ -36,15 +38,30 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
+    build_with(project, folder, &Measured::default(), &HtmlHandlebars::new())
+}
+
+/// Prints the book to a folder by `renderer`, with the measurements that were read before, if they
+/// are still the same.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(super) fn build_with(
+    project: &Project,
+    folder: &Path,
+    measured: &Measured,
+    renderer: &dyn Renderer,
+) -> Result<(), Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
-    let book = load(project)?;
+    let book = load(project, measured)?;
     let mut printer = MDBook::load_with_config(project.book(), config(project)?)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
     printer.with_preprocessor(Press { book, root: project.root().to_owned() });
-    printer.build().map_err(|e| failed("printing the book", &e))
+    printer.execute_build_process(renderer).map_err(|e| failed("printing the book", &e))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -104,7 +121,8 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press { book: load(&project)?, root: project.root().to_owned() };
+    let book = load(&project, &Measured::default())?;
+    let press = Press { book, root: project.root().to_owned() };
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -123,9 +141,9 @@ fn of(context: &PreprocessorContext, project: &Project) -> Project {
 }
 
 /// Reads the book, or returns all the faults in its pages, missing includes among them.
-fn load(project: &Project) -> Result<Book, Error> {
+fn load(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut problems = includes::problems(project);
-    match book::load(project) {
+    match book::load_with(project, measured) {
         Ok(book) if problems.is_empty() => return Ok(book),
         Ok(_) => {}
         Err(Error::Book(more)) => problems.extend(more),
