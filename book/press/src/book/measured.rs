@@ -1,10 +1,11 @@
 //! The measurements of a process that prints the book more than once.
 
+use super::Memo;
 use crate::machine::Machine;
 use crate::model::Error;
 use crate::project::Project;
 use crate::stamp::stamp;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The machines as they were last read. To read them takes longer than to print a page.
 #[derive(Debug, Default)]
@@ -17,16 +18,20 @@ struct Last {
     stamp: u64,
     machines: Vec<Machine>,
     here: Machine,
+    memo: Arc<Memo>,
 }
 
 impl Measured {
-    /// Returns the recorded machines and the reader's, and reads them if a file of theirs has
-    /// changed.
+    /// Returns the recorded machines, the reader's, and what was computed from them. Reads them if a
+    /// file of theirs has changed.
     ///
     /// # Errors
     ///
     /// As [`Machine::all`] and [`Machine::here`].
-    pub(super) fn machines(&self, project: &Project) -> Result<(Vec<Machine>, Machine), Error> {
+    pub(super) fn machines(
+        &self,
+        project: &Project,
+    ) -> Result<(Vec<Machine>, Machine, Arc<Memo>), Error> {
         let files = [
             project.machines(),
             project.criterion().to_owned(),
@@ -36,10 +41,16 @@ impl Measured {
         let stamp = stamp(&files);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| last.stamp == stamp) {
-            return Ok((last.machines.clone(), last.here.clone()));
+            return Ok((last.machines.clone(), last.here.clone(), Arc::clone(&last.memo)));
         }
         let (machines, here) = (Machine::all(project)?, Machine::here(project)?);
-        *last = Some(Last { stamp, machines: machines.clone(), here: here.clone() });
-        Ok((machines, here))
+        let memo = Arc::default();
+        *last = Some(Last {
+            stamp,
+            machines: machines.clone(),
+            here: here.clone(),
+            memo: Arc::clone(&memo),
+        });
+        Ok((machines, here, memo))
     }
 }

@@ -2,8 +2,10 @@
 
 mod existence;
 mod measured;
+mod memo;
 
 pub use measured::Measured;
+pub use memo::Memo;
 
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
@@ -13,6 +15,7 @@ use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
 use existence::References;
+use std::sync::Arc;
 
 /// Pages, claims and measurements.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct Book {
     pub unrecorded: Vec<Problem>,
     /// The breaks that are solutions of exercises.
     pub exercises: Vec<Break>,
+    /// What was computed from the machines before.
+    pub memo: Arc<Memo>,
 }
 
 /// A claim with its page and its verdicts.
@@ -69,7 +74,7 @@ pub fn load(project: &Project) -> Result<Book, Error> {
 pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
-    let (machines, here) = measured.machines(project)?;
+    let (machines, here, memo) = measured.machines(project)?;
     let mut exercises = breaks::tables(project.root(), &[]).map_err(Error::Failed)?;
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
@@ -78,7 +83,7 @@ pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> 
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
-    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises })
+    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises, memo })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -100,15 +105,14 @@ impl Book {
         self.pages
             .iter()
             .flat_map(|page| page.claims().map(move |claim| (page, claim)))
-            .map(|(page, claim)| Judged {
-                page,
-                claim,
-                recorded: self
-                    .machines
-                    .iter()
-                    .map(|machine| OnMachine { machine, judgement: judge::judge(claim, machine) })
-                    .collect(),
-                here: judge::judge(claim, &self.here),
+            .map(|(page, claim)| {
+                let (recorded, here) = self.memo.judged(claim, || {
+                    let on = |machine| judge::judge(claim, machine);
+                    (self.machines.iter().map(on).collect(), on(&self.here))
+                });
+                let recorded = self.machines.iter().zip(recorded);
+                let on = |(machine, judgement)| OnMachine { machine, judgement };
+                Judged { page, claim, recorded: recorded.map(on).collect(), here }
             })
             .collect()
     }

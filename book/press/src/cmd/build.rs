@@ -5,7 +5,7 @@
 
 use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings};
-use crate::model::{Block, Error, Problem};
+use crate::model::{Block, Error, Inline, Problem};
 use crate::page::{appendix, card, figure, reference, solution, strip};
 use crate::project::Project;
 use maud::Markup;
@@ -222,7 +222,9 @@ impl Press {
         for block in &page.blocks {
             let piece = match &block.item {
                 Block::Figure(figure) => {
-                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    self.book.memo.printed((figure, &page.path), || {
+                        without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    })
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -244,10 +246,15 @@ impl Press {
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
         for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
-            ));
+            let print = || {
+                reference::inline(&reference.item, &self.book, &page.path, claims).into_string()
+            };
+            let piece = match &reference.item {
+                // It quotes another block, which may have changed.
+                Inline::Claim { .. } => print(),
+                number => self.book.memo.printed((number, &page.path), print),
+            };
+            pieces.push((reference.range.clone(), piece));
         }
         let listings = listings::dedented(&page.markdown).into_iter();
         pieces.extend(listings.map(|listing| (listing.range, listing.item)));
