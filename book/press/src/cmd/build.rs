@@ -221,11 +221,9 @@ impl Press {
         let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
         for block in &page.blocks {
             let piece = match &block.item {
-                Block::Figure(figure) => {
-                    self.book.memo.printed((figure, &page.path), || {
-                        without_blank_lines(figure::figure(figure, &self.book, &page.path))
-                    })
-                }
+                Block::Figure(figure) => self.book.memo.printed((figure, &page.path), || {
+                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                }),
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
                     let card = judged.map(|judged| card::card(judged, &self.book));
@@ -246,9 +244,8 @@ impl Press {
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
         for reference in &page.inlines {
-            let print = || {
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string()
-            };
+            let print =
+                || reference::inline(&reference.item, &self.book, &page.path, claims).into_string();
             let piece = match &reference.item {
                 // It quotes another block, which may have changed.
                 Inline::Claim { .. } => print(),
