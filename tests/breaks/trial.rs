@@ -30,7 +30,7 @@ pub struct Options {
     pub sound: bool,
 }
 
-/// How a break is judged, which decides what is built for it.
+/// The way a break is judged, which decides what is built for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     /// By examples: one `cargo book check` for a round.

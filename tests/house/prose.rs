@@ -27,7 +27,7 @@ const PHRASES: [&str; 14] = [
 const ALLOWED: [(&str, &str); 2] =
     [("sources.md", "obviously"), ("zero-copy/sendfile.md", "on their way")];
 
-/// How a page says that the cause of something was not tested.
+/// Phrases that say that the cause of something was not tested.
 const GUESSES: [&str; 4] = ["as we guess", "guess is that", "is a guess", "was not tested"];
 
 /// The most guesses in the book.
@@ -99,7 +99,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Counts the words of a page without its listings, blocks, tables, diagrams and references.
-fn words(text: &str) -> usize {
+pub(super) fn words(text: &str) -> usize {
     let mut count = 0;
     let (mut is_listing, mut is_diagram) = (false, false);
     for line in text.lines() {

@@ -15,9 +15,9 @@
 //!   Forget that call, and the loop spins on a socket that is always writable.
 //! - **Fair.** A turn moves about [`Settings::budget`] bytes at most. Then the connection queues
 //!   behind the others, even if its client reads as fast as the loop sends.
-//! - **One accept queue.** All loops watch one listener (`EPOLLEXCLUSIVE`: an arrival wakes one of
-//!   the loops that sleep), and the one that accepts gives the connection to the loop that has the
-//!   fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
+//! - **One accept queue.** All loops watch one listener with `EPOLLEXCLUSIVE`, so that an arrival
+//!   need not wake every loop that sleeps, and the loop that accepts gives the connection to the one
+//!   that has the fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
 //!   evenly only on average. Clients in the queue of a loop that waits for a slow disk would wait
 //!   with it, and those in the queue of a listener that closes are reset. A second server on the
 //!   same address would get half of the clients instead of `EADDRINUSE`.
@@ -45,6 +45,8 @@
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
+//!
+//! The book's chapter: [event_loop](../../../../io/event-loop.html).
 
 #[cfg(target_os = "linux")]
 mod connection;

@@ -12,6 +12,8 @@
 //! | `reader`, `recovery` | the records of a log, and its torn or damaged end |
 //! | [`naive`] | logs that break their word, one way each |
 //! | `variants`, `experiment` | what the chapter compares, and how |
+//!
+//! The book's chapter: [group_commit](../../../../io/group-commit.html).
 
 mod error;
 #[cfg(unix)]
@@ -98,7 +100,8 @@ impl<S: Storage> Log<S> {
     ///
     /// # Errors
     ///
-    /// [`AppendError::TooLong`]; the first error of the storage, now and for all later calls.
+    /// [`AppendError::TooLong`]; [`AppendError::Full`] after 2^64 - 2 records; the first error of the
+    /// storage, now and for all later calls.
     pub fn append(&self, record: &[u8], durability: Durability) -> Result<u64, AppendError> {
         let (bytes, most) = (record.len(), self.record_bytes);
         if bytes > most {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Appends records to one file, and syncs it for each of them, under a lock.
 ///
-/// What it acknowledges is durable. A reader cannot tell a record that a power cut has torn from a
+/// An acknowledged record is durable. A reader cannot tell a record that a power cut has torn from a
 /// whole one, since it has no checksum.
 pub struct SyncEach<F> {
     file: F,

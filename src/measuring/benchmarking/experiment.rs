@@ -1,6 +1,9 @@
 //! The lies and their catches, for the example: in each row, the number of the bench that lies
 //! beside that of the one that does not.
 
+pub mod tools;
+pub mod witnesses;
+
 use super::load::{Server, mean, open_loop, percentile};
 #[cfg(target_arch = "x86_64")]
 use super::place::{Loop, PLACES};
@@ -20,7 +23,8 @@ use std::ops::Range;
 use std::process::Command;
 
 /// The experiments that run in a process of their own.
-pub const PROCESSES: [&str; 4] = ["copy_allowed", "copy_refused", "heap_alone", "heap_after"];
+pub const PROCESSES: [&str; 5] =
+    ["copy_allowed", "copy_refused", "heap_alone", "heap_after", witnesses::WITNESS];
 
 /// The bytes of the file that is copied.
 const FILE: usize = 1 << 20;
@@ -134,7 +138,7 @@ pub fn latencies(server: &Server) -> (Vec<u64>, Vec<u64>) {
 
 /// Runs each of the [`PROCESSES`], and reports what it found.
 pub fn processes(report: &mut Report) {
-    for name in PROCESSES {
+    for name in PROCESSES.into_iter().filter(|name| *name != witnesses::WITNESS) {
         let quantities = ["copied", "by_the_call", "strict", "calls"];
         let quantities = if name.starts_with("copy") { &quantities[..3] } else { &quantities[3..] };
         let end = report.attempt(name, quantities, |report| {
@@ -156,6 +160,7 @@ pub fn process(name: &str) -> io::Result<()> {
             copies(Some(Denial { call: libc::SYS_copy_file_range, code: libc::EPERM }))
         }
         "copy_allowed" => copies(None),
+        witnesses::WITNESS => witnesses::witness(),
         _ => heap(name == "heap_after"),
     }
 }

@@ -1,5 +1,6 @@
 //! The whole book: its pages with their blocks and references, and the machines that judge them.
 
+mod beliefs;
 mod existence;
 mod measured;
 mod memo;
@@ -10,7 +11,7 @@ pub use memo::Memo;
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
 use crate::ids::owner;
-use crate::machine::{Known, Machine};
+use crate::machine::{HERE, Known, Machine};
 use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
@@ -79,11 +80,32 @@ pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> 
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
     found.wrong.extend(existence::solutions(&pages, &exercises));
+    found.wrong.extend(beliefs::problems(&pages, &machines));
     if !found.wrong.is_empty() {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
     Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises, memo })
+}
+
+/// Reads the pages without any results, so that a damaged recording is no obstacle.
+///
+/// # Errors
+///
+/// If a page cannot be read.
+pub fn without_machines(project: &Project) -> Result<Book, Error> {
+    let mut pages = pages(project)?;
+    name_benches(project, &mut pages);
+    let here = Machine::new(HERE);
+    let memo = Arc::default();
+    Ok(Book {
+        pages,
+        machines: Vec::new(),
+        here,
+        unrecorded: Vec::new(),
+        exercises: Vec::new(),
+        memo,
+    })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -134,6 +156,14 @@ impl Book {
             }
         }
         answer
+    }
+
+    /// Returns a book that knows no machine but the reference machine and the reader's.
+    #[must_use]
+    pub fn reference_alone(&self) -> Book {
+        let machines = self.machines.first().cloned().into_iter().collect();
+        // What is known of all machines is not true of one.
+        Book { machines, memo: Arc::default(), ..self.clone() }
     }
 
     /// Returns the break that is the solution of an exercise of `page`.

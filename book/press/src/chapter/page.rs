@@ -1,6 +1,7 @@
 //! A page with its blocks and references, and the list of pages in SUMMARY.md.
 
 use super::{blocks, exercises, lint, references};
+use crate::belief::Belief;
 use crate::ids::slashed;
 use crate::model::{Block, Claim, Error, Inline, Problem, Solution, Spanned};
 use crate::project::Project;
@@ -19,7 +20,7 @@ pub struct Page {
     pub title: String,
     /// The source.
     pub markdown: String,
-    /// Claims, figures and solutions, in order.
+    /// The blocks that the press replaces, in order.
     pub blocks: Vec<Spanned<Block>>,
     /// References in prose, in order.
     pub inlines: Vec<Spanned<Inline>>,
@@ -30,7 +31,7 @@ impl Page {
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Claim(claim) => Some(claim),
-            Block::Figure(_) | Block::Solution(_) => None,
+            _ => None,
         })
     }
 
@@ -50,7 +51,15 @@ impl Page {
     pub fn solutions(&self) -> impl Iterator<Item = &Solution> {
         self.blocks.iter().filter_map(|block| match &block.item {
             Block::Solution(solution) => Some(solution),
-            Block::Claim(_) | Block::Figure(_) => None,
+            _ => None,
+        })
+    }
+
+    /// Returns the beliefs that it judges, in order.
+    pub fn beliefs(&self) -> impl Iterator<Item = &Belief> {
+        self.blocks.iter().filter_map(|block| match &block.item {
+            Block::Belief(belief) => Some(belief),
+            _ => None,
         })
     }
 

@@ -3,12 +3,11 @@
 use crate::book::{self, Book, Judged};
 use crate::chapter::Page;
 use crate::ids::slashed;
-use crate::machine::HERE;
 use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
+use crate::page::programs;
 use crate::project::Project;
 use crate::prove::{examples, family, judge, loose, proofs};
-use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -56,7 +55,10 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     }
     let mut claims = book.claims();
     claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
-    let text = if options.json { print_json(&claims) } else { print_list(&claims, options) };
+    let text = match options.json {
+        true => format!("{:#}", programs::claims::array(&claims, Some(&book.here))),
+        false => print_list(&claims, options),
+    };
     print(&text)?;
     for trouble in &troubles {
         eprintln!("{trouble}");
@@ -189,48 +191,6 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (CheckFile, Vec<Erro
         Err(trouble) => troubles.push(trouble),
     }
     (proved, troubles)
-}
-
-/// Formats the claims as a JSON array with an object for each. `reference` is the verdict on the
-/// reference machine. `value` and `interval` are this machine's, or those of the first recorded
-/// machine that has them; `measured` says which.
-fn print_json(claims: &[Judged<'_>]) -> String {
-    let objects: Vec<Value> = claims
-        .iter()
-        .map(|judged| {
-            let recorded = judged.recorded.iter();
-            let all: Vec<(&str, &Judgement)> = [(HERE, &judged.here)]
-                .into_iter()
-                .chain(recorded.map(|on| (on.machine.name.as_str(), &on.judgement)))
-                .collect();
-            let measured = all.iter().find_map(|(name, found)| Some((*name, found.value?)));
-            let estimate = measured.map(|(_, estimate)| estimate);
-            let reason = all.iter().find_map(|(_, judgement)| {
-                judgement.verdict.reason().or(judgement.reason.as_deref())
-            });
-            let machines: Map<String, Value> = all[1..]
-                .iter()
-                .map(|(name, judgement)| (name.to_string(), judgement.verdict.words().into()))
-                .collect();
-            json!({
-                "id": judged.claim.id,
-                "chapter": slashed(&judged.page.path),
-                "kind": judged.claim.kind(),
-                "says": judged.claim.says,
-                "command": judged.claim.command(),
-                "value": estimate.map(|e| e.value),
-                "interval": estimate.map(|e| [e.low, e.high]),
-                "rounds": estimate.map(|e| e.rounds),
-                "measured": measured.map(|(name, _)| name),
-                "reference": judged.reference().words(),
-                "machines": machines,
-                "here": judged.here.verdict.words(),
-                "found": judged.here.found,
-                "reason": reason,
-            })
-        })
-        .collect();
-    format!("{:#}", Value::Array(objects))
 }
 
 /// Formats the claims as a list by chapter, with the totals below.

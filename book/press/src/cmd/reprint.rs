@@ -5,12 +5,11 @@
 //! whole book. So every printing makes all chapters, which is quick, and hands mdBook a small book of
 //! the different ones. The search index and `print.html` stay behind until [`Reprint::finish`].
 
-use super::build;
+use super::build::{self, Pages};
 use crate::book::Measured;
 use crate::model::Error;
 use crate::project::Project;
 use crate::stamp::stamp;
-use mdbook_html::HtmlHandlebars;
 use mdbook_preprocessor::book::{Book, BookItem, Chapter};
 use mdbook_preprocessor::errors::{Error as Failure, Result};
 use mdbook_renderer::{RenderContext, Renderer};
@@ -115,7 +114,7 @@ impl Renderer for Printer<'_> {
         };
         // Of many pages, each is as quick in the whole book.
         if different.len() > chapters.len() / 2 {
-            HtmlHandlebars::new().render(context)?;
+            Pages.render(context)?;
             last.unfinished = false;
         } else if !different.is_empty() {
             self.some(context, &chapters, &different)?;
@@ -136,7 +135,7 @@ impl Printer<'_> {
         let mut small =
             RenderContext::new(context.root.clone(), book, context.config.clone(), aside.clone());
         small.chapter_titles = context.chapter_titles.clone();
-        HtmlHandlebars::new().render(&small)?;
+        Pages.render(&small)?;
         let names = renamed(&aside, &context.destination)?;
         for i in some {
             let Some(path) = &all[*i].path else { continue };

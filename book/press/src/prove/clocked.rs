@@ -6,7 +6,7 @@ use crate::machine::{Known, Machine, Regime};
 use crate::model::{Clocked, Estimate, Judgement, RatioBound, Verdict};
 use crate::units::{Quantity, text};
 
-/// How far the same code may differ from itself, either way, before a recording decides nothing.
+/// The factor by which the same code may differ from itself, either way, before a recording decides nothing.
 const SAME_CODE: f64 = 1.05;
 
 /// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A
@@ -130,6 +130,7 @@ pub(super) mod tests {
             date: "2026-01-01T00:00:00Z".into(),
             commit: None,
             modified: None,
+            sources: None,
             rounds: new.len(),
             planned: None,
             environment: Environment::default(),

@@ -1,5 +1,8 @@
 //! Code of other chapters at work, with its metrics.
 
+#[cfg(target_os = "linux")]
+mod log;
+
 use super::super::{Buckets, Kind, RegisterError, Registry};
 use crate::concurrency::ring_buffer::blocking::ring;
 use crate::concurrency::worker_pool::{self, WorkerPool};
@@ -16,7 +19,8 @@ use std::time::{Duration, Instant};
 use crate::sys::interrupt::Interrupt;
 
 /// The techniques that can be watched.
-pub const NAMES: [&str; 4] = ["worker_pool", "ring_buffer", "event_loop", "batching"];
+pub const NAMES: [&str; 5] =
+    ["worker_pool", "ring_buffer", "event_loop", "batching", "group_commit"];
 
 /// A set of threads that run until they are told to stop. Dropping it tells them.
 pub struct Watched(Arc<AtomicBool>);
@@ -94,8 +98,12 @@ pub fn start(name: &str, registry: &Registry) -> io::Result<Watched> {
         "event_loop" => linux::event_loop(registry, load)?,
         #[cfg(target_os = "linux")]
         "batching" => linux::batching(registry, load)?,
+        #[cfg(target_os = "linux")]
+        "group_commit" => log::group_commit(registry, load)?,
         #[cfg(not(target_os = "linux"))]
-        "event_loop" | "batching" => return Err(crate::sys::unsupported("this needs Linux")),
+        "event_loop" | "batching" | "group_commit" => {
+            return Err(crate::sys::unsupported("this needs Linux"));
+        }
         _ => return Err(unknown(name, &NAMES)),
     }
     Ok(Watched(stop))

@@ -7,7 +7,9 @@ mod terminal;
 mod watch;
 
 use crate::cmd::reprint::Reprint;
+use crate::machine::Machine;
 use crate::model::Error;
+use crate::page::appendix::YOUR_MACHINE;
 use crate::project::Project;
 use http::Site;
 use std::io;
@@ -43,12 +45,20 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     reprint.print()?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
+    // A reader who has measured wants to see the outcome first.
+    let first = match Machine::here(project) {
+        Ok(here) if !here.is_empty() => format!("{url}{YOUR_MACHINE}.html"),
+        _ => url.clone(),
+    };
     terminal::print(format_args!(
         "The book is at {url}; it is printed again when a page, a source or a measurement \
          changes. Press Ctrl-C to stop."
     ));
+    if first != url {
+        terminal::print(format_args!("What was found on your machine is at {first}"));
+    }
     if options.open {
-        open(&url);
+        open(&first);
     }
     let (watched, served) = (project.clone(), Arc::clone(&site));
     thread::spawn(move || watch::forever(&watched, &served, &reprint));

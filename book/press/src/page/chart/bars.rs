@@ -1,9 +1,9 @@
-//! Horizontal bars for named cases, or points on a logarithmic axis where bars from zero would hide
-//! the small ones.
+//! Horizontal bars for cases that no line connects, or points on a logarithmic axis where bars from
+//! zero would hide the small ones.
 
 use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
-use super::svg::{Room, drawing, grid, marker, name, path, text, tick};
+use super::svg::{Plot, Room, apart, drawing, grid, marker, name, path, text, tick};
 use crate::model::Estimate;
 use crate::units::{self, Quantity, spaced};
 use maud::{Markup, html};
@@ -14,6 +14,9 @@ const TOO_FAR_APART: f64 = 30.0;
 /// Heights of a benchmark's row and of a parameter's heading.
 const ROW: f64 = 40.0;
 const HEADING: f64 = 26.0;
+
+/// The place of the noise floor below the rows.
+const NOISE: f64 = 34.0;
 
 /// The drawing's margins to the left and above.
 const LEFT: f64 = 2.0;
@@ -30,15 +33,16 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
         let (low, high) = padded(low, high);
         Scale::log(low, high, LEFT + 8.0, right)
     } else {
-        Scale::linear(high * 1.04, LEFT, right)
+        Scale::linear(high, LEFT, right)
     };
-    // Color marks the cases that the chapter is about; where it is about none, they look alike.
-    let compared = panel.series.iter().any(|series| series.subject);
-    let rows = Rows { quantity: chart.quantity, scale, right, log, compared };
+    let ticks = if room == Room::Wide { 8 } else { 4 };
+    let rows = Rows { quantity: chart.quantity, scale, right, log };
     let content = html! {
         (text(0.0, 13.0, "axis", &chart.y_label))
-        @for value in scale.ticks(chart.quantity, if room == Room::Wide { 8 } else { 4 }) {
-            (rows.gridline(value, bottom))
+        g class="scale" {
+            @for (value, label) in rows.ticks(ticks) {
+                (rows.gridline(value, label.as_deref(), bottom))
+            }
         }
         @for line in lines {
             @match line {
@@ -48,9 +52,21 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
                 Line::Benchmark((series, value), top) => (rows.row(series, value, top)),
             }
         }
+        @if let Some(noise) = panel.noise {
+            (noise.lying(scale.at(high / noise.reach), scale.at(high), bottom + NOISE))
+        }
     };
     let kind = if log { "Dot chart, logarithmic" } else { "Bar chart" };
-    drawing(room, bottom + 26.0, &chart.aria(panel, kind), content)
+    let plot = Plot {
+        sides: (LEFT, right),
+        axis: 'x',
+        scale,
+        linear: log.then(|| Scale::linear(high, LEFT, right)),
+        quantity: chart.quantity,
+        ticks,
+    };
+    let height = bottom + if panel.noise.is_some() { NOISE + 12.0 } else { 26.0 };
+    drawing(room, height, &chart.aria(panel, kind), &plot, content)
 }
 
 /// How to draw the rows of a panel.
@@ -59,12 +75,29 @@ struct Rows {
     scale: Scale,
     right: f64,
     log: bool,
-    compared: bool,
 }
 
 impl Rows {
+    /// Returns round values along the axis, those with room for it with a label.
+    fn ticks(&self, most: usize) -> Vec<(f64, Option<String>)> {
+        let label = |value: f64| match value {
+            0.0 => "0".to_owned(),
+            value => tick(value, self.quantity),
+        };
+        let ticks = self.scale.ticks(self.quantity, most);
+        let labels: Vec<String> = ticks.iter().map(|value| label(*value)).collect();
+        let places: Vec<(f64, &str)> = ticks
+            .iter()
+            .zip(&labels)
+            .map(|(value, label)| (self.scale.at(*value), &**label))
+            .collect();
+        let shown = apart(&places);
+        let labels = labels.into_iter().zip(shown).map(|(label, shown)| shown.then_some(label));
+        ticks.into_iter().zip(labels).collect()
+    }
+
     /// Draws the line of a round value, and its label below.
-    fn gridline(&self, value: f64, bottom: f64) -> Markup {
+    fn gridline(&self, value: f64, label: Option<&str>, bottom: f64) -> Markup {
         let x = self.scale.at(value);
         let anchor = if x < LEFT + 20.0 {
             "tick"
@@ -73,10 +106,9 @@ impl Rows {
         } else {
             "tick middle"
         };
-        let label = if value == 0.0 { "0".to_owned() } else { tick(value, self.quantity) };
         html! {
             (path(grid(self.quantity, value), format_args!("M{x:.1} {TOP:.1}V{bottom:.1}")))
-            (text(x, bottom + 17.0, anchor, &label))
+            @if let Some(label) = label { (text(x, bottom + 17.0, anchor, label)) }
         }
     }
 
@@ -101,9 +133,8 @@ impl Rows {
         let x = self.scale.at(estimate.value);
         let (low, high) = (self.scale.at(estimate.low), self.scale.at(estimate.high));
         let whisker = format!("M{low:.1} {:.1}v8m0-4H{high:.1}m0-4v8", middle - 4.0);
-        let class = if series.subject || !self.compared { "case" } else { "case other" };
         html! {
-            g class=(class) {
+            g class={ "values " (series.class()) } {
                 @if self.log {
                     (path("rail", format_args!("M{LEFT:.1} {middle:.1}H{x:.1}")))
                 } @else {
@@ -112,7 +143,7 @@ impl Rows {
                 }
                 (path("halo", &whisker))
                 (path("whisker over", &whisker))
-                @if self.log { (marker(0, x, middle)) }
+                (marker(series.style, x, middle))
             }
         }
     }
@@ -148,7 +179,7 @@ type Row<'a> = (&'a Series, &'a Result<Estimate, String>);
 /// Groups the rows by parameter: numbers by size, names in the order in which they first appear.
 fn by_parameter(panel: &Panel) -> Vec<(Option<&str>, Vec<Row<'_>>)> {
     let mut groups: Vec<(Option<&str>, Vec<Row<'_>>)> = Vec::new();
-    for series in &panel.series {
+    for series in panel.series.iter().filter(|series| series.has_value()) {
         for point in &series.points {
             let name = point.parameter.as_deref();
             match groups.iter_mut().find(|(have, _)| *have == name) {

@@ -25,7 +25,7 @@ fn chart(series: Vec<Series>) -> Chart {
         y_label: "Time (lower is better)".to_owned(),
         x_label: "File size".to_owned(),
         title: "Sending \"a\" <file>".to_owned(),
-        panels: vec![Panel { machine: "zen5".to_owned(), series }],
+        panels: vec![Panel { machine: "zen5".to_owned(), series, noise: None }],
     }
 }
 
@@ -51,7 +51,7 @@ fn paths<'a>(html: &'a str, class: &str) -> impl Iterator<Item = &'a str> {
 
 #[test]
 fn a_sweep_is_one_html_block_without_ids() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     assert!(!html.contains("\n\n") && !html.contains(" id="));
     assert!(!html.contains("<file>"), "text is escaped");
     assert_eq!(
@@ -64,14 +64,14 @@ fn a_sweep_is_one_html_block_without_ids() {
 
 #[test]
 fn every_measured_point_has_its_interval() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     let whiskers: usize = paths(&html, "whisker").map(|path| count(path, "h6m-3 0V")).sum();
     assert_eq!(whiskers, 5 * 2);
 }
 
 #[test]
 fn a_line_does_not_cross_a_size_without_a_measurement() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     // The legend has two more, of one stroke each.
     let lines: Vec<&str> = paths(&html, "line").filter(|path| !path.contains("M1 6H33")).collect();
     // sendfile in one stretch, read_write in two: 4 KiB and 1 MiB, with 64 KiB missing between
@@ -81,7 +81,7 @@ fn a_line_does_not_cross_a_size_without_a_measurement() {
 
 #[test]
 fn the_table_has_every_value_by_size_with_headers() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     assert!(html.contains("<caption>Time (lower is better), zen5: value and interval</caption>"));
     let rows: Vec<usize> = ["4\u{a0}KiB</th>", "64\u{a0}KiB</th>", "1\u{a0}MiB</th>"]
         .iter()
@@ -101,7 +101,7 @@ fn two_machines_share_a_scale() {
         point.value = point.value.clone().map(|e| estimate(e.value * 10.0));
     }
     one.panels.push(slower);
-    let html = one.html().into_string();
+    let html = one.html("figures/a.csv").into_string();
     assert_eq!(count(&html, "<svg class=\"chart narrow\""), 2);
     assert_eq!(count(&html, "<p class=\"machine\">"), 2);
     let svgs: Vec<&str> = html.split("<svg class=\"chart").skip(1).collect();
@@ -114,12 +114,12 @@ fn two_machines_share_a_scale() {
 fn names_become_bars_and_far_values_become_dots() {
     let near =
         chart(vec![series("first", &[("", Some(100.0))]), series("second", &[("", Some(250.0))])])
-            .html()
+            .html("figures/a.csv")
             .into_string();
     assert_eq!(count(&near, "class=\"bar\""), 4);
     let far =
         chart(vec![series("atomic", &[("", Some(5.0))]), series("fsync", &[("", Some(2e6))])])
-            .html()
+            .html("figures/a.csv")
             .into_string();
     assert_eq!(count(&far, "class=\"bar\""), 0);
     assert!(far.contains("Dot chart, logarithmic"));
@@ -128,8 +128,9 @@ fn names_become_bars_and_far_values_become_dots() {
 
 #[test]
 fn a_machine_without_numbers_says_so() {
-    let html =
-        chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])]).html().into_string();
+    let html = chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])])
+        .html("figures/a.csv")
+        .into_string();
     assert!(html.contains("<p class=\"placeholder\">not measured</p>"));
     assert_eq!(count(&html, "<svg class=\"chart"), 0);
 }
