@@ -118,7 +118,12 @@ fn an_edit_prints_the_pages_that_it_reaches_and_no_other() {
     // A claim reaches the pages that quote it, and the list of all.
     site.edit("book/src/part/blocks.md", "by = 1.5", "by = 1000");
     let written = site.written(|| site.reprint.print().unwrap());
-    assert_eq!(written, ["claims.html", "part/below.html", "part/blocks.html"]);
+    for page in ["claims.html", "part/below.html", "part/blocks.html"] {
+        assert!(written.contains(&page.to_owned()), "{page}: {written:?}");
+    }
+    for page in ["glossary.html", "index.html", "machines/here.html", "print.html"] {
+        assert!(!written.contains(&page.to_owned()), "{page}: {written:?}");
+    }
     assert!(site.page("part/below.html").contains("</span> fails</a>"));
     assert_eq!(site.behind(), [""; 0]);
 

@@ -112,8 +112,8 @@ impl Renderer for Printer<'_> {
                 .collect(),
             false => (0..chapters.len()).collect(),
         };
-        // Of many pages, each is as quick in the whole book.
-        if different.len() > chapters.len() / 2 {
+        // Of nearly all pages, each is as quick in the whole book.
+        if different.len() * 4 > chapters.len() * 3 {
             Pages.render(context)?;
             last.unfinished = false;
         } else if !different.is_empty() {
