@@ -6,7 +6,7 @@ mod http;
 mod terminal;
 mod watch;
 
-use crate::cmd::build;
+use crate::cmd::reprint::Reprint;
 use crate::machine::Machine;
 use crate::model::Error;
 use crate::page::appendix::YOUR_MACHINE;
@@ -41,7 +41,8 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let listener = listen(options.port)?;
     let address =
         listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
-    build::build(project)?;
+    let reprint = Reprint::new(project, project.book().join("book"));
+    reprint.print()?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
     let first = first_page(project, &url);
@@ -55,8 +56,8 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     if options.open {
         open(&first);
     }
-    let (watched, printed) = (project.clone(), Arc::clone(&site));
-    thread::spawn(move || watch::forever(&watched, &printed));
+    let (watched, served) = (project.clone(), Arc::clone(&site));
+    thread::spawn(move || watch::forever(&watched, &served, &reprint));
     site.serve(&listener);
     Ok(())
 }
