@@ -1,43 +1,28 @@
-// Visits every page of the printed book as readers do: in each theme, on a wide screen and on a phone, in the order of the
-// table of contents. It finds what breaks only in a browser: script errors, requests that fail or leave the site, pages
-// wider than the phone, text that readers with low vision or screen readers cannot use, and invalid HTML of our own.
+// Visits every page of the printed book as readers do: in each theme, on a wide screen and on a phone, with and without scripts.
+// It finds what breaks only in a browser: script errors, requests that fail or leave the site, pages wider than the phone,
+// text that readers with low vision or screen readers cannot use, and invalid HTML of our own.
 //
-//     node pages.mjs http://127.0.0.1:3000/ [--shots FOLDER]
+//     node pages.mjs http://127.0.0.1:3000/ [--shots FOLDER] [--only TEXT]
 //
-// Prints a line for every finding and exits with 1 if there is one. `known` lists mdBook's own faults; a fault that is no
-// longer there is a finding, too, so that the list cannot outlive its reason.
+// `--only` looks at the pages whose address contains TEXT. Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { HtmlValidate } from "html-validate";
+import { Findings, launch, open, pages, themes, widths } from "./browser.mjs";
 
-const [base, flag, shots] = process.argv.slice(2);
-if (!base || (flag && flag !== "--shots")) {
-  console.error("usage: node pages.mjs http://127.0.0.1:PORT/ [--shots FOLDER]");
+const options = { shots: { type: "string" }, only: { type: "string" } };
+const { values: { shots, only }, positionals: [base] } = parseArgs({ options, allowPositionals: true });
+if (!base) {
+  console.error("usage: node pages.mjs http://127.0.0.1:PORT/ [--shots FOLDER] [--only TEXT]");
   process.exit(2);
 }
 
-const themes = ["light", "rust", "coal", "navy", "ayu"];
-const widths = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
+// As many pages at once as a small machine has cores.
+const HANDS = 2;
 
-// Faults of mdBook's pages that a style sheet cannot mend: axe's rule, the start of the element, and whether every book has
-// the fault. The label that opens the table of contents has attributes reserved for buttons, the bar above the page is no
-// landmark, and elements that scroll sideways have no tabindex, although browsers let the keyboard in.
-const known = [
-  ["aria-allowed-attr", '<label id="mdbook-sidebar-toggle"', true],
-  ["aria-prohibited-attr", '<label id="mdbook-sidebar-toggle"', true],
-  ["region", '<label id="mdbook-sidebar-toggle"', true],
-  ["region", '<h1 class="menu-title">', true],
-  ["region", '<div class="right-buttons">', true],
-  ["scrollable-region-focusable", '<div class="table-wrapper">', false],
-  ["scrollable-region-focusable", '<code class="language-', false],
-];
-const knownSeen = new Set();
-
-const findings = new Set();
-const find = (where, what) => findings.add(`${where}: ${what}`);
-
+const findings = new Findings();
 const validator = new HtmlValidate({
   extends: ["html-validate:standard"],
   rules: {
@@ -51,28 +36,9 @@ const validator = new HtmlValidate({
     "prefer-native-element": ["error", { exclude: ["region", "img"] }],
   },
 });
-
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-if (!executablePath) {
-  console.error("no browser: install chromium, or name one in CHROMIUM");
-  process.exit(2);
-}
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-// The pages that the table of contents links, and the one for those that are not there.
-async function pages() {
-  const html = await (await fetch(new URL("toc.html", base))).text();
-  const links = [...html.matchAll(/<a href="([^"#]+)"/g)].map((match) => match[1]);
-  return [...new Set(links), "404.html"];
-}
-
-// Everything in the page that sticks out of the window without a scroll bar of its own.
+// Everything in the page that sticks out of the window without a scroll bar of its own, and whether the whole page scrolls.
 function stickingOut() {
   const scrolls = (element) => {
     for (let at = element; at && at.id !== "mdbook-content"; at = at.parentElement) {
@@ -80,18 +46,21 @@ function stickingOut() {
     }
     return false;
   };
-  return [...document.querySelectorAll("main *")]
+  const out = [...document.querySelectorAll("main *")]
     .filter((element) => {
       const box = element.getBoundingClientRect();
       return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !scrolls(element);
     })
     .slice(0, 3)
-    .map((element) => element.outerHTML.slice(0, 90));
+    .map((element) => `sticks out: ${element.outerHTML.slice(0, 90)}`);
+  const wide = ["html", "#mdbook-content"].map((s) => document.querySelector(s)).some((e) => e && e.scrollWidth > e.clientWidth + 1);
+  return wide ? [...out, "scrolls sideways"] : out;
 }
 
-async function look(page, path, theme, size) {
-  const where = `${path} (${theme}, ${size})`;
-  const heard = (what) => find(where, what);
+// Says of a page what nobody should hear from it. Returns a function that names the state that the page is in.
+function listen(page, path) {
+  let state = "";
+  const heard = (what) => findings.add(`${path} (${state})`, what);
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && heard(`console: ${message.text()}`));
   page.on("pageerror", (error) => heard(`script error: ${error.message}`));
   page.on("response", (answer) => answer.status() >= 400 && heard(`${answer.status()} for ${answer.url()}`));
@@ -101,67 +70,81 @@ async function look(page, path, theme, size) {
   page.on("requestfailed", (request) => {
     if (!request.url().includes("/.changes")) heard(`failed: ${request.url()} ${request.failure()?.errorText}`);
   });
-  await page.goto(new URL(path, base).href, { waitUntil: "load" });
-  const wide = await page.evaluate(() =>
-    ["html", "#mdbook-content"].map((s) => document.querySelector(s)).filter((e) => e && e.scrollWidth > e.clientWidth + 1).length);
-  for (const element of await page.evaluate(stickingOut)) heard(`sticks out: ${element}`);
-  if (wide) heard("scrolls sideways");
-  if (shots) await page.screenshot({ path: `${shots}/${path.replaceAll("/", "-")}-${theme}-${size}.png`, fullPage: true });
+  return { heard, in: (now) => (state = now) };
+}
 
-  await page.evaluate(axe);
-  // A fold hides what is in it from axe.
-  await page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
-  // Themes differ in colours only.
-  const rules = ["light", "navy"].includes(theme) ? undefined : ["color-contrast"];
+async function runAxe(page, rules) {
   const result = await page.evaluate((values) =>
     axe.run(document, { resultTypes: ["violations"], ...(values && { runOnly: { type: "rule", values } }) }), rules);
-  for (const violation of result.violations) {
-    for (const node of violation.nodes) {
-      const i = known.findIndex(([rule, start]) => rule === violation.id && node.html.startsWith(start));
-      if (i >= 0) knownSeen.add(i);
-      else heard(`axe ${violation.id}: ${node.html.slice(0, 110)} — ${node.any[0]?.message ?? node.all[0]?.message ?? violation.help}`);
-    }
+  return result.violations.flatMap(({ id, help, nodes }) => nodes.map((node) =>
+    `axe ${id}: ${node.html.slice(0, 110)} — ${node.any[0]?.message ?? node.all[0]?.message ?? help}`));
+}
+
+const shoot = (page, path, state) =>
+  shots && page.screenshot({ path: `${shots}/${path.replaceAll("/", "-")}-${state}.png`, fullPage: true });
+
+// One page in one size, in the first theme as a whole, in the others, which differ in colors only, for its contrast. A theme
+// is chosen in the menu, as readers do, so that the page loads once.
+async function look(context, path, size) {
+  const page = await context.newPage();
+  const told = listen(page, path);
+  told.in(`light, ${size}`);
+  await open(page, new URL(path, base).href);
+  // A fold, and a figure that is not drawn yet, hide what is in them from axe.
+  await page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
+  await page.addStyleTag({ content: "* { content-visibility: visible !important; transition: none !important; }" });
+  for (const what of await page.evaluate(stickingOut)) told.heard(what);
+  await page.evaluate(axe);
+  for (const theme of size === "wide" ? themes : themes.slice(0, 1)) {
+    told.in(`${theme}, ${size}`);
+    await page.evaluate((name) => document.getElementById(`mdbook-theme-${name}`).click(), theme);
+    for (const what of await runAxe(page, theme === "light" ? undefined : ["color-contrast"])) told.heard(what);
+    await shoot(page, path, `${theme}-${size}`);
+  }
+  await page.close();
+}
+
+// Without scripts, everything of ours must still be there.
+async function lookWithoutScripts(context, path) {
+  const page = await context.newPage();
+  const told = listen(page, path);
+  told.in("no scripts");
+  await page.goto(new URL(path, base).href, { waitUntil: "load" });
+  for (const what of await page.evaluate(stickingOut)) told.heard(what);
+  await shoot(page, path, "noscript");
+  await page.close();
+}
+
+async function validate(path) {
+  const html = await (await fetch(new URL(path, base))).text();
+  const start = html.indexOf(">", html.indexOf("<main")) + 1;
+  const report = await validator.validateString(html.slice(start, html.indexOf("</main>")), path);
+  const before = html.slice(0, start).split("\n").length - 1;
+  for (const message of report.results.flatMap((result) => result.messages)) {
+    findings.add(`${path}:${before + message.line}`, `${message.ruleId}: ${message.message}`);
   }
 }
 
 if (shots) mkdirSync(shots, { recursive: true });
-const all = await pages();
-if (all.length < 3) find("toc.html", `lists only ${all.length - 1} pages`);
-for (const [size, viewport] of Object.entries(widths)) {
-  for (const theme of size === "wide" ? themes : ["light"]) {
-    const context = await browser.newContext({ viewport });
-    await context.addInitScript((name) => localStorage.setItem("mdbook-theme", name), theme);
-    for (const path of all) {
-      const page = await context.newPage();
-      await look(page, path, theme, size);
-      await page.close();
+const all = await pages(base);
+if (all.length < 3) findings.add("toc.html", `lists only ${all.length - 1} pages`);
+const chosen = all.filter((path) => !only || path.includes(only));
+if (chosen.length === 0) findings.add("--only", `no page has ${only} in its address`);
+
+const browser = await launch();
+const left = [...chosen];
+await Promise.all(Array.from({ length: HANDS }, async () => {
+  const sized = {};
+  for (const [size, viewport] of Object.entries(widths)) sized[size] = await browser.newContext({ viewport });
+  const plain = await browser.newContext({ javaScriptEnabled: false, colorScheme: "dark", viewport: widths.phone });
+  for (let path = left.shift(); path; path = left.shift()) {
+    for (const [size, context] of Object.entries(sized)) {
+      // A theme is remembered. Each page starts from the first.
+      await look(context, path, size);
     }
-    await context.close();
+    await lookWithoutScripts(plain, path);
+    await validate(path);
   }
-}
-
-// Without scripts, everything of ours must still be there.
-const context = await browser.newContext({ javaScriptEnabled: false, colorScheme: "dark", viewport: widths.phone });
-for (const path of all) {
-  const page = await context.newPage();
-  await page.goto(new URL(path, base).href, { waitUntil: "load" });
-  for (const element of await page.evaluate(stickingOut)) find(`${path} (no scripts)`, `sticks out: ${element}`);
-  if (shots) await page.screenshot({ path: `${shots}/${path.replaceAll("/", "-")}-noscript.png`, fullPage: true });
-  await page.close();
-}
+}));
 await browser.close();
-
-for (const path of all) {
-  const html = await (await fetch(new URL(path, base))).text();
-  const main = html.slice(html.indexOf("<main>") + 6, html.indexOf("</main>"));
-  const before = html.slice(0, html.indexOf("<main>") + 6).split("\n").length - 1;
-  const report = await validator.validateString(main, path);
-  for (const message of report.results.flatMap((result) => result.messages)) {
-    find(`${path}:${before + message.line}`, `${message.ruleId}: ${message.message}`);
-  }
-}
-
-known.forEach(([rule, start, always], i) => knownSeen.has(i) || !always || find("known", `no longer found, take it off the list: ${rule} ${start}`));
-for (const line of findings) console.error(line);
-console.log(`${all.length} pages, ${themes.length} themes: ${findings.size === 0 ? "nothing found" : `${findings.size} findings`}`);
-process.exit(findings.size === 0 ? 0 : 1);
+findings.end(`${chosen.length} pages, ${themes.length} themes`);

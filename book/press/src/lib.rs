@@ -6,11 +6,13 @@
 //! - [`cmd`]: the commands.
 //! - [`page`]: cards, figures, references and appendix as HTML.
 //! - [`book`]: all pages, judged on all machines.
+//! - [`validate`]: whether a recording can become part of the book.
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
 //! - [`breaks`]: edits that a check must notice, which are the solutions of exercises.
-//! - [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
+//! - [`belief`], [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
 
+pub mod belief;
 pub mod book;
 pub mod breaks;
 pub mod chapter;
@@ -26,4 +28,6 @@ mod process;
 pub mod project;
 pub mod prove;
 pub mod sizes;
+pub mod stamp;
 pub mod units;
+pub mod validate;

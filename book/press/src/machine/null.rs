@@ -34,6 +34,16 @@ impl Machine {
         widest.map_or_else(|| self.noise_apart(name), Known::Measured)
     }
 
+    /// Returns the ratio of two measurements of the same code in one group, in `regime`: of a pair
+    /// inside the group or of its group `NAME_aa`. Among several, it is the one whose interval
+    /// reaches furthest from 1.
+    pub fn noise_of_group(&self, group: &str, regime: Option<Regime>) -> Option<Estimate> {
+        let ratio = |first: &str, again: &str| self.ratio_in(first, again, regime);
+        let inside = self.pairs(group, |name| name == group, ratio);
+        let widest = inside.into_iter().map(|(_, ratio)| ratio).max_by(wider);
+        widest.or_else(|| self.noise_apart(group).measured())
+    }
+
     /// Returns the noise of the group `NAME_aa`.
     fn noise_apart(&self, name: &str) -> Known<Estimate> {
         let ratios = self.pairs_apart(name);
@@ -76,9 +86,7 @@ impl Machine {
             self.ratio_in(first, again, regime).and(rounds)
         };
         let biased = |(ratio, rounds): (Estimate, Vec<Vec<Round>>)| {
-            let ratios = || rounds[0].iter().zip(&rounds[1]).map(|(a, b)| b.median / a.median);
-            let one_way = ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated);
-            one_way.then_some(ratio)
+            one_way(&rounds, tolerated).then_some(ratio)
         };
         let of_id = |id: &'a str| {
             let beside = self.pairs_beside(id, rounds);
@@ -90,6 +98,16 @@ impl Machine {
             apart.filter_map(|(a, b)| rounds(a, b).measured()).collect()
         };
         ids.flat_map(of_id).filter_map(biased).max_by(wider)
+    }
+
+    /// Returns `true` if the second measurement of the same code differs from the first the same
+    /// way in every round of a regime, by more than `tolerated` as a factor.
+    pub fn is_biased(&self, first: &str, again: &str, tolerated: f64) -> bool {
+        let in_regime = |(regime, _): &(Option<Regime>, usize)| {
+            let rounds = self.rounds_in(&[first, again], *regime).measured();
+            rounds.is_some_and(|rounds| one_way(&rounds, tolerated))
+        };
+        self.regimes(&[first, again]).iter().any(in_regime)
     }
 
     /// Returns the null control of one benchmark.
@@ -144,6 +162,13 @@ impl Machine {
             })
             .collect()
     }
+}
+
+/// Returns `true` if the second of two measurements took longer in every round, or the first did,
+/// by more than `tolerated` as a factor.
+fn one_way(rounds: &[Vec<Round>], tolerated: f64) -> bool {
+    let ratios = || rounds[0].iter().zip(&rounds[1]).map(|(a, b)| b.median / a.median);
+    ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated)
 }
 
 /// Compares how far two intervals reach from 1.

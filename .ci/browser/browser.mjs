@@ -1,0 +1,52 @@
+// What the checks in a browser share: the browser, the pages, and a page that its scripts have finished.
+
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+export const themes = ["light", "rust", "coal", "navy", "ayu"];
+export const widths = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
+
+export const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
+  .find((path) => path && existsSync(path));
+if (!executablePath) {
+  console.error("no browser: install chromium, or name one in CHROMIUM");
+  process.exit(2);
+}
+
+export const launch = () => chromium.launch({
+  executablePath,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+
+// The pages that the table of contents links, and the one for those that are not there.
+export async function pages(base) {
+  const html = await (await fetch(new URL("toc.html", base))).text();
+  const links = [...html.matchAll(/<a href="([^"#]+)"/g)].map((match) => match[1]);
+  return [...new Set(links), "404.html"];
+}
+
+// Opens a page, and waits for the scripts that load once it is drawn.
+export async function open(page, url) {
+  await page.goto(url, { waitUntil: "load" });
+  await page.waitForFunction(() => {
+    const theme = document.querySelector(".theme-selected"); // book.js has run
+    return theme && (!window.path_to_searchindex_js || window.search?.hasFocus);
+  });
+}
+
+// Collects findings, prints them, and ends the process.
+export class Findings {
+  #found = new Set();
+  add(where, what) {
+    this.#found.add(`${where}: ${what}`);
+  }
+  get size() {
+    return this.#found.size;
+  }
+  end(what) {
+    for (const line of this.#found) console.error(line);
+    console.log(`${what}: ${this.size === 0 ? "nothing found" : `${this.size} findings`}`);
+    process.exit(this.size === 0 ? 0 : 1);
+  }
+}
