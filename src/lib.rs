@@ -4,6 +4,8 @@
 //!
 //! A module carries its technique's name, and so do its chapter, example, bench and test. The
 //! version that everybody writes first is kept beside the good one, in a module called `naive`.
+//!
+//! The book: [Rust Performance, Proved](../../index.html).
 
 pub mod concurrency;
 pub mod harness;

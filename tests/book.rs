@@ -25,6 +25,12 @@ fn imports_go_down() {
 }
 
 #[test]
+fn modules_link_their_chapters() {
+    let found = house::api::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
 fn lines_fit_and_comments_are_plain() {
     let found = house::lines::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -33,6 +39,18 @@ fn lines_fit_and_comments_are_plain() {
 #[test]
 fn pages_are_plain_and_chapters_short() {
     let found = house::prose::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn chapters_answer_first_and_headings_say_what_was_found() {
+    let found = house::chapter_problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn sentences_of_claims_stand_alone() {
+    let found = house::sentences::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
@@ -289,7 +307,9 @@ fn a_source_that_is_not_listed_or_not_used_is_noticed() {
 #[test]
 fn a_missing_section_or_command_is_noticed() {
     let page = "book/src/zero-copy/sendfile.md";
-    let said = after(|root| replace(&root.join(page), "## When not to", "## Never mind"));
+    let said = said_after(house::chapter_problems, |root| {
+        replace(&root.join(page), "## When not to: ", "## Never mind: ");
+    });
     assert!(said.contains("has no section \"When not to\""), "{said}");
     let said = after(|root| {
         let text = fs::read_to_string(root.join(page)).unwrap();
@@ -297,6 +317,21 @@ fn a_missing_section_or_command_is_noticed() {
             .unwrap();
     });
     assert!(said.contains("never says `cargo bench --bench sendfile`"), "{said}");
+}
+
+#[test]
+fn a_bare_heading_a_missing_answer_or_a_claim_of_that_is_noticed() {
+    let page = "book/src/zero-copy/sendfile.md";
+    let edited = |rule, from: &'static str, to: &'static str| {
+        said_after(rule, move |root| replace(&root.join(page), from, to))
+    };
+    let said = edited(house::chapter_problems, "## Compiled: ", "## Compiled\n\n");
+    assert!(said.contains("sendfile.md has a heading that says nothing was found"), "{said}");
+    let said = edited(house::chapter_problems, "- **Instead:** ", "- **Otherwise:** ");
+    assert!(said.contains("sendfile.md does not open with its three lines"), "{said}");
+    let said = edited(house::sentences::problems, "One call of the Go article's", "The naive");
+    assert!(said.contains("sendfile.md:"), "{said}");
+    assert!(said.contains("claims something of \"the naive\""), "{said}");
 }
 
 #[test]

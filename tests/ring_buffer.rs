@@ -2,7 +2,7 @@
 //! once. The naive rings fail in the ways that their documentation lists.
 
 use perf_proved::concurrency::ring_buffer::experiment::{
-    Losses, losses, mpmc_from, spsc_from, trips,
+    Losses, State, losses, mpmc_from, spsc_from, steps as states, trips,
 };
 use perf_proved::concurrency::ring_buffer::naive::{AtomicRing, Ring};
 use perf_proved::concurrency::ring_buffer::variants::Variant;
@@ -11,10 +11,12 @@ use perf_proved::proof::allocations::{Counting, count};
 #[cfg(unix)]
 use perf_proved::proof::cpu;
 use perf_proved::sys::cores::two_cores;
-use perf_proved_tests::refusals;
+use perf_proved_tests::{refusals, root};
 use proptest::prelude::*;
 use std::collections::VecDeque;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{RecvError, TryRecvError, TrySendError};
@@ -28,6 +30,32 @@ static ALLOCATOR: Counting = Counting;
 const STARTS: [usize; 4] = [0, usize::MAX, usize::MAX - 2, usize::MAX / 2];
 
 // One thread.
+
+/// The ring that a reader steps through on the chapter's page is this one.
+#[test]
+fn the_page_steps_through_this_ring() {
+    let state = |of: State| format!("{},{},{}", of.items, of.room, of.known);
+    let text = |start| {
+        let lines: Vec<String> = states(4, start)
+            .into_iter()
+            .map(|(from, of)| {
+                let [push, pop] = of.map(|step| {
+                    format!("[{}, {}, {:?}]", step.succeeded, step.looked, state(step.to))
+                });
+                format!("{:?}: {{\"push\": {push}, \"pop\": {pop}}}", state(from))
+            })
+            .collect();
+        format!("{{\n{}\n}}\n", lines.join(",\n"))
+    };
+    let expected = text(0);
+    assert!(STARTS.iter().all(|&start| text(start) == expected));
+    let page = "book/src/concurrency/ring-steps.json";
+    if fs::read_to_string(root().join(page)).unwrap_or_default() != expected {
+        let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ring-steps.json");
+        fs::write(&fresh, expected).unwrap();
+        panic!("{page} is not what the ring does; {} is", fresh.display());
+    }
+}
 
 #[test]
 fn any_capacity_from_one_is_exact() {

@@ -1,5 +1,7 @@
 //! Part "I/O": many connections, many file operations, many small writes at a time, and writes that
 //! last.
+//!
+//! The book's part: [io](../../../io/index.html).
 
 pub mod async_io;
 pub mod batching;

@@ -1,8 +1,11 @@
 //! The rules that hold the project's folders together.
 
+pub mod api;
+pub mod chapters;
 pub mod layers;
 pub mod lines;
 pub mod prose;
+pub mod sentences;
 mod source;
 
 use std::collections::BTreeSet;
@@ -21,18 +24,6 @@ pub const PROSE: [&str; 10] = [
     "memory/which-one.md",
     "zero-copy/index.md",
     "zero-copy/which-one.md",
-];
-
-/// The sections of a technique's chapter, by the words that its headings start with.
-const SECTIONS: [&str; 8] = [
-    "The version everyone writes",
-    "What the machine does",
-    "Doing it right",
-    "Counted",
-    "When not to",
-    "In production",
-    "From Go",
-    "Try it",
 ];
 
 /// Hosts of papers and of the documentation of Linux, whose pages book/src/sources.md lists.
@@ -156,18 +147,23 @@ pub fn problems(root: &Path) -> Vec<String> {
                 found.push(format!("book/src/{page} never says `{command}`"));
             }
         }
-        for section in SECTIONS {
-            if !text.lines().any(|line| {
-                line.strip_prefix("## ").is_some_and(|title| title.starts_with(section))
-            }) {
-                found.push(format!("book/src/{page} has no section \"{section}\""));
-            }
-        }
         if !readme.contains(&format!("(book/src/{page})")) {
             found.push(format!("README.md does not list book/src/{page}"));
         }
     }
     found
+}
+
+/// Lists what is wrong with the shape of the techniques' chapters, one sentence each.
+pub fn chapter_problems(root: &Path) -> Vec<String> {
+    let read = |page: &str| fs::read_to_string(root.join("book/src").join(page));
+    let is_chapter = |page: &String| page.contains('/') && !PROSE.contains(&page.as_str());
+    let chapters: Vec<_> = pages(root)
+        .into_iter()
+        .filter(is_chapter)
+        .map(|page| (read(&page).unwrap_or_default(), page))
+        .collect();
+    chapters::problems(chapters.iter().map(|(text, page)| (page.as_str(), text.as_str())))
 }
 
 /// Lists what is wrong with the pieces of code that a page includes: a file or an anchor that is

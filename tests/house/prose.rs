@@ -99,7 +99,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Counts the words of a page without its listings, blocks, tables, diagrams and references.
-fn words(text: &str) -> usize {
+pub(super) fn words(text: &str) -> usize {
     let mut count = 0;
     let (mut is_listing, mut is_diagram) = (false, false);
     for line in text.lines() {

@@ -236,14 +236,22 @@ impl Term {
     }
 }
 
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::Size(bytes) => f.write_str(&binary(*bytes)),
+            Fact::Number(number) => write!(f, "{number}"),
+            Fact::Version(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+                f.write_str(&numbers.join("."))
+            }
+            Fact::Word(word) => f.write_str(word),
+        }
+    }
+}
+
 /// Returns a machine's fact in words: `L2 is 512 KiB`.
-fn described(name: Name, fact: &Fact) -> String {
-    let value = match fact {
-        Fact::Size(bytes) => binary(*bytes),
-        Fact::Number(number) => number.to_string(),
-        Fact::Version(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join("."),
-        Fact::Word(word) => word.clone(),
-    };
+fn described(name: Name, value: &Fact) -> String {
     match name {
         Name::L1d => format!("L1d is {value}"),
         Name::L2 => format!("L2 is {value}"),

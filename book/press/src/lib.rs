@@ -6,6 +6,7 @@
 //! - [`cmd`]: the commands.
 //! - [`page`]: cards, figures, references and appendix as HTML.
 //! - [`book`]: all pages, judged on all machines.
+//! - [`validate`]: whether a recording can become part of the book.
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
 //! - [`breaks`]: edits that a check must notice, which are the solutions of exercises.
@@ -27,3 +28,4 @@ pub mod project;
 pub mod prove;
 pub mod sizes;
 pub mod units;
+pub mod validate;

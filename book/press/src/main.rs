@@ -1,9 +1,10 @@
 //! `cargo book`; the README describes the commands.
 
 use lexopt::prelude::*;
-use press::cmd::{build, check, pack, record, serve};
+use press::cmd::{build, check, pack, pdf, record, serve, site, validate};
 use press::model::Error;
 use press::project::Project;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -20,6 +21,8 @@ Commands:
   check       run every example and model, and list every claim with its verdict here;
               exit with 1 if one fails
                 --claim ID              check only this claim; may be repeated
+                --chapter NAME          check only the claims of this chapter, named by its path:
+                                        zero-copy/sendfile; may be repeated
                 --json                  print a JSON array
                 --recorded              run nothing, judge the recordings: exit with 1 unless
                                         every clocked and counted claim holds on one machine
@@ -33,8 +36,17 @@ Commands:
                                         each bench: those with the most claims first
                 --machine NAME          name of the machine (default: here)
                 --about TEXT            a sentence about the machine
+                --by NAME               the person or team that contributes it
                 --replace               replace existing recordings
                 --counts                measure nothing, only count and prove again
+  validate    say whether recordings can become part of the book: exit with 1 if one is refused
+                [MACHINE...]            only these; otherwise all in book/machines
+  archive     pack the book and its API documentation, to read offline, into target/proved/
+  site        gather all that is published in target/proved/site/: the book, its API
+              documentation, the archive and the PDF
+                --to FOLDER             gather it here instead
+  pdf         print the book as a PDF, by Chromium, to target/proved/
+                --to FILE               write this file instead
   pack        pack the built benches into an archive for a machine without cargo or network
   preprocess  serve as mdbook's preprocessor; mdbook runs it
 
@@ -48,7 +60,11 @@ enum Command {
     Build,
     Check(check::Options),
     Record(record::Options),
+    Archive,
+    Site(Option<PathBuf>),
+    Pdf(Option<PathBuf>),
     Pack,
+    Validate(Vec<String>),
     Preprocess(Vec<String>),
 }
 
@@ -82,9 +98,21 @@ fn run(command: Command) -> Result<bool, Error> {
         }
         Command::Check(options) => check::run(&project, &options),
         Command::Record(options) => record::run(&project, &options).map(|()| true),
+        Command::Validate(names) => validate::run(&project, &names),
+        Command::Archive => told(site::archive(&project)),
+        Command::Site(to) => told(site::run(&project, to.as_deref())),
+        Command::Pdf(to) => told(pdf::run(&project, to.as_deref())),
         Command::Pack => pack::run(&project).map(|_| true),
         Command::Preprocess(arguments) => build::preprocess(&project, &arguments),
     }
+}
+
+/// Prints the path of what a command wrote.
+fn told(written: Result<PathBuf, Error>) -> Result<bool, Error> {
+    written.map(|path| {
+        println!("{}", path.display());
+        true
+    })
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -100,11 +128,16 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                     Some("build") => Command::Build,
                     Some("check") => Command::Check(check::Options::default()),
                     Some("record") => Command::Record(record::Options::default()),
+                    Some("validate") => Command::Validate(Vec::new()),
+                    Some("archive") => Command::Archive,
+                    Some("site") => Command::Site(None),
+                    Some("pdf") => Command::Pdf(None),
                     Some("pack") => Command::Pack,
                     Some("preprocess") => Command::Preprocess(Vec::new()),
                     _ => return Err(format!("unknown command {}", name.to_string_lossy()).into()),
                 };
             }
+            (Value(name), Command::Validate(names)) => names.push(name.string()?),
             (Value(word), Command::Preprocess(words)) => words.push(word.string()?),
             (Long("open"), Command::Serve(options)) => options.open = true,
             (Long("port"), Command::Serve(options)) => {
@@ -113,9 +146,15 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             (Long("claim"), Command::Check(options)) => {
                 options.claims.push(arguments.value()?.string()?)
             }
+            (Long("chapter"), Command::Check(options)) => {
+                options.chapters.push(arguments.value()?.string()?)
+            }
             (Long("json"), Command::Check(options)) => options.json = true,
             (Long("recorded"), Command::Check(options)) => options.recorded = true,
             (Long("strict"), Command::Check(options)) => options.strict = true,
+            (Long("to"), Command::Pdf(to) | Command::Site(to)) => {
+                *to = Some(arguments.value()?.into())
+            }
             (Long("bench"), Command::Record(options)) => {
                 options.benches.push(arguments.value()?.string()?)
             }
@@ -130,6 +169,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
             (Long("about"), Command::Record(options)) => {
                 options.about = Some(arguments.value()?.string()?)
+            }
+            (Long("by"), Command::Record(options)) => {
+                options.by = Some(arguments.value()?.string()?)
             }
             (Long("replace"), Command::Record(options)) => options.replace = true,
             (Long("counts"), Command::Record(options)) => options.counts = true,

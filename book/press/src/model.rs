@@ -473,22 +473,34 @@ impl Clocked {
 }
 
 impl Claim {
-    /// Returns the command that proves this claim, as a reader types it. For a clocked claim whose
-    /// group is not named like its bench, [`crate::book::load`] has set it.
+    /// Returns the command that proves this claim, as a reader types it. Its outcome reaches the
+    /// book: `check` stores what it finds, and the book reads what `cargo bench` leaves. For a
+    /// clocked claim whose group is not named like its bench, [`crate::book::load`] has set it.
     pub fn command(&self) -> String {
         if let Some(command) = &self.command {
             return command.clone();
         }
         match &self.proof {
-            Proof::Compiled { .. } => "cargo build".to_string(),
-            Proof::Counted(counts) | Proof::Observed(counts) => match counts.first() {
-                Some(count) => format!("cargo run --release --example {}", count.example),
-                None => String::new(),
-            },
-            Proof::Explored { model } => format!("cargo explore --exact {model}"),
             Proof::Clocked(clocked) => {
                 format!("cargo bench --bench {}", bench_of(clocked.subject()))
             }
+            _ => format!("cargo book check --claim {}", self.id),
+        }
+    }
+
+    /// Returns the command that [`Claim::command`] runs in turn, which shows more of its output and
+    /// stores nothing. `None` if that command runs nothing else.
+    pub fn runs(&self) -> Option<String> {
+        if self.command.is_some() {
+            return None;
+        }
+        match &self.proof {
+            Proof::Compiled { .. } => Some("cargo build".to_string()),
+            Proof::Counted(counts) | Proof::Observed(counts) => counts
+                .first()
+                .map(|count| format!("cargo run --release --example {}", count.example)),
+            Proof::Explored { model } => Some(format!("cargo explore --exact {model}")),
+            Proof::Clocked(_) => None,
         }
     }
 

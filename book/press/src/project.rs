@@ -116,7 +116,7 @@ impl Project {
         self.target.join("proved")
     }
 
-    /// Returns the file with the results of the last whole `check`.
+    /// Returns the file with the results of `check`.
     pub fn checked(&self) -> PathBuf {
         self.scratch().join("check.json")
     }

@@ -113,8 +113,9 @@ impl Said {
 /// The verdict of each claim, here and on the reference machine, in the book's order.
 fn verdicts(json: &str) -> Vec<(String, String, String)> {
     let array: Vec<Value> = serde_json::from_str(json).unwrap();
-    let text = |object: &Value, key: &str| object[key].as_str().unwrap().to_string();
-    array.iter().map(|o| (text(o, "id"), text(o, "here"), text(o, "reference"))).collect()
+    let text = |value: &Value| value.as_str().unwrap_or("not measured").to_string();
+    let on = |o: &Value, machine: &str| text(&o["machines"][machine]["verdict"]);
+    array.iter().map(|o| (text(&o["id"]), on(o, "here"), on(o, "reference"))).collect()
 }
 
 #[test]
@@ -125,6 +126,7 @@ fn arguments_that_make_no_sense_exit_with_2() {
         ("check --jsno", "invalid option '--jsno'"),
         ("build --json", "invalid option '--json'"),
         ("check here", "unexpected argument \"here\""),
+        ("check --chapter copy", "no chapter `copy` makes a claim"),
         ("check --strict", "--strict has no meaning without --recorded"),
         ("record --rounds nine", "nine"),
         ("record --rounds 0", "--rounds is at least 1"),
@@ -363,12 +365,13 @@ fn every_recorded_machine_has_a_say() {
     miniature.press(faster).exits(0, "not measured on reference: copy-faster");
     let (code, claim) = verdicts();
     assert_eq!(code, Some(0));
+    let on = |claim: &Value, machine: &str| claim["machines"][machine]["verdict"].clone();
     assert_eq!(
-        (&claim["reference"], &claim["measured"]),
-        (&"not measured".into(), &"laptop".into())
+        (on(&claim, "reference"), on(&claim, "laptop")),
+        ("not measured".into(), "holds".into())
     );
-    let machines = serde_json::json!({ "reference": "not measured", "laptop": "holds" });
-    assert_eq!(claim["machines"], machines);
+    assert_eq!(claim["machines"]["reference"].get("value"), None);
+    assert_eq!(claim["machines"]["laptop"]["rounds"], 2);
 
     // Holds on the first, and fails on the second alone.
     record("reference", &recording(300));
@@ -378,10 +381,8 @@ fn every_recorded_machine_has_a_say() {
         .exits(1, "fails               A whole copy is at least 1.5 times as fast.");
     miniature.press(faster).exits(1, "1 claim on reference: 1 holds");
     miniature.press(faster).exits(1, "prove it: cargo bench --bench copy");
-    assert_eq!(
-        verdicts().1["machines"],
-        serde_json::json!({ "reference": "holds", "laptop": "fails" })
-    );
+    let claim = verdicts().1;
+    assert_eq!((on(&claim, "reference"), on(&claim, "laptop")), ("holds".into(), "fails".into()));
 
     // Undecided on the second: no failure, and listed.
     record("laptop", &recording(300).replacen("[300, 300]", "[120, 300]", 1));
@@ -513,17 +514,25 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
     assert_eq!(verdicts(&said.out), expected);
     let array: Vec<Value> = serde_json::from_str(&said.out).unwrap();
     assert_eq!(
-        (&array[1]["value"], &array[1]["kind"], &array[1]["chapter"]),
+        (&array[1]["machines"]["here"]["value"], &array[1]["kind"], &array[1]["chapter"]),
         (&1.0.into(), &"counted".into(), &"part/copy.md".into())
     );
     assert_eq!(array[1]["says"], "A whole copy takes 1 call.");
-    assert_eq!(array[4]["interval"], Value::Null);
+    assert_eq!(array[1]["url"], "part/copy.html#claim-copy-calls");
+    assert_eq!(array[4]["machines"]["here"].get("interval"), None);
 
     let bench = run(&mut miniature.cargo_bench());
     assert_eq!(bench.code, Some(0), "{}", bench.err);
     let said = miniature.press("check");
     said.exits(0, "one round");
     said.exits(0, "6 claims here: 5 holds, 1 not possible here");
+    assert!(said.out.ends_with("\nno claim fails here\n"), "{}", said.out);
+    // What `cargo bench` left is on the page.
+    miniature.press("build").exits(0, "");
+    let page = miniature.path("book/book/part/copy.html");
+    let page = fs::read_to_string(page).unwrap();
+    let strip = "Your machine</a>: 5 hold, 1 not possible.";
+    assert!(page.contains(strip), "{page}");
 
     // Each proof broken in turn.
     let broken = |file: &str, from: &str, to: &str, expected: &str| {
@@ -584,6 +593,56 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
         "book/src/intro.md:3: a number typed by hand, `60 ns`",
     );
     miniature.press("check").exits(0, "6 claims here");
+}
+
+#[test]
+fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
+    let miniature = Miniature::new();
+    let stored = || -> Value {
+        let path = miniature.path("target/proved/check.json");
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let card = |id: &str| {
+        miniature.press("build").exits(0, "");
+        let page = fs::read_to_string(miniature.path("book/book/part/copy.html")).unwrap();
+        let (_, card) = page.split_once(&format!("id=\"claim-{id}\"")).unwrap();
+        card.split_once("</article>").unwrap().0.to_owned()
+    };
+    assert!(!card("copy-calls").contains("<dt>Your machine</dt>"));
+
+    let said = miniature.press("check --claim copy-calls");
+    said.exits(0, "1 claim here: 1 holds");
+    assert!(said.out.ends_with("\nno claim fails here\n"), "{}", said.out);
+    let first = stored();
+    assert_eq!(first["counts"]["copy"]["values"]["whole.calls"], 1);
+    assert!(first["counts"]["copy"]["date"].as_str().unwrap().ends_with('Z'));
+    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict holds\">"));
+
+    // Another claim's result joins it.
+    miniature.press("check --claim copy-size").exits(0, "1 claim here: 1 holds");
+    let second = stored();
+    assert_eq!(second["counts"], first["counts"]);
+    assert_eq!(second["proofs"]["compiled:src/copy.rs#size"]["holds"], true);
+
+    // A failure takes the place of the success, and is named at the end.
+    let slower = ("examples/copy.rs", "copy(&from, AT_ONCE)", "copy(&from, AT_ONCE / 32)");
+    let said = miniature.with(slower.0, slower.1, slower.2, "check --claim copy-calls");
+    said.exits(1, "prove it: cargo run --release --example copy");
+    assert!(said.out.ends_with("\n1 claim fails here: copy-calls\n"), "{}", said.out);
+    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">"));
+    assert_eq!(stored()["proofs"], second["proofs"]);
+
+    // An example that no longer runs has no result, whatever it had before.
+    let mute = ("examples/copy.rs", "println!(\"{{", "println!(\"Calls: {{");
+    let said = miniature.with(mute.0, mute.1, mute.2, "check --claim copy-calls");
+    said.exits(1, "did not print one JSON object");
+    assert_eq!(stored()["counts"], serde_json::json!({}));
+    assert_eq!(stored()["proofs"], second["proofs"]);
+
+    let said = miniature.press("check --chapter part/copy --json");
+    said.exits(0, "\"here\": \"holds\"");
+    assert!(!said.out.contains("no claim fails"), "JSON and nothing else: {}", said.out);
+    assert_eq!(stored()["counts"]["copy"]["values"], first["counts"]["copy"]["values"]);
 }
 
 #[test]

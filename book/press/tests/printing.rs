@@ -6,7 +6,8 @@ use common::copy;
 use mdbook_driver::MDBook;
 use press::cmd::build;
 use press::model::Error;
-use press::page::links;
+use press::page::beside::Extras;
+use press::page::{links, paper};
 use press::project::Project;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -82,16 +83,19 @@ fn a_card_shows_each_verdict_in_words_with_its_command() {
         ("wake-alike", "holds", "not measured"),
     ] {
         let card = card(&page, id);
-        for (machine, verdict) in [
-            ("<a href=\"../machines/reference.html\">reference</a>", reference),
-            ("Your machine", here),
-        ] {
-            let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>")).unwrap();
-            let (found, _) = rest.split_once("</dd>").unwrap();
-            assert!(
-                found.contains(&format!("</span> {verdict}</span>")),
-                "{id} on {machine}: {found}"
-            );
+        let row = |machine: &str| {
+            let (_, rest) = card.split_once(&format!("<dt>{machine}</dt>"))?;
+            Some(rest.split_once("</dd>").unwrap().0)
+        };
+        let found = row("<a href=\"../machines/reference.html\">reference</a>").unwrap();
+        assert!(found.contains(&format!("</span> {reference}</span>")), "{id}: {found}");
+        // A strip says once for the chapter what was not measured here.
+        match (row("Your machine"), here) {
+            (None, "not measured") => {}
+            (None, _) => panic!("{id} has no line for the reader's machine"),
+            (Some(found), _) => {
+                assert!(found.contains(&format!("</span> {here}</span>")), "{id}: {found}")
+            }
         }
     }
     assert!(card(&page, "sendfile-1mib").contains("<code>cargo bench --bench sendfile</code>"));
@@ -131,7 +135,8 @@ fn a_card_shows_what_was_observed_where_it_applies_and_why_nothing_is_decided() 
     let page = site.page("part/blocks.html");
     for (id, expected) in [
         ("seen", "</span> holds</span>"),
-        ("seen", "<dt>See it</dt>\n<dd><code>cargo run --release --example sendfile</code>"),
+        ("seen", "<dt>See it</dt>\n<dd><code>cargo book check --claim seen</code>"),
+        ("seen", "<dt>It runs</dt>\n<dd><code>cargo run --release --example sendfile</code>"),
         ("unseen", "</span> not seen</span>"),
         ("elsewhere", "</span> does not apply here</span>: L2 is 1 MiB"),
         ("elsewhere", "<dt>Where</dt>\n<dd><code>l2 &gt;= 2MiB and cores &gt;= 2</code>"),
@@ -149,6 +154,68 @@ fn a_card_shows_what_was_observed_where_it_applies_and_why_nothing_is_decided() 
     let (time, share) = text.split_once(" more, ").unwrap();
     assert!(time.contains("µs <small class=\"interval\">"), "{time}");
     assert!(share.starts_with("<span class=\"measured\">") && share.contains(" %"), "{share}");
+}
+
+/// Returns what a closed card shows: its sentence and its summary.
+fn closed<'a>(page: &'a str, id: &str) -> &'a str {
+    card(page, id).split_once("</summary>").unwrap().0
+}
+
+#[test]
+fn a_closed_card_leads_with_the_value_and_the_edge_shows_the_worst_verdict() {
+    let site = Site::new("closed");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    for (id, class, expected) in [
+        ("padded-size", "holds", "<span class=\"kind\">compiled</span>"),
+        ("sendfile-1mib", "holds", "; claimed: at least 1.5×</span>"),
+        ("wake-alike", "holds", "; claimed: within "),
+        // The reference machine counted 1, and this one fails with 4.
+        ("sendfile-syscalls", "fails", "<strong>1</strong> <code>sendfile.syscalls</code>, yours "),
+        ("sendfile-syscalls", "fails", "; claimed: at most 1</span>"),
+        ("sendfile-syscalls", "fails", "</span> Your machine: fails</span>"),
+        ("uring-syscalls", "impossible", "</span> reference: not possible here</span>"),
+        ("spsc-no-loss", "unmeasured", "</span> reference: not measured</span>"),
+    ] {
+        let closed = closed(&page, id);
+        assert!(closed.contains(expected), "{id}: {expected}\n{closed}");
+        let article = format!("<article class=\"claim {class}\" id=\"claim-{id}\">");
+        assert!(page.contains(&article), "{id}");
+        assert!(!closed.contains("<a "), "a link in a button: {closed}");
+        assert!(!closed.contains("cargo"), "{closed}");
+    }
+    let holds = "</span> reference<span class=\"word\">: holds</span></span>";
+    assert!(closed(&page, "padded-size").contains(holds));
+    assert!(!closed(&page, "padded-size").contains("Your machine"));
+}
+
+#[test]
+fn a_strip_counts_the_verdicts_of_a_chapter_and_names_what_to_run() {
+    let site = Site::new("strip");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    assert_eq!(page.matches("<div class=\"strip\">").count(), 1);
+    let (before, strip) = page.split_once("<div class=\"strip\">").unwrap();
+    assert!(!before.contains("<article"), "after the first card");
+    let (strip, _) = strip.split_once("</div>").unwrap();
+    for expected in [
+        "<strong>9 claims</strong>",
+        "<a href=\"../claims.html#chapter-part-blocks\">",
+        "reference</a> (the reference): 4 hold, 2 fail, 1 undecided, 1 not measured, 1 not possible.",
+        "Your machine</a>: 1 holds, 3 fail, 1 undecided, 4 not measured.",
+        "Fails here: <a class=\"verdict fails\" href=\"#claim-sendfile-syscalls\">",
+        "Run <code class=\"command\">cargo book check --chapter part/blocks</code> and \
+         <code class=\"command\">cargo bench --bench limits</code>.",
+    ] {
+        assert!(strip.contains(expected), "{expected}\n{strip}");
+    }
+    assert!(!strip.contains("Differs"), "all that differ fail: {strip}");
+    assert!(!site.page("part/below.html").contains("class=\"strip\""), "it makes no claim");
+
+    fs::remove_dir_all(site.root.join("book/machines/here")).unwrap();
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    assert!(page.contains("Your machine: not measured. Run "), "{page}");
 }
 
 #[test]
@@ -331,7 +398,7 @@ fn every_recorded_machine_has_its_line_its_panel_and_its_page() {
     let claims = site.page("claims.html");
     let (_, row) = claims.split_once("#claim-wake-alike").unwrap();
     let row = row.split_once("</tr>").unwrap().0;
-    let (_, on_laptop) = row.split_once("<td data-machine=\"laptop\">").unwrap();
+    let (_, on_laptop) = row.split_once("<td data-machine=\"laptop\" data-verdict=\"fails\">").unwrap();
     assert!(on_laptop.contains("</span> fails</span> <span class=\"measured\">0."), "{row}");
     let machines = site.page("machines.html");
     assert!(machines.contains("<a href=\"machines/laptop.html\">laptop</a>"));
@@ -432,10 +499,140 @@ fn a_listing_names_its_file_and_a_page_describes_itself() {
 }
 
 #[test]
+fn the_site_lists_its_claims_for_programs() {
+    let site = with_laptop("programs");
+    site.edit(
+        "book/book.toml",
+        "[output.html]\n",
+        "[output.html]\ngit-repository-url = \"https://x.org/r\"\n",
+    );
+    site.print().unwrap();
+    let all: Value = serde_json::from_str(&site.page("claims.json")).unwrap();
+    let text = |key: &str| all[key].as_str().unwrap();
+    assert_eq!((text("reference"), text("repository")), ("reference", "https://x.org/r"));
+    assert_eq!(all["machines"]["laptop"]["url"], "machines/laptop.html");
+    let claims = all["claims"].as_array().unwrap();
+    assert_eq!(claims.len(), site.page("claims.html").matches("part/blocks.html#claim-").count());
+    let mut ids: Vec<&str> = claims.iter().map(|claim| claim["id"].as_str().unwrap()).collect();
+    for (claim, id) in claims.iter().zip(&ids) {
+        let (page, anchor) = claim["url"].as_str().unwrap().split_once('#').unwrap();
+        assert_eq!(anchor, format!("claim-{id}"));
+        assert!(site.page(page).contains(&format!("id=\"{anchor}\"")), "{id} is not on {page}");
+    }
+    ids.sort();
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
+
+    let one = |id: &str| claims.iter().find(|claim| claim["id"] == id).unwrap();
+    let faster = one("sendfile-1mib");
+    assert_eq!(faster["command"], "cargo bench --bench sendfile");
+    assert_eq!(faster["sources"][1], "sendfile/sendfile/1MiB");
+    let found = &faster["machines"]["reference"];
+    assert_eq!((&found["verdict"], &found["rounds"]), (&"holds".into(), &7.into()));
+    let bound = |i: usize| found["interval"][i].as_f64().unwrap();
+    let value = found["value"].as_f64().unwrap();
+    assert!(bound(0) <= value && value <= bound(1), "{found}");
+    assert_eq!(faster["machines"]["laptop"]["verdict"], "not measured");
+    assert_eq!(faster["machines"]["here"]["rounds"], 1);
+    let count = &one("sendfile-syscalls")["machines"]["reference"];
+    assert_eq!((&count["value"], count.get("noise")), (&1.0.into(), None));
+    let reason = &one("uring-syscalls")["machines"]["reference"]["reason"];
+    assert_eq!(reason, "io_uring is forbidden on this machine");
+
+    let list = site.page("llms.txt");
+    assert!(list.starts_with("# Rust Performance, Proved\n\n> Performance techniques"), "{list}");
+    for expected in [
+        "](claims.json) holds all 9 ",
+        "](index.html): ",
+        "](part/blocks.html): ",
+        "](part/below.html)",
+    ] {
+        assert!(list.contains(expected), "{expected}\n{list}");
+    }
+    assert!(list.contains("a `code span with {{measured nothing}}` in it") && !list.contains("</"));
+}
+
+#[test]
+fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
+    let site = Site::new("beside");
+    let folder = site.root.join("published");
+    let extras = Extras { pdf: Some("book.pdf".to_owned()), archive: None };
+    let module = site.root.join("src/part/blocks");
+    fs::create_dir_all(&module).unwrap();
+    fs::write(module.join("mod.rs"), "").unwrap();
+    build::with_extras(&site.project(), &folder, extras).unwrap();
+    let page = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
+    let link = "<a href=\"../api/perf_proved/part/blocks/index.html\">\
+                <code>perf_proved::part::blocks</code></a>";
+    assert!(page("part/blocks.html").contains(link));
+    assert!(!page("part/below.html").contains("API documentation"), "it has no module");
+    let forms = page("forms.html");
+    for address in ["book.pdf", "api/perf_proved/index.html", "claims.json", "llms.txt"] {
+        assert!(forms.contains(&format!("<li><a href=\"{address}\">")), "{address}\n{forms}");
+    }
+    assert!(!forms.contains("tar.gz"));
+    let gone = links::check(&folder).unwrap().problems;
+    let missing = |file: &str| gone.iter().any(|problem| problem.contains(file));
+    assert!(missing("book.pdf") && missing("api/"), "nothing was copied yet: {gone:?}");
+
+    // What links lead to is not there otherwise.
+    site.print().unwrap();
+    assert!(!site.page("part/blocks.html").contains("API documentation"));
+    assert!(!site.root.join("book/book/forms.html").exists());
+}
+
+#[test]
+fn the_page_for_paper_holds_every_chapter_and_links_within_itself() {
+    let site = with_laptop("paper");
+    let folder = site.root.join("paper");
+    let (chapters, about) = build::for_paper(&site.project(), &folder).unwrap();
+    let titles: Vec<(Option<&str>, &str)> =
+        chapters.iter().map(|one| (one.part.as_deref(), one.title.as_str())).collect();
+    let appendix = Some("Appendix");
+    assert_eq!(
+        titles,
+        [
+            (None, "Introduction"),
+            (Some("A part"), "Every kind of block"),
+            (Some("A part"), "Below it"),
+            (appendix, "Glossary"),
+            (appendix, "Every claim"),
+            (appendix, "The machines"),
+        ]
+    );
+    let print = fs::read_to_string(folder.join("print.html")).unwrap();
+    let numbers = BTreeMap::from([("glossary".to_owned(), 7)]);
+    let paper = paper::document(&print, &chapters, &about, &numbers).unwrap();
+    assert_eq!(paper.matches("<section class=\"chapter\"").count(), 6);
+    assert_eq!(paper.matches("<h1 class=\"part\"").count(), 2);
+    for expected in [
+        "<p class=\"title\">Rust Performance, Proved</p>",
+        "<a href=\"#glossary\"><span class=\"name\">Glossary</span><span class=\"number\">7</span>",
+        "<a href=\"#part-a-part\"><span class=\"name\">A part</span><span class=\"number\">000</span>",
+        "@page c3 { @bottom-left { content: \"Rust Performance, Proved\"; } @bottom-center { content: \"Glossary\"; } }",
+    ] {
+        assert!(paper.contains(expected), "{expected}");
+    }
+    assert!(!paper.contains("window.print") && !paper.contains("<details class=\"numbers\">"));
+    fs::write(folder.join("paper.html"), &paper).unwrap();
+    let mut problems = links::check(&folder).unwrap().problems;
+    problems.retain(|problem| problem.starts_with("paper.html"));
+    assert_eq!(problems, [""; 0]);
+    let fewer = paper::document(&print, &chapters[1..], &about, &numbers);
+    assert!(
+        matches!(fewer, Err(Error::Failed(said)) if said.contains("holds 6, and the book has 5"))
+    );
+}
+
+#[test]
 fn mdbooks_own_command_prints_the_same_bytes() {
     let site = Site::new("protocol");
     site.print().unwrap();
-    let ours = files(&site.root.join("book/book"));
+    let mut ours = files(&site.root.join("book/book"));
+    // mdBook's protocol has no place for what is no page.
+    for name in ["claims.json", "llms.txt"] {
+        let path = site.root.join("book/book").join(name);
+        assert!(ours.remove(&path).is_some(), "{name}");
+    }
 
     // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
     // asked whether it supports the renderer, then given the chapters as JSON.

@@ -5,6 +5,7 @@ use super::capacity::expect;
 use super::variants::{Pop, Push};
 use super::{mpmc, spsc};
 use crate::sys::cores;
+use std::collections::{BTreeMap, VecDeque};
 use std::hint::spin_loop;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,72 @@ pub fn spsc_from<T>(capacity: usize, start: usize) -> (spsc::Producer<T>, spsc::
 /// As [`mpmc::ring`].
 pub fn mpmc_from<T>(capacity: usize, lap: usize) -> (mpmc::Producer<T>, mpmc::Consumer<T>) {
     mpmc::ends(expect(mpmc::Ring::new(capacity, lap)))
+}
+
+/// A state of the ring for one producer and one consumer, apart from where its items lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    /// The items in the ring.
+    pub items: usize,
+    /// The room that the producer knows of without reading `head`.
+    pub room: usize,
+    /// The items that the consumer knows of without reading `tail`.
+    pub known: usize,
+}
+
+/// A push or a pop, as one side of the ring made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The ring was neither full nor empty.
+    pub succeeded: bool,
+    /// The side read the other side's index.
+    pub looked: bool,
+    /// The state after it.
+    pub to: State,
+}
+
+/// Drives a ring of `capacity` items, whose counters begin at `start`, through all states that
+/// pushes and pops lead to. Returns, for each, what a push and what a pop do there.
+///
+/// # Panics
+///
+/// As [`spsc::ring`].
+pub fn steps(capacity: usize, start: usize) -> BTreeMap<State, [Step; 2]> {
+    let mut all = BTreeMap::new();
+    let mut paths = VecDeque::from([vec![]]);
+    while let Some(path) = paths.pop_front() {
+        let from = walk(capacity, start, &path).0;
+        if all.contains_key(&from) {
+            continue;
+        }
+        let steps = [true, false].map(|is_push| {
+            let next: Vec<bool> = path.iter().copied().chain([is_push]).collect();
+            let (to, succeeded) = walk(capacity, start, &next);
+            paths.push_back(next);
+            let moved = usize::from(succeeded);
+            // A side that fails has looked. One that succeeds knows of one less, unless it looked.
+            let looked = match is_push {
+                _ if !succeeded => true,
+                true => to.room + moved != from.room,
+                false => to.known + moved != from.known,
+            };
+            Step { succeeded, looked, to }
+        });
+        all.insert(from, steps);
+    }
+    all
+}
+
+/// Pushes (`true`) and pops along `path` through a new ring. Returns the state that it leads to,
+/// and whether the last step succeeded.
+fn walk(capacity: usize, start: usize, path: &[bool]) -> (State, bool) {
+    let (mut producer, mut consumer) = spsc_from(capacity, start);
+    let mut succeeded = true;
+    for &is_push in path {
+        succeeded = if is_push { producer.push(()).is_ok() } else { consumer.pop().is_ok() };
+    }
+    let ((tail, room), (head, known)) = (producer.known(), consumer.known());
+    (State { items: tail.wrapping_sub(head), room, known }, succeeded)
 }
 
 /// The items that did not arrive exactly once.

@@ -16,6 +16,8 @@
 //! ring holds exactly as many items as its capacity says, from 1 on.
 //!
 //! [`variants`] and [`experiment`] are for the example, the bench and the tests.
+//!
+//! The book's chapter: [ring_buffer](../../../../concurrency/ring-buffer.html).
 
 pub mod blocking;
 pub mod blocking_mpmc;

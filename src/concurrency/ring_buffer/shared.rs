@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 ///
 /// # Safety
 ///
-/// The index of the default is 0, [`index`](Self::index) returns the same word at each call, and
+/// The index of the default is 0, `index` returns the same word at each call, and
 /// nothing else writes that word. Otherwise safe code reads slots that were never written.
 pub unsafe trait IndexCell: Default {
     /// Returns the index.

@@ -175,6 +175,11 @@ impl<T> Producer<T> {
         self.ring.consumer_disconnected.load(Ordering::Relaxed)
     }
 
+    /// Returns `tail`, and the room up to the cached limit.
+    pub(super) fn known(&self) -> (usize, usize) {
+        (self.tail(), self.end.wrapping_sub(self.tail()))
+    }
+
     /// Tells the consumer that no more items will come.
     pub(super) fn disconnect(&mut self) {
         // Pairs with the Acquire load in the consumer's `is_disconnected`.
@@ -255,6 +260,11 @@ impl<T> Consumer<T> {
     pub(super) fn is_disconnected(&self) -> bool {
         // Pairs with the Release store in the producer's `disconnect`.
         self.ring.producer_disconnected.load(Ordering::Acquire)
+    }
+
+    /// Returns `head`, and the number of items before the cached `tail`.
+    pub(super) fn known(&self) -> (usize, usize) {
+        (self.head(), self.cached_tail.wrapping_sub(self.head()))
     }
 
     /// Tells the producer that no more items will be popped.

@@ -12,6 +12,8 @@
 //!
 //! [`litmus`] asks the processor the same questions as the models. [`variants`] and [`experiment`]
 //! are for the example and the tests.
+//!
+//! The book's chapter: [sharing](../../../../concurrency/sharing.html).
 
 pub mod counter;
 pub mod experiment;

@@ -12,6 +12,8 @@
 //!
 //! `submit` either accepts a job or returns it. An accepted job is run, fails (it panics), or is
 //! returned by [`WorkerPool::cancel`]. There is no fourth outcome.
+//!
+//! The book's chapter: [worker_pool](../../../../concurrency/worker-pool.html).
 
 pub mod experiment;
 pub mod handle;

@@ -21,6 +21,8 @@
 //! | [`naive`] | the versions that everyone writes first |
 //! | [`queue`] | the bound, backpressure, and the counts |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
+//!
+//! The book's chapter: [async_io](../../../../io/async-io.html).
 #![cfg(target_os = "linux")]
 
 pub mod buffer;

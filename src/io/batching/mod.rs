@@ -16,6 +16,8 @@
 //! | [`Rejected`], [`Unwritten`] | items that come back |
 //! | [`naive`] | the versions that everyone writes first |
 //! | `variants`, `experiment` | what the chapter compares, and how (on Linux) |
+//!
+//! The book's chapter: [batching](../../../../io/batching.html).
 
 pub mod channel;
 #[cfg(target_os = "linux")]

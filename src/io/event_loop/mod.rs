@@ -45,6 +45,8 @@
 //! | `shared` | the part of a loop that other threads reach |
 //! | [`naive`] | four loops that everyone writes first |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
+//!
+//! The book's chapter: [event_loop](../../../../io/event-loop.html).
 
 #[cfg(target_os = "linux")]
 mod connection;

@@ -12,6 +12,8 @@
 //! | `reader`, `recovery` | the records of a log, and its torn or damaged end |
 //! | [`naive`] | logs that break their word, one way each |
 //! | `variants`, `experiment` | what the chapter compares, and how |
+//!
+//! The book's chapter: [group_commit](../../../../io/group-commit.html).
 
 mod error;
 #[cfg(unix)]

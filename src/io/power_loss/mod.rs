@@ -13,6 +13,8 @@
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
 //!
 //! [`proof::power_loss`](crate::proof::power_loss) cuts the power.
+//!
+//! The book's chapter: [power_loss](../../../../io/power-loss.html).
 
 #[cfg(target_os = "linux")]
 pub mod device;

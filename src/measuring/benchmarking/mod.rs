@@ -14,6 +14,8 @@
 //! [`rounds`] is the rule by which the book compares two variants, and [`rounds::null_test`] puts
 //! that rule to the test: with the same code as both variants, measured many times.
 //! [`experiment`] runs it all for the example.
+//!
+//! The book's chapter: [benchmarking](../../../../measuring/benchmarking.html).
 
 pub mod binomial;
 #[cfg(target_os = "linux")]

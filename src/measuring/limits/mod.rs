@@ -18,6 +18,8 @@
 //! The methods are those of lmbench (McVoy and Staelin, "lmbench: Portable Tools for Performance
 //! Analysis", USENIX 1996), unless a probe says otherwise. [`naive`] keeps two probes that look
 //! right and measure something else. [`experiment`] runs all probes for the example.
+//!
+//! The book's chapter: [limits](../../../../measuring/limits.html).
 
 pub mod addition;
 pub mod bandwidth;

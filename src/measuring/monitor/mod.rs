@@ -20,6 +20,8 @@
 //! | [`process`] | the kernel's figures about this process |
 //! | [`naive`] | the versions that everyone writes first |
 //! | [`variants`], [`experiment`] | what the chapter compares, and how |
+//!
+//! The book's chapter: [monitor](../../../../measuring/monitor.html).
 
 #![forbid(unsafe_code)]
 

@@ -10,6 +10,8 @@
 //! | [`naive`] | the version that everyone writes first |
 //! | [`variants`] | the fates of a block that another thread used |
 //! | [`experiment`] | remote frees, a mixed load, and experiments in processes of their own |
+//!
+//! The book's chapter: [allocation](../../../../memory/allocation.html).
 
 pub mod arena;
 pub mod budget;

@@ -11,6 +11,8 @@
 //! | [`experiment`] | walks through memory, reads with prefetching, and a count of shared lines |
 //!
 //! [`lines`](crate::measuring::limits::lines) measures the cost of a line that two cores write.
+//!
+//! The book's chapter: [cache_lines](../../../../memory/cache-lines.html).
 
 pub mod counter;
 pub mod experiment;

@@ -11,6 +11,8 @@
 //! guaranteed](https://doc.rust-lang.org/reference/type-layout.html#the-rust-representation): the
 //! assertions record what the compiler does, and a compiler that did otherwise would stop the
 //! build.
+//!
+//! The book's chapter: [layout](../../../../memory/layout.html).
 
 mod event;
 pub mod experiment;

@@ -16,6 +16,8 @@
 //!
 //! [`naive`] is the version that everybody writes first. [`variants`] and [`experiment`] are what
 //! the chapter compares, and how.
+//!
+//! The book's chapter: [object_pool](../../../../memory/object-pool.html).
 
 pub mod buffers;
 pub mod depot;

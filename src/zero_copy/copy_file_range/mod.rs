@@ -7,6 +7,8 @@
 //! when it is whole ([`replacement`]). [`naive`] is the version that everyone writes first.
 //! [`variants`] lists what the chapter compares, and [`experiment`] has the experiments of its
 //! example.
+//!
+//! The book's chapter: [copy_file_range](../../../../zero-copy/copy-file-range.html).
 #![cfg(target_os = "linux")]
 
 pub mod error;

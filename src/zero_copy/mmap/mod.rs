@@ -9,6 +9,8 @@
 //! | [`sum`] | a checksum, the work that they do with the bytes |
 //! | [`page_cache`] | looks into the page cache, and takes files out of it |
 //! | [`experiment`] | what the example measures with |
+//!
+//! The book's chapter: [mmap](../../../../zero-copy/mmap.html).
 #![cfg(target_os = "linux")]
 
 pub mod experiment;

@@ -13,6 +13,8 @@
 //! | [`variants`] | the ways of sending that the chapter compares |
 //! | [`dummy_device`] | a network device that discards everything, and so copies nothing |
 //! | [`experiment`] | what the example, the bench and the tests measure with |
+//!
+//! The book's chapter: [msg_zerocopy](../../../../zero-copy/msg-zerocopy.html).
 
 #[cfg(target_os = "linux")]
 pub mod dummy_device;

@@ -8,6 +8,8 @@
 //! `sendfile` has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only because Rust's
 //! runtime ignores `SIGPIPE`; in a program that does not, as when Rust is called from C, block that
 //! signal in the sending threads first.
+//!
+//! The book's chapter: [sendfile](../../../../zero-copy/sendfile.html).
 
 #[cfg(target_os = "linux")]
 pub mod experiment;

@@ -11,6 +11,8 @@
 //!
 //! `splice` to a socket has no `MSG_NOSIGNAL`. A peer that has gone away is an error here only
 //! because Rust's runtime ignores `SIGPIPE`.
+//!
+//! The book's chapter: [splice](../../../../zero-copy/splice.html).
 #![cfg(target_os = "linux")]
 
 pub mod experiment;

@@ -5,7 +5,7 @@ mod existence;
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
 use crate::ids::owner;
-use crate::machine::{Known, Machine};
+use crate::machine::{HERE, Known, Machine};
 use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
@@ -68,6 +68,18 @@ pub fn load(project: &Project) -> Result<Book, Error> {
     }
     let here = Machine::here(project)?;
     Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises })
+}
+
+/// Reads the pages without any results, so that a damaged recording is no obstacle.
+///
+/// # Errors
+///
+/// If a page cannot be read.
+pub fn without_machines(project: &Project) -> Result<Book, Error> {
+    let mut pages = pages(project)?;
+    name_benches(project, &mut pages);
+    let here = Machine::new(HERE);
+    Ok(Book { pages, machines: Vec::new(), here, unrecorded: Vec::new(), exercises: Vec::new() })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -145,6 +157,12 @@ impl Judged<'_> {
     pub fn worst(&self) -> &Verdict {
         let verdicts = self.recorded.iter().map(|on| &on.judgement.verdict);
         verdicts.min_by_key(|verdict| rank(verdict)).unwrap_or(&Verdict::NotMeasured)
+    }
+
+    /// Returns the worst verdict of all machines, the reader's among them.
+    pub fn edge(&self) -> &Verdict {
+        let (recorded, here) = (self.worst(), &self.here.verdict);
+        if rank(here) < rank(recorded) { here } else { recorded }
     }
 
     /// Returns `true` if the claim holds on a recorded machine and fails on none. If it holds on

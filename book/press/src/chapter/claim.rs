@@ -399,7 +399,8 @@ mod tests {
         let Proof::Compiled { file, anchor } = claim.proof else { panic!("not compiled") };
         assert_eq!((file.as_path(), anchor.as_str()), (Path::new("src/a/b.rs"), "size"));
         let claim = only_claim("says = 'S'\nexplored = 'ring::loss'");
-        assert_eq!(claim.command(), "cargo explore --exact ring::loss");
+        assert_eq!(claim.command(), "cargo book check --claim a");
+        assert_eq!(claim.runs().as_deref(), Some("cargo explore --exact ring::loss"));
         let claim = only_claim(
             "says = '{{by}} times as fast'\nfaster = 'g/a/1KiB'\nthan = 'g/b/1KiB'\nby = 1.5",
         );
@@ -411,11 +412,12 @@ mod tests {
             "says = 'S'\nlike = 'g_cpu/a'\nthan = 'g_cpu/b'\nwithin = 1.25\ncommand = 'make'",
         );
         assert!(matches!(&claim.proof, Proof::Clocked(c) if c.bound == RatioBound::Within(1.25)));
-        assert_eq!(claim.command(), "make");
+        assert_eq!((claim.command().as_str(), claim.runs()), ("make", None));
         let claim = only_claim("says = '{{at_least}}'\nobserved = 'e/v.lost'\nat_least = 1");
         assert!(matches!(&claim.proof, Proof::Observed(counts) if counts[0].key == "v.lost"));
         assert_eq!((claim.kind(), claim.says.as_str()), ("observed", "1"));
-        assert_eq!(claim.command(), "cargo run --release --example e");
+        assert_eq!(claim.command(), "cargo book check --claim a");
+        assert_eq!(claim.runs().as_deref(), Some("cargo run --release --example e"));
     }
 
     #[test]

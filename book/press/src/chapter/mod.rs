@@ -7,9 +7,10 @@ mod exercises;
 pub mod includes;
 pub mod lint;
 pub mod listings;
-mod markdown;
+pub(crate) mod markdown;
 pub mod page;
 pub mod references;
+pub mod sections;
 mod times;
 
 pub use claim::SAME;

@@ -1,6 +1,7 @@
 //! A page with its blocks and references, and the list of pages in SUMMARY.md.
 
 use super::{blocks, exercises, lint, references};
+use crate::ids::slashed;
 use crate::model::{Block, Claim, Error, Inline, Problem, Solution, Spanned};
 use crate::project::Project;
 use mdbook_summary::{SummaryItem, parse_summary};
@@ -29,6 +30,18 @@ impl Page {
             Block::Claim(claim) => Some(claim),
             Block::Figure(_) | Block::Solution(_) => None,
         })
+    }
+
+    /// Returns the bytes at which its claims start, in order.
+    pub fn claim_starts(&self) -> impl Iterator<Item = usize> {
+        let is_claim = |block: &&Spanned<Block>| matches!(block.item, Block::Claim(_));
+        self.blocks.iter().filter(is_claim).map(|block| block.range.start)
+    }
+
+    /// Returns its path below `book/src` without the extension, by which commands and addresses
+    /// name it: `zero-copy/sendfile`.
+    pub fn name(&self) -> String {
+        slashed(&self.path.with_extension(""))
     }
 
     /// Returns the solutions of its exercises, in order.

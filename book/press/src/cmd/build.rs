@@ -3,11 +3,15 @@
 //! Both run the same preprocessor: the first inside this process, the second over mdbook's
 //! protocol, which is JSON on stdin and stdout.
 
+use super::folders::write;
 use crate::book::{self, Book, Judged};
-use crate::chapter::{self, Page, includes, listings};
+use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Problem};
+use crate::page::beside::{self, Extras};
 use crate::page::meta::Site;
-use crate::page::{appendix, card, figure, listing, reference, solution};
+use crate::page::paper::{Printed, lists};
+use crate::page::programs::About;
+use crate::page::{appendix, card, figure, listing, programs, reference, solution, strip};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
@@ -17,6 +21,10 @@ use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
 use std::env;
 use std::io;
 use std::path::{self, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// The title of the last part.
+const APPENDIX: &str = "Appendix";
 
 /// The preprocessor's name, as `book.toml` has it.
 const NAME: &str = "press";
@@ -37,19 +45,88 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
+    pages(project, folder, None)
+}
+
+/// Prints the book to a folder, which mdBook empties first, with links to what is to be copied into
+/// it: the API documentation and the files of `extras`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn with_extras(project: &Project, folder: &Path, extras: Extras) -> Result<(), Error> {
+    pages(project, folder, Some(extras))
+}
+
+fn pages(project: &Project, folder: &Path, extras: Option<Extras>) -> Result<(), Error> {
+    let printed = print(project, folder, config(project)?, Form::Site(extras))?;
+    for (name, text) in &printed.programs {
+        write(&folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Returns what `book.toml` and the environment say of the book.
+///
+/// # Errors
+///
+/// [`Error::Failed`] if `book.toml` cannot be read.
+pub fn about(project: &Project) -> Result<About, Error> {
+    Ok(About::of(&config(project)?))
+}
+
+/// Prints the book to a folder, with the appendix in short form and without search, and returns its
+/// chapters in order.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn for_paper(project: &Project, folder: &Path) -> Result<(Vec<Printed>, About), Error> {
+    let mut config = config(project)?;
+    let set = |config: &mut Config, key, value| {
+        config.set(key, value).map_err(|e| failed("configuring the book for paper", &e))
+    };
+    set(&mut config, "output.html.search.enable", false)?;
+    set(&mut config, "output.html.print.enable", true)?;
+    let about = About::of(&config);
+    Ok((print(project, folder, config, Form::Paper)?.chapters, about))
+}
+
+/// The form that a book is printed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    /// Pages for a browser, with what is published beside them, if anything.
+    Site(Option<Extras>),
+    /// One page for a printer.
+    Paper,
+}
+
+/// What is known of a book once its chapters are printed.
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    /// The names and contents of the files for programs.
+    programs: Vec<(&'static str, String)>,
+    /// The chapters, in order.
+    chapters: Vec<Printed>,
+}
+
+/// Prints the book to a folder in one form.
+fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result<Outcome, Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
     let book = load(project)?;
-    let config = config(project)?;
     let site = Site::new(&config);
     let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    printer.with_preprocessor(Press { book, root: project.root().to_owned() });
+    let press = Press { form, ..Press::new(book, project) };
+    let outcome = Arc::clone(&press.outcome);
+    printer.with_preprocessor(press);
     printer.build().map_err(|e| failed("printing the book", &e))?;
     site.finish(folder)
-        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))
+        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
+    Ok(outcome.get().cloned().unwrap_or_default())
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -109,7 +186,7 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press { book: load(&project)?, root: project.root().to_owned() };
+    let press = Press::new(load(&project)?, &project);
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -151,6 +228,10 @@ struct Press {
     book: Book,
     /// The project's folder.
     root: PathBuf,
+    form: Form,
+    /// Set once the chapters are printed: mdBook's protocol has no place for files that are no
+    /// chapters, so that only `cargo book build` writes them.
+    outcome: Arc<OnceLock<Outcome>>,
 }
 
 impl Preprocessor for Press {
@@ -176,18 +257,33 @@ impl Preprocessor for Press {
         if !problems.is_empty() {
             return Err(mdbook_preprocessor::errors::Error::msg(Error::Book(problems)));
         }
-        chapters.push_item(BookItem::PartTitle("Appendix".to_owned()));
-        for page in appendix::appendix(&self.book, &claims) {
+        let (programs, pages) = match &self.form {
+            Form::Site(extras) => {
+                let mut pages = appendix::appendix(&self.book, &claims);
+                pages.extend(extras.as_ref().map(beside::page));
+                (programs::files(&context.config, &chapters.items, &self.book, &claims), pages)
+            }
+            Form::Paper => (Vec::new(), lists::appendix(&self.book, &claims)),
+        };
+        chapters.push_item(BookItem::PartTitle(APPENDIX.to_owned()));
+        for page in pages {
             let mut chapter = Chapter::new(&page.title, page.markdown, &page.path, Vec::new());
             // A generated page has no file to edit.
             chapter.source_path = None;
             chapters.push_item(chapter);
         }
+        // Once: mdBook runs a preprocessor again for each renderer that it supports.
+        let _ = self.outcome.set(Outcome { programs, chapters: listed(&chapters.items) });
         Ok(chapters)
     }
 }
 
 impl Press {
+    fn new(book: Book, project: &Project) -> Press {
+        let root = project.root().to_owned();
+        Press { book, root, form: Form::Site(None), outcome: Arc::default() }
+    }
+
     /// Prints one chapter of mdBook's.
     fn print(
         &self,
@@ -213,9 +309,15 @@ impl Press {
         };
         let written = written.map_or("", |page| &page.markdown);
         chapter.content = self.printed(&page, written, claims, repository);
+        if let Form::Site(Some(_)) = self.form
+            && let Some(link) = beside::module(&page, &self.root)
+        {
+            chapter.content += &format!("\n\n{}\n", link.into_string());
+        }
     }
 
-    /// Returns a page's Markdown with blocks and references replaced, and listings captioned.
+    /// Returns a page's Markdown with blocks and references replaced, listings captioned, and
+    /// sections given their anchors.
     /// `written` is the page before mdBook put included code in.
     fn printed(
         &self,
@@ -245,6 +347,10 @@ impl Press {
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
         }
+        if let Some(strip) = strip::strip(page, &self.book, claims) {
+            let at = strip::place(page);
+            pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
+        }
         for reference in &page.inlines {
             pieces.push((
                 reference.range.clone(),
@@ -258,6 +364,8 @@ impl Press {
                 pieces.push((shown.range, markdown));
             }
         }
+        let anchors = sections::anchors(&page.markdown).into_iter();
+        pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
     }
 }
@@ -268,6 +376,31 @@ fn repository(config: &Config) -> Option<String> {
     Some(url.trim_end_matches('/').to_owned())
 }
 
+/// Returns all chapters in order. Those before the first part are of none, and those after a line
+/// belong to the appendix.
+fn listed(items: &[BookItem]) -> Vec<Printed> {
+    fn add(chapter: &Chapter, part: Option<&String>, all: &mut Vec<Printed>) {
+        // A draft is not printed.
+        if chapter.path.is_some() {
+            all.push(Printed { part: part.cloned(), title: chapter.name.clone() });
+        }
+        for item in &chapter.sub_items {
+            if let BookItem::Chapter(chapter) = item {
+                add(chapter, part, all);
+            }
+        }
+    }
+    let (mut all, mut part) = (Vec::new(), None);
+    for item in items {
+        match item {
+            BookItem::PartTitle(title) => part = Some(title.clone()),
+            BookItem::Separator => part = Some(APPENDIX.to_owned()),
+            BookItem::Chapter(chapter) => add(chapter, part.as_ref(), &mut all),
+        }
+    }
+    all
+}
+
 /// Removes blank lines, which would end the HTML block and turn the rest into Markdown.
 fn without_blank_lines(html: Markup) -> String {
     html.into_string().lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
@@ -275,7 +408,8 @@ fn without_blank_lines(html: Markup) -> String {
 
 /// Replaces ranges of `text` by the pieces.
 fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
-    pieces.sort_by_key(|(range, _)| range.start);
+    // A piece that replaces nothing stands before the one that starts there.
+    pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);
     for (range, piece) in pieces {
         out += &text[at..range.start];

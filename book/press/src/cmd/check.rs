@@ -1,21 +1,23 @@
 //! `cargo book check`: lists every claim with its verdict here.
 
-use crate::book::{self, Judged};
+use crate::book::{self, Book, Judged};
+use crate::chapter::Page;
 use crate::ids::slashed;
-use crate::machine::HERE;
 use crate::machine::files::{self, CheckFile};
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
+use crate::page::programs;
 use crate::project::Project;
-use crate::prove::{examples, family, loose, proofs};
-use serde_json::{Map, Value, json};
+use crate::prove::{examples, family, judge, loose, proofs};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// Options of `check`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The ids of the claims to check; empty means all.
+    /// The ids of the claims to check. If there are neither these nor chapters, all are checked.
     pub claims: Vec<String>,
+    /// The chapters whose claims to check, as in [`Page::name`](crate::chapter::Page::name).
+    pub chapters: Vec<String>,
     /// Print a JSON array instead of a list.
     pub json: bool,
     /// Run nothing: judge only what the recorded machines found.
@@ -24,39 +26,45 @@ pub struct Options {
     pub strict: bool,
 }
 
+impl Options {
+    /// Returns `true` if every claim is to be checked.
+    fn all(&self) -> bool {
+        self.claims.is_empty() && self.chapters.is_empty()
+    }
+}
+
 /// Prints every claim with its verdicts, and returns `true` if the check passes: no claim fails
-/// here, and every example and model ran. With `recorded`, every clocked and counted claim must
-/// hold on a recorded machine and fail on none instead, and recordings must have all that claims
-/// and figures name.
+/// here, and every example and model ran. What it finds is stored for the book. With `recorded`,
+/// every clocked and counted claim must hold on a recorded machine and fail on none instead, and
+/// recordings must have all that claims and figures name.
+///
+/// # Errors
+///
+/// If the book cannot be read, an option names nothing, or the findings cannot be stored.
 pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut book = book::load(project)?;
-    let mut wanted: Vec<Claim> =
-        book.pages.iter().flat_map(|page| page.claims()).cloned().collect();
-    if let Some(id) = options.claims.iter().find(|id| wanted.iter().all(|claim| claim.id != **id)) {
-        return Err(Error::Usage(format!("no chapter makes a claim `{id}`")));
-    }
-    wanted.retain(|claim| options.claims.is_empty() || options.claims.contains(&claim.id));
+    let wanted = wanted(&book, options)?;
     let mut troubles = Vec::new();
     if !options.recorded {
         let proved;
-        (proved, troubles) = prove(project, &wanted, options.claims.is_empty());
-        if options.claims.is_empty() {
-            files::store(&proved, &project.checked())?;
-        }
+        (proved, troubles) = prove(project, &wanted, options.all());
+        store(project, &wanted, &proved, options.all())?;
         // Without a run this time, a count is unknown, whatever an earlier run found.
         book.here.counts = proved.counts;
         book.here.proofs = proved.proofs;
     }
     let mut claims = book.claims();
     claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
-    let mut out = io::stdout().lock();
-    let text = if options.json { print_json(&claims) } else { print_list(&claims, options) };
-    writeln!(out, "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))?;
+    let text = match options.json {
+        true => format!("{:#}", programs::claims::array(&claims, Some(&book.here))),
+        false => print_list(&claims, options),
+    };
+    print(&text)?;
     for trouble in &troubles {
         eprintln!("{trouble}");
     }
     let mut bad = claims.iter().any(|claim| against(claim, options));
-    if options.recorded && options.claims.is_empty() {
+    if options.recorded && options.all() {
         for problem in &book.unrecorded {
             eprintln!("{problem}");
             bad |= options.strict;
@@ -73,7 +81,72 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
         }
         bad |= options.strict && !loose.is_empty();
     }
+    if !options.json {
+        print(&ending(&claims, options))?;
+    }
     Ok(!bad && troubles.is_empty())
+}
+
+/// Returns the claims that the options name.
+fn wanted(book: &Book, options: &Options) -> Result<Vec<Claim>, Error> {
+    let claims = || book.pages.iter().flat_map(|page| page.claims().map(move |one| (page, one)));
+    for id in &options.claims {
+        if claims().all(|(_, claim)| claim.id != *id) {
+            return Err(Error::Usage(format!("no chapter makes a claim `{id}`")));
+        }
+    }
+    for name in &options.chapters {
+        if claims().all(|(page, _)| page.name() != *name) {
+            return Err(Error::Usage(format!("no chapter `{name}` makes a claim")));
+        }
+    }
+    let named = |(page, claim): &(&Page, &Claim)| {
+        options.all()
+            || options.claims.contains(&claim.id)
+            || options.chapters.contains(&page.name())
+    };
+    Ok(claims().filter(named).map(|(_, claim)| claim.clone()).collect())
+}
+
+/// Stores the findings for the book. A check of some claims leaves the others' results alone; a run
+/// that failed this time takes its earlier result with it.
+fn store(project: &Project, wanted: &[Claim], proved: &CheckFile, all: bool) -> Result<(), Error> {
+    let mut file: CheckFile = match all {
+        true => CheckFile::default(),
+        // A file that cannot be read holds nothing that is worth keeping.
+        false => files::load(&project.checked()).ok().flatten().unwrap_or_default(),
+    };
+    for claim in wanted {
+        for example in claim.proof.examples() {
+            file.counts.remove(example);
+        }
+        if let Some(key) = judge::proof_key(&claim.proof) {
+            file.proofs.remove(&key);
+        }
+    }
+    file.counts.extend(proved.counts.clone());
+    file.proofs.extend(proved.proofs.clone());
+    files::store(&file, &project.checked())
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    writeln!(io::stdout(), "{text}").map_err(|e| Error::Failed(format!("cannot print: {e}")))
+}
+
+/// Names the claims that fail, as the last line of the output.
+fn ending(claims: &[Judged<'_>], options: &Options) -> String {
+    let is_failure = |judged: &&Judged<'_>| match options.recorded {
+        true => *judged.worst() == Verdict::Fails,
+        false => judged.here.verdict == Verdict::Fails,
+    };
+    let place = if options.recorded { "on a recorded machine" } else { "here" };
+    let ids: Vec<&str> =
+        claims.iter().filter(is_failure).map(|judged| judged.claim.id.as_str()).collect();
+    match ids.len() {
+        0 => format!("no claim fails {place}"),
+        1 => format!("1 claim fails {place}: {}", ids[0]),
+        n => format!("{n} claims fail {place}: {}", ids.join(", ")),
+    }
 }
 
 /// Returns `true` if a claim's verdicts are a reason to exit with 1.
@@ -120,48 +193,6 @@ fn prove(project: &Project, claims: &[Claim], all: bool) -> (CheckFile, Vec<Erro
     (proved, troubles)
 }
 
-/// Formats the claims as a JSON array with an object for each. `reference` is the verdict on the
-/// reference machine. `value` and `interval` are this machine's, or those of the first recorded
-/// machine that has them; `measured` says which.
-fn print_json(claims: &[Judged<'_>]) -> String {
-    let objects: Vec<Value> = claims
-        .iter()
-        .map(|judged| {
-            let recorded = judged.recorded.iter();
-            let all: Vec<(&str, &Judgement)> = [(HERE, &judged.here)]
-                .into_iter()
-                .chain(recorded.map(|on| (on.machine.name.as_str(), &on.judgement)))
-                .collect();
-            let measured = all.iter().find_map(|(name, found)| Some((*name, found.value?)));
-            let estimate = measured.map(|(_, estimate)| estimate);
-            let reason = all.iter().find_map(|(_, judgement)| {
-                judgement.verdict.reason().or(judgement.reason.as_deref())
-            });
-            let machines: Map<String, Value> = all[1..]
-                .iter()
-                .map(|(name, judgement)| (name.to_string(), judgement.verdict.words().into()))
-                .collect();
-            json!({
-                "id": judged.claim.id,
-                "chapter": slashed(&judged.page.path),
-                "kind": judged.claim.kind(),
-                "says": judged.claim.says,
-                "command": judged.claim.command(),
-                "value": estimate.map(|e| e.value),
-                "interval": estimate.map(|e| [e.low, e.high]),
-                "rounds": estimate.map(|e| e.rounds),
-                "measured": measured.map(|(name, _)| name),
-                "reference": judged.reference().words(),
-                "machines": machines,
-                "here": judged.here.verdict.words(),
-                "found": judged.here.found,
-                "reason": reason,
-            })
-        })
-        .collect();
-    format!("{:#}", Value::Array(objects))
-}
-
 /// Formats the claims as a list by chapter, with the totals below.
 fn print_list(claims: &[Judged<'_>], options: &Options) -> String {
     let recorded = options.recorded;
@@ -188,7 +219,8 @@ fn print_list(claims: &[Judged<'_>], options: &Options) -> String {
                     Proof::Observed(_) => "see it",
                     _ => "prove it",
                 };
-                text += &format!("\n  {:<19} {label}: {}", "", judged.claim.command());
+                let command = judged.claim.runs().unwrap_or_else(|| judged.claim.command());
+                text += &format!("\n  {:<19} {label}: {command}", "");
             }
             text += "\n";
         }

@@ -2,6 +2,10 @@
 
 pub mod build;
 pub mod check;
+mod folders;
 pub mod pack;
+pub mod pdf;
 pub mod record;
 pub mod serve;
+pub mod site;
+pub mod validate;

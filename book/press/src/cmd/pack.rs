@@ -1,5 +1,6 @@
 //! `cargo book pack`: an archive that measures on a machine without cargo or network.
 
+use super::folders::{compress, copy, write};
 use super::record;
 use crate::machine::environment::{self, Environment};
 use crate::model::Error;
@@ -97,29 +98,6 @@ fn place(program: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Copies a file, or a folder with everything in it, creating the folders above.
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    let failed = |e: std::io::Error| {
-        Error::Failed(format!("cannot copy {} to {}: {e}", from.display(), to.display()))
-    };
-    if from.is_dir() {
-        for entry in fs::read_dir(from).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            copy(&from.join(&name), &to.join(&name))?;
-        }
-        return Ok(());
-    }
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    fs::copy(from, to).map(|_| ()).map_err(failed)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text)
-        .map_err(|e| Error::Failed(format!("cannot write {}: {e}", path.display())))
-}
-
 /// Lets everybody run the file.
 fn executable(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
@@ -131,21 +109,4 @@ fn executable(path: &Path) -> Result<(), Error> {
     }
     let _ = path;
     Ok(())
-}
-
-/// Packs `folder` into `archive` by `tar`, which every Linux system has.
-fn compress(folder: &Path, archive: &Path) -> Result<(), Error> {
-    let above = folder.parent().unwrap_or(folder);
-    let status = Command::new("tar")
-        .args(["--create", "--gzip", "--owner=0", "--group=0", "--file"])
-        .arg(archive)
-        .arg("--directory")
-        .arg(above)
-        .arg(FOLDER)
-        .status()
-        .map_err(|e| Error::Failed(format!("cannot run tar: {e}")))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(Error::Failed(format!("tar failed ({status})"))),
-    }
 }

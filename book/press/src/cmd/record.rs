@@ -16,7 +16,7 @@ use crate::ids::owner;
 use crate::machine::criterion::{self, Run};
 use crate::machine::environment::{self, BENCHES, CpuTime};
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
-use crate::machine::{Benchmark, Environment, Machine, Recording, Round, Seen};
+use crate::machine::{self, Benchmark, Environment, Machine, Recording, Round, Seen};
 use crate::model::{Claim, Error, Proof};
 use crate::pack;
 use crate::project::Project;
@@ -51,6 +51,8 @@ pub struct Options {
     pub machine: String,
     /// One sentence about the machine.
     pub about: Option<String>,
+    /// The person or the team that contributes it.
+    pub by: Option<String>,
     /// Replaces existing recordings.
     pub replace: bool,
     /// Measures nothing: only counts and proves again, as `check` would, in place of earlier counts
@@ -66,6 +68,7 @@ impl Default for Options {
             minutes: None,
             machine: "here".to_string(),
             about: None,
+            by: None,
             replace: false,
             counts: false,
         }
@@ -93,8 +96,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
         let claims = clocked_claims(project)?;
         programs.sort_by_key(|(bench, _)| Reverse(claims.get(bench).copied().unwrap_or(0)));
     }
-    let mut troubles: Vec<Error> =
-        keeper.describe(options.about.as_ref()).err().into_iter().collect();
+    let mut troubles: Vec<Error> = keeper.describe(options).err().into_iter().collect();
     // First, because they take seconds, and rounds can be interrupted.
     troubles.extend(count(project, &recorded, &keeper.folder, options));
     measure(project, &programs, schedule, &mut keeper, &mut troubles);
@@ -268,6 +270,8 @@ struct Keeper {
     replace: bool,
     commit: Option<String>,
     modified: Option<bool>,
+    /// The hash of the code of each bench.
+    sources: BTreeMap<String, String>,
     environment: Environment,
     before: Option<CpuTime>,
     /// The benches whose file already holds a recording of this run.
@@ -281,26 +285,31 @@ impl Keeper {
         let mut environment = Environment::read(project);
         environment.criterion = Some(criterion::VERSION.to_string());
         environment.layout = environment.can_shuffle(project).then(|| SHUFFLED.to_string());
+        let sources = project.benches().into_iter();
+        let sources =
+            sources.filter_map(|bench| Some((bench.clone(), machine::hash(project, &bench)?)));
         Keeper {
             folder,
             planned: if options.minutes.is_some() { 0 } else { options.rounds },
             replace: options.replace,
             commit,
             modified,
+            sources: sources.collect(),
             environment,
             before: CpuTime::now(),
             in_place: BTreeSet::new(),
         }
     }
 
-    /// Writes the sentence about the machine, if there is one.
-    fn describe(&self, about: Option<&String>) -> Result<(), Error> {
-        let Some(about) = about else {
+    /// Writes the sentence about the machine and its contributor, if they are given.
+    fn describe(&self, options: &Options) -> Result<(), Error> {
+        if options.about.is_none() && options.by.is_none() {
             return Ok(());
-        };
+        }
         let path = files::machine_path(&self.folder);
         let mut file: MachineFile = files::load(&path)?.unwrap_or_default();
-        file.about = Some(about.clone());
+        file.about = options.about.clone().or(file.about);
+        file.by = options.by.clone().or(file.by);
         files::store(&file, &path)
     }
 
@@ -315,6 +324,7 @@ impl Keeper {
             date: date::now(),
             commit: self.commit.clone(),
             modified: self.modified,
+            sources: self.sources.get(bench).cloned(),
             rounds: rounds.done,
             planned: (rounds.done < self.planned).then_some(self.planned),
             environment: Environment {

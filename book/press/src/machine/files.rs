@@ -45,12 +45,15 @@ pub struct MachineFile {
     /// One sentence about the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// The person or the team that contributed it, if it is not one of the book's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The outcomes of builds and models, by `compiled:FILE#ANCHOR` and `explored:MODEL`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub proofs: BTreeMap<String, ProofRun>,
 }
 
-/// `target/proved/check.json`: the results of the last whole `check`.
+/// `target/proved/check.json`: the results of the last `check` of each example and proof.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckFile {
@@ -70,7 +73,7 @@ impl Default for BenchFile {
 
 impl Default for MachineFile {
     fn default() -> MachineFile {
-        MachineFile { format: FORMAT, about: None, proofs: BTreeMap::new() }
+        MachineFile { format: FORMAT, about: None, by: None, proofs: BTreeMap::new() }
     }
 }
 

@@ -11,6 +11,7 @@ mod recording;
 mod recordings;
 pub mod regime;
 mod regimes;
+mod sources;
 pub mod statistics;
 
 pub use crate::model::Round;
@@ -20,3 +21,4 @@ pub use known::Known;
 pub use recording::{ALL, Counts, ProofRun, Recording};
 pub use recordings::{HERE, Machine};
 pub use regime::{Regime, Seen};
+pub use sources::{History, Sources, hash};

@@ -76,9 +76,7 @@ impl Machine {
             self.ratio_in(first, again, regime).and(rounds)
         };
         let biased = |(ratio, rounds): (Estimate, Vec<Vec<Round>>)| {
-            let ratios = || rounds[0].iter().zip(&rounds[1]).map(|(a, b)| b.median / a.median);
-            let one_way = ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated);
-            one_way.then_some(ratio)
+            one_way(&rounds, tolerated).then_some(ratio)
         };
         let of_id = |id: &'a str| {
             let beside = self.pairs_beside(id, rounds);
@@ -90,6 +88,16 @@ impl Machine {
             apart.filter_map(|(a, b)| rounds(a, b).measured()).collect()
         };
         ids.flat_map(of_id).filter_map(biased).max_by(wider)
+    }
+
+    /// Returns `true` if the second measurement of the same code differs from the first the same
+    /// way in every round of a regime, by more than `tolerated` as a factor.
+    pub fn is_biased(&self, first: &str, again: &str, tolerated: f64) -> bool {
+        let in_regime = |(regime, _): &(Option<Regime>, usize)| {
+            let rounds = self.rounds_in(&[first, again], *regime).measured();
+            rounds.is_some_and(|rounds| one_way(&rounds, tolerated))
+        };
+        self.regimes(&[first, again]).iter().any(in_regime)
     }
 
     /// Returns the null control of one benchmark.
@@ -144,6 +152,13 @@ impl Machine {
             })
             .collect()
     }
+}
+
+/// Returns `true` if the second of two measurements took longer in every round, or the first did,
+/// by more than `tolerated` as a factor.
+fn one_way(rounds: &[Vec<Round>], tolerated: f64) -> bool {
+    let ratios = || rounds[0].iter().zip(&rounds[1]).map(|(a, b)| b.median / a.median);
+    ratios().all(|r| r > tolerated) || ratios().all(|r| r < 1.0 / tolerated)
 }
 
 /// Compares how far two intervals reach from 1.

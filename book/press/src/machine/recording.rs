@@ -22,6 +22,9 @@ pub struct Recording {
     pub commit: Option<String>,
     /// `true` if files differed from that commit.
     pub modified: Option<bool>,
+    /// The hash of the code that it measured, which no archive or rewritten history loses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<String>,
     /// The number of rounds, each a fresh process.
     pub rounds: usize,
     /// The number of rounds that were asked for, if the recording stopped before it had them.

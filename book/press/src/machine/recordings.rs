@@ -6,6 +6,7 @@ use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile};
 use super::known::Known;
 use super::recording::{ALL, Counts, ProofRun, Recording};
 use super::regime::Regime;
+use super::sources::{History, Sources};
 use super::statistics::{Quotient, Series};
 use super::{criterion, statistics};
 use crate::date;
@@ -29,6 +30,10 @@ pub struct Machine {
     pub name: String,
     /// One sentence about the machine.
     pub about: Option<String>,
+    /// The person or the team that contributed it, if it is not one of the book's own.
+    pub by: Option<String>,
+    /// How the code of each recorded bench compares with the code now.
+    pub sources: BTreeMap<String, Sources>,
     /// By bench.
     pub recordings: BTreeMap<String, Recording>,
     /// By example.
@@ -45,6 +50,8 @@ impl Machine {
         Machine {
             name: name.to_string(),
             about: None,
+            by: None,
+            sources: BTreeMap::new(),
             recordings: BTreeMap::new(),
             counts: BTreeMap::new(),
             proofs: BTreeMap::new(),
@@ -65,7 +72,7 @@ impl Machine {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if stem == MACHINE {
                 let file: MachineFile = files::load(path)?.unwrap_or_default();
-                (machine.about, machine.proofs) = (file.about, file.proofs);
+                (machine.about, machine.by, machine.proofs) = (file.about, file.by, file.proofs);
                 continue;
             }
             let file: BenchFile = files::load(path)?.unwrap_or_default();
@@ -88,6 +95,9 @@ impl Machine {
     /// As [`Machine::load`], or if criterion's results are damaged.
     pub fn here(project: &Project) -> Result<Machine, Error> {
         let mut here = Machine::load(&project.machine(HERE))?.unwrap_or_else(|| Machine::new(HERE));
+        if !here.recordings.is_empty() {
+            here.compare(project, &mut History::of(project));
+        }
         // The load when `cargo bench` began is not on record.
         let now = Environment { load_before: None, ..Environment::read(project) };
         let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
@@ -104,6 +114,7 @@ impl Machine {
         for (bench, run) in by_bench(project, criterion::read(project.criterion())?) {
             let date = date::rfc3339(run.newest());
             if here.recordings.get(&bench).is_none_or(|old| old.date < date) {
+                here.sources.remove(&bench);
                 here.recordings.insert(bench, one_round(run, date, now.clone()));
             }
         }
@@ -126,12 +137,14 @@ impl Machine {
                 folder.display()
             )));
         }
-        let mut machines = Vec::new();
+        let mut machines: Vec<Machine> = Vec::new();
         for folder in entries(&project.machines())? {
             if folder.is_dir() && !folder.ends_with(HERE) {
                 machines.extend(Machine::load(&folder)?);
             }
         }
+        let mut history = History::of(project);
+        machines.iter_mut().for_each(|machine| machine.compare(project, &mut history));
         let reference = project.reference();
         machines.sort_by_key(|machine: &Machine| {
             (reference.as_ref() != Some(&machine.name), machine.name.clone())
@@ -139,7 +152,16 @@ impl Machine {
         Ok(machines)
     }
 
-    /// Returns `true` if there are no results at all.
+    /// Notes which benches have changed since their recordings.
+    fn compare(&mut self, project: &Project, history: &mut History) {
+        let of = |(bench, recording): (&String, &Recording)| {
+            let (hash, commit) = (recording.sources.as_deref(), recording.commit.as_deref());
+            (bench.clone(), history.compare(project, bench, hash, commit))
+        };
+        self.sources = self.recordings.iter().map(of).collect();
+    }
+
+    /// Returns `true` if it has no results at all.
     pub fn is_empty(&self) -> bool {
         self.recordings.is_empty() && self.counts.is_empty() && self.proofs.is_empty()
     }
@@ -481,6 +503,7 @@ fn one_round(run: criterion::Run, date: String, environment: Environment) -> Rec
         date,
         commit: None,
         modified: None,
+        sources: None,
         rounds: 1,
         planned: None,
         environment,

@@ -179,6 +179,7 @@ mod tests {
             date: "2026-01-01T00:00:00Z".into(),
             commit: None,
             modified: None,
+            sources: None,
             rounds: functions[0].1.len(),
             planned: None,
             environment: Environment::default(),

@@ -278,6 +278,7 @@ mod tests {
             date: "2026-01-01T00:00:00Z".into(),
             commit: None,
             modified: None,
+            sources: None,
             rounds: 6,
             planned: None,
             environment: Environment::default(),

@@ -14,6 +14,9 @@ pub const CLAIMS: &str = "claims";
 /// The page of all machines, from the book's root, without its extension.
 pub const MACHINES: &str = "machines";
 
+/// The page of all claims on all machines, from the book's root, without its extension.
+pub const MATRIX: &str = "claims-by-machine";
+
 /// The label of the reader's machine.
 pub const YOURS: &str = "Your machine";
 

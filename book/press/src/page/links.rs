@@ -51,7 +51,7 @@ pub fn check(folder: &Path) -> io::Result<Report> {
             let file =
                 if folder.join(&target).is_dir() { target.join("index.html") } else { target };
             if let (Some(fragment), Some(page)) = (fragment, pages.get(&file))
-                && !page.ids.contains(&fragment)
+                && !page.has(&fragment)
             {
                 report.problems.push(format!(
                     "{name}: `{reference}` names an anchor that {} lacks",
@@ -77,6 +77,17 @@ struct Page {
     /// `true` if links start at the site's root, wherever the page is, as `<base>` says on the 404
     /// page.
     at_root: bool,
+}
+
+impl Page {
+    /// Returns `true` if a fragment, as it is written or decoded, is an id of the page. rustdoc's
+    /// pages of sources have an id for each line, and resolve a range of lines by script.
+    fn has(&self, fragment: &str) -> bool {
+        let is_line = |text: &str| text.parse::<u32>().is_ok() && self.ids.contains(text);
+        self.ids.contains(fragment)
+            || self.ids.contains(&decode(fragment))
+            || fragment.split_once('-').is_some_and(|(from, to)| is_line(from) && is_line(to))
+    }
 }
 
 fn read(folder: &Path, below: &Path, pages: &mut BTreeMap<PathBuf, Page>) -> io::Result<()> {
@@ -165,7 +176,7 @@ fn resolve(
         None if address.is_empty() => Some(page.to_owned()),
         None => normal(&start.join(&address)),
     };
-    Some((target, Some(decode(fragment)).filter(|f| !f.is_empty())))
+    Some((target, Some(fragment.to_owned()).filter(|f| !f.is_empty())))
 }
 
 /// Resolves the `..` in a path, or returns `None` if it leads above the root.
@@ -221,10 +232,16 @@ mod tests {
                 ("part/index.html", "<script>const s = '<a href=\"nowhere\">';</script>"),
                 ("404.html", r#"<base href="/"><a href="part/a.html">a</a>"#),
                 ("i.svg", "<svg/>"),
+                (
+                    "api/index.html",
+                    r##"<p id="impl-From%3CT%3E"><a href="#impl-From%3CT%3E">i</a>
+                        <a href="a.rs.html#1-2">l</a>"##,
+                ),
+                ("api/a.rs.html", r##"<a id=1></a><a id=2></a>"##),
             ],
         );
         assert!(report.problems.is_empty(), "{:?}", report.problems);
-        assert_eq!((report.pages, report.links), (4, 6));
+        assert_eq!((report.pages, report.links), (6, 8));
     }
 
     #[test]
@@ -235,7 +252,7 @@ mod tests {
                 (
                     "index.html",
                     r##"<a href="gone.html">a</a><a href="b.html#gone">b</a><a href="#gone">c</a>
-                        <img src="gone.svg">"##,
+                        <img src="gone.svg"><a href="b.html#1-9">l</a>"##,
                 ),
                 ("b.html", r#"<p id="one"><p id="one"><a href="../outside.html">o</a>"#),
             ],
@@ -244,6 +261,7 @@ mod tests {
             "b.html: `../outside.html` leads to no file",
             "b.html: the id `one` appears twice",
             "index.html: `#gone` names an anchor that index.html lacks",
+            "index.html: `b.html#1-9` names an anchor that b.html lacks",
             "index.html: `b.html#gone` names an anchor that b.html lacks",
             "index.html: `gone.html` leads to no file",
             "index.html: `gone.svg` leads to no file",

@@ -31,9 +31,11 @@ fn checks(of: &Break, page: &Path, claims: &[Judged<'_>]) -> Vec<String> {
     let mut lines = vec![];
     for id in &of.claims {
         let Some(judged) = claims.iter().find(|judged| judged.claim.id == *id) else { continue };
+        let check = format!("cargo book check --claim {id}");
         let command = match judged.claim.proof {
-            Proof::Compiled { .. } | Proof::Explored { .. } => judged.claim.command(),
-            _ => format!("cargo book check --claim {id}"),
+            // The compiler's message and the model's trace say more than the verdict.
+            Proof::Compiled { .. } | Proof::Explored { .. } => judged.claim.runs().unwrap_or(check),
+            _ => check,
         };
         let address = card_address(judged, page);
         lines.push(format!("The claim [`{id}`]({address}) fails: `{command}`"));

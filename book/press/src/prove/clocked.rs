@@ -130,6 +130,7 @@ pub(super) mod tests {
             date: "2026-01-01T00:00:00Z".into(),
             commit: None,
             modified: None,
+            sources: None,
             rounds: new.len(),
             planned: None,
             environment: Environment::default(),

@@ -32,6 +32,15 @@ pub fn explored_key(model: &str) -> String {
     format!("explored:{model}")
 }
 
+/// Returns the key in [`Machine::proofs`] of what proves a claim; `None` if a count or a time does.
+pub fn proof_key(proof: &Proof) -> Option<String> {
+    match proof {
+        Proof::Compiled { file, anchor } => Some(compiled_key(file, anchor)),
+        Proof::Explored { model } => Some(explored_key(model)),
+        Proof::Counted(_) | Proof::Observed(_) | Proof::Clocked(_) => None,
+    }
+}
+
 fn ran(run: Option<&ProofRun>) -> Judgement {
     match run {
         None => Judgement::not_measured("not run"),

@@ -5,6 +5,7 @@ mod clocked;
 pub mod examples;
 pub mod family;
 pub mod judge;
+pub mod likely;
 pub mod loose;
 pub mod proofs;
 mod regimes;

@@ -1,13 +1,15 @@
 //! Just enough HTTP to show a folder to one reader: GET and HEAD, one request per connection, and
 //! an event stream that tells pages to reload.
 
+use super::events;
 use percent_encoding::percent_decode_str;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,11 +29,18 @@ pub(super) struct Site {
     folder: PathBuf,
     /// Locked for writing while the book is printed, so that no request sees half of it.
     printing: RwLock<()>,
-    /// The number of the printing. It starts from the time, so that a page left open since an
-    /// earlier run of the server reloads.
-    edition: Mutex<u64>,
+    edition: Mutex<Edition>,
     changed: Condvar,
     connections: AtomicUsize,
+}
+
+/// What open pages are told.
+struct Edition {
+    /// The number of the printing. It starts from the time, so that a page left open since an
+    /// earlier run of the server reloads.
+    number: u64,
+    /// The reason why the pages are older than their sources, if they are.
+    fault: Option<String>,
 }
 
 /// An answer: status line, content type, further header lines, body.
@@ -57,22 +66,33 @@ impl Site {
         Site {
             folder,
             printing: RwLock::new(()),
-            edition: Mutex::new(now.as_secs() * 1000),
+            edition: Mutex::new(Edition { number: now.as_secs() * 1000, fault: None }),
             changed: Condvar::new(),
             connections: AtomicUsize::new(0),
         }
     }
 
-    /// Prints the book while requests wait, and makes pages reload if that succeeds.
-    pub fn with_readers_waiting<E>(&self, print: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Prints the book while requests wait. Open pages reload if that succeeds, and show the reason
+    /// if it fails.
+    pub fn with_readers_waiting<E: Display>(
+        &self,
+        print: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let guard = self.printing.write().unwrap_or_else(PoisonError::into_inner);
         let outcome = print();
         drop(guard);
-        if outcome.is_ok() {
-            *self.edition.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-            self.changed.notify_all();
+        let mut edition = self.edition();
+        match &outcome {
+            Ok(()) => *edition = Edition { number: edition.number + 1, fault: None },
+            Err(error) => edition.fault = Some(error.to_string()),
         }
+        drop(edition);
+        self.changed.notify_all();
         outcome
+    }
+
+    fn edition(&self) -> MutexGuard<'_, Edition> {
+        self.edition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers connections, each on a thread of its own, until the process ends.
@@ -164,35 +184,42 @@ impl Site {
         if kind_of(file).starts_with("text/html")
             && let Some(at) = body.windows(end.len()).rposition(|w| w == end)
         {
-            let edition = *self.edition.lock().unwrap_or_else(PoisonError::into_inner);
-            let script = format!(
-                "<script>new EventSource(\"{EVENTS}?{edition}\").onmessage=\
-                 ()=>location.reload()</script>\n"
-            );
+            let edition = self.edition().number;
+            let script = format!("<script>{}</script>\n", events::script(EVENTS, edition));
             body.splice(at..at, script.into_bytes());
         }
         body
     }
 
-    /// Holds the connection until the book is newer than what the page shows.
+    /// Holds the connection until the book is newer than what the page shows. In the meantime, sends
+    /// each reason why it is not.
     fn events(&self, stream: &mut TcpStream, seen: Option<u64>) -> io::Result<()> {
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
-                    Cache-Control: no-store\r\nConnection: close\r\n\r\n";
-        stream.write_all(head.as_bytes())?;
-        let mut edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = seen.unwrap_or(*edition);
-        while *edition == seen {
-            (edition, _) = self
-                .changed
-                .wait_timeout(edition, HEARTBEAT)
-                .unwrap_or_else(PoisonError::into_inner);
+        stream.write_all(events::HEAD.as_bytes())?;
+        let mut edition = self.edition();
+        let seen = seen.unwrap_or(edition.number);
+        let mut told = None;
+        while edition.number == seen {
             // Without the lock, so that a page that does not read cannot hold up the others.
+            let fault = edition.fault.clone();
             drop(edition);
-            stream.write_all(b":\n\n")?;
-            edition = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
+            match &fault {
+                Some(fault) if told != Some(fault.clone()) => {
+                    stream.write_all(events::fault(fault).as_bytes())?;
+                }
+                _ => stream.write_all(events::HEARTBEAT)?,
+            }
+            told = fault;
+            edition = self.edition();
+            // A change since then has been missed by the wait to come.
+            if edition.number == seen && edition.fault == told {
+                (edition, _) = self
+                    .changed
+                    .wait_timeout(edition, HEARTBEAT)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
         }
         drop(edition);
-        stream.write_all(b"data: changed\n\n")
+        stream.write_all(events::CHANGED)
     }
 }
 

@@ -1,12 +1,15 @@
 //! `cargo book`: prints the book, serves it to this computer only, and prints it again after every
 //! change.
 
+mod events;
 mod http;
 mod terminal;
 mod watch;
 
 use crate::cmd::build;
+use crate::machine::Machine;
 use crate::model::Error;
+use crate::page::appendix::YOUR_MACHINE;
 use crate::project::Project;
 use http::Site;
 use std::io;
@@ -41,12 +44,20 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     build::build(project)?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
+    // A reader who has measured wants to see the outcome first.
+    let first = match Machine::here(project) {
+        Ok(here) if !here.is_empty() => format!("{url}{YOUR_MACHINE}.html"),
+        _ => url.clone(),
+    };
     terminal::print(format_args!(
         "The book is at {url}; it is printed again when a page, a source or a measurement \
          changes. Press Ctrl-C to stop."
     ));
+    if first != url {
+        terminal::print(format_args!("What was found on your machine is at {first}"));
+    }
     if options.open {
-        open(&url);
+        open(&first);
     }
     let (watched, printed) = (project.clone(), Arc::clone(&site));
     thread::spawn(move || watch::forever(&watched, &printed));

@@ -23,6 +23,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// seconds under `cargo bench`, and more often under `record`.
 const BENCH_OVER: Duration = Duration::from_secs(12);
 
+/// The same, if no bench runs any more.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// Polls, and prints after each change, until the process ends.
 pub(super) fn forever(project: &Project, site: &Site) {
     // `record` collects criterion's output in its scratch folder and writes after each round.
@@ -36,7 +39,9 @@ pub(super) fn forever(project: &Project, site: &Site) {
         if now.1 != results_seen.0 {
             results_seen = (now.1, Instant::now());
         }
-        let bench_over = now.1 != printed.1 && results_seen.1.elapsed() >= BENCH_OVER;
+        let quiet = results_seen.1.elapsed();
+        let bench_over = now.1 != printed.1
+            && (quiet >= BENCH_OVER || quiet >= SETTLED && !may_measure(Path::new("/proc")));
         if now.0 == printed.0 && !bench_over {
             continue;
         }
@@ -51,6 +56,20 @@ pub(super) fn forever(project: &Project, site: &Site) {
             Err(e) => terminal::print_error(format_args!("{e}\nThe pages stay as they were.")),
         }
     }
+}
+
+/// Returns `true` unless the processes listed in `proc` show that no bench runs: neither `cargo
+/// bench` nor `record`, nor a program that one of them started. Without such a list, one may run.
+fn may_measure(proc: &Path) -> bool {
+    let Ok(processes) = fs::read_dir(proc) else {
+        return true;
+    };
+    let mut command_lines =
+        processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    command_lines.any(|line| {
+        let mut words = line.split(|byte| *byte == 0).skip(1);
+        words.any(|word| matches!(word, b"bench" | b"--bench" | b"record"))
+    })
 }
 
 /// Returns the sources of the pages that no benchmark run changes: chapters, theme, the last check,
@@ -114,6 +133,28 @@ mod tests {
         assert_ne!(before, edited);
         fs::remove_file(dir.join("deep/page.md")).unwrap();
         assert_ne!(edited, stamp(&watched));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+    #[test]
+    fn a_bench_is_known_by_its_command_line() {
+        let dir = std::env::temp_dir().join(format!("press-proc-{}", std::process::id()));
+        assert!(may_measure(&dir), "no list of processes");
+        let run = |pid: &str, line: &[u8]| {
+            fs::create_dir_all(dir.join(pid)).unwrap();
+            fs::write(dir.join(pid).join("cmdline"), line).unwrap();
+        };
+        run("1", b"/sbin/init\0");
+        run("2", b"press\0serve\0");
+        run("3", b"bench\0--port\0");
+        assert!(!may_measure(&dir));
+        for line in [
+            &b"cargo\0bench\0"[..],
+            b"target/release/deps/sendfile-1f\0--warm-up-time\x001\0--bench\0",
+            b"press\0record\0",
+        ] {
+            run("4", line);
+            assert!(may_measure(&dir), "{}", String::from_utf8_lossy(line));
+        }
         fs::remove_dir_all(&dir).unwrap();
     }
 }

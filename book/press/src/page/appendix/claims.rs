@@ -2,6 +2,7 @@
 
 use super::pieces::{Generated, head, heading, scrolling};
 use crate::book::{Book, Judged};
+use crate::chapter::Page;
 use crate::model::{Judgement, Proof, Verdict};
 use crate::page::html::{
     CLAIMS, YOURS, card_address, machine_label, machine_link, ratios, sentence, up, verdict,
@@ -40,9 +41,17 @@ pub(super) fn claims(book: &Book, claims: &[Judged<'_>]) -> Generated {
                 }
             },
         );
-        markdown += &format!("\n## {}\n\n{}\n", heading(title), table.into_string());
+        let anchor = anchor(chapter[0].page);
+        markdown +=
+            &format!("\n## {} {{#{anchor}}}\n\n{}\n", heading(title), table.into_string());
     }
     Generated { title: "Every claim".to_owned(), path, markdown }
+}
+
+/// Returns the anchor of a page's claims on the page of all claims.
+#[must_use]
+pub fn anchor(page: &Page) -> String {
+    format!("chapter-{}", page.name().replace('/', "-"))
 }
 
 /// The machines of the page, in the order of their columns.
@@ -132,7 +141,7 @@ fn errors(book: &Book, claims: &[Judged<'_>]) -> String {
 fn row(judged: &Judged<'_>, columns: &Columns<'_>, path: &Path) -> Markup {
     let claim = judged.claim;
     html! {
-        tr {
+        tr data-kind=(claim.kind()) data-chapter=(judged.page.name()) {
             td {
                 a href=(card_address(judged, path)) { (sentence(&claim.says)) }
                 br;
@@ -140,7 +149,9 @@ fn row(judged: &Judged<'_>, columns: &Columns<'_>, path: &Path) -> Markup {
             }
             td { (claim.kind()) }
             @for (machine, judgement) in columns.of(judged) {
-                td data-machine=(machine) { (cell(judgement)) }
+                td data-machine=(machine) data-verdict=(judgement.verdict.words()) {
+                    (cell(judgement))
+                }
             }
         }
     }

@@ -1,18 +1,34 @@
 //! The page of one machine: its environments, and everything that it counted and proved.
 
-use super::pieces::{Generated, heading, paragraph, table};
-use crate::book::Book;
+use super::pieces::{Generated, fold, heading, paragraph, rows_of, table};
+use crate::book::{Book, Judged};
 use crate::date::day;
-use crate::machine::{Environment, HERE, Known, Machine, Recording, Regime, Seen};
+use crate::machine::{Counts, Environment, HERE, Machine, Recording, Regime, Seen, Sources};
+use crate::model::{Proof, Verdict};
 use crate::page::html::{YOURS, machine_page};
 use crate::units::{self, Quantity};
+use maud::html;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Describes everything known of one machine except the figures, which the chapters show.
-pub(super) fn machine(machine: &Machine, book: &Book) -> Generated {
+/// The facts that a reader looks for first.
+const FACTS: [&str; 9] = [
+    "Processor",
+    "Design",
+    "Architecture",
+    "Cores used",
+    "Caches",
+    "Memory",
+    "Kernel",
+    "C library",
+    "Virtualization",
+];
+
+/// Describes everything known of one machine except the figures, which the chapters show: its facts
+/// and a line for each bench, and the rest folded.
+pub(super) fn machine(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> Generated {
     let title = match machine.name.as_str() {
-        HERE => YOURS.to_owned(),
+        HERE => format!("{YOURS} in detail"),
         name => format!("Machine: {name}"),
     };
     let mut out = format!("# {}\n\n", heading(&title));
@@ -23,93 +39,151 @@ pub(super) fn machine(machine: &Machine, book: &Book) -> Generated {
     if let Some(about) = &machine.about {
         let _ = writeln!(out, "{}\n", paragraph(about));
     }
-    out += &recorded(machine);
-    for (benches, environment) in environments(machine) {
-        let _ = writeln!(out, "## Environment: {}\n", heading(&benches.join(", ")));
-        let rows = lasting(&environment);
-        out += &table(
-            &format!("Environment of {}", benches.join(", ")),
-            &["Property", "Value"],
-            rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]),
-        );
+    if let Some(by) = &machine.by {
+        let _ = writeln!(out, "{}\n", paragraph(&format!("Contributed by {by}.")));
     }
-    impossible(machine, &mut out);
-    for (example, counts) in &machine.counts {
-        let _ = writeln!(out, "## Counted by `{example}`\n");
-        let commit =
-            counts.commit.as_deref().map_or(String::new(), |c| format!(", commit {}", short(c)));
-        let _ = writeln!(out, "{}{commit}.\n", day(&counts.date));
-        let rows = counts.values.iter().map(|(key, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            vec![key.clone(), value]
-        });
-        out += &table(&format!("Counts of {example}"), &["Count", "Value"], rows);
+    let environments = environments(machine);
+    let usual = environments.iter().max_by_key(|(benches, _)| benches.len());
+    if let Some((_, environment)) = usual {
+        let mut rows = lasting(environment);
+        rows.retain(|(label, value)| FACTS.contains(label) && value != "not known");
+        let rows = rows.into_iter().map(|(k, v)| vec![k.to_owned(), v]);
+        out += &table("Facts of the machine", &["Property", "Value"], rows);
     }
-    if !machine.proofs.is_empty() {
-        out += "## Compiled and explored\n\n";
-        let rows = machine.proofs.iter().map(|(name, run)| {
-            let outcome = if run.holds { "passed" } else { "failed" };
-            vec![name.clone(), outcome.to_owned(), run.found.clone(), day(&run.date).to_owned()]
-        });
-        out += &table(
-            "Proofs by the compiler and by loom",
-            &["Proof", "Outcome", "Found", "Date"],
-            rows,
-        );
+    out += &benches(machine, book, claims);
+    out += &recordings(machine);
+    for (benches, environment) in &environments {
+        let label = format!("Environment of {}", benches.join(", "));
+        let rows = lasting(environment).into_iter().map(|(k, v)| vec![k.to_owned(), v]);
+        out += &fold(&label, rows_of(&label, &["Property", "Value"], rows));
     }
+    out += &impossible(machine);
+    out += &counted(machine);
+    out += &proved(machine);
     let path = PathBuf::from(machine_page(&machine.name)).with_extension("md");
     Generated { title, path, markdown: out }
 }
 
-/// Lists the recorded benches with their dates and noise floors.
-fn recorded(machine: &Machine) -> String {
+/// Lists the benches, each with its date, rounds, noise floor and verdicts.
+fn benches(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> String {
     if machine.recordings.is_empty() {
         return "Nothing was clocked on this machine.\n\n".to_owned();
     }
     let rows = machine.recordings.iter().map(|(bench, recording)| {
-        let noise = match machine.noise(bench) {
-            Known::Measured(noise) => {
-                let text = units::text(noise, Quantity::Ratio);
-                format!("{} ({})", text.value, text.interval)
-            }
-            Known::NotPossible(why) => format!("not possible: {why}"),
-            Known::NotMeasured => "not measured".to_owned(),
-        };
-        let steal = recording
-            .environment
-            .stolen_share
-            .map_or("not known".to_owned(), |s| format!("{:.1}\u{a0}%", s * 100.0));
+        let verdicts = claims.iter().filter_map(|judged| on(judged, machine, bench));
+        let tally = Verdict::tally(verdicts);
+        let tally: Vec<String> = tally.iter().map(|(words, n)| format!("{words}: {n}")).collect();
+        let noise = machine.noise(bench).measured().map(|noise| {
+            let text = units::text(noise, Quantity::Ratio);
+            format!("{} ({})", text.value, text.interval)
+        });
         vec![
             bench.clone(),
             day(&recording.date).to_owned(),
-            commit(recording),
             rounds(recording),
-            recording.benchmarks.len().to_string(),
-            noise,
-            cores(recording),
-            steal,
-            recording
-                .environment
-                .load_before
-                .map_or("not known".to_owned(), |load| format!("{load:.2}")),
+            noise.unwrap_or_else(|| "not measured".to_owned()),
+            tally.join(", "),
+            match machine.sources.get(bench) {
+                Some(Sources::Same) => "as now",
+                Some(Sources::Changed) => "changed since",
+                Some(Sources::NotKnown) | None => "not known",
+            }
+            .to_owned(),
         ]
     });
-    let intro = "## Clocked\n\nThe noise floor is what the bench found between two \
-                 measurements of the same code: a difference below it means nothing. Two cores \
-                 that work on the same memory were near or far from each other. Samples during \
-                 which that changed, or a core ran below its speed, are dropped.\n\n";
+    let whose = if machine.name == book.here.name { "your" } else { "this" };
+    let intro = format!(
+        "## Benches\n\nThe noise floor is what the bench found between two measurements of the same \
+         code: a difference below it means nothing. Where the code has changed since, {whose} \
+         machine might find something else today.\n\n"
+    );
+    let head = ["Bench", "Date", "Rounds", "Noise floor", "Clocked claims", "Code"];
+    intro + &table("Recordings", &head, rows)
+}
+
+/// Returns the verdict of a clocked claim about a bench on one machine.
+fn on<'a>(judged: &'a Judged<'_>, machine: &Machine, bench: &str) -> Option<&'a Verdict> {
+    let Proof::Clocked(clocked) = &judged.claim.proof else { return None };
+    if machine.bench_of(clocked.subject()) != Some(bench) {
+        return None;
+    }
+    let recorded = judged.recorded.iter().find(|on| on.machine.name == machine.name);
+    Some(&recorded.map_or(&judged.here, |on| &on.judgement).verdict)
+}
+
+/// Folds what was noted of each recording.
+fn recordings(machine: &Machine) -> String {
+    if machine.recordings.is_empty() {
+        return String::new();
+    }
+    let rows = machine.recordings.iter().map(|(bench, recording)| {
+        let environment = &recording.environment;
+        let steal = environment.stolen_share;
+        let load = environment.load_before;
+        vec![
+            bench.clone(),
+            commit(recording),
+            recording.benchmarks.len().to_string(),
+            cores(recording),
+            steal.map_or("not known".to_owned(), |s| format!("{:.1}\u{a0}%", s * 100.0)),
+            load.map_or("not known".to_owned(), |load| format!("{load:.2}")),
+        ]
+    });
     let head = [
         "Bench",
-        "Date",
         "Commit",
-        "Rounds",
         "Benchmarks",
-        "Noise floor",
         "Samples near, far, dropped",
         "CPU time stolen",
         "Load before",
     ];
-    intro.to_owned() + &table("Recordings", &head, rows)
+    let label = "Commit, cores and load of each recording";
+    fold(
+        label,
+        html! {
+            p {
+                "Two cores that work on the same memory were near or far from each other. Samples \
+                 during which that changed, or a core ran below its speed, are dropped."
+            }
+            (rows_of(label, &head, rows))
+        },
+    )
+}
+
+/// Folds the counts of each example.
+fn counted(machine: &Machine) -> String {
+    let one = |(example, counts): (&String, &Counts)| {
+        let of =
+            counts.commit.as_deref().map_or(String::new(), |c| format!(", commit {}", short(c)));
+        let rows = counts.values.iter().map(|(key, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            vec![key.clone(), value]
+        });
+        let label = format!("Counts of {example}, {}{of}", day(&counts.date));
+        fold(&label, rows_of(&label, &["Count", "Value"], rows))
+    };
+    if machine.counts.is_empty() {
+        return String::new();
+    }
+    "## Counts\n\n".to_owned() + &machine.counts.iter().map(one).collect::<String>()
+}
+
+/// Folds the outcomes of builds and models.
+fn proved(machine: &Machine) -> String {
+    if machine.proofs.is_empty() {
+        return String::new();
+    }
+    let rows = machine.proofs.iter().map(|(name, run)| {
+        let outcome = if run.holds { "passed" } else { "failed" };
+        vec![name.clone(), outcome.to_owned(), run.found.clone(), day(&run.date).to_owned()]
+    });
+    let failed = machine.proofs.values().filter(|run| !run.holds).count();
+    let label = format!(
+        "{} proofs by the compiler and by loom, {failed} of which failed",
+        machine.proofs.len()
+    );
+    let head = ["Proof", "Outcome", "Found", "Date"];
+    "## Compiled and explored\n\n".to_owned() + &fold(&label, rows_of(&label, &head, rows))
 }
 
 /// Returns the number of samples of two cores that were near, that were far, and of all samples
@@ -151,18 +225,19 @@ pub(super) fn lasting(environment: &Environment) -> Vec<(&'static str, String)> 
         .collect()
 }
 
-/// Appends the benchmarks that a machine cannot run, with the reasons.
-fn impossible(machine: &Machine, out: &mut String) {
+/// Folds the benchmarks that a machine cannot run, with the reasons.
+fn impossible(machine: &Machine) -> String {
     let all: Vec<Vec<String>> = machine
         .recordings
         .values()
         .flat_map(|r| &r.not_possible)
         .map(|(id, why)| vec![id.clone(), why.clone()])
         .collect();
-    if !all.is_empty() {
-        *out += "## Not measurable here\n\n";
-        *out += &table("Benchmarks that are not possible", &["Benchmark", "Why"], all.into_iter());
+    if all.is_empty() {
+        return String::new();
     }
+    let label = format!("{} benchmarks that are not possible here", all.len());
+    fold(&label, rows_of(&label, &["Benchmark", "Why"], all.into_iter()))
 }
 
 /// Returns the number of rounds, of the planned number if the recording was interrupted.

@@ -4,7 +4,7 @@ use super::machine::{environments, lasting};
 use super::pieces::{Generated, head, scrolling};
 use crate::book::Book;
 use crate::date::day;
-use crate::machine::{Environment, Machine};
+use crate::machine::{Environment, Machine, Sources};
 use crate::page::html::{MACHINES, machine_label, machine_link, sentence, up};
 use maud::{Markup, html};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ const LEFT_OUT: [&str; 5] =
     ["Mount options of target/", "Temporary files", "Flags", "Allocators and peers", "Settings"];
 
 /// Describes every recorded machine, and the reader's if it has results.
-pub(super) fn machines(book: &Book) -> Generated {
+pub(in crate::page) fn machines(book: &Book) -> Generated {
     let path = PathBuf::from(format!("{MACHINES}.md"));
     let up = up(&path);
     let mut markdown = "# The machines\n\n".to_owned();
@@ -31,7 +31,9 @@ pub(super) fn machines(book: &Book) -> Generated {
     for machine in &book.machines {
         let about = machine.about.as_deref().unwrap_or("Nothing is said about it.");
         let line = html! {
-            p { strong { (machine_link(machine, &up)) } ": " (sentence(&about.replace('\n', " "))) }
+            p { strong { (machine_link(machine, &up)) } ": " (sentence(&about.replace('\n', " ")))
+                @if let Some(by) = &machine.by { " Contributed by " (sentence(by)) "." }
+            }
         };
         markdown += &format!("{}\n\n", line.into_string());
     }
@@ -82,6 +84,9 @@ fn facts(machine: &Machine) -> Vec<(&'static str, String)> {
         "Rounds",
         if least == most { most.to_string() } else { format!("{least} to {most}") },
     ));
+    let changed = machine.sources.values().filter(|sources| **sources == Sources::Changed).count();
+    rows.push(("Benches", machine.recordings.len().to_string()));
+    rows.push(("Benches that have changed since", changed.to_string()));
     let last = machine.recordings.values().map(|recording| day(&recording.date)).max();
     rows.push(("Recorded", last.unwrap_or("not known").to_owned()));
     rows

@@ -21,7 +21,16 @@ pub(super) fn table(
     columns: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> String {
-    let table = scrolling(
+    rows_of(label, columns, rows).into_string() + "\n\n"
+}
+
+/// Renders such a table, to stand inside other HTML.
+pub(super) fn rows_of(
+    label: &str,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Markup {
+    scrolling(
         label,
         html! {
             table {
@@ -39,8 +48,15 @@ pub(super) fn table(
                 }
             }
         },
-    );
-    table.into_string() + "\n\n"
+    )
+}
+
+/// Folds what few readers look for below one line, as a block of its own in Markdown.
+pub(super) fn fold(summary: &str, content: Markup) -> String {
+    let html = html! { details class="more" { summary { (sentence(summary)) } (content) } };
+    // A blank line would end the HTML block.
+    let lines: Vec<String> = html.into_string().lines().map(str::to_owned).collect();
+    lines.into_iter().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n") + "\n\n"
 }
 
 /// Renders a table's head.

@@ -50,7 +50,7 @@ fn pages_come_with_their_type_and_the_listening_line() {
     let answer = served.get("/");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(
-        answer.contains("text/html; charset=utf-8") && answer.contains("front<script>"),
+        answer.contains("text/html; charset=utf-8") && answer.contains("front<script>// Listens"),
         "{answer}"
     );
     let answer = served.get("/a%20page.css?v=1");
@@ -122,25 +122,48 @@ fn odd_requests_get_an_answer() {
     assert!(served.raw(&long).starts_with("HTTP/1.1 400"));
 }
 
-#[test]
-fn an_open_page_hears_of_a_new_printing_and_of_nothing_else() {
-    let served = Served::new("events");
-    let edition = *served.site.edition.lock().unwrap();
+/// Connects to the events of `edition`, and reads until nothing comes for a while.
+fn listen(served: &Served, edition: u64) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(served.address).unwrap();
     stream.write_all(format!("GET {EVENTS}?{edition} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+    let heard = hear(&mut stream);
+    (stream, heard)
+}
+
+/// Reads what comes within 300 ms.
+fn hear(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    served.site.with_readers_waiting(|| Err::<(), &str>("does not print")).unwrap_err();
-    let mut quiet = String::new();
-    assert!(stream.read_to_string(&mut quiet).is_err() && !quiet.contains("data:"), "{quiet}");
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
-    assert!(quiet.starts_with(head), "{quiet}");
-    stream.set_read_timeout(None).unwrap();
+    let mut heard = String::new();
+    let _ = stream.read_to_string(&mut heard);
+    heard
+}
+
+#[test]
+fn an_open_page_hears_of_a_new_printing_and_why_there_is_none() {
+    let served = Served::new("events");
+    let edition = served.site.edition().number;
+    let (mut stream, heard) = listen(&served, edition);
+    assert!(heard.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"), "{heard}");
+    assert!(!heard.contains("data:"), "{heard}");
+
+    served.site.with_readers_waiting(|| Err::<(), &str>("a.md:1: no \"x\"\nb.md:2")).unwrap_err();
+    let fault = "event: fault\ndata: \"a.md:1: no \\\"x\\\"\\nb.md:2\"\n\n";
+    let heard = hear(&mut stream);
+    assert!(heard.contains(fault) && !heard.contains("changed"), "{heard}");
+    // Once, until the fault is another.
+    served.site.with_readers_waiting(|| Err::<(), &str>("a.md:1: no \"x\"\nb.md:2")).unwrap_err();
+    assert!(!hear(&mut stream).contains("data:"));
+    served.site.with_readers_waiting(|| Err::<(), &str>("c.md:3")).unwrap_err();
+    assert!(hear(&mut stream).contains("data: \"c.md:3\"\n\n"));
+    // A page that is opened now hears of it, too.
+    assert!(listen(&served, edition).1.contains("data: \"c.md:3\"\n\n"));
+
     served.site.with_readers_waiting(|| Ok::<(), &str>(())).unwrap();
-    let mut told = String::new();
-    stream.read_to_string(&mut told).unwrap();
-    assert!(told.contains("data: changed"), "{told}");
-    // A page from an earlier printing hears at once.
+    assert!(hear(&mut stream).contains("data: changed"));
+    // A page from an earlier printing hears at once, one from this hears nothing.
     assert!(served.get(&format!("{EVENTS}?{edition}")).contains("data: changed"));
+    let heard = listen(&served, edition + 1).1;
+    assert!(!heard.contains("data:"), "{heard}");
 }
 
 #[test]
