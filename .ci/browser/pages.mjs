@@ -117,7 +117,9 @@ async function look(context, path, size) {
   const told = listen(page, path);
   told.in(`light, ${size}`);
   await open(page, new URL(path, base).href);
-  // A fold, and a figure that is not drawn yet, hide what is in them from axe.
+  // A fold hides what is in it from axe, and so does a figure that is not drawn yet; code out of sight has no colors until
+  // the page is printed.
+  await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
   await page.evaluate(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)));
   await page.addStyleTag({ content: "* { content-visibility: visible !important; transition: none !important; }" });
   for (const what of await page.evaluate(stickingOut)) told.heard(what);
