@@ -616,7 +616,9 @@ fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
     let first = stored();
     assert_eq!(first["counts"]["copy"]["values"]["whole.calls"], 1);
     assert!(first["counts"]["copy"]["date"].as_str().unwrap().ends_with('Z'));
-    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict holds\">"));
+    assert!(
+        card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict holds\">")
+    );
 
     // Another claim's result joins it.
     miniature.press("check --claim copy-size").exits(0, "1 claim here: 1 holds");
@@ -629,7 +631,9 @@ fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
     let said = miniature.with(slower.0, slower.1, slower.2, "check --claim copy-calls");
     said.exits(1, "prove it: cargo run --release --example copy");
     assert!(said.out.ends_with("\n1 claim fails here: copy-calls\n"), "{}", said.out);
-    assert!(card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">"));
+    assert!(
+        card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">")
+    );
     assert_eq!(stored()["proofs"], second["proofs"]);
 
     // An example that no longer runs has no result, whatever it had before.

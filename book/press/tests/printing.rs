@@ -398,7 +398,8 @@ fn every_recorded_machine_has_its_line_its_panel_and_its_page() {
     let claims = site.page("claims.html");
     let (_, row) = claims.split_once("#claim-wake-alike").unwrap();
     let row = row.split_once("</tr>").unwrap().0;
-    let (_, on_laptop) = row.split_once("<td data-machine=\"laptop\" data-verdict=\"fails\">").unwrap();
+    let (_, on_laptop) =
+        row.split_once("<td data-machine=\"laptop\" data-verdict=\"fails\">").unwrap();
     assert!(on_laptop.contains("</span> fails</span> <span class=\"measured\">0."), "{row}");
     let machines = site.page("machines.html");
     assert!(machines.contains("<a href=\"machines/laptop.html\">laptop</a>"));

@@ -42,8 +42,7 @@ pub(super) fn claims(book: &Book, claims: &[Judged<'_>]) -> Generated {
             },
         );
         let anchor = anchor(chapter[0].page);
-        markdown +=
-            &format!("\n## {} {{#{anchor}}}\n\n{}\n", heading(title), table.into_string());
+        markdown += &format!("\n## {} {{#{anchor}}}\n\n{}\n", heading(title), table.into_string());
     }
     Generated { title: "Every claim".to_owned(), path, markdown }
 }
