@@ -55,6 +55,34 @@ fn sentences_of_claims_stand_alone() {
 }
 
 #[test]
+fn outputs_name_their_commands_and_commands_can_be_pasted() {
+    let found = house::outputs::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Runs the examples whose output a chapter shows, and compares.
+#[test]
+fn every_example_prints_what_its_chapter_shows() {
+    let shown = house::outputs::shown(&root());
+    let examples =
+        shown.iter().filter_map(|shown| Some((shown, shown.by.strip_prefix("example=")?)));
+    let mut ran = 0;
+    for (shown, example) in examples {
+        let output = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--release", "--example", example])
+            .current_dir(root())
+            .output()
+            .expect("running cargo");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let drifted = house::outputs::drifted(&shown.lines, &printed);
+        let place = &shown.place;
+        assert_eq!(drifted, None, "book/src/{place}: {example} does not print it, but\n{printed}");
+        ran += 1;
+    }
+    assert!(ran > 0, "no chapter shows what an example prints");
+}
+
+#[test]
 fn sources_are_those_of_the_chapters() {
     let found = house::source_problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -303,6 +331,17 @@ fn a_source_that_is_not_listed_or_not_used_is_noticed() {
     assert!(said.contains(&lacks), "{said}");
     let said = appended(house::source_problems, "book/src/sources.md", &link);
     assert!(said.contains(&format!("sources.md has {page}, which no chapter links")), "{said}");
+}
+
+#[test]
+fn an_output_that_is_typed_and_a_prompt_are_noticed() {
+    let page = "book/src/memory/layout.md";
+    let rule = house::outputs::problems;
+    let said =
+        said_after(rule, |root| replace(&root.join(page), "```text,example=layout", "```text"));
+    assert!(said.contains("memory/layout.md:") && said.contains("an output without"), "{said}");
+    let said = said_after(rule, |root| replace(&root.join(page), "```sh\n", "```sh\n$ "));
+    assert!(said.contains("has a prompt"), "{said}");
 }
 
 #[test]

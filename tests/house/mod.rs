@@ -4,6 +4,7 @@ pub mod api;
 pub mod chapters;
 pub mod layers;
 pub mod lines;
+pub mod outputs;
 pub mod prose;
 pub mod sentences;
 mod source;
