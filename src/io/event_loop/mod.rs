@@ -19,8 +19,8 @@
 //!   need not wake every loop that sleeps. The loop that accepts gives the connection to the one
 //!   with the fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute them
 //!   by a hash, evenly only on average. Clients in the queue of a loop that waits for a slow disk
-//!   would wait with it, and those in the queue of a listener that closes are reset. A second server
-//!   on the same address would get half of the clients instead of `EADDRINUSE`.
+//!   would wait with it, and those in the queue of a listener that closes are reset. A second
+//!   server on the same address would get half of the clients instead of `EADDRINUSE`.
 //! - **Backpressure.** A connection is read only when its last response has left, so a client that
 //!   does not read its answers soon cannot send either. A client beyond the limit of connections
 //!   gets a 503, and so does one whose descriptor is among the last quarter of those that the
