@@ -44,11 +44,12 @@ pub fn run(project: &Project, to: Option<&Path>) -> Result<PathBuf, Error> {
     let mut numbers = BTreeMap::new();
     for time in 1..=2 {
         eprintln!("printing the book with {} ({time} of 2)", browser.display());
-        write(&page, &paper::document(&print, &chapters, &about, &numbers)?)?;
+        let paper = paper::document(&print, &chapters, &about, &numbers)?;
+        write(&page, &paper.html)?;
         self::print(&browser, &page, &to)?;
         let mut pdf = fs::read(&to)
             .map_err(|e| Error::Failed(format!("cannot read {}: {e}", to.display())))?;
-        outline::mend(&mut pdf);
+        outline::mend(&mut pdf, &paper.titles);
         fs::write(&to, &pdf)
             .map_err(|e| Error::Failed(format!("cannot write {}: {e}", to.display())))?;
         let found = pages::pages(&pdf);

@@ -23,6 +23,17 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Returns the heading as plain text.
+    pub fn title(&self) -> String {
+        static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new("<[^>]*>").expect("a constant"));
+        let text = TAG.replace_all(&self.text, "");
+        let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+        let text = text.replace("&#39;", "'").replace("&#x27;", "'").replace("&amp;", "&");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Returns the anchor of a part.
 pub(super) fn part_id(title: &str) -> String {
     let dashed = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
@@ -79,6 +90,9 @@ mod tests {
         let found: Vec<(u8, &str, &str)> =
             found.iter().map(|e| (e.level, e.id.as_str(), e.text.as_str())).collect();
         assert_eq!(found, [(2, "a", "A <code>b</code>"), (3, "c", "C")]);
+        let entry =
+            Entry { text: "A <code>b&lt;c&gt;</code> &amp;\nd".to_owned(), ..Entry::part("") };
+        assert_eq!(entry.title(), "A b<c> & d");
         assert_eq!(part_id("I/O"), "part-i-o");
     }
 }

@@ -30,6 +30,15 @@ pub struct Printed {
     pub title: String,
 }
 
+/// The page to print.
+#[derive(Clone, Debug)]
+pub struct Paper {
+    /// Its HTML.
+    pub html: String,
+    /// The text of its headings, in order.
+    pub titles: Vec<String>,
+}
+
 /// Returns the page to print, made from mdBook's `print.html`. `numbers` are the pages of the
 /// anchors, which are known only after printing once: until then, the contents have placeholders
 /// of the same width.
@@ -42,7 +51,7 @@ pub fn document(
     chapters: &[Printed],
     about: &About,
     numbers: &BTreeMap<String, usize>,
-) -> Result<String, Error> {
+) -> Result<Paper, Error> {
     let main = print.split_once("<main").and_then(|(_, rest)| rest.split_once("</main>"));
     let main = main.and_then(|(main, _)| main.split_once('>')).map_or("", |(_, main)| main);
     let bodies: Vec<&str> = main.split(BETWEEN).collect();
@@ -94,7 +103,8 @@ pub fn document(
             }
         }
     };
-    Ok(page.into_string())
+    let titles = entries.iter().map(Entry::title).collect();
+    Ok(Paper { html: page.into_string(), titles })
 }
 
 /// Colors the listings, as mdBook's own script does.
