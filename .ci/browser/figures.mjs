@@ -2,7 +2,7 @@
 // without scripts and on paper. On every page, it checks that no two series of a figure look alike, that no label covers another
 // or leaves its drawing, and that each point is read out with the value at which it lies.
 //
-//     node figures.mjs http://127.0.0.1:3000/
+//     node figures.mjs http://127.0.0.1:3000/ [PART]      PART: of the paths of the pages whose figures to look at
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
@@ -10,9 +10,9 @@ import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
 import { existsSync, readFileSync } from "node:fs";
 
-const base = process.argv[2];
+const [base, part = ""] = process.argv.slice(2);
 if (!base) {
-  console.error("usage: node figures.mjs http://127.0.0.1:PORT/");
+  console.error("usage: node figures.mjs http://127.0.0.1:PORT/ [PART]");
   process.exit(2);
 }
 const findings = new Set();
@@ -107,9 +107,9 @@ function readAll() {
       const box = mark.getBoundingClientRect();
       const [clientX, clientY] = [box.left + box.width / 2, box.top + box.height / 2];
       svg.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY, bubbles: true }));
-      const cursor = svg.querySelector(".cursor").getBoundingClientRect();
+      const [cursor, frame] = [svg.querySelector(".cursor"), svg].map((element) => element.getBoundingClientRect());
       const text = reading.textContent;
-      return { text, value: text.split(": ").at(-1), x: cursor.left + cursor.width / 2, y: cursor.top + cursor.height / 2 };
+      return { text, value: text.split(": ").at(-1), x: cursor.left - frame.left, y: cursor.top - frame.top };
     });
     svg.dispatchEvent(new PointerEvent("pointerleave"));
   }
@@ -119,7 +119,7 @@ async function pages() {
   const html = await (await fetch(new URL("toc.html", base))).text();
   const links = new Set([...html.matchAll(/<a href="([^"#]+)"/g)].map((match) => match[1]));
   const texts = await Promise.all([...links].map(async (path) => [path, await (await fetch(new URL(path, base))).text()]));
-  return texts.filter(([, text]) => text.includes('<figure class="measurement"')).map(([path]) => path);
+  return texts.filter(([path, text]) => path.includes(part) && text.includes('<figure class="measurement"')).map(([path]) => path);
 }
 
 const all = await pages();
@@ -137,7 +137,7 @@ for (const path of all) {
     await page.context().close();
   }
 }
-expect(figures > 50, `only ${figures} figures`);
+expect(figures > 50 || part, `only ${figures} figures`);
 
 // By keyboard.
 const sendfile = "zero-copy/sendfile.html";

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn only_claims_that_hold_decide() {
         let (supports, refutes) = ((Side::For, Verdict::Holds), (Side::Against, Verdict::Holds));
-        assert_eq!(standing(&[supports.clone()]), Standing::True);
+        assert_eq!(standing(std::slice::from_ref(&supports)), Standing::True);
         assert_eq!(standing(&[refutes.clone(), refutes.clone()]), Standing::False);
         assert_eq!(standing(&[refutes.clone(), supports.clone()]), Standing::Depends);
         for open in [
@@ -157,7 +157,7 @@ mod tests {
             }
         }
         let missing = (Side::For, Verdict::NotMeasured);
-        assert_eq!(standing(&[missing.clone()]), Standing::NotMeasured);
+        assert_eq!(standing(std::slice::from_ref(&missing)), Standing::NotMeasured);
         assert_eq!(standing(&[]), Standing::NotMeasured);
         assert_eq!(standing(&[missing, (Side::For, Verdict::Undecided)]), Standing::Undecided);
     }

@@ -287,6 +287,44 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
     );
     assert!(figures[3].contains("Dot chart, logarithmic"));
     assert!(figures[4].contains("Bar chart"));
+
+    // Each figure links to its group's times.
+    assert!(figures[1].contains("href=\"../figures/sendfile_cpu.csv\" download"));
+    let table = site.page("figures/sendfile_cpu.csv");
+    assert!(table.starts_with("machine,function,parameter,regime,median (ns per iteration),"));
+    let columns = |line: &str| line.split(',').count();
+    assert!(table.lines().count() > 4);
+    assert!(table.lines().all(|line| columns(line) == columns(table.lines().next().unwrap())));
+    assert!(table.contains("\nreference,sendfile,"), "{table}");
+}
+
+#[test]
+fn a_figure_of_nine_series_is_refused() {
+    let site = Site::new("crowd");
+    let path = site.root.join("book/machines/reference/limits.json");
+    let mut file: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let benchmarks = file["recording"]["benchmarks"].as_object_mut().unwrap();
+    let mut one = benchmarks["limits_wake/eventfd"].clone();
+    let functions = |benchmarks: &serde_json::Map<String, serde_json::Value>| {
+        benchmarks.keys().filter(|id| id.starts_with("limits_wake/")).count()
+    };
+    for extra in functions(benchmarks)..8 {
+        one["function"] = format!("extra{extra}").into();
+        benchmarks.insert(format!("limits_wake/extra{extra}"), one.clone());
+    }
+    fs::write(&path, file.to_string()).unwrap();
+    site.print().unwrap();
+
+    one["function"] = "ninth".into();
+    file["recording"]["benchmarks"]["limits_wake/ninth"] = one;
+    fs::write(&path, file.to_string()).unwrap();
+    let error = site.print().unwrap_err().to_string();
+    assert!(error.contains("a figure of 9 series, of which a reader can tell apart 8"), "{error}");
+
+    let (from, to) = ("group = \"limits_wake\"", "group = \"limits_wake\"\nseries = [\"pipe\"]");
+    site.edit("book/src/part/blocks.md", from, to);
+    site.print().unwrap();
 }
 
 /// Adds a second recorded machine with other numbers: only limits, in which a system call takes
@@ -559,7 +597,7 @@ fn the_page_for_paper_holds_every_chapter_and_links_within_itself() {
     let print = fs::read_to_string(folder.join("print.html")).unwrap();
     let numbers = BTreeMap::from([("glossary".to_owned(), 7)]);
     let paper = paper::document(&print, &chapters, &about, &numbers).unwrap();
-    assert_eq!(paper.matches("<section class=\"chapter\"").count(), 6);
+    assert_eq!(paper.matches("<section class=\"bound\"").count(), 6);
     assert_eq!(paper.matches("<h1 class=\"part\"").count(), 2);
     for expected in [
         "<p class=\"title\">Rust Performance, Proved</p>",

@@ -5,7 +5,7 @@ use super::data::{Chart, Panel, Series};
 use super::scale::{Scale, padded};
 use super::svg::{Plot, Room, apart, drawing, grid, marker, name, path, text, tick};
 use crate::model::Estimate;
-use crate::units::{self, Quantity, spaced};
+use crate::units::{self, Quantity};
 use maud::{Markup, html};
 
 /// The ratio of the largest value to the smallest from which bars from zero are of no use.
@@ -14,6 +14,9 @@ const TOO_FAR_APART: f64 = 30.0;
 /// Heights of a benchmark's row and of a parameter's heading.
 const ROW: f64 = 40.0;
 const HEADING: f64 = 26.0;
+
+/// The place of a row's text below its upper edge.
+const CAPTION: f64 = 15.0;
 
 /// The place of the noise floor below the rows.
 const NOISE: f64 = 34.0;
@@ -35,7 +38,7 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
     } else {
         Scale::linear(high, LEFT, right)
     };
-    let ticks = if room == Room::Wide { 8 } else { 4 };
+    let ticks = if room == Room::Wide { 8 } else { 5 };
     let rows = Rows { quantity: chart.quantity, scale, right, log };
     let content = html! {
         (text(0.0, 13.0, "axis", &chart.y_label))
@@ -47,9 +50,16 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
         @for line in lines {
             @match line {
                 Line::Parameter(name, bottom) => {
-                    (text(LEFT, bottom - 6.0, "group", &spaced(name)))
+                    (text(LEFT, bottom - 6.0, "group", &chart.heading(name)))
                 }
-                Line::Benchmark((series, value), top) => (rows.row(series, value, top)),
+                Line::Benchmark((series, value), top) => {
+                    (text(LEFT, top + CAPTION, name(series), &series.name))
+                    (rows.row(series, value, top))
+                }
+                Line::Alone(name, (series, value), top) => {
+                    (text(LEFT, top + CAPTION, "group", &chart.heading(name)))
+                    (rows.row(series, value, top))
+                }
             }
         }
         @if let Some(noise) = panel.noise {
@@ -112,11 +122,10 @@ impl Rows {
         }
     }
 
-    /// Draws one benchmark below `top`.
+    /// Draws the value of one benchmark below `top`.
     fn row(&self, series: &Series, value: &Result<Estimate, String>, top: f64) -> Markup {
-        let caption = top + 15.0;
+        let caption = top + CAPTION;
         html! {
-            (text(LEFT, caption, name(series), &series.name))
             @match value {
                 Ok(estimate) => {
                     (self.bar(series, estimate, top + 28.0))
@@ -155,12 +164,22 @@ enum Line<'a> {
     Parameter(&'a str, f64),
     /// The row of a benchmark, and its upper edge.
     Benchmark(Row<'a>, f64),
+    /// The row of a parameter where there is only one series, and its upper edge.
+    Alone(&'a str, Row<'a>, f64),
 }
 
 /// Places headings and rows below each other, and returns them with the lower edge of the last.
 fn layout(panel: &Panel) -> (Vec<Line<'_>>, f64) {
     let (mut lines, mut y) = (Vec::new(), TOP);
+    let alone = panel.series.iter().filter(|series| series.has_value()).count() == 1;
     for (parameter, rows) in by_parameter(panel) {
+        if let (true, Some(name)) = (alone, parameter) {
+            for row in rows {
+                lines.push(Line::Alone(name, row, y));
+                y += ROW;
+            }
+            continue;
+        }
         if let Some(name) = parameter {
             y += HEADING;
             lines.push(Line::Parameter(name, y));

@@ -11,8 +11,8 @@ pub struct Chart {
     pub quantity: Quantity,
     /// Label of the value axis, such as "sender's CPU time".
     pub y_label: String,
-    /// Label of the parameter, such as "file size".
-    pub x_label: String,
+    /// Label of the parameter, such as "File size", if it has one.
+    pub x_label: Option<String>,
     /// The title, which a screen reader reads out.
     pub title: String,
     /// A panel for each machine, in reading order.
@@ -66,6 +66,17 @@ impl Chart {
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
         sizes.len() > 2
+    }
+
+    /// Returns the label of the parameter's axis.
+    pub(super) fn x_label(&self) -> &str {
+        self.x_label.as_deref().unwrap_or("Size")
+    }
+
+    /// Returns the heading of the cases with this parameter.
+    pub(super) fn heading(&self, parameter: &str) -> String {
+        let value = units::spaced(parameter);
+        self.x_label.as_ref().map_or_else(|| value.clone(), |label| format!("{label}: {value}"))
     }
 
     /// Returns the lowest and the highest end of all intervals in all panels, which share a scale.

@@ -2,6 +2,9 @@
 
 use crate::units::Quantity;
 
+/// The factor between its ends up to which a logarithmic axis looks linear.
+const NARROW: f64 = 10.0;
+
 /// Maps values to positions along an axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -76,7 +79,7 @@ impl Scale {
         let fine = ladders.iter().map(|(base, steps)| ladder(*base, steps, low, high));
         let best = fine.into_iter().find(|ticks| ticks.len() <= most).unwrap_or_default();
         // Over a narrow range a logarithmic axis is almost linear, and round steps read better.
-        if best.len() < 3 { linear() } else { best }
+        if best.len() < 3 && high / low < NARROW { linear() } else { best }
     }
 }
 

@@ -132,7 +132,7 @@ impl Frame {
                 (path("frame", format_args!("M{x:.1} {bottom:.1}v5")))
                 @if labelled { (text(x, bottom + 19.0, "tick middle", label)) }
             }
-            (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label))
+            (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", chart.x_label()))
         }
     }
 

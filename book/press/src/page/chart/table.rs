@@ -51,7 +51,7 @@ fn table(chart: &Chart, panel: &Panel) -> Markup {
                 } @else {
                     thead {
                         tr {
-                            th scope="col" { (chart.x_label) }
+                            th scope="col" { (chart.x_label()) }
                             @for series in &variants { th scope="col" { code { (series.name) } } }
                         }
                     }

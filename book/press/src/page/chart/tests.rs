@@ -23,7 +23,7 @@ fn chart(series: Vec<Series>) -> Chart {
     Chart {
         quantity: Quantity::Time,
         y_label: "Time (lower is better)".to_owned(),
-        x_label: "File size".to_owned(),
+        x_label: Some("File size".to_owned()),
         title: "Sending \"a\" <file>".to_owned(),
         panels: vec![Panel { machine: "zen5".to_owned(), series, noise: None }],
     }
@@ -124,6 +124,47 @@ fn names_become_bars_and_far_values_become_dots() {
     assert_eq!(count(&far, "class=\"bar\""), 0);
     assert!(far.contains("Dot chart, logarithmic"));
     assert_eq!(count(&far, "class=\"whisker over\""), 4);
+}
+
+#[test]
+fn two_sizes_are_no_line_and_a_series_alone_is_named_by_them() {
+    let two = [("4KiB", Some(9e3)), ("1MiB", Some(1.6e5))];
+    let html = chart(vec![series("sendfile", &two), series("read_write", &two)]).html("a.csv");
+    let html = html.into_string();
+    assert_eq!(count(&html, "class=\"line\""), 0);
+    assert_eq!(count(&html, "class=\"group\">File size: 4\u{a0}KiB</text>"), 2);
+    assert_eq!(count(&html, ">read_write</text>"), 4);
+    let alone = chart(vec![series("sendfile", &two)]).html("a.csv").into_string();
+    assert_eq!(count(&alone, "class=\"group\">File size: 4\u{a0}KiB</text>"), 2);
+    assert_eq!(count(&alone, ">sendfile</text>"), 0);
+}
+
+#[test]
+fn the_noise_floor_is_as_long_as_its_factor() {
+    let mut noisy = sweep();
+    noisy.panels[0].noise = Some(Noise { reach: 1.1 });
+    let html = noisy.html("a.csv").into_string();
+    assert_eq!(count(&html, "≤ 10 %</text>"), 2);
+    assert!(html.contains("the same code, measured twice, differs by up to 10 %."));
+    let lengths = |html: &str| -> Vec<f64> {
+        let length = |path: &str| path.split_once("0v")?.1.split('m').next()?.parse().ok();
+        paths(html, "bracket").filter_map(length).collect()
+    };
+    // A factor squared is twice as long.
+    let short = lengths(&html);
+    noisy.panels[0].noise = Some(Noise { reach: 1.1 * 1.1 });
+    let long = lengths(&noisy.html("a.csv").into_string());
+    assert_eq!((short.len(), long.len()), (2, 2));
+    assert!(short.iter().zip(&long).all(|(short, long)| (long - 2.0 * short).abs() < 0.21));
+    assert!(!sweep().html("a.csv").into_string().contains("bracket"));
+}
+
+#[test]
+fn every_line_has_its_name_on_each_screen() {
+    let html = sweep().html("a.csv").into_string();
+    for name in ["sendfile", "read_write"] {
+        assert_eq!(count(&html, &format!(">{name}</text>")), 2, "{name}");
+    }
 }
 
 #[test]

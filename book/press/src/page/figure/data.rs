@@ -49,7 +49,7 @@ pub(super) fn chart(
     Chart {
         quantity: values.quantity,
         y_label: format!("{} ({better})", capital(figure.label.as_ref().unwrap_or(&what))),
-        x_label: capital(figure.x.as_deref().unwrap_or("size")),
+        x_label: figure.x.as_deref().map(capital),
         title: title.replace('`', ""),
         panels,
     }
