@@ -31,6 +31,8 @@ const chapter = "zero-copy/sendfile.html";
 async function open(path, { width = 1280, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width, height: 900 }, ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  // A busy machine is no finding.
+  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
   page.on("pageerror", (error) => findings.push(`${path}: script error: ${error.message}`));
   await page.goto(at(path), { waitUntil: "load" });
@@ -142,6 +144,25 @@ const said = (page) => page.textContent(".claims-filter [role=status]");
   expect(await shown(page) > 100, "no list without scripts");
   expect((await page.$$(".claims-filter")).length === 0, "controls that do nothing without scripts");
   await page.context().close();
+}
+
+// A page says why it could not be printed again, and no longer once it could.
+{
+  const context = await browser.newContext();
+  // A busy machine is no finding.
+  context.setDefaultTimeout(90_000);
+  const page = await context.newPage();
+  const events = ['event: fault\ndata: "book/src/a.md:7: no <b>\\nmore"\n\n', "data: changed\n\n", ":\n\n"];
+  // The browser asks again when a stream ends.
+  await page.route("**/.changes*", (route) =>
+    route.fulfill({ contentType: "text/event-stream", body: `retry: 500\n${events.length > 1 ? events.shift() : events[0]}` }));
+  await page.goto(at(chapter));
+  const banner = page.locator("#press-fault");
+  await banner.waitFor({ timeout: 20_000 });
+  expect((await banner.textContent()).endsWith("\nbook/src/a.md:7: no <b>\nmore"), await banner.textContent());
+  expect(await banner.getAttribute("role") === "alert", "a screen reader does not hear of a fault");
+  await banner.waitFor({ state: "detached", timeout: 20_000 }).catch(() => findings.push("a repair leaves the fault"));
+  await context.close();
 }
 
 await browser.close();
