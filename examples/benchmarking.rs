@@ -6,6 +6,10 @@
 //!     cargo run --release --example benchmarking -- --only copy_refused   # what it prints is read by the first
 
 #[cfg(target_os = "linux")]
+#[path = "benchmarking/recordings.rs"]
+mod recordings;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     linux::main()
 }
@@ -17,11 +21,13 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::recordings::{self, sorted};
     use perf_proved::harness::flags::Example;
     use perf_proved::harness::report::Report;
-    use perf_proved::measuring::benchmarking::experiment::{self, PROCESSES, Recorded};
+    use perf_proved::measuring::benchmarking::experiment::{
+        self, PROCESSES, Recorded, tools, witnesses,
+    };
     use perf_proved::measuring::benchmarking::rounds::{Pair, Rounds};
-    use perf_proved::sys::trying;
     use serde_json::{Map, Value as Json};
     use std::fs;
     use std::io;
@@ -50,6 +56,12 @@ mod linux {
         experiment::stale(&mut report);
         experiment::processes(&mut report);
         experiment::recorded(&mut report, read(machines));
+        witnesses::known(&mut report);
+        witnesses::witnesses(&mut report);
+        let recorded = recordings::read(&machines.join("../tools"));
+        tools::decided(&mut report, &recorded);
+        tools::spread(&mut report, &recorded);
+        tools::profiled(&mut report, &recorded);
         report
     }
 
@@ -65,13 +77,6 @@ mod linux {
             }
         }
         Ok(all)
-    }
-
-    fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let entries = trying(folder.display(), fs::read_dir(folder))?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-        paths.sort();
-        Ok(paths)
     }
 
     /// Adds the benchmarks of a recording, and its pairs: those with `NAME_again` beside `NAME`.

@@ -2,6 +2,9 @@
 //! book's rule is right.
 #![cfg(target_os = "linux")]
 
+#[path = "benchmarking/tools.rs"]
+mod tools;
+
 use perf_proved::harness::report::Report;
 use perf_proved::harness::scratch::Scratch;
 use perf_proved::harness::shuffle::Random;

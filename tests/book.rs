@@ -44,7 +44,7 @@ fn pages_are_plain_and_chapters_short() {
 
 #[test]
 fn chapters_answer_first_and_headings_say_what_was_found() {
-    let found = house::chapter_problems(&root());
+    let found = house::chapters::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
@@ -176,7 +176,8 @@ fn one_build_serves_every_command() {
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
     };
-    let all = packages(&["--workspace"]);
+    // Without benches/tools, which no other command builds.
+    let all = packages(&[]);
     for package in ["perf-proved", "press"] {
         let alone = packages(&["--edges", "no-dev", "--package", package]);
         let other: Vec<_> = alone.difference(&all).collect();
@@ -346,7 +347,7 @@ fn an_output_that_is_typed_and_a_prompt_are_noticed() {
 #[test]
 fn a_missing_section_or_command_is_noticed() {
     let page = "book/src/zero-copy/sendfile.md";
-    let said = said_after(house::chapter_problems, |root| {
+    let said = said_after(house::chapters::problems, |root| {
         replace(&root.join(page), "## When not to: ", "## Never mind: ");
     });
     assert!(said.contains("has no section \"When not to\""), "{said}");
@@ -364,9 +365,9 @@ fn a_bare_heading_a_missing_answer_or_a_claim_of_that_is_noticed() {
     let edited = |rule, from: &'static str, to: &'static str| {
         said_after(rule, move |root| replace(&root.join(page), from, to))
     };
-    let said = edited(house::chapter_problems, "## Compiled: ", "## Compiled\n\n");
+    let said = edited(house::chapters::problems, "## Compiled: ", "## Compiled\n\n");
     assert!(said.contains("sendfile.md has a heading that says nothing was found"), "{said}");
-    let said = edited(house::chapter_problems, "- **Instead:** ", "- **Otherwise:** ");
+    let said = edited(house::chapters::problems, "- **Instead:** ", "- **Otherwise:** ");
     assert!(said.contains("sendfile.md does not open with its three lines"), "{said}");
     let said = edited(house::sentences::problems, "One call of the Go article's", "The naive");
     assert!(said.contains("sendfile.md:"), "{said}");

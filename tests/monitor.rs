@@ -25,6 +25,8 @@ mod series;
 mod server;
 #[path = "monitor/updates.rs"]
 mod updates;
+#[path = "monitor/watched.rs"]
+mod watched;
 
 use perf_proved::measuring::monitor::{Format, Registry, Settings};
 use perf_proved::proof::allocations::Counting;

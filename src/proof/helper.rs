@@ -120,8 +120,8 @@ pub(super) unsafe fn start(
             pid => Helper(pid as libc::pid_t),
         }
     };
-    // Where Yama restricts ptrace, a process has to name the one that may trace it. Elsewhere this
-    // fails harmlessly.
+    // Under Yama, which restricts ptrace, a process has to name the one that may trace it. Without
+    // it, this fails harmlessly.
     // SAFETY: takes a process id, and only changes which process may attach.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, helper.0 as libc::c_ulong, 0, 0, 0) };
     state.0.store(MAY_ATTACH, Ordering::Release); // pairs with the helper's first load

@@ -15,7 +15,9 @@ pub(crate) fn explained(error: io::Error, limits: impl FnOnce() -> String) -> io
     let reason = match raw_code(&error) {
         Some(libc::ENOSYS) => "this kernel has none",
         Some(libc::EPERM) if switched_off() => "kernel.io_uring_disabled is set",
-        Some(libc::EPERM) => "it is forbidden here, as in most containers by a seccomp filter",
+        Some(libc::EPERM) => {
+            "it is forbidden here, as by the default seccomp profiles of many container runtimes"
+        }
         Some(libc::ENOMEM) => &format!("out of memory, or {}", limits()),
         _ => "it does not work here",
     };

@@ -12,7 +12,7 @@ Usage: .ci/break [OPTIONS] [TECHNIQUE...]
 
   --alone      try each break by itself, and tell which other claims fail with it
   --sanitizer  try the breaks that ThreadSanitizer must notice, and no others
-  --sound      take it that all but the models passes unbroken, as cargo test and cargo book check show
+  --sound      take it that what cargo test and cargo book check run passes unbroken
   --help       this text
 ";
 

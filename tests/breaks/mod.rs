@@ -64,7 +64,7 @@ fn problems_of(one: &Break, root: &Path, claims: &Claims) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// What the press says of a page that it cannot read.
+/// The press's complaint about a page that it cannot read.
 pub fn claims(root: &Path) -> Result<Claims, String> {
     let pages = chapter::pages(&Project::at(root)).map_err(|error| error.to_string())?;
     let claims = pages.iter().flat_map(|page| page.claims());

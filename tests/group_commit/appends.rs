@@ -219,6 +219,18 @@ fn an_error_reaches_every_thread() {
 }
 
 #[test]
+fn after_the_last_sequence_number_the_log_is_full() {
+    let _watch = watch();
+    let groups = Groups::new(u64::MAX - 1, Duration::ZERO);
+    let append = || groups.append(Durability::Durable, |bytes, _| bytes.push(1), |_| Ok(()));
+    assert_eq!(append().unwrap(), u64::MAX - 1);
+    for _ in 0..2 {
+        assert!(matches!(append(), Err(AppendError::Full)));
+    }
+    assert!(groups.failure().is_none(), "nothing has failed");
+}
+
+#[test]
 fn a_storage_that_panics_has_failed() {
     let _watch = watch();
     let groups = Groups::new(1, Duration::ZERO);

@@ -14,13 +14,14 @@ use std::fs;
 use std::path::Path;
 
 /// Pages inside a part that describe no technique, and so have no example, bench or test.
-pub const PROSE: [&str; 10] = [
+pub const PROSE: [&str; 11] = [
     "concurrency/index.md",
     "concurrency/which-one.md",
     "io/index.md",
     "io/which-one.md",
     "measuring/figures.md",
     "measuring/index.md",
+    "measuring/tools.md",
     "memory/index.md",
     "memory/which-one.md",
     "zero-copy/index.md",
@@ -155,18 +156,6 @@ pub fn problems(root: &Path) -> Vec<String> {
     found
 }
 
-/// Lists what is wrong with the shape of the techniques' chapters, one sentence each.
-pub fn chapter_problems(root: &Path) -> Vec<String> {
-    let read = |page: &str| fs::read_to_string(root.join("book/src").join(page));
-    let is_chapter = |page: &String| page.contains('/') && !PROSE.contains(&page.as_str());
-    let chapters: Vec<_> = pages(root)
-        .into_iter()
-        .filter(is_chapter)
-        .map(|page| (read(&page).unwrap_or_default(), page))
-        .collect();
-    chapters::problems(chapters.iter().map(|(text, page)| (page.as_str(), text.as_str())))
-}
-
 /// Lists what is wrong with the pieces of code that a page includes: a file or an anchor that is
 /// not there, a piece that is too long.
 fn pieces(root: &Path, page: &str) -> Vec<String> {
@@ -186,8 +175,12 @@ fn pieces(root: &Path, page: &str) -> Vec<String> {
         };
         let source = fs::read_to_string(path.with_file_name(file)).unwrap_or_default();
         let lines: Vec<&str> = source.lines().map(str::trim).collect();
-        let at =
-            |mark: &str| lines.iter().position(|line| line.ends_with(&format!("{mark}: {anchor}")));
+        let at = |mark: &str| {
+            lines.iter().position(|line| {
+                let line = line.trim_end_matches("-->").trim_end();
+                line.ends_with(&format!("{mark}: {anchor}"))
+            })
+        };
         match (at("ANCHOR"), at("ANCHOR_END")) {
             (Some(start), Some(end)) if end > start => {
                 let marks = lines[start + 1..end]

@@ -27,7 +27,7 @@ const PHRASES: [&str; 14] = [
 const ALLOWED: [(&str, &str); 2] =
     [("sources.md", "obviously"), ("zero-copy/sendfile.md", "on their way")];
 
-/// How a page says that the cause of something was not tested.
+/// Phrases that say that the cause of something was not tested.
 const GUESSES: [&str; 4] = ["as we guess", "guess is that", "is a guess", "was not tested"];
 
 /// The most guesses in the book.

@@ -2,6 +2,7 @@
 //! text.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::time::SystemTime;
 
 /// Formats a time: `2026-03-01T12:00:00Z`.
@@ -14,6 +15,12 @@ pub fn rfc3339(time: SystemTime) -> String {
 /// Returns the day of such a date.
 pub fn day(date: &str) -> &str {
     date.split('T').next().unwrap_or(date)
+}
+
+/// Returns the day of such a date in few words: `29 Nov 2026`.
+pub fn short(date: &str) -> String {
+    let parsed = day(date).parse::<Date>();
+    parsed.map_or_else(|_| day(date).to_owned(), |day| day.strftime("%-d %b %Y").to_string())
 }
 
 /// Formats the current time.
@@ -34,5 +41,11 @@ mod tests {
         assert_eq!(rfc3339(after(4_107_542_400.0)), "2100-03-01T00:00:00Z");
         let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(rfc3339(before), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_short_date_names_its_month() {
+        assert_eq!(short("2026-11-09T12:00:00Z"), "9 Nov 2026");
+        assert_eq!(short("long ago"), "long ago");
     }
 }

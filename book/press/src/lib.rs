@@ -10,8 +10,9 @@
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
 //! - [`breaks`]: edits that a check must notice, which are the solutions of exercises.
-//! - [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
+//! - [`belief`], [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
 
+pub mod belief;
 pub mod book;
 pub mod breaks;
 pub mod chapter;
@@ -27,5 +28,6 @@ mod process;
 pub mod project;
 pub mod prove;
 pub mod sizes;
+pub mod stamp;
 pub mod units;
 pub mod validate;

@@ -3,6 +3,7 @@
 //! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
+use crate::belief::{Bearing, Belief};
 use crate::condition::Condition;
 use crate::ids::bench_of;
 use std::fmt;
@@ -84,6 +85,31 @@ pub enum Block {
     Figure(Figure),
     /// A `solution` block.
     Solution(Solution),
+    /// A `belief` block.
+    Belief(Belief),
+    /// An `overview`, a `live` or a `clone` block.
+    Generated(Generated),
+}
+
+/// A block that the press fills from the whole book.
+#[derive(Clone, Debug)]
+pub enum Generated {
+    /// A table of all beliefs with their verdicts.
+    Beliefs,
+    /// A table of the claims, by kind and verdict.
+    Claims,
+    /// The commands that fetch the repository and start there.
+    Clone {
+        /// The commands to run in the clone.
+        then: Vec<String>,
+    },
+    /// A claim of another page, with its command and what that has printed.
+    Live {
+        /// The claim's id.
+        claim: String,
+        /// The place in the source.
+        place: Place,
+    },
 }
 
 /// A reference in running prose, `{{word …}}`.
@@ -146,6 +172,11 @@ pub enum Inline {
         /// The claim's id.
         id: String,
     },
+    /// `{{found ID}}`: a claim in brief, with the number and the verdict of the reference machine.
+    Found {
+        /// The claim's id.
+        id: String,
+    },
     /// `{{noise NAME}}`: the spread between two measurements of the same code.
     Noise {
         /// The bench, whose A/A pair is the group `NAME_aa`.
@@ -183,6 +214,8 @@ pub struct Claim {
     pub condition: Option<Condition>,
     /// The reason why its bound is far from anything that a machine has shown.
     pub loose: Option<String>,
+    /// The beliefs that it speaks for or against.
+    pub bears: Vec<Bearing>,
     /// The chapter's own command to prove it, in place of the one that [`Claim::command`] makes up.
     pub command: Option<String>,
     /// The place in the source.
@@ -387,12 +420,19 @@ pub struct Figure {
     pub label: Option<String>,
     /// Label of the x axis.
     pub x: Option<String>,
+    /// Shows the reference machine alone.
+    pub small: bool,
     /// The functions shown, in this order; empty means all.
     pub series: Vec<String>,
     /// For `YAxis::Ratio`: the function that the others are divided by.
     pub baseline: Option<String>,
     /// The place in the source.
     pub place: Place,
+}
+
+impl Figure {
+    /// The number of series that a figure can tell apart.
+    pub const MOST: usize = 8;
 }
 
 /// The quantity on a figure's y axis.

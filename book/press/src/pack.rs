@@ -21,7 +21,7 @@ use std::{fs, io};
 /// The name of the file that makes a folder an unpacked archive.
 pub const MANIFEST: &str = "pack.json";
 
-/// How the programs of an archive were built: what the press asks cargo, git and rustc elsewhere.
+/// The build of the programs of an archive: what the press asks cargo, git and rustc elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pack {

@@ -1,5 +1,6 @@
 //! Sizes and other parameters with their units, as benchmarks and conditions name them.
 
+use crate::units::thousands;
 use std::cmp::Ordering;
 
 /// Reads a parameter as a number, to sort by and to place on an axis: `64KiB` is 65536, `8` is 8,
@@ -39,11 +40,14 @@ pub fn binary(bytes: u64) -> String {
     }
 }
 
-/// Puts a space between a parameter's number and unit: `64KiB` becomes `64 KiB`. Words stay as they
-/// are.
+/// Puts a space between a parameter's number and unit: `64KiB` becomes `64 KiB`, and commas
+/// between the thousands of a number alone. Words stay as they are.
 #[must_use]
 pub fn spaced(parameter: &str) -> String {
     let end = parameter.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(parameter.len());
+    if end == parameter.len() && !parameter.contains('.') {
+        return thousands(parameter);
+    }
     if end == 0 || end == parameter.len() || self::parameter(parameter).is_none() {
         return parameter.to_owned();
     }
@@ -68,6 +72,7 @@ mod tests {
     fn parameters_are_written_with_a_space() {
         assert_eq!(spaced("64KiB"), "64\u{a0}KiB");
         assert_eq!(spaced("8"), "8");
+        assert_eq!(spaced("1000000"), "1,000,000");
         assert_eq!(spaced("contended"), "contended");
     }
 }

@@ -133,7 +133,7 @@ fn count(value: f64) -> String {
 }
 
 /// Puts commas between thousands.
-fn thousands(number: &str) -> String {
+pub(crate) fn thousands(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let (sign, whole) = whole.split_at(whole.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
     let mut grouped = String::new();

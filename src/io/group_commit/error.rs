@@ -74,6 +74,8 @@ pub enum AppendError {
     Failed(Arc<io::Error>),
     /// An earlier write or sync failed. The record is not in the log.
     Poisoned(Arc<io::Error>),
+    /// The log has no number left. The record is not in it.
+    Full,
 }
 
 impl fmt::Display for AppendError {
@@ -84,6 +86,7 @@ impl fmt::Display for AppendError {
             }
             Self::Failed(error) => write!(f, "the record may be lost: {error}"),
             Self::Poisoned(error) => write!(f, "refused after a failure: {error}"),
+            Self::Full => write!(f, "the log has used its last sequence number"),
         }
     }
 }
@@ -91,7 +94,7 @@ impl fmt::Display for AppendError {
 impl error::Error for AppendError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::TooLong { .. } => None,
+            Self::TooLong { .. } | Self::Full => None,
             Self::Failed(error) | Self::Poisoned(error) => Some(&**error),
         }
     }

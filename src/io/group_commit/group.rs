@@ -79,7 +79,7 @@ impl Groups {
     ///
     /// # Errors
     ///
-    /// The error of the commit, which is that of every later append, too.
+    /// The error of the commit, which is that of every later append, too; [`AppendError::Full`].
     pub fn append(
         &self,
         durability: Durability,
@@ -92,7 +92,7 @@ impl Groups {
             return Err(AppendError::Poisoned(error.clone()));
         }
         let number = state.number;
-        let sequence = state.gathering.add(durability, push);
+        let sequence = state.gathering.add(durability, push)?;
         while state.is_led && !state.is_decided(number) {
             let done = &self.done[(number % 2) as usize];
             state = done.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -171,11 +171,19 @@ impl Group {
         Self { bytes, first, records: 0, durability: Durability::Written }
     }
 
-    fn add(&mut self, durability: Durability, push: impl FnOnce(&mut Vec<u8>, u64)) -> u64 {
+    fn add(
+        &mut self,
+        durability: Durability,
+        push: impl FnOnce(&mut Vec<u8>, u64),
+    ) -> Result<u64, AppendError> {
         let sequence = self.first + self.records;
+        // The last number is for no record, because none could follow.
+        if sequence == u64::MAX {
+            return Err(AppendError::Full);
+        }
         push(&mut self.bytes, sequence);
         self.records += 1;
         self.durability = self.durability.max(durability);
-        sequence
+        Ok(sequence)
     }
 }

@@ -44,6 +44,7 @@ fn appending(error: AppendError) -> io::Error {
     let kind = match &error {
         AppendError::Failed(error) | AppendError::Poisoned(error) => error.kind(),
         AppendError::TooLong { .. } => io::ErrorKind::InvalidInput,
+        AppendError::Full => io::ErrorKind::StorageFull,
     };
     io::Error::new(kind, error)
 }

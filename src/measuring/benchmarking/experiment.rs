@@ -1,6 +1,11 @@
 //! The lies and their catches, for the example: in each row, the number of the bench that lies
 //! beside that of the one that does not.
 
+pub mod tools;
+pub mod witnesses;
+
+pub use witnesses::per_iteration;
+
 use super::load::{Server, mean, open_loop, percentile};
 #[cfg(target_arch = "x86_64")]
 use super::place::{Loop, PLACES};
@@ -20,7 +25,8 @@ use std::ops::Range;
 use std::process::Command;
 
 /// The experiments that run in a process of their own.
-pub const PROCESSES: [&str; 4] = ["copy_allowed", "copy_refused", "heap_alone", "heap_after"];
+pub const PROCESSES: [&str; 5] =
+    ["copy_allowed", "copy_refused", "heap_alone", "heap_after", witnesses::WITNESS];
 
 /// The bytes of the file that is copied.
 const FILE: usize = 1 << 20;
@@ -73,22 +79,6 @@ fn same(report: &mut Report, row: &str, are: &str, naive: u64, honest: u64) {
     report.detail(row, "difference", naive.abs_diff(honest));
 }
 
-/// Returns the instructions of one iteration of `work`: the difference of `times` and twice as
-/// many, divided by `times`.
-///
-/// # Errors
-///
-/// Those of [`instructions::count`].
-pub fn per_iteration(mut work: impl FnMut(u64), times: u64) -> io::Result<u64> {
-    work(2 * times); // what only the first run does, such as filling the caches of the allocator
-    let mut of = |times| {
-        let (_, made) = instructions::count(|| work(black_box(times)))?;
-        Ok::<_, io::Error>(made)
-    };
-    let (once, twice) = (of(times)?, of(2 * times)?);
-    Ok(twice.saturating_sub(once) / times)
-}
-
 /// Compares the answers of two ways to count lines: of a short text, and of a long one.
 pub fn answers(report: &mut Report) {
     for (row, lines) in [("answers_short", 200), ("answers", 1_000_000)] {
@@ -134,7 +124,7 @@ pub fn latencies(server: &Server) -> (Vec<u64>, Vec<u64>) {
 
 /// Runs each of the [`PROCESSES`], and reports what it found.
 pub fn processes(report: &mut Report) {
-    for name in PROCESSES {
+    for name in PROCESSES.into_iter().filter(|name| *name != witnesses::WITNESS) {
         let quantities = ["copied", "by_the_call", "strict", "calls"];
         let quantities = if name.starts_with("copy") { &quantities[..3] } else { &quantities[3..] };
         let end = report.attempt(name, quantities, |report| {
@@ -156,6 +146,7 @@ pub fn process(name: &str) -> io::Result<()> {
             copies(Some(Denial { call: libc::SYS_copy_file_range, code: libc::EPERM }))
         }
         "copy_allowed" => copies(None),
+        witnesses::WITNESS => witnesses::witness(),
         _ => heap(name == "heap_after"),
     }
 }

@@ -20,6 +20,7 @@
 pub mod binomial;
 #[cfg(target_os = "linux")]
 pub mod experiment;
+pub mod known;
 pub mod load;
 pub mod naive;
 #[cfg(target_arch = "x86_64")]

@@ -66,7 +66,7 @@ pub enum What {
     Write {
         /// The file.
         file: Node,
-        /// Where, in bytes from its start.
+        /// The offset, in bytes from its start.
         offset: u64,
         /// The bytes that the kernel took.
         data: Arc<[u8]>,

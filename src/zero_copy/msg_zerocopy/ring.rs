@@ -41,7 +41,8 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// A sentence that says why not. Most containers forbid it.
+    /// A sentence that says why not. The default seccomp profiles of many container runtimes forbid
+    /// it.
     // ANCHOR: ring
     pub fn new() -> io::Result<Self> {
         let ring = trying("io_uring_setup", IoUring::new(64)).map_err(explained)?;

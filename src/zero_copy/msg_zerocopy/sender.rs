@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Sends buffers without copying them, if the kernel can, and owns each until the kernel has
 /// released it.
 ///
-/// Where the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If
+/// If the kernel refuses to pin more pages (`ENOBUFS`), the sender waits for completions. If
 /// none is to come, other processes of this user hold what [`limits`] allow: then it
 /// sends with a copy.
 ///

@@ -6,7 +6,9 @@ use crate::chapter::anchor::anchored;
 use crate::date::day;
 use crate::ids::owner;
 use crate::machine::{Known, Machine};
-use crate::model::{Block, CountBound, Figure, Inline, Place, Problem, Proof, Times, YAxis};
+use crate::model::{
+    Block, CountBound, Figure, Generated, Inline, Place, Problem, Proof, Times, YAxis,
+};
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -67,7 +69,18 @@ impl<'a> References<'a> {
                         (&claim.place, faults)
                     }
                     Block::Figure(figure) => (&figure.place, self.figure(figure)),
-                    Block::Solution(_) => continue,
+                    Block::Belief(belief) => {
+                        let mut faults = Faults::default();
+                        for inline in &belief.inlines {
+                            let found = self.inline(&inline.item);
+                            faults.wrong.extend(found.wrong.into_iter().chain(found.unrecorded));
+                        }
+                        (&belief.place, faults)
+                    }
+                    Block::Generated(Generated::Live { claim, place }) => {
+                        (place, self.inline(&Inline::Claim { id: claim.clone() }))
+                    }
+                    Block::Solution(_) | Block::Generated(_) => continue,
                 };
                 found.wrong.extend(problems(place, faults.wrong));
                 found.unrecorded.extend(problems(place, faults.unrecorded));
@@ -124,6 +137,18 @@ impl<'a> References<'a> {
             faults.unrecorded.extend(self.missing(group));
             return faults;
         }
+        let functions: BTreeSet<&String> = match figure.series.is_empty() {
+            true => members.iter().filter_map(|(_, member)| member.function.as_ref()).collect(),
+            false => figure.series.iter().collect(),
+        };
+        if functions.len() > Figure::MOST {
+            faults.wrong.push(format!(
+                "a figure of {} series, of which a reader can tell apart {} at most: name those of \
+                 `{group}` to show in `series`, or split the figure",
+                functions.len(),
+                Figure::MOST
+            ));
+        }
         for function in figure.series.iter().chain(&figure.baseline) {
             faults.unrecorded.extend(self.missing_function(group, function));
         }
@@ -171,7 +196,7 @@ impl<'a> References<'a> {
                     .unrecorded
                     .extend([a, b].iter().filter_map(|f| self.missing_function(group, f))),
             },
-            Inline::Claim { id } => {
+            Inline::Claim { id } | Inline::Found { id } => {
                 if !self.claims.contains(id) {
                     faults.wrong.push(format!("unknown: no page claims `{id}`"));
                 }

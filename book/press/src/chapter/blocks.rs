@@ -1,6 +1,8 @@
-//! Finds `claim`, `figure` and `solution` blocks in a page.
+//! Finds the blocks of a page that the press replaces.
 
+use super::belief::belief;
 use super::claim::claim;
+use super::generated::{clone, live, overview};
 use super::lint;
 use super::markdown::Source;
 use crate::model::{Block, Figure, Place, Problem, Solution, Spanned, YAxis};
@@ -8,6 +10,9 @@ use mdbook_markdown::pulldown_cmark::{CodeBlockKind, Event, Tag};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
+
+/// The names of blocks.
+const WORDS: [&str; 7] = ["claim", "figure", "solution", "belief", "overview", "live", "clone"];
 
 /// Returns the blocks of one page in order, and a problem for each malformed one.
 ///
@@ -22,7 +27,7 @@ pub fn blocks(page: &Path, markdown: &str) -> (Vec<Spanned<Block>>, Vec<Problem>
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let word = info.split([' ', ',']).next().unwrap_or_default();
-                if ["claim", "figure", "solution"].contains(&word) {
+                if WORDS.contains(&word) {
                     let place = source.place(range.start);
                     let block =
                         Fenced { info: &info, word, depth, source: &markdown[range.clone()] };
@@ -60,7 +65,7 @@ impl From<String> for Fault {
 struct Fenced<'a> {
     /// The words after the opening fence.
     info: &'a str,
-    /// The first of them: `claim`, `figure` or `solution`.
+    /// The first of them, one of [`WORDS`].
     word: &'a str,
     /// The number of lists, quotes and notes around it.
     depth: usize,
@@ -71,15 +76,18 @@ struct Fenced<'a> {
 impl Fenced<'_> {
     fn read(&self, place: &Place) -> Result<Block, Fault> {
         let word = self.word;
+        let a = if word.starts_with('o') { "an" } else { "a" };
         if self.info.trim() != word {
             return Err(format!(
-                "nothing may follow the name of a {word} block, not even `{}`",
+                "nothing may follow the name of {a} {word} block, not even `{}`",
                 self.info
             )
             .into());
         }
         if self.depth > 0 {
-            return Err(format!("a {word} block cannot be inside a list, a quote or a note").into());
+            return Err(
+                format!("{a} {word} block cannot be inside a list, a quote or a note").into()
+            );
         }
         let lines: Vec<&str> = self.source.trim_end().lines().collect();
         let closed = lines.len() > 1
@@ -91,6 +99,10 @@ impl Fenced<'_> {
         match word {
             "claim" => claim(parse(&toml)?, place).map(Block::Claim).map_err(Fault::from),
             "figure" => figure(parse(&toml)?, place).map(Block::Figure).map_err(Fault::from),
+            "belief" => belief(parse(&toml)?, place).map(Block::Belief).map_err(Fault::from),
+            "overview" => Ok(Block::Generated(overview(&parse(&toml)?))),
+            "clone" => clone(parse(&toml)?).map(Block::Generated).map_err(Fault::from),
+            "live" => live(parse(&toml)?, place).map(Block::Generated).map_err(Fault::from),
             _ => solution(parse(&toml)?, place).map(Block::Solution).map_err(Fault::from),
         }
     }
@@ -115,6 +127,8 @@ struct RawFigure {
     #[serde(default)]
     series: Vec<String>,
     baseline: Option<String>,
+    #[serde(default)]
+    small: bool,
 }
 
 #[derive(Deserialize)]
@@ -153,6 +167,7 @@ fn figure(raw: RawFigure, place: &Place) -> Result<Figure, String> {
         title: raw.title,
         label: raw.label,
         x: raw.x,
+        small: raw.small,
         series: raw.series,
         baseline: raw.baseline,
         place: place.clone(),

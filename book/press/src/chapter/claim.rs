@@ -1,5 +1,6 @@
 //! Reads claims from the TOML of their blocks.
 
+use super::belief::{Names, bearings};
 use super::lint;
 use super::times::times;
 use crate::condition::Condition;
@@ -22,6 +23,8 @@ pub(super) struct RawClaim {
     #[serde(rename = "where", default, deserialize_with = "condition")]
     condition: Option<Condition>,
     loose: Option<String>,
+    supports: Option<Names>,
+    refutes: Option<Names>,
     compiled: Option<String>,
     counted: Option<toml::Value>,
     observed: Option<toml::Value>,
@@ -153,6 +156,7 @@ pub(super) fn claim(raw: RawClaim, place: &Place) -> Result<Claim, String> {
         proof,
         condition: raw.condition,
         loose: raw.loose,
+        bears: bearings(raw.supports, raw.refutes)?,
         command: raw.command,
         place: place.clone(),
     })

@@ -1,9 +1,11 @@
 //! The book's sources: its pages, with the claims, figures and references in them.
 
 pub mod anchor;
+mod belief;
 pub mod blocks;
 mod claim;
 mod exercises;
+mod generated;
 pub mod includes;
 pub mod lint;
 pub mod listings;

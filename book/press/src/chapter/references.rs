@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 /// its own.
 pub fn references(page: &Path, markdown: &str) -> (Vec<Spanned<Inline>>, Vec<Problem>) {
     static START: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\{\{\s*(measured|counted|ratio|difference|share|percent|crossover|claim|noise|quoted)\b")
+        Regex::new(r"\{\{\s*(measured|counted|ratio|difference|share|percent|crossover|claim|found|noise|quoted)\b")
             .expect("a constant")
     });
     let source = Source::new(page, markdown);
@@ -88,6 +88,7 @@ fn inline(word: &str, arguments: &[String]) -> Result<Inline, String> {
             Ok(Inline::Crossover { group: group.clone(), a: a.clone(), b: b.clone() })
         }
         ("claim", [id]) if kebab(id) => Ok(Inline::Claim { id: id.clone() }),
+        ("found", [id]) if kebab(id) => Ok(Inline::Found { id: id.clone() }),
         ("noise", [bench]) if identifier(bench) => Ok(Inline::Noise { bench: bench.clone() }),
         ("quoted", [text, url]) if url.starts_with("https://") || url.starts_with("http://") => {
             Ok(Inline::Quoted { text: text.clone(), url: url.clone() })
@@ -107,6 +108,7 @@ fn usage(word: &str) -> &'static str {
         "percent" => "{{percent ID ID}}",
         "crossover" => "{{crossover GROUP FUNCTION FUNCTION}}",
         "claim" => "{{claim ID}}",
+        "found" => "{{found ID}}",
         "noise" => "{{noise BENCH}}",
         _ => "{{quoted \"words\" https://source}}",
     }
@@ -161,6 +163,7 @@ mod tests {
             Inline::Crossover { group: s("g"), a: s("a"), b: s("b") }
         );
         assert_eq!(one("{{claim a-b-1}}"), Inline::Claim { id: s("a-b-1") });
+        assert_eq!(one("{{found a-b-1}}"), Inline::Found { id: s("a-b-1") });
         assert_eq!(one("{{noise g}}"), Inline::Noise { bench: s("g") });
         assert_eq!(
             one("{{quoted \"60 ns\" https://a.example/b_c}}"),
@@ -199,6 +202,7 @@ mod tests {
             ("{{share g/a g/b of g/c g/d g/e}}", "{{share …}}: `share` names one benchmark"),
             ("{{crossover g/a g/b}}", "{{crossover …}}: its form is"),
             ("{{claim A}}", "{{claim …}}: its form is {{claim ID}}"),
+            ("{{found A}}", "{{found …}}: its form is {{found ID}}"),
             ("{{noise g/a}}", "{{noise …}}: its form is"),
             ("{{quoted \"60 ns\"}}", "{{quoted …}}: its form is"),
             ("{{quoted \"60 ns\" see}}", "{{quoted …}}: its form is"),

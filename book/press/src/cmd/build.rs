@@ -4,22 +4,30 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use super::folders::write;
-use crate::book::{self, Book, Judged};
+use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings, sections};
-use crate::model::{Block, Error, Problem};
+use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
 use crate::page::beside::{self, Extras};
+use crate::page::figure::{self, Downloads};
 use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
-use crate::page::{appendix, card, figure, listing, programs, reference, solution, strip};
+use crate::page::{
+    appendix, belief, card, listing, live, overview, programs, reference, solution, start, strip,
+};
 use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
+use mdbook_html::HtmlHandlebars;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use mdbook_renderer::{RenderContext, Renderer};
+use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{self, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -45,7 +53,23 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
-    pages(project, folder, None)
+    build_with(project, folder, &Measured::default(), &Pages)
+}
+
+/// Prints the book to a folder by `renderer`, with the measurements that were read before, if they
+/// are still the same.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(super) fn build_with(
+    project: &Project,
+    folder: &Path,
+    measured: &Measured,
+    renderer: &dyn Renderer,
+) -> Result<(), Error> {
+    let config = config(project)?;
+    programs(print(project, folder, config, Form::Site(None), measured, renderer)?, folder)
 }
 
 /// Prints the book to a folder, which mdBook empties first, with links to what is to be copied into
@@ -55,11 +79,13 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn with_extras(project: &Project, folder: &Path, extras: Extras) -> Result<(), Error> {
-    pages(project, folder, Some(extras))
+    let (config, form) = (config(project)?, Form::Site(Some(extras)));
+    let measured = Measured::default();
+    programs(print(project, folder, config, form, &measured, &Pages)?, folder)
 }
 
-fn pages(project: &Project, folder: &Path, extras: Option<Extras>) -> Result<(), Error> {
-    let printed = print(project, folder, config(project)?, Form::Site(extras))?;
+/// Writes the files for programs.
+fn programs(printed: Outcome, folder: &Path) -> Result<(), Error> {
     for (name, text) in &printed.programs {
         write(&folder.join(name), text)?;
     }
@@ -89,7 +115,9 @@ pub fn for_paper(project: &Project, folder: &Path) -> Result<(Vec<Printed>, Abou
     set(&mut config, "output.html.search.enable", false)?;
     set(&mut config, "output.html.print.enable", true)?;
     let about = About::of(&config);
-    Ok((print(project, folder, config, Form::Paper)?.chapters, about))
+    let measured = Measured::default();
+    let printed = print(project, folder, config, Form::Paper, &measured, &Pages)?;
+    Ok((printed.chapters, about))
 }
 
 /// The form that a book is printed in.
@@ -110,23 +138,55 @@ struct Outcome {
     chapters: Vec<Printed>,
 }
 
+/// mdBook's renderer, with the descriptions of the pages put in.
+pub(super) struct Pages;
+
+impl Renderer for Pages {
+    fn name(&self) -> &str {
+        "html"
+    }
+
+    fn render(&self, context: &RenderContext) -> mdbook_preprocessor::errors::Result<()> {
+        HtmlHandlebars::new().render(context)?;
+        Ok(Site::new(&context.config).finish(&context.destination)?)
+    }
+}
+
 /// Prints the book to a folder in one form.
-fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result<Outcome, Error> {
+fn print(
+    project: &Project,
+    folder: &Path,
+    config: Config,
+    form: Form,
+    measured: &Measured,
+    renderer: &dyn Renderer,
+) -> Result<Outcome, Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
-    let book = load(project)?;
-    let site = Site::new(&config);
+    let book = load(project, measured)?;
     let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
     printer.config.build.build_dir = path::absolute(folder)
         .map_err(|e| Error::Failed(format!("finding the folder {}: {e}", folder.display())))?;
-    let press = Press { form, ..Press::new(book, project) };
+    let tables = figure::tables(&book);
+    let downloads = Downloads::Files;
+    let press = Press { form, downloads, ..Press::new(book, project) };
     let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
-    printer.build().map_err(|e| failed("printing the book", &e))?;
-    site.finish(folder)
-        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
+    printer.execute_build_process(renderer).map_err(|e| failed("printing the book", &e))?;
+    write_tables(&tables, &folder.join(figure::FOLDER))?;
     Ok(outcome.get().cloned().unwrap_or_default())
+}
+
+/// Writes the tables of the figures into a folder.
+fn write_tables(tables: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
+    let all = || {
+        fs::create_dir_all(folder)?;
+        tables
+            .iter()
+            .try_for_each(|(group, table)| fs::write(folder.join(format!("{group}.csv")), table))
+    };
+    all().map_err(|e| Error::Failed(format!("writing the tables to {}: {e}", folder.display())))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.
@@ -186,7 +246,7 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press::new(load(&project)?, &project);
+    let press = Press::new(load(&project, &Measured::default())?, &project);
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -205,9 +265,9 @@ fn of(context: &PreprocessorContext, project: &Project) -> Project {
 }
 
 /// Reads the book, or returns all the faults in its pages, missing includes among them.
-fn load(project: &Project) -> Result<Book, Error> {
+fn load(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut problems = includes::problems(project);
-    match book::load(project) {
+    match book::load_with(project, measured) {
         Ok(book) if problems.is_empty() => return Ok(book),
         Ok(_) => {}
         Err(Error::Book(more)) => problems.extend(more),
@@ -232,6 +292,8 @@ struct Press {
     /// Set once the chapters are printed: mdBook's protocol has no place for files that are no
     /// chapters, so that only `cargo book build` writes them.
     outcome: Arc<OnceLock<Outcome>>,
+    /// The place of the figures' tables.
+    downloads: Downloads,
 }
 
 impl Preprocessor for Press {
@@ -281,7 +343,9 @@ impl Preprocessor for Press {
 impl Press {
     fn new(book: Book, project: &Project) -> Press {
         let root = project.root().to_owned();
-        Press { book, root, form: Form::Site(None), outcome: Arc::default() }
+        // mdbook empties the folder that it prints to, so there is no place yet for other files.
+        let downloads = Downloads::Inside;
+        Press { book, root, form: Form::Site(None), outcome: Arc::default(), downloads }
     }
 
     /// Prints one chapter of mdBook's.
@@ -326,11 +390,21 @@ impl Press {
         claims: &[Judged<'_>],
         repository: Option<&str>,
     ) -> String {
-        let mut pieces: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+        let mut pieces: Vec<(Range<usize>, String)> = Vec::new();
+        let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
+                Block::Figure(figure) if figure.small => {
+                    let alone = self.book.reference_alone();
+                    let (path, downloads) = (page.path.as_path(), self.downloads);
+                    without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
+                }
                 Block::Figure(figure) => {
-                    without_blank_lines(figure::figure(figure, &self.book, &page.path))
+                    let (book, path) = (&self.book, page.path.as_path());
+                    self.book.memo.printed((figure, &looks, path, self.downloads), || {
+                        let downloads = self.downloads;
+                        without_blank_lines(figure::figure(figure, &looks, book, path, downloads))
+                    })
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -343,6 +417,13 @@ impl Press {
                         |of| solution::solution(solution, of, &self.root, &page.path, claims);
                     of.map(show).unwrap_or_default()
                 }
+                Block::Belief(belief) => {
+                    let says = splice(&belief.says, self.references(&belief.inlines, page, claims));
+                    belief::belief(belief, &says, &self.book, &page.path, claims)
+                }
+                Block::Generated(generated) => {
+                    without_blank_lines(self.generated(generated, page, claims, repository))
+                }
             };
             // With blank lines around it, the HTML neither joins a paragraph nor swallows one.
             pieces.push((block.range.clone(), format!("\n{piece}\n\n")));
@@ -351,12 +432,7 @@ impl Press {
             let at = strip::place(page);
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
-        for reference in &page.inlines {
-            pieces.push((
-                reference.range.clone(),
-                reference::inline(&reference.item, &self.book, &page.path, claims).into_string(),
-            ));
-        }
+        pieces.extend(self.references(&page.inlines, page, claims));
         let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
         for shown in listings::listings(&page.markdown, written) {
             if !replaced.contains(&shown.range) {
@@ -367,6 +443,45 @@ impl Press {
         let anchors = sections::anchors(&page.markdown).into_iter();
         pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
+    }
+
+    /// Returns what replaces each reference on `page`.
+    fn references(
+        &self,
+        inlines: &[Spanned<Inline>],
+        page: &Page,
+        claims: &[Judged<'_>],
+    ) -> Vec<(Range<usize>, String)> {
+        let printed = |one: &Spanned<Inline>| {
+            let print =
+                || reference::inline(&one.item, &self.book, &page.path, claims).into_string();
+            let piece = match &one.item {
+                // It quotes another block, which may have changed.
+                Inline::Claim { .. } => print(),
+                number => self.book.memo.printed((number, &page.path), print),
+            };
+            (one.range.clone(), piece)
+        };
+        inlines.iter().map(printed).collect()
+    }
+
+    /// Renders a block that is filled from the whole book.
+    fn generated(
+        &self,
+        block: &Generated,
+        page: &Page,
+        claims: &[Judged<'_>],
+        repository: Option<&str>,
+    ) -> Markup {
+        match block {
+            Generated::Beliefs => overview::beliefs(&self.book, page, claims),
+            Generated::Claims => overview::claims(&self.book, &page.path, claims),
+            Generated::Clone { then } => start::start(repository, then),
+            Generated::Live { claim, .. } => {
+                let judged = claims.iter().find(|judged| judged.claim.id == *claim);
+                judged.map_or_else(Markup::default, |one| live::live(one, &self.book, &page.path))
+            }
+        }
     }
 }
 
@@ -407,7 +522,7 @@ fn without_blank_lines(html: Markup) -> String {
 }
 
 /// Replaces ranges of `text` by the pieces.
-fn splice(text: &str, mut pieces: Vec<(std::ops::Range<usize>, String)>) -> String {
+fn splice(text: &str, mut pieces: Vec<(Range<usize>, String)>) -> String {
     // A piece that replaces nothing stands before the one that starts there.
     pieces.sort_by_key(|(range, _)| (range.start, range.end));
     let (mut out, mut at) = (String::with_capacity(text.len() * 2), 0);

@@ -34,6 +34,16 @@ impl Machine {
         widest.map_or_else(|| self.noise_apart(name), Known::Measured)
     }
 
+    /// Returns the ratio of two measurements of the same code in one group, in `regime`: of a pair
+    /// inside the group or of its group `NAME_aa`. Among several, it is the one whose interval
+    /// reaches furthest from 1.
+    pub fn noise_of_group(&self, group: &str, regime: Option<Regime>) -> Option<Estimate> {
+        let ratio = |first: &str, again: &str| self.ratio_in(first, again, regime);
+        let inside = self.pairs(group, |name| name == group, ratio);
+        let widest = inside.into_iter().map(|(_, ratio)| ratio).max_by(wider);
+        widest.or_else(|| self.noise_apart(group).measured())
+    }
+
     /// Returns the noise of the group `NAME_aa`.
     fn noise_apart(&self, name: &str) -> Known<Estimate> {
         let ratios = self.pairs_apart(name);

@@ -49,7 +49,11 @@ pub fn inline(reference: &Inline, book: &Book, page: &Path, claims: &[Judged<'_>
         Inline::Claim { id } => claims
             .iter()
             .find(|judged| judged.claim.id == *id)
-            .map_or_else(missing, |judged| cell(judged, book, page)),
+            .map_or_else(missing, |judged| claim(judged, book, page)),
+        Inline::Found { id } => claims
+            .iter()
+            .find(|judged| judged.claim.id == *id)
+            .map_or_else(missing, |judged| brief(judged, page)),
         Inline::Quoted { text, url } => html! {
             span class="quoted" { (text) " (" a href=(url) { (host(url)) } ")" }
         },
@@ -129,7 +133,7 @@ fn crossover(crossover: Option<&Crossover>) -> Markup {
 /// Renders a claim in a word: the number and verdict of the reference machine, linked to the card,
 /// then those of the other machines and of the reader's. A machine without a result is left out,
 /// unless all are like that.
-fn cell(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
+pub fn claim(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     let card = card_address(judged, page);
     let one = |judgement: &Judgement| {
         let verdict = &judgement.verdict;
@@ -164,12 +168,29 @@ fn cell(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     }
 }
 
+/// Renders a claim inside a sentence: what the reference machine found, as one link to the card.
+pub fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
+    let missing = Judgement::not_measured("");
+    let judgement = judged.recorded.first().map_or(&missing, |on| &on.judgement);
+    let verdict = &judgement.verdict;
+    let ratio = judgement.value.is_some_and(|value| value.low < value.high);
+    html! {
+        a class={ "brief verdict " (class(verdict)) } href=(card_address(judged, page)) {
+            @if ratio { (ratios(judgement)) " " }
+            (symbol(verdict))
+            @if *verdict != Verdict::Holds { " " (verdict.words()) }
+            @else if !ratio { " " (judged.claim.kind()) }
+            @else { span class="unseen-word" { " holds" } }
+        }
+    }
+}
+
 fn missing() -> Markup {
     html! { span class="measured missing" { "not measured" } }
 }
 
 /// Returns the host of a source's address, without `www.`.
-fn host(url: &str) -> &str {
+pub fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     host.strip_prefix("www.").unwrap_or(host)

@@ -151,6 +151,7 @@ mod tests {
             proof,
             condition: None,
             loose: None,
+            bears: Vec::new(),
             command: None,
             place,
         }

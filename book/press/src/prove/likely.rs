@@ -238,6 +238,7 @@ mod tests {
             proof,
             condition: condition.map(|text| Condition::parse(text).unwrap()),
             loose: None,
+            bears: Vec::new(),
             command: None,
             place: Place { page: "a.md".into(), line: 1 },
         }

@@ -169,6 +169,7 @@ mod tests {
             proof: Proof::Clocked(Clocked { over, under: Times::Of("g/new".into()), bound }),
             condition: None,
             loose: None,
+            bears: Vec::new(),
             command: None,
             place: Place { page: PathBuf::from("a.md"), line: 3 },
         }

@@ -138,6 +138,7 @@ mod tests {
             proof: Proof::Clocked(clocked.clone()),
             condition: condition.map(|condition| Condition::parse(condition).unwrap()),
             loose: None,
+            bears: Vec::new(),
             command: None,
             place: Place { page: PathBuf::from("a.md"), line: 1 },
         };

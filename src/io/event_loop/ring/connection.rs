@@ -61,7 +61,7 @@ struct Unsent {
 pub(super) struct Means {
     pub(super) provided: Provided,
     pub(super) pool: Pool,
-    /// How a file is opened. It stays where it is, for the kernel.
+    /// The flags that a file is opened with. They stay where they are, for the kernel.
     pub(super) how: Box<OpenHow>,
     /// The bytes that a turn moves at most, on a large file.
     pub(super) budget: usize,

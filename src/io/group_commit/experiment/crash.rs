@@ -152,7 +152,8 @@ impl Tally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// One thread appends records of several lengths in both durabilities, over several segments.
-    /// What each power cut leaves is recovered and appended to, and the power is cut again.
+    /// The program recovers the remains of each power cut and appends to them, and the power is cut
+    /// again.
     Steady,
     /// The sync of one record fails. The program tries another record, and then opens the log
     /// again, without a power cut in between.

@@ -148,7 +148,7 @@ fn thread_name() -> String {
 }
 
 /// Returns the number of threads of this process that are called `name` and sleep, by `proc(5)`.
-/// Where there is no such directory, none seems to, and the caller waits for its time.
+/// Without such a directory, none seems to, and the caller waits for its time.
 fn asleep(name: &str) -> usize {
     let states = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let states = states.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());

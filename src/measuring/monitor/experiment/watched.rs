@@ -1,10 +1,14 @@
 //! Code of other chapters at work, with its metrics.
 
-use super::super::{Buckets, Kind, RegisterError, Registry};
+mod load;
+#[cfg(target_os = "linux")]
+mod log;
+
+use super::super::{Kind, Registry};
 use crate::concurrency::ring_buffer::blocking::ring;
 use crate::concurrency::worker_pool::{self, WorkerPool};
 use crate::harness::unknown;
-use std::f64::consts::TAU;
+use load::{Load, refused, seconds, spawn};
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
@@ -16,7 +20,8 @@ use std::time::{Duration, Instant};
 use crate::sys::interrupt::Interrupt;
 
 /// The techniques that can be watched.
-pub const NAMES: [&str; 4] = ["worker_pool", "ring_buffer", "event_loop", "batching"];
+pub const NAMES: [&str; 5] =
+    ["worker_pool", "ring_buffer", "event_loop", "batching", "group_commit"];
 
 /// A set of threads that run until they are told to stop. Dropping it tells them.
 pub struct Watched(Arc<AtomicBool>);
@@ -63,21 +68,6 @@ impl End {
     }
 }
 
-/// A load that rises and falls, so that there is something to see.
-struct Load {
-    start: Instant,
-    stop: Arc<AtomicBool>,
-}
-
-impl Load {
-    /// Returns a share from 0.1 to 1 that goes up and down every 20 s, or `None` at the end.
-    fn share(&self) -> Option<f64> {
-        let phase = self.start.elapsed().as_secs_f64() / 20.0;
-        let is_over = self.stop.load(Ordering::Relaxed); // no data depends on it
-        (!is_over).then(|| 0.55 - 0.45 * (TAU * phase).cos())
-    }
-}
-
 /// Runs the technique `name` under a load that rises and falls, and registers its metrics.
 ///
 /// # Errors
@@ -94,25 +84,15 @@ pub fn start(name: &str, registry: &Registry) -> io::Result<Watched> {
         "event_loop" => linux::event_loop(registry, load)?,
         #[cfg(target_os = "linux")]
         "batching" => linux::batching(registry, load)?,
+        #[cfg(target_os = "linux")]
+        "group_commit" => log::group_commit(registry, load)?,
         #[cfg(not(target_os = "linux"))]
-        "event_loop" | "batching" => return Err(crate::sys::unsupported("this needs Linux")),
+        "event_loop" | "batching" | "group_commit" => {
+            return Err(crate::sys::unsupported("this needs Linux"));
+        }
         _ => return Err(unknown(name, &NAMES)),
     }
     Ok(Watched(stop))
-}
-
-/// Starts a thread that runs `work` until the load ends.
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("watched".to_owned()).spawn(work).map(drop)
-}
-
-fn refused(error: RegisterError) -> io::Error {
-    io::Error::other(error)
-}
-
-/// Returns the bounds of times from 1 µs to 4 s.
-fn seconds() -> io::Result<Buckets> {
-    Buckets::exponential(1e-6, 2.0, 23).map_err(refused)
 }
 
 /// Jobs of some 20 µs for two workers, up to 20,000 a second.
@@ -196,7 +176,7 @@ fn ring_buffer(registry: &Registry, load: Load) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{Load, refused, seconds, spawn};
+    use super::load::{Load, refused, seconds, spawn};
     use crate::harness::clients::Clients;
     use crate::harness::scratch::{Scratch, pattern};
     use crate::io::batching::{self, BatchWriter};

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The package of the benches.
 pub const BENCHES: &str = "perf-proved-benches";
 
-/// How the benches were built, here or on the machine that packed them.
+/// The build of the benches, here or on the machine that packed them.
 pub(super) struct Build {
     pub rustc: Option<String>,
     pub flags: Option<String>,

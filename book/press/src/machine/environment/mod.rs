@@ -71,7 +71,7 @@ pub struct Environment {
     /// The linker and its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linker: Option<String>,
-    /// How the order of functions in the benches came about, if not by the linker alone.
+    /// The origin of the order of functions in the benches, if it is not the linker alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
     /// The versions of the allocators and peers that the benches compare with, by crate.

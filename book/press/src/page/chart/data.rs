@@ -1,5 +1,6 @@
 //! The data of a chart: panels of series of points.
 
+use super::noise::Noise;
 use crate::model::Estimate;
 use crate::units::{self, Quantity};
 
@@ -10,8 +11,8 @@ pub struct Chart {
     pub quantity: Quantity,
     /// Label of the value axis, such as "sender's CPU time".
     pub y_label: String,
-    /// Label of the parameter, such as "file size".
-    pub x_label: String,
+    /// Label of the parameter, such as "File size", if it has one.
+    pub x_label: Option<String>,
     /// The title, which a screen reader reads out.
     pub title: String,
     /// A panel for each machine, in reading order.
@@ -25,6 +26,8 @@ pub struct Panel {
     pub machine: String,
     /// The variants in the text's order; the same names in every panel.
     pub series: Vec<Series>,
+    /// The noise floor of the group, where the same code was measured twice.
+    pub noise: Option<Noise>,
 }
 
 /// One variant over the parameters.
@@ -34,7 +37,7 @@ pub struct Series {
     pub name: String,
     /// `true` for the variant that the chapter is about, which is drawn heavier.
     pub subject: bool,
-    /// The number of its look among the eight, the same in all figures of a bench.
+    /// The number of its look among the eight, no other's in the figure.
     pub style: usize,
     /// Its measurements; the same parameters in every panel.
     pub points: Vec<Point>,
@@ -50,7 +53,8 @@ pub struct Point {
 }
 
 impl Chart {
-    /// Returns `true` if the parameters are numbers, to be drawn along an axis.
+    /// Returns `true` if the parameters are numbers, to be drawn along an axis: three or more, as a
+    /// line through two points shows no course.
     pub(super) fn is_sweep(&self) -> bool {
         let mut sizes: Vec<f64> = Vec::new();
         for point in self.panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.points) {
@@ -61,7 +65,18 @@ impl Chart {
         }
         sizes.sort_by(f64::total_cmp);
         sizes.dedup();
-        sizes.len() > 1
+        sizes.len() > 2
+    }
+
+    /// Returns the label of the parameter's axis.
+    pub(super) fn x_label(&self) -> &str {
+        self.x_label.as_deref().unwrap_or("Size")
+    }
+
+    /// Returns the heading of the cases with this parameter.
+    pub(super) fn heading(&self, parameter: &str) -> String {
+        let value = units::spaced(parameter);
+        self.x_label.as_ref().map_or_else(|| value.clone(), |label| format!("{label}: {value}"))
     }
 
     /// Returns the lowest and the highest end of all intervals in all panels, which share a scale.
@@ -76,8 +91,9 @@ impl Chart {
         let (low, high) = panel
             .values()
             .fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), e| (l.min(e.value), h.max(e.value)));
+        let noise = panel.noise.map(|noise| noise.sentence() + " ").unwrap_or_default();
         format!(
-            "{kind}: {}. {} of {}, from {} to {}, on {}. The table below holds every value.",
+            "{kind}: {}. {} of {}, from {} to {}, on {}. {noise}The table below holds every value.",
             self.title,
             self.y_label,
             names.join(", "),

@@ -1,9 +1,9 @@
 //! Charts as SVG, and the same numbers as tables.
 //!
-//! A figure shows each machine as a panel; all panels share their scales. A parameter sweep is
-//! drawn as lines over two logarithmic axes; named cases are drawn as bars from zero, or as points
-//! on a logarithmic axis where the values lie too far apart for bars. Every point carries its
-//! interval.
+//! A figure shows each machine as a panel; all panels share their scales. A sweep over three or more
+//! numbers is drawn as lines over two logarithmic axes, each with its name at its right end. Other
+//! cases are drawn as bars from zero, or as points on a logarithmic axis where the values lie too
+//! far apart for bars. Every point carries its interval, and a bracket shows the noise floor.
 //!
 //! Colors come from the theme by class (`s0` … `s7`), and series differ in marker and dash as well.
 //! The SVG holds no ids, because the page that prints the whole book at once renames duplicates
@@ -12,36 +12,38 @@
 
 mod bars;
 mod data;
+mod labels;
+mod noise;
 mod scale;
 mod svg;
 mod sweep;
 mod table;
 
 use maud::{Markup, html};
-use svg::{Room, marker, path};
+use svg::Room;
 
 pub use data::{Chart, Panel, Point, Series};
+pub use noise::Noise;
 
 impl Chart {
-    /// Renders the figure's body: legend, panels and tables.
+    /// Renders the figure's body: panels and tables, with a link to the `file` of the same numbers.
     ///
     /// A machine without a single value gets a note in place of a drawing.
     #[must_use]
-    pub fn html(&self) -> Markup {
+    pub fn html(&self, file: &str) -> Markup {
         let several = self.panels.len() > 1;
         html! {
-            @if self.is_sweep() { (self.legend(if several { "always" } else { "narrow" })) }
             div class={ "panels" @if several { " several" } } {
                 @for panel in &self.panels { (self.panel(panel, several)) }
             }
-            (table::html(self))
+            (table::html(self, file))
         }
     }
 
     /// Renders one machine's panel, which is one of `several` or alone.
     fn panel(&self, panel: &Panel, several: bool) -> Markup {
         html! {
-            div class="panel" {
+            div class="panel" data-machine=(panel.machine) {
                 @if several { p class="machine" { (panel.machine) } }
                 @if panel.values().next().is_none() {
                     p class="placeholder" { (panel.why_empty()) }
@@ -56,31 +58,6 @@ impl Chart {
 
     fn draw(&self, panel: &Panel, room: Room) -> Markup {
         if self.is_sweep() { sweep::svg(self, panel, room) } else { bars::svg(self, panel, room) }
-    }
-
-    /// Renders the legend; `when` is the class of the rooms in which it shows.
-    fn legend(&self, when: &str) -> Markup {
-        // A machine may have seen only some of the regimes.
-        let mut drawn: Vec<&Series> = Vec::new();
-        for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            if series.has_value() && !drawn.iter().any(|known| known.name == series.name) {
-                drawn.push(series);
-            }
-        }
-        html! {
-            ul class={ "legend " (when) } {
-                @for series in drawn {
-                    li {
-                        svg class={ "key " (series.class()) } viewBox="0 0 34 12" width="34"
-                            height="12" aria-hidden="true" {
-                            (path("line", "M1 6H33"))
-                            (marker(series.style, 17.0, 6.0))
-                        }
-                        code { (series.name) }
-                    }
-                }
-            }
-        }
     }
 }
 

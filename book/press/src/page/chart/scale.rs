@@ -2,6 +2,9 @@
 
 use crate::units::Quantity;
 
+/// The factor between its ends up to which a logarithmic axis looks linear.
+const NARROW: f64 = 10.0;
+
 /// Maps values to positions along an axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -18,9 +21,9 @@ impl Scale {
         Scale { low: low.ln(), high: high.ln(), from, to, log: true }
     }
 
-    /// Creates a linear axis from zero to `high`, drawn from `from` to `to`.
+    /// Creates a linear axis from zero to a little beyond `high`, drawn from `from` to `to`.
     pub fn linear(high: f64, from: f64, to: f64) -> Scale {
-        Scale { low: 0.0, high, from, to, log: false }
+        Scale { low: 0.0, high: high * 1.04, from, to, log: false }
     }
 
     /// Returns the position of a value.
@@ -29,15 +32,30 @@ impl Scale {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    fn ends(&self) -> (f64, f64) {
+    /// Returns the positions of the axis' ends.
+    pub fn span(&self) -> [f64; 2] {
+        [self.from, self.to]
+    }
+
+    /// Returns the values at the axis' ends.
+    pub fn ends(&self) -> (f64, f64) {
         if self.log { (self.low.exp(), self.high.exp()) } else { (self.low, self.high) }
     }
 
     /// Returns round values along the axis, `most` of them at most.
     pub fn ticks(&self, quantity: Quantity, most: usize) -> Vec<f64> {
         let (low, high) = self.ends();
+        // Steps are round in the unit of the labels.
+        let unit = match quantity {
+            Quantity::Bytes => 1024f64.powf((high.ln() / 1024f64.ln()).floor()),
+            _ => 1.0,
+        };
+        let linear = || {
+            let ticks = linear_ticks(low / unit, high / unit, most);
+            ticks.into_iter().map(|tick| tick * unit).collect()
+        };
         if !self.log {
-            return linear_ticks(low, high, most);
+            return linear();
         }
         // Memory and ratios double; times and rates go up in tens.
         let ladders: &[(f64, &[f64])] = match quantity {
@@ -61,7 +79,7 @@ impl Scale {
         let fine = ladders.iter().map(|(base, steps)| ladder(*base, steps, low, high));
         let best = fine.into_iter().find(|ticks| ticks.len() <= most).unwrap_or_default();
         // Over a narrow range a logarithmic axis is almost linear, and round steps read better.
-        if best.len() < 3 { linear_ticks(low, high, most) } else { best }
+        if best.len() < 3 && high / low < NARROW { linear() } else { best }
     }
 }
 
@@ -106,8 +124,8 @@ mod tests {
     fn positions_run_from_end_to_end() {
         let scale = Scale::log(1.0, 100.0, 0.0, 200.0);
         assert!((scale.at(10.0) - 100.0).abs() < 1e-9);
-        let scale = Scale::linear(50.0, 100.0, 0.0);
-        assert!((scale.at(0.0) - 100.0).abs() < 1e-9 && scale.at(50.0).abs() < 1e-9);
+        let scale = Scale::linear(50.0, 104.0, 0.0);
+        assert!((scale.at(0.0) - 104.0).abs() < 1e-9 && (scale.at(50.0) - 4.0).abs() < 1e-9);
     }
 
     #[test]
@@ -121,6 +139,13 @@ mod tests {
                 assert!(ticks.windows(2).all(|w| w[0] < w[1]));
             }
         }
+    }
+
+    #[test]
+    fn linear_labels_are_round_in_their_unit() {
+        let gib = 1024f64.powi(3);
+        let ticks = Scale::linear(3.7 * gib, 0.0, 1.0).ticks(Quantity::Bytes, 7);
+        assert_eq!(ticks, [0.0, 1.0, 2.0, 3.0].map(|n| n * gib));
     }
 
     #[test]

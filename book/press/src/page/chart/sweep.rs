@@ -1,8 +1,10 @@
 //! Lines over a numeric parameter, both axes logarithmic.
 
 use super::data::{Chart, Panel, Series};
+use super::labels::{End, Labels};
+use super::noise::Noise;
 use super::scale::{Scale, padded};
-use super::svg::{Room, drawing, grid, marker, name, path, text, tick};
+use super::svg::{Plot, Room, apart, drawing, grid, marker, path, text, tick};
 use crate::model::Estimate;
 use crate::units;
 use crate::units::spaced;
@@ -23,13 +25,22 @@ pub(super) fn svg(chart: &Chart, panel: &Panel, room: Room) -> Markup {
             g class=(series.class()) { @for run in runs(series) { (frame.band(&run)) } }
         }
         @for series in &drawn {
-            g class=(series.class()) {
+            g class={ "values " (series.class()) } {
                 @for run in runs(series) { (frame.line(&run, series.style)) }
             }
         }
-        @if room == Room::Wide { (frame.labels(panel)) }
+        @if let Some(noise) = panel.noise { (frame.noise(noise)) }
+        (frame.labels.html(frame.line_ends(&drawn), frame.right, frame.top, frame.bottom + 8.0))
     };
-    drawing(room, frame.height, &chart.aria(panel, "Line chart"), content)
+    let plot = Plot {
+        sides: (frame.left, frame.right),
+        axis: 'y',
+        scale: frame.y,
+        linear: Some(Scale::linear(chart.extent().1, frame.bottom, frame.top)),
+        quantity: chart.quantity,
+        ticks: 7,
+    };
+    drawing(room, frame.height, &chart.aria(panel, "Line chart"), &plot, content)
 }
 
 /// Returns the measured points of a series in runs without a gap: a line must not cross a size
@@ -57,6 +68,7 @@ struct Frame {
     x: Scale,
     y: Scale,
     sizes: Vec<(f64, String)>,
+    labels: Labels,
 }
 
 impl Frame {
@@ -70,11 +82,12 @@ impl Frame {
             .collect();
         sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
         sizes.dedup_by(|a, b| a.0 == b.0);
-        let longest = panel.series.iter().map(|s| s.name.chars().count()).max().unwrap_or(0) as f64;
-        let (height, left, margin) = match room {
-            // A character of the code font is 0.6 em wide, and the marker stands before the name.
-            Room::Wide => (400.0, 78.0, (longest * 7.4 + 34.0).min(240.0)),
-            Room::Narrow => (300.0, 66.0, 20.0),
+        let labels = Labels::new(room);
+        let drawn = panel.series.iter().filter(|series| series.has_value());
+        let margin = labels.margin(drawn.map(|series| series.name.as_str()));
+        let (height, left) = match room {
+            Room::Wide => (400.0, 78.0),
+            Room::Narrow => (300.0, 66.0),
         };
         // "500 million/s" is the longest word on this axis.
         let left = if chart.quantity == units::Quantity::Elements { left + 16.0 } else { left };
@@ -91,41 +104,36 @@ impl Frame {
             top,
             bottom,
             sizes,
+            labels,
         }
     }
 
     fn axes(&self, chart: &Chart) -> Markup {
         let (left, right, bottom) = (self.left, self.right, self.bottom);
-        let step = self.label_step();
-        // Counted from the largest size, whose label is the last to leave out.
-        let labelled = |i: usize| (self.sizes.len() - 1 - i).is_multiple_of(step);
+        // The largest size is the last to lose its label.
+        let places: Vec<(f64, &str)> = self
+            .sizes
+            .iter()
+            .rev()
+            .map(|(size, label)| (self.x.at(*size), label.as_str()))
+            .collect();
+        let labelled = apart(&places);
         html! {
             (text(0.0, 14.0, "axis", &chart.y_label))
-            @for value in self.y.ticks(chart.quantity, 7) {
-                @let y = self.y.at(value);
-                (path(grid(chart.quantity, value), format_args!("M{left:.1} {y:.1}H{right:.1}")))
-                (text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity)))
+            g class="scale" {
+                @for value in self.y.ticks(chart.quantity, 7) {
+                    @let (y, class) = (self.y.at(value), grid(chart.quantity, value));
+                    (path(class, format_args!("M{left:.1} {y:.1}H{right:.1}")))
+                    (text(left - 8.0, y + 4.0, "tick end", &tick(value, chart.quantity)))
+                }
             }
             (path("frame", format_args!("M{left:.1} {bottom:.1}H{right:.1}")))
-            @for (i, (size, label)) in self.sizes.iter().enumerate() {
-                @let x = self.x.at(*size);
+            @for ((x, label), labelled) in places.into_iter().zip(labelled) {
                 (path("frame", format_args!("M{x:.1} {bottom:.1}v5")))
-                @if labelled(i) { (text(x, bottom + 19.0, "tick middle", label)) }
+                @if labelled { (text(x, bottom + 19.0, "tick middle", label)) }
             }
-            (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", &chart.x_label))
+            (text(f64::midpoint(left, right), self.height - 6.0, "axis middle", chart.x_label()))
         }
-    }
-
-    /// Returns `n` such that labels fit if only every `n`-th size has one.
-    fn label_step(&self) -> usize {
-        let widest = self.sizes.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(1)
-            as f64
-            * 7.0
-            + 10.0;
-        let apart = (self.right - self.left - 24.0) / (self.sizes.len().max(2) - 1) as f64;
-        (1..self.sizes.len())
-            .find(|step| apart * *step as f64 >= widest)
-            .unwrap_or(self.sizes.len())
     }
 
     /// Draws the intervals of a run as a band and whiskers.
@@ -154,29 +162,20 @@ impl Frame {
         }
     }
 
-    /// Puts names beside the right ends of their lines, moved apart where they would overlap, each
-    /// with a thin leader.
-    fn labels(&self, panel: &Panel) -> Markup {
-        let mut ends: Vec<(&Series, f64, f64)> = Vec::new();
-        for series in &panel.series {
-            if let Some((x, e)) = runs(series).last().and_then(|run| run.last().copied()) {
-                ends.push((series, self.x.at(x), self.y.at(e.value)));
-            }
-        }
-        ends.sort_by(|a, b| a.2.total_cmp(&b.2));
-        let wanted: Vec<f64> = ends.iter().map(|(_, _, y)| *y).collect();
-        let places = spread(&wanted, 17.0, self.top + 4.0, self.bottom - 2.0);
-        let column = self.right + 12.0;
-        html! {
-            @for ((series, x, y), at) in ends.into_iter().zip(places) {
-                @let (from, to) = (x + 6.0, column - 6.0);
-                g class=(series.class()) {
-                    (path("leader", format_args!("M{from:.1} {y:.1}L{to:.1} {at:.1}")))
-                    (marker(series.style, column, at))
-                }
-                (text(column + 9.0, at + 4.0, name(series), &series.name))
-            }
-        }
+    /// Returns the right ends of the lines.
+    fn line_ends<'a>(&self, drawn: &[&'a Series]) -> Vec<End<'a>> {
+        let end = |series: &'a Series| {
+            let (x, e) = runs(series).last().and_then(|run| run.last().copied())?;
+            Some(End { series, x: self.x.at(x), y: self.y.at(e.value) })
+        };
+        drawn.iter().filter_map(|series| end(series)).collect()
+    }
+
+    /// Draws the noise floor: as long as a factor on the value axis.
+    fn noise(&self, noise: Noise) -> Markup {
+        let (low, _) = self.y.ends();
+        let length = (self.y.at(low) - self.y.at(low * noise.reach)).abs();
+        noise.upright(length.min(self.bottom - self.top), self.left, self.top, self.bottom)
     }
 }
 
@@ -186,56 +185,4 @@ fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
         let _ = write!(d, "{}{x:.1} {y:.1}", if i == 0 { 'M' } else { 'L' });
     }
     d
-}
-
-/// Moves sorted positions at least `gap` apart, within `top..=bottom`, and as little as possible.
-fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    // Neighbors that collide merge into a block, centered on the mean of their wanted positions.
-    let mut blocks: Vec<(f64, usize)> = Vec::new();
-    for y in wanted {
-        blocks.push((*y, 1));
-        while let [.., (above, n), (below, m)] = blocks[..] {
-            let (n_, m_) = (n as f64, m as f64);
-            if below - above >= gap * (n_ + m_) / 2.0 {
-                break;
-            }
-            blocks.truncate(blocks.len() - 2);
-            blocks.push(((above * n_ + below * m_) / (n_ + m_), n + m));
-        }
-    }
-    let mut out = Vec::new();
-    for (center, n) in blocks {
-        let half = gap * (n - 1) as f64 / 2.0;
-        let center = center.min(bottom - half).max(top + half);
-        out.extend((0..n).map(|i| center - half + gap * i as f64));
-    }
-    // Clamping to the frame may have pushed blocks together again.
-    for i in 1..out.len() {
-        out[i] = out[i].max(out[i - 1] + gap);
-    }
-    for i in (1..out.len()).rev() {
-        let limit = if i == out.len() - 1 { bottom } else { out[i + 1] - gap };
-        out[i] = out[i].min(limit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_do_not_overlap_and_stay_inside() {
-        for wanted in [
-            vec![10.0, 11.0, 12.0, 200.0],
-            vec![5.0; 6],
-            vec![290.0, 299.0, 300.0],
-            vec![50.0, 60.0, 75.0],
-        ] {
-            let at = spread(&wanted, 16.0, 10.0, 300.0);
-            assert!(at.windows(2).all(|w| w[1] - w[0] >= 15.99), "{at:?}");
-            assert!(at[0] >= 9.99 && at[at.len() - 1] <= 300.01, "{at:?}");
-        }
-        assert_eq!(spread(&[50.0, 100.0], 16.0, 0.0, 300.0), [50.0, 100.0]);
-    }
 }

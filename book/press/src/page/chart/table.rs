@@ -7,9 +7,9 @@ use maud::{Markup, html};
 /// The number of rows from which the tables are folded away.
 const LONG: usize = 4;
 
-/// Renders the tables of all panels in one fold, which print opens. A variant without any value is
-/// in the note below its panel instead.
-pub(super) fn html(chart: &Chart) -> Markup {
+/// Renders the tables of all panels in one fold, which print opens, with a link to the `file` of
+/// the same numbers. A variant without any value is in the note below its panel instead.
+pub(super) fn html(chart: &Chart, file: &str) -> Markup {
     let panels: Vec<&Panel> =
         chart.panels.iter().filter(|panel| panel.values().next().is_some()).collect();
     if panels.is_empty() {
@@ -20,6 +20,7 @@ pub(super) fn html(chart: &Chart) -> Markup {
         details class="numbers" open[rows * chart.panels.len() < LONG] {
             summary { "The numbers" }
             @for panel in panels { (table(chart, panel)) }
+            p class="download" { a href=(file) download { "Download as CSV" } }
         }
     }
 }
@@ -29,13 +30,14 @@ pub(super) fn html(chart: &Chart) -> Markup {
 fn table(chart: &Chart, panel: &Panel) -> Markup {
     let round = if panel.values().all(|e| e.rounds == 1) { ", one round only" } else { "" };
     let caption = format!("{}, {}: value and interval{round}", chart.y_label, panel.machine);
+    let noise = panel.noise.map(|noise| format!(". {}", noise.sentence())).unwrap_or_default();
     let variants: Vec<&Series> = panel.series.iter().filter(|s| s.has_value()).collect();
     let parameters = rows(panel);
     html! {
         div class="scroll" role="region" tabindex="0"
             aria-label={ (chart.title) ": " (caption) } {
             table {
-                caption { (caption) }
+                caption { (caption) (noise) }
                 @if parameters == [None] {
                     thead { tr { th scope="col" { "Variant" } th scope="col" { "Value" } } }
                     tbody {
@@ -49,7 +51,7 @@ fn table(chart: &Chart, panel: &Panel) -> Markup {
                 } @else {
                     thead {
                         tr {
-                            th scope="col" { (chart.x_label) }
+                            th scope="col" { (chart.x_label()) }
                             @for series in &variants { th scope="col" { code { (series.name) } } }
                         }
                     }

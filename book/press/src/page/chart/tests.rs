@@ -23,9 +23,9 @@ fn chart(series: Vec<Series>) -> Chart {
     Chart {
         quantity: Quantity::Time,
         y_label: "Time (lower is better)".to_owned(),
-        x_label: "File size".to_owned(),
+        x_label: Some("File size".to_owned()),
         title: "Sending \"a\" <file>".to_owned(),
-        panels: vec![Panel { machine: "zen5".to_owned(), series }],
+        panels: vec![Panel { machine: "zen5".to_owned(), series, noise: None }],
     }
 }
 
@@ -51,7 +51,7 @@ fn paths<'a>(html: &'a str, class: &str) -> impl Iterator<Item = &'a str> {
 
 #[test]
 fn a_sweep_is_one_html_block_without_ids() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     assert!(!html.contains("\n\n") && !html.contains(" id="));
     assert!(!html.contains("<file>"), "text is escaped");
     assert_eq!(
@@ -64,14 +64,14 @@ fn a_sweep_is_one_html_block_without_ids() {
 
 #[test]
 fn every_measured_point_has_its_interval() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     let whiskers: usize = paths(&html, "whisker").map(|path| count(path, "h6m-3 0V")).sum();
     assert_eq!(whiskers, 5 * 2);
 }
 
 #[test]
 fn a_line_does_not_cross_a_size_without_a_measurement() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     // The legend has two more, of one stroke each.
     let lines: Vec<&str> = paths(&html, "line").filter(|path| !path.contains("M1 6H33")).collect();
     // sendfile in one stretch, read_write in two: 4 KiB and 1 MiB, with 64 KiB missing between
@@ -81,7 +81,7 @@ fn a_line_does_not_cross_a_size_without_a_measurement() {
 
 #[test]
 fn the_table_has_every_value_by_size_with_headers() {
-    let html = sweep().html().into_string();
+    let html = sweep().html("figures/a.csv").into_string();
     assert!(html.contains("<caption>Time (lower is better), zen5: value and interval</caption>"));
     let rows: Vec<usize> = ["4\u{a0}KiB</th>", "64\u{a0}KiB</th>", "1\u{a0}MiB</th>"]
         .iter()
@@ -101,7 +101,7 @@ fn two_machines_share_a_scale() {
         point.value = point.value.clone().map(|e| estimate(e.value * 10.0));
     }
     one.panels.push(slower);
-    let html = one.html().into_string();
+    let html = one.html("figures/a.csv").into_string();
     assert_eq!(count(&html, "<svg class=\"chart narrow\""), 2);
     assert_eq!(count(&html, "<p class=\"machine\">"), 2);
     let svgs: Vec<&str> = html.split("<svg class=\"chart").skip(1).collect();
@@ -114,12 +114,12 @@ fn two_machines_share_a_scale() {
 fn names_become_bars_and_far_values_become_dots() {
     let near =
         chart(vec![series("first", &[("", Some(100.0))]), series("second", &[("", Some(250.0))])])
-            .html()
+            .html("figures/a.csv")
             .into_string();
     assert_eq!(count(&near, "class=\"bar\""), 4);
     let far =
         chart(vec![series("atomic", &[("", Some(5.0))]), series("fsync", &[("", Some(2e6))])])
-            .html()
+            .html("figures/a.csv")
             .into_string();
     assert_eq!(count(&far, "class=\"bar\""), 0);
     assert!(far.contains("Dot chart, logarithmic"));
@@ -127,9 +127,51 @@ fn names_become_bars_and_far_values_become_dots() {
 }
 
 #[test]
+fn two_sizes_are_no_line_and_a_series_alone_is_named_by_them() {
+    let two = [("4KiB", Some(9e3)), ("1MiB", Some(1.6e5))];
+    let html = chart(vec![series("sendfile", &two), series("read_write", &two)]).html("a.csv");
+    let html = html.into_string();
+    assert_eq!(count(&html, "class=\"line\""), 0);
+    assert_eq!(count(&html, "class=\"group\">File size: 4\u{a0}KiB</text>"), 2);
+    assert_eq!(count(&html, ">read_write</text>"), 4);
+    let alone = chart(vec![series("sendfile", &two)]).html("a.csv").into_string();
+    assert_eq!(count(&alone, "class=\"group\">File size: 4\u{a0}KiB</text>"), 2);
+    assert_eq!(count(&alone, ">sendfile</text>"), 0);
+}
+
+#[test]
+fn the_noise_floor_is_as_long_as_its_factor() {
+    let mut noisy = sweep();
+    noisy.panels[0].noise = Some(Noise { reach: 1.1 });
+    let html = noisy.html("a.csv").into_string();
+    assert_eq!(count(&html, "≤ 10 %</text>"), 2);
+    assert!(html.contains("the same code, measured twice, differs by up to 10 %."));
+    let lengths = |html: &str| -> Vec<f64> {
+        let length = |path: &str| path.split_once("0v")?.1.split('m').next()?.parse().ok();
+        paths(html, "bracket").filter_map(length).collect()
+    };
+    // A factor squared is twice as long.
+    let short = lengths(&html);
+    noisy.panels[0].noise = Some(Noise { reach: 1.1 * 1.1 });
+    let long = lengths(&noisy.html("a.csv").into_string());
+    assert_eq!((short.len(), long.len()), (2, 2));
+    assert!(short.iter().zip(&long).all(|(short, long)| (long - 2.0 * short).abs() < 0.21));
+    assert!(!sweep().html("a.csv").into_string().contains("bracket"));
+}
+
+#[test]
+fn every_line_has_its_name_on_each_screen() {
+    let html = sweep().html("a.csv").into_string();
+    for name in ["sendfile", "read_write"] {
+        assert_eq!(count(&html, &format!(">{name}</text>")), 2, "{name}");
+    }
+}
+
+#[test]
 fn a_machine_without_numbers_says_so() {
-    let html =
-        chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])]).html().into_string();
+    let html = chart(vec![series("sendfile", &[("4KiB", None), ("64KiB", None)])])
+        .html("figures/a.csv")
+        .into_string();
     assert!(html.contains("<p class=\"placeholder\">not measured</p>"));
     assert_eq!(count(&html, "<svg class=\"chart"), 0);
 }
