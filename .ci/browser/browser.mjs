@@ -6,6 +6,9 @@ import { chromium } from "playwright-core";
 export const themes = ["light", "rust", "coal", "navy", "ayu"];
 export const widths = { wide: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
 
+// Milliseconds for a page to load or to react. A machine may be busy.
+export const PATIENCE = 120_000;
+
 export const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
   .find((path) => path && existsSync(path));
 if (!executablePath) {
@@ -28,6 +31,7 @@ export async function pages(base) {
 
 // Opens a page, and waits for the scripts that load once it is drawn.
 export async function open(page, url) {
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(url, { waitUntil: "load" });
   await page.waitForFunction(() => {
     const theme = document.querySelector(".theme-selected"); // book.js has run

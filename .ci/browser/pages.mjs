@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { HtmlValidate } from "html-validate";
-import { Findings, launch, open, pages, themes, widths } from "./browser.mjs";
+import { Findings, PATIENCE, launch, open, pages, themes, widths } from "./browser.mjs";
 
 const options = { shots: { type: "string" }, only: { type: "string" } };
 const { values: { shots, only }, positionals: [base] } = parseArgs({ options, allowPositionals: true });
@@ -138,6 +138,7 @@ async function lookWithoutScripts(context, path) {
   const page = await context.newPage();
   const told = listen(page, path);
   told.in("no scripts");
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(new URL(path, base).href, { waitUntil: "load" });
   for (const what of await page.evaluate(stickingOut)) told.heard(what);
   await shoot(page, path, "noscript");

@@ -2,7 +2,7 @@
 //
 //     node print.mjs http://127.0.0.1:3000/
 
-import { Findings, launch, pages } from "./browser.mjs";
+import { Findings, PATIENCE, launch, pages } from "./browser.mjs";
 
 const base = process.argv[2];
 if (!base) {
@@ -17,6 +17,7 @@ const page = await browser.newPage({ viewport: { width: 660, height: 940 } });
 await page.addInitScript(() => (window.print = () => {}));
 await page.addInitScript(() => localStorage.setItem("mdbook-theme", "navy"));
 await page.emulateMedia({ media: "print" });
+page.setDefaultTimeout(PATIENCE);
 await page.goto(new URL("print.html", base).href, { waitUntil: "load" });
 await page.waitForFunction(() => document.querySelector(".theme-selected"));
 
