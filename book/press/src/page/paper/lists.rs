@@ -1,7 +1,7 @@
 //! The appendix in short form: every claim in a row, and the machines side by side.
 
 use crate::book::{Book, Judged};
-use crate::page::appendix::{Generated, machines};
+use crate::page::appendix::{Generated, anchor, machines};
 use crate::page::html::{CLAIMS, MACHINES, class, machine_label, sentence, symbol, up};
 use maud::html;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ fn list(book: &Book, claims: &[Judged<'_>]) -> Generated {
             }
             tbody {
                 @for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
-                    tr class="of" { th colspan=(2 + book.machines.len()) { (chapter[0].page.title) } }
+                    tr class="of" id=(anchor(chapter[0].page)) { th colspan=(2 + book.machines.len()) { (chapter[0].page.title) } }
                     @for judged in chapter {
                         tr {
                             td {
