@@ -619,23 +619,16 @@ fn the_page_for_paper_holds_every_chapter_and_links_within_itself() {
 }
 
 #[test]
-fn mdbooks_own_command_prints_the_same_bytes() {
-    let site = Site::new("protocol");
-    site.print().unwrap();
-    let mut ours = files(&site.root.join("book/book"));
-    // mdBook's protocol has no place for what is no page.
-    for name in ["claims.json", "llms.txt"] {
-        let path = site.root.join("book/book").join(name);
-        assert!(ours.remove(&path).is_some(), "{name}");
-    }
-}
-
-#[test]
 fn mdbooks_own_command_prints_the_same_pages() {
     let site = Site::new("protocol");
     site.print().unwrap();
     let mut ours = files(&site.root.join("book/book"));
     let tables = site.root.join("book/book/figures");
+    // mdBook's protocol has no place for what is no page.
+    for name in ["claims.json", "llms.txt"] {
+        let path = site.root.join("book/book").join(name);
+        assert!(ours.remove(&path).is_some(), "{name}");
+    }
 
     // mdBook's library calls a preprocessor exactly as its command line does: a process of its own,
     // asked whether it supports the renderer, then given the chapters as JSON.
