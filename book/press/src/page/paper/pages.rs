@@ -38,7 +38,7 @@ struct File<'a> {
 impl<'a> File<'a> {
     /// Reads the table of objects, whose offset is at the end of the file.
     fn open(bytes: &'a [u8]) -> Option<File<'a>> {
-        let end = text(bytes, bytes.len().saturating_sub(1024));
+        let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(1024)..]);
         let (_, end) = end.rsplit_once("startxref\n")?;
         let table = text(bytes, end.split('\n').next()?.parse().ok()?);
         let (table, trailer) = table.split_once("trailer")?;
