@@ -44,7 +44,7 @@ fn pages_are_plain_and_chapters_short() {
 
 #[test]
 fn chapters_answer_first_and_headings_say_what_was_found() {
-    let found = house::chapter_problems(&root());
+    let found = house::chapters::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
@@ -52,6 +52,34 @@ fn chapters_answer_first_and_headings_say_what_was_found() {
 fn sentences_of_claims_stand_alone() {
     let found = house::sentences::problems(&root());
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn outputs_name_their_commands_and_commands_can_be_pasted() {
+    let found = house::outputs::problems(&root());
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Runs the examples whose output a chapter shows, and compares.
+#[test]
+fn every_example_prints_what_its_chapter_shows() {
+    let shown = house::outputs::shown(&root());
+    let examples =
+        shown.iter().filter_map(|shown| Some((shown, shown.by.strip_prefix("example=")?)));
+    let mut ran = 0;
+    for (shown, example) in examples {
+        let output = Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--release", "--example", example])
+            .current_dir(root())
+            .output()
+            .expect("running cargo");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let drifted = house::outputs::drifted(&shown.lines, &printed);
+        let place = &shown.place;
+        assert_eq!(drifted, None, "book/src/{place}: {example} does not print it, but\n{printed}");
+        ran += 1;
+    }
+    assert!(ran > 0, "no chapter shows what an example prints");
 }
 
 #[test]
@@ -148,7 +176,8 @@ fn one_build_serves_every_command() {
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
     };
-    let all = packages(&["--workspace"]);
+    // Without benches/tools, which no other command builds.
+    let all = packages(&[]);
     for package in ["perf-proved", "press"] {
         let alone = packages(&["--edges", "no-dev", "--package", package]);
         let other: Vec<_> = alone.difference(&all).collect();
@@ -305,9 +334,20 @@ fn a_source_that_is_not_listed_or_not_used_is_noticed() {
 }
 
 #[test]
+fn an_output_that_is_typed_and_a_prompt_are_noticed() {
+    let page = "book/src/memory/layout.md";
+    let rule = house::outputs::problems;
+    let said =
+        said_after(rule, |root| replace(&root.join(page), "```text,example=layout", "```text"));
+    assert!(said.contains("memory/layout.md:") && said.contains("an output without"), "{said}");
+    let said = said_after(rule, |root| replace(&root.join(page), "```sh\n", "```sh\n$ "));
+    assert!(said.contains("has a prompt"), "{said}");
+}
+
+#[test]
 fn a_missing_section_or_command_is_noticed() {
     let page = "book/src/zero-copy/sendfile.md";
-    let said = said_after(house::chapter_problems, |root| {
+    let said = said_after(house::chapters::problems, |root| {
         replace(&root.join(page), "## When not to: ", "## Never mind: ");
     });
     assert!(said.contains("has no section \"When not to\""), "{said}");
@@ -325,9 +365,9 @@ fn a_bare_heading_a_missing_answer_or_a_claim_of_that_is_noticed() {
     let edited = |rule, from: &'static str, to: &'static str| {
         said_after(rule, move |root| replace(&root.join(page), from, to))
     };
-    let said = edited(house::chapter_problems, "## Compiled: ", "## Compiled\n\n");
+    let said = edited(house::chapters::problems, "## Compiled: ", "## Compiled\n\n");
     assert!(said.contains("sendfile.md has a heading that says nothing was found"), "{said}");
-    let said = edited(house::chapter_problems, "- **Instead:** ", "- **Otherwise:** ");
+    let said = edited(house::chapters::problems, "- **Instead:** ", "- **Otherwise:** ");
     assert!(said.contains("sendfile.md does not open with its three lines"), "{said}");
     let said = edited(house::sentences::problems, "One call of the Go article's", "The naive");
     assert!(said.contains("sendfile.md:"), "{said}");

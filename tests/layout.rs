@@ -10,7 +10,8 @@ use perf_proved::memory::layout::records::{ByHand, COrder, Event, lines, split};
 use perf_proved::memory::layout::shrink::flags;
 use perf_proved::memory::layout::variants::Variant;
 use perf_proved::proof::allocations::{Counting, count};
-use perf_proved_tests::{refusals, root};
+use perf_proved_tests::house::outputs;
+use perf_proved_tests::{complaint, refusals, root};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -74,6 +75,18 @@ fn naive_packed_fields_cannot_be_borrowed() {
     );
     let copied = program("let at = record.at; println!(\"{at} {}\", { record.amount });");
     assert_eq!(refusals(env!("CARGO_TARGET_TMPDIR"), "layout_copied", &copied), []);
+}
+
+#[test]
+fn the_chapter_shows_what_the_compiler_says_of_a_borrowed_field() {
+    let program = "use perf_proved::memory::layout::packed::Packed;
+        fn main() { let record = Packed { kind: 1, at: 2, amount: 3 };
+    println!(\"{}\", record.at);
+        }";
+    let said = complaint(env!("CARGO_TARGET_TMPDIR"), "layout_shown", program);
+    let all = outputs::shown(&root());
+    let shown = all.iter().find(|shown| shown.by == "program=layout_shown").expect("the output");
+    assert_eq!(outputs::drifted(&shown.lines, &said), None, "the compiler says\n{said}");
 }
 
 fn borrowed() -> Vec<(String, String)> {

@@ -36,6 +36,25 @@ pub fn root() -> PathBuf {
 ///
 /// If the compiler cannot be run, or refuses without an error.
 pub fn refusals(folder: &str, name: &str, program: &str) -> Vec<(String, String)> {
+    let errors = errors(folder, name, program).into_iter();
+    let texts = |message: serde_json::Value| {
+        [&message["code"]["code"], &message["message"]]
+            .map(|text| text.as_str().unwrap_or("").to_owned())
+    };
+    errors.map(texts).map(|[code, message]| (code, message)).collect()
+}
+
+/// Compiles a program as [`refusals`] does, and returns what the compiler prints about its errors.
+///
+/// # Panics
+///
+/// As [`refusals`].
+pub fn complaint(folder: &str, name: &str, program: &str) -> String {
+    let errors = errors(folder, name, program);
+    errors.iter().filter_map(|message| message["rendered"].as_str()).collect()
+}
+
+fn errors(folder: &str, name: &str, program: &str) -> Vec<serde_json::Value> {
     let folder = Path::new(folder).join("refusals").join(name);
     let manifest = format!(
         "[package]\nname = \"{name}\"\nedition = \"2024\"\n[dependencies]\nperf-proved = {{ path = {:?} }}\nstatic_assertions = \"1.1\"\n[workspace]\n",
@@ -60,11 +79,6 @@ pub fn refusals(folder: &str, name: &str, program: &str) -> Vec<(String, String)
             message["level"] == "error"
                 && message["spans"].as_array().is_some_and(|spans| !spans.is_empty())
         })
-        .map(|message| {
-            [&message["code"]["code"], &message["message"]]
-                .map(|text| text.as_str().unwrap_or("").to_owned())
-        })
-        .map(|[code, message]| (code, message))
         .collect();
     let refused = !output.status.success();
     assert_eq!(refused, !errors.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -21,7 +21,7 @@ if (!folder) {
 const chromePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
   .find((path) => path && existsSync(path));
 const site = await serve(folder);
-const chrome = await launch({ chromePath, chromeFlags: ["--headless=new", "--no-sandbox", "--disable-gpu"] });
+const chrome = await launch({ chromePath, chromeFlags: ["--headless=new", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"] });
 
 let failed = false;
 for (const page of pages.length > 0 ? pages : ["zero-copy/sendfile.html"]) {

@@ -61,8 +61,8 @@
     // Runs after the handlers of the page's own things, and before that of mdBook, which listens to the document.
     document.body.addEventListener('keydown', (event) => {
         if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
-        // After a click into code, nothing is in focus, but the caret is there.
-        const caret = document.activeElement === document.body ? document.getSelection()?.anchorNode : null;
+        // After a click into code, the text as a whole is in focus, but the caret is there.
+        const caret = document.activeElement.matches('body, main') ? document.getSelection()?.anchorNode : null;
         if (event.defaultPrevented || owner(event.target) || owner(caret)) event.stopPropagation();
     });
 })();

@@ -51,6 +51,7 @@ fn profile(row: &Json) -> Option<Profile> {
         samples: row["samples"].as_f64()?,
         functions: row["functions"].as_u64()?,
         without_inlined: row["without_inlined"].as_u64()?,
+        unmasking: row["unmasking"].as_f64()?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What was recorded of the tools of others is counted right, and their known effect is exact.
+//! Recordings of the tools of others are counted right, and their known effect is exact.
 
 use super::counted;
 use perf_proved::harness::report::Report;
@@ -73,9 +73,13 @@ fn a_profile_covers_the_samples_of_its_run() {
         samples: 500.0,
         functions: 40,
         without_inlined: 30,
+        unmasking: 100.0,
     };
     let said = json(&Ok(Tools { profiles: vec![profile], ..Tools::default() }));
-    assert!(said.contains(r#""profile.seen_percent":25,"profile.functions":40"#), "{said}");
+    assert!(
+        said.contains(r#""profile.unmasking_percent":20,"profile.seen_percent":25,"#),
+        "{said}"
+    );
     assert!(json(&Ok(Tools::default())).contains(r#""profile.functions":"no recordings here""#));
 }
 

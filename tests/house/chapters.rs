@@ -1,7 +1,11 @@
 //! The shape of a technique's chapter: three lines that answer, and sections whose headings say
 //! what was found.
 
+use super::prose::words;
+use super::{PROSE, pages};
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 /// The kinds of section that each chapter has. A heading is `KIND: finding`.
 const NEEDED: [&str; 7] =
@@ -22,9 +26,17 @@ const OPENING_WORDS: std::ops::RangeInclusive<usize> = 6..=30;
 /// The longest heading, in characters: the sidebar shows it in two lines.
 const LONGEST_HEADING: usize = 64;
 
-/// Lists what is wrong with the shape of the chapters, pairs of a page and its text, one sentence
-/// each.
-pub fn problems<'a>(chapters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+/// Lists what is wrong with the shape of the techniques' chapters, one sentence each.
+pub fn problems(root: &Path) -> Vec<String> {
+    let is_chapter = |page: &String| page.contains('/') && !PROSE.contains(&page.as_str());
+    let read = |page: &str| fs::read_to_string(root.join("book/src").join(page));
+    let chapters = pages(root).into_iter().filter(is_chapter);
+    let chapters: Vec<_> = chapters.map(|page| (read(&page).unwrap_or_default(), page)).collect();
+    of(chapters.iter().map(|(text, page)| (page.as_str(), text.as_str())))
+}
+
+/// Lists what is wrong with chapters, pairs of a page and its text.
+fn of<'a>(chapters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut found = vec![];
     let mut pages: BTreeMap<&str, &str> = BTreeMap::new();
     for (page, text) in chapters {
@@ -61,14 +73,19 @@ fn opening(text: &str) -> Vec<String> {
         let expected = OPENING.map(|label| format!("**{label}:**")).join(", ");
         return vec![format!("does not open with its three lines, {expected}")];
     }
-    labels
-        .map(|(item, label)| (super::prose::words(item) - label.split(' ').count(), label))
+    let mut found: Vec<String> = labels
+        .map(|(item, label)| (words(item) - label.split(' ').count(), label))
         .filter(|(words, _)| !OPENING_WORDS.contains(words))
         .map(|(words, label)| {
             let (least, most) = OPENING_WORDS.into_inner();
             format!("has {words} words below \"{label}\", not {least} to {most}")
         })
-        .collect()
+        .collect();
+    // The answer is also what search engines and previews of links show of the page.
+    if items[0][OPENING[0].len() + 6..].starts_with(char::is_lowercase) {
+        found.push("has an answer that is no sentence".to_owned());
+    }
+    found
 }
 
 /// Lists what is wrong with the headings of the sections.
@@ -112,7 +129,7 @@ fn titles(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    const LINES: &str = "- **Answer:** yes, it takes half of the time.\n\
+    const LINES: &str = "- **Answer:** Yes, it takes half of the time.\n\
                          - **Not when:** the file is small, or\n  the disk is slow.\n\
                          - **Instead:** take a larger buffer from the start.\n";
 
@@ -122,7 +139,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Vec<String> {
-        problems([("a/t.md", text)])
+        of([("a/t.md", text)])
     }
 
     #[test]
@@ -154,7 +171,7 @@ mod tests {
     #[test]
     fn a_heading_of_another_chapter_is_found() {
         let one = chapter(LINES, "");
-        let said = problems([("a/t.md", one.as_str()), ("a/u.md", one.as_str())]);
+        let said = of([("a/t.md", one.as_str()), ("a/u.md", one.as_str())]);
         assert_eq!(said.len(), NEEDED.len(), "{said:?}");
         assert!(said[0].contains("share the heading \"Naive: it was found\""), "{said:?}");
     }
@@ -165,6 +182,7 @@ mod tests {
             let said = said(&chapter(lines, "")).join("\n");
             assert!(said.contains(expected), "{lines}: {said}");
         };
+        expect(&LINES.replace("Yes", "yes"), "has an answer that is no sentence");
         expect("", "does not open with its three lines");
         expect(
             &LINES.replace("Instead", "Otherwise"),
@@ -172,9 +190,9 @@ mod tests {
         );
         expect(&LINES.replace("- **Instead:** take", "take"), "does not open with its three lines");
         expect(
-            &LINES.replace("yes, it takes half of the time", "yes"),
+            &LINES.replace("Yes, it takes half of the time", "Yes"),
             "has 1 words below \"Answer\"",
         );
-        expect(&LINES.replace("yes", &"yes ".repeat(30)), "has 36 words below \"Answer\"");
+        expect(&LINES.replace("Yes", &"Yes ".repeat(30)), "has 36 words below \"Answer\"");
     }
 }

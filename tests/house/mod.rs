@@ -4,6 +4,7 @@ pub mod api;
 pub mod chapters;
 pub mod layers;
 pub mod lines;
+pub mod outputs;
 pub mod prose;
 pub mod sentences;
 mod source;
@@ -153,18 +154,6 @@ pub fn problems(root: &Path) -> Vec<String> {
         }
     }
     found
-}
-
-/// Lists what is wrong with the shape of the techniques' chapters, one sentence each.
-pub fn chapter_problems(root: &Path) -> Vec<String> {
-    let read = |page: &str| fs::read_to_string(root.join("book/src").join(page));
-    let is_chapter = |page: &String| page.contains('/') && !PROSE.contains(&page.as_str());
-    let chapters: Vec<_> = pages(root)
-        .into_iter()
-        .filter(is_chapter)
-        .map(|page| (read(&page).unwrap_or_default(), page))
-        .collect();
-    chapters::problems(chapters.iter().map(|(text, page)| (page.as_str(), text.as_str())))
 }
 
 /// Lists what is wrong with the pieces of code that a page includes: a file or an anchor that is

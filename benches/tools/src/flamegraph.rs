@@ -17,10 +17,15 @@ use std::time::Instant;
 /// Samples a second and core. A prime number, so that work at regular times is not always missed.
 const HERTZ: u64 = 997;
 
+/// The kernel's functions that let interrupts in again: the timer that fires before has to wait for
+/// them.
+const UNMASKING: [&str; 4] =
+    ["_raw_spin_unlock_irq", "finish_task_switch", "_raw_spin_unlock_bh", "__local_bh_enable_ip"];
+
 /// The width of the drawing, the height of a row, and the least width of a frame that is drawn.
 const WIDTH: f64 = 760.0;
 const ROW: f64 = 18.0;
-const LEAST: f64 = 1.5;
+const LEAST: f64 = 4.0;
 
 /// Samples `example`, draws the graph to `book/src/measuring/flamegraph.svg`, and writes the
 /// numbers of the samples.
@@ -34,7 +39,7 @@ pub fn flamegraph(machine: &str, example: &str) -> Outcome<()> {
     cargo
         .args(["build", "--quiet", "--release", "--example", example, "--target-dir"])
         .arg(&target);
-    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "1").env("RUSTFLAGS", "-Cforce-frame-pointers=yes");
+    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "1");
     run(cargo.current_dir(root()))?;
     let program = target.join("release/examples").join(example);
     let start = Instant::now();
@@ -44,11 +49,13 @@ pub fn flamegraph(machine: &str, example: &str) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("perf.data");
     let mut perf = Command::new("perf");
-    // The software clock, since most virtual machines have no counters.
-    perf.args(["record", "--quiet", "--event", "cpu-clock", "--call-graph", "fp", "--freq"]);
-    run(perf.arg(HERTZ.to_string()).arg("--output").arg(&data).arg(&program))?;
-    let [folded, outlined] = ["--inline", "--no-inline"].map(|inline| folded(&data, inline));
-    let (tree, outlined) = (Frame::of(&folded?), Frame::of(&outlined?));
+    // The software clock, since most virtual machines have no counters; and whole stacks, since the
+    // C library keeps no frame pointers.
+    perf.args(["record", "--quiet", "--event", "cpu-clock", "--call-graph", "dwarf,8192"]);
+    perf.args(["--freq", &HERTZ.to_string(), "--output"]).arg(&data).arg(&program);
+    run(&mut perf)?;
+    let tree = Frame::of(&folded(&data, "--no-inline")?);
+    let inlined = Frame::of(&folded(&data, "--inline")?);
 
     let path = root().join("book/src/measuring/flamegraph.svg");
     fs::write(&path, svg(example, &tree))?;
@@ -57,8 +64,9 @@ pub fn flamegraph(machine: &str, example: &str) -> Outcome<()> {
         "hertz": HERTZ,
         "milliseconds": wall.as_millis() as u64,
         "samples": tree.samples,
-        "functions": tree.names().len(),
-        "without_inlined": outlined.names().len(),
+        "functions": inlined.names().len(),
+        "without_inlined": tree.names().len(),
+        "unmasking": tree.own_of(&UNMASKING),
     });
     eprintln!("{}: {row}", path.display());
     write(machine, "profile.json", &about()?, &[row])
@@ -66,7 +74,10 @@ pub fn flamegraph(machine: &str, example: &str) -> Outcome<()> {
 
 /// Returns the stacks of the samples, one a line: its frames, and how often it was seen.
 fn folded(data: &Path, inline: &str) -> Outcome<String> {
-    let script = run(Command::new("perf").args(["script", inline, "--input"]).arg(data))?;
+    let mut perf = Command::new("perf");
+    // Without the weights of the samples, which inferno would add up in their place.
+    perf.args(["script", inline, "--fields", "comm,pid,tid,time,event,ip,sym,dso", "--input"]);
+    let script = run(perf.arg(data))?;
     let mut options = Options::default();
     options.annotate_kernel = true;
     let mut folded = vec![];
@@ -123,13 +134,23 @@ impl Frame {
         names
     }
 
-    /// Returns the functions with the most samples of their own, as shares of all.
-    fn hottest(&self) -> Vec<(&str, f64)> {
+    /// Returns the samples in which a function whose name starts with one of `names` was the last.
+    fn own_of(&self, names: &[&str]) -> u64 {
+        let mut own = 0;
+        self.walk(0, 0, &mut |_, _, name, frame| {
+            if names.iter().any(|start| name.starts_with(start)) {
+                own += frame.own;
+            }
+        });
+        own
+    }
+
+    /// Returns all functions, those with the most samples of their own first.
+    fn hottest(&self) -> Vec<(&str, u64)> {
         let mut own: BTreeMap<&str, u64> = BTreeMap::new();
         self.walk(0, 0, &mut |_, _, name, frame| *own.entry(bare(name)).or_default() += frame.own);
-        let share = |samples| samples as f64 / self.samples.max(1) as f64;
-        let mut own: Vec<_> = own.into_iter().map(|(name, own)| (name, share(own))).collect();
-        own.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let mut own: Vec<_> = own.into_iter().collect();
+        own.sort_by_key(|(_, own)| std::cmp::Reverse(*own));
         own
     }
 }
@@ -171,8 +192,7 @@ fn svg(example: &str, tree: &Frame) -> String {
             _ if name.ends_with("_[i]") => "inlined",
             _ => "user",
         };
-        let percent = 100.0 * frame.samples as f64 / tree.samples as f64;
-        let title = escaped(&format!("{}: {percent:.1} %", bare(name)));
+        let title = escaped(&format!("{}, {} samples", bare(name), frame.samples));
         let row = &mut rows[depth];
         // A string takes whatever is written.
         let _ = write!(
@@ -181,7 +201,7 @@ fn svg(example: &str, tree: &Frame) -> String {
             width - 0.5,
             ROW - 1.0
         );
-        let letters = (width / 6.6) as usize;
+        let letters = ((width - 6.0) / 6.7) as usize;
         if letters >= 4 {
             let label: String = short(name).chars().take(letters).collect();
             let _ = write!(row, r#"<text x="{:.1}" y="T">{}</text>"#, x + 3.0, escaped(&label));
@@ -194,12 +214,8 @@ fn svg(example: &str, tree: &Frame) -> String {
             .replace("y=\"T\"", &format!("y=\"{}\"", y + 13.0))
     });
     let rows: Vec<String> = rows.collect();
-    let hottest: Vec<String> = tree
-        .hottest()
-        .iter()
-        .take(5)
-        .map(|(name, share)| format!("{}, {:.0} %", short(name), 100.0 * share))
-        .collect();
+    let hottest = tree.hottest();
+    let hottest: Vec<String> = hottest.iter().take(5).map(|(name, _)| short(name)).collect();
     let label = escaped(&format!(
         "Flame graph of the example {example}, of {} samples. The functions with the most samples of their own: {}.",
         tree.samples,
@@ -209,13 +225,15 @@ fn svg(example: &str, tree: &Frame) -> String {
         "<!-- cargo run --release --package perf-proved-tools -- flamegraph ANCHOR: graph -->\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{label}\" font-size=\"11\" font-family=\"monospace\">\n\
          <style>.user{{fill:var(--series-0,#0a5ea8)}}.inlined{{fill:var(--series-2,#006b4e)}}.kernel{{fill:var(--series-1,#b23c00)}}.flamegraph rect{{fill-opacity:.3}}.flamegraph text{{fill:currentColor;pointer-events:none}}</style>\n\
-         <g class=\"flamegraph\">\n{}\n</g>\n</svg>\n<!-- ANCHOR_END: graph -->\n",
-        rows.join("\n")
+         <g class=\"flamegraph\">{}</g></svg>\n<!-- ANCHOR_END: graph -->\n",
+        rows.join("")
     )
 }
 
+/// Escapes what HTML reads as markup, and the braces of the book's references.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let text = text.replace('&', "&amp;").replace('{', "&#123;").replace('}', "&#125;");
+    text.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -231,16 +249,17 @@ mod tests {
             (tree.samples, tree.calls["main"].samples, tree.calls["main"].own),
             (100, 100, 0)
         );
-        assert_eq!(tree.hottest()[..2], [("e", 0.6), ("a::b<c>::d", 0.3)]);
+        assert_eq!(tree.hottest()[..2], [("e", 60), ("a::b<c>::d", 30)]);
         assert_eq!(tree.names().len(), 4);
+        assert_eq!(tree.own_of(&["cop", "main"]), 10);
     }
 
     #[test]
     fn frames_are_as_wide_as_their_samples() {
         let drawn = svg("it", &Frame::of(FOLDED));
         assert!(drawn.contains(r#"class="inlined" x="304.0" y="18" width="455.5""#), "{drawn}");
-        assert!(drawn.contains("<title>a::b&lt;c&gt;::d: 40.0 %</title>"), "{drawn}");
-        assert!(drawn.contains("e, 60 %; b::d, 30 %; copy, 10 %"), "{drawn}");
+        assert!(drawn.contains("<title>a::b&lt;c&gt;::d, 40 samples</title>"), "{drawn}");
+        assert!(drawn.contains("e; b::d; copy"), "{drawn}");
         assert!(!drawn.contains("\n\n") && !drawn.contains("<script"), "{drawn}");
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What changes from one run to the next.
+/// The things that change from one run to the next.
 const KINDS: [&str; 4] = ["nothing", "addresses", "environment", "order"];
 
 /// Builds the program `laid_out` with its functions in `orders` different orders, and runs it in
@@ -27,6 +27,7 @@ pub fn layout(machine: &str, orders: usize) -> Outcome<()> {
             let number = turn % orders;
             let program = if kind == "order" { &programs[number] } else { &programs[0] };
             let mut command = Command::new("setarch");
+            command.arg(std::env::consts::ARCH);
             if kind != "addresses" {
                 command.arg("--addr-no-randomize");
             }

@@ -1,6 +1,6 @@
 //! Reads what the tools print.
 
-/// What a tool says of two pieces of work.
+/// The verdict of a tool about two pieces of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Said {
     /// By how much the second takes longer, in percent; negative if it is faster.

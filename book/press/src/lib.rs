@@ -28,5 +28,6 @@ mod process;
 pub mod project;
 pub mod prove;
 pub mod sizes;
+pub mod stamp;
 pub mod units;
 pub mod validate;

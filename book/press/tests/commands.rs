@@ -679,12 +679,17 @@ fn an_archive_measures_without_cargo() {
     let rustc = recorded["recording"]["environment"]["rustc"].as_str().unwrap();
     assert!(rustc.starts_with("rustc "), "of the machine that built them: {rustc}");
     assert_eq!(file("box/machine.json")["about"], "There.");
+    let hash = press::machine::hash(&press::project::Project::at(miniature.path("")), "copy");
+    assert_eq!(recorded["recording"]["sources"].as_str(), hash.as_deref(), "of the code");
 
     // The recording serves where the archive came from, and a time limit measures what fits.
     let home = miniature.path("book/machines/box");
     copy(&root.join("book/machines/box"), &home);
     miniature.press("build").exits(0, "");
     assert!(miniature.path("book/book/machines/box.html").exists());
+    let refused = "refused: book/machines/box/copy.json: 2 rounds are too few";
+    miniature.press("validate box").exits(1, refused);
+    miniature.press("validate ../box").exits(1, "and is not a path");
     measure("--machine quick --minutes 0.2").exits(0, "recorded in");
     let rounds = file("quick/copy.json")["recording"]["rounds"].as_u64().unwrap();
     assert!(rounds >= 3, "{rounds} rounds in 12 s");

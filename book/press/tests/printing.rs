@@ -597,7 +597,7 @@ fn the_page_for_paper_holds_every_chapter_and_links_within_itself() {
     let print = fs::read_to_string(folder.join("print.html")).unwrap();
     let numbers = BTreeMap::from([("glossary".to_owned(), 7)]);
     let paper = paper::document(&print, &chapters, &about, &numbers).unwrap();
-    assert_eq!(paper.matches("<section class=\"chapter\"").count(), 6);
+    assert_eq!(paper.matches("<section class=\"bound\"").count(), 6);
     assert_eq!(paper.matches("<h1 class=\"part\"").count(), 2);
     for expected in [
         "<p class=\"title\">Rust Performance, Proved</p>",

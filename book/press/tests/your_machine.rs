@@ -69,7 +69,7 @@ fn what_comes_out_another_way_here_stands_first_with_its_likely_reason() {
     assert!(section(&page, "Holds here").contains("#claim-sendfile-1mib"));
     let missing = section(&page, "Not measured yet");
     assert!(missing.contains("<code>cargo book check</code>"), "{missing}");
-    assert!(missing.contains("<code>cargo bench --bench wake</code>"), "{missing}");
+    assert!(missing.contains("<code>cargo bench --bench limits</code>"), "{missing}");
     assert!(missing.contains("shows the noise of one run only"), "{missing}");
     let first = page.find("Another verdict than elsewhere").unwrap();
     assert!(first < page.find("Fails here").unwrap());
@@ -127,12 +127,13 @@ fn a_contributed_machine_is_shown_as_such_and_its_details_are_folded() {
         &format!("\"sources\": \"0123456789abcdef\", {sources}"),
     );
     let page = site.page("machines/reference.html");
-    assert!(page.contains("<p>Contributed by A <code>Team</code>.</p>"), "{page}");
+    assert!(page.contains("<p>Contributed by A <code>Team</code>. Recorded "), "{page}");
+    assert!(page.contains("at commit 0123456789. The code of 1 of its 2 benches"), "{page}");
     assert!(site.page("machines.html").contains("Contributed by A <code>Team</code>."));
     let benches = section(&page, "Benches");
     assert!(benches.contains("<td>changed since</td>"), "{benches}");
     let (before, _) = page.split_once("<summary>Commit, cores and load").unwrap();
-    assert!(!before.contains("0123456789") && page.contains("0123456789"), "folded");
+    assert!(!before.contains("Samples near") && page.contains("Samples near"), "folded");
     assert!(page.contains("<summary>Counts of sendfile, "));
     // A claim of a bench that has changed is marked.
     let matrix = site.page("claims-by-machine.html");

@@ -17,9 +17,9 @@
 //!   behind the others, even if its client reads as fast as the loop sends.
 //! - **One accept queue.** All loops watch one listener with `EPOLLEXCLUSIVE`, so that an arrival
 //!   need not wake every loop that sleeps, and the loop that accepts gives the connection to the one
-//!   that has the fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute them by a hash,
-//!   evenly only on average. Clients in the queue of a loop that waits for a slow disk would wait
-//!   with it, and those in the queue of a listener that closes are reset. A second server on the
+//!   with the fewest. With a listener per loop (`SO_REUSEPORT`), the kernel would distribute
+//!   them by a hash, evenly only on average. Clients in the queue of a loop that waits for a slow
+//!   disk would wait with it, and those in the queue of a listener that closes are reset. A second server on the
 //!   same address would get half of the clients instead of `EADDRINUSE`.
 //! - **Backpressure.** A connection is read only when its last response has left, so a client that
 //!   does not read its answers soon cannot send either. A client beyond the limit of connections

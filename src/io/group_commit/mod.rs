@@ -100,8 +100,8 @@ impl<S: Storage> Log<S> {
     ///
     /// # Errors
     ///
-    /// [`AppendError::TooLong`]; [`AppendError::Full`] after 2^64 - 2 records; the first error of the
-    /// storage, now and for all later calls.
+    /// [`AppendError::TooLong`]; [`AppendError::Full`] after 2^64 - 2 records; the first error of
+    /// the storage, now and for all later calls.
     pub fn append(&self, record: &[u8], durability: Durability) -> Result<u64, AppendError> {
         let (bytes, most) = (record.len(), self.record_bytes);
         if bytes > most {

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Appends records to one file, and syncs it for each of them, under a lock.
 ///
-/// An acknowledged record is durable. A reader cannot tell a record that a power cut has torn from a
-/// whole one, since it has no checksum.
+/// An acknowledged record is durable. A reader cannot tell a record that a power cut has torn from
+/// a whole one, since it has no checksum.
 pub struct SyncEach<F> {
     file: F,
     /// The end of the file, in bytes.

@@ -4,6 +4,8 @@
 pub mod tools;
 pub mod witnesses;
 
+pub use witnesses::per_iteration;
+
 use super::load::{Server, mean, open_loop, percentile};
 #[cfg(target_arch = "x86_64")]
 use super::place::{Loop, PLACES};
@@ -75,22 +77,6 @@ pub fn instructions(report: &mut Report) {
 fn same(report: &mut Report, row: &str, are: &str, naive: u64, honest: u64) {
     both(report, row, are, naive, honest);
     report.detail(row, "difference", naive.abs_diff(honest));
-}
-
-/// Returns the instructions of one iteration of `work`: the difference of `times` and twice as
-/// many, divided by `times`.
-///
-/// # Errors
-///
-/// Those of [`instructions::count`].
-pub fn per_iteration(mut work: impl FnMut(u64), times: u64) -> io::Result<u64> {
-    work(2 * times); // what only the first run does, such as filling the caches of the allocator
-    let mut of = |times| {
-        let (_, made) = instructions::count(|| work(black_box(times)))?;
-        Ok::<_, io::Error>(made)
-    };
-    let (once, twice) = (of(times)?, of(2 * times)?);
-    Ok(twice.saturating_sub(once) / times)
 }
 
 /// Compares the answers of two ways to count lines: of a short text, and of a long one.

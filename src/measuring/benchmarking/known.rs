@@ -10,6 +10,7 @@ pub const MORE: u64 = LESS + LESS / 100;
 /// Makes `steps` steps, each of which needs the number of the one before.
 #[inline(never)]
 pub fn work(steps: u64) -> u64 {
-    (0..steps).fold(1, |number: u64, step| number.wrapping_mul(6_364_136_223_846_793_005) ^ step)
+    const FACTOR: u64 = 6_364_136_223_846_793_005;
+    (0..steps).fold(1, |number: u64, step| number.wrapping_mul(FACTOR) ^ step)
 }
 // ANCHOR_END: work

@@ -2,6 +2,11 @@
 
 mod beliefs;
 mod existence;
+mod measured;
+mod memo;
+
+pub use measured::Measured;
+pub use memo::Memo;
 
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
@@ -11,6 +16,7 @@ use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
 use existence::References;
+use std::sync::Arc;
 
 /// Pages, claims and measurements.
 #[derive(Clone, Debug)]
@@ -26,6 +32,8 @@ pub struct Book {
     pub unrecorded: Vec<Problem>,
     /// The breaks that are solutions of exercises.
     pub exercises: Vec<Break>,
+    /// What was computed from the machines before.
+    pub memo: Arc<Memo>,
 }
 
 /// A claim with its page and its verdicts.
@@ -56,9 +64,18 @@ pub struct OnMachine<'a> {
 ///
 /// [`Error::Book`] with the faults of all pages, or [`Error::Failed`] if a file cannot be read.
 pub fn load(project: &Project) -> Result<Book, Error> {
+    load_with(project, &Measured::default())
+}
+
+/// Reads the book as [`load`] does, but the measurements only if they have changed.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
-    let machines = Machine::all(project)?;
+    let (machines, here, memo) = measured.machines(project)?;
     let mut exercises = breaks::tables(project.root(), &[]).map_err(Error::Failed)?;
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
@@ -68,8 +85,7 @@ pub fn load(project: &Project) -> Result<Book, Error> {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
-    let here = Machine::here(project)?;
-    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises })
+    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises, memo })
 }
 
 /// Reads the pages without any results, so that a damaged recording is no obstacle.
@@ -81,7 +97,15 @@ pub fn without_machines(project: &Project) -> Result<Book, Error> {
     let mut pages = pages(project)?;
     name_benches(project, &mut pages);
     let here = Machine::new(HERE);
-    Ok(Book { pages, machines: Vec::new(), here, unrecorded: Vec::new(), exercises: Vec::new() })
+    let memo = Arc::default();
+    Ok(Book {
+        pages,
+        machines: Vec::new(),
+        here,
+        unrecorded: Vec::new(),
+        exercises: Vec::new(),
+        memo,
+    })
 }
 
 /// Gives each clocked claim the command that runs its bench, judging by the files in benches/.
@@ -103,15 +127,14 @@ impl Book {
         self.pages
             .iter()
             .flat_map(|page| page.claims().map(move |claim| (page, claim)))
-            .map(|(page, claim)| Judged {
-                page,
-                claim,
-                recorded: self
-                    .machines
-                    .iter()
-                    .map(|machine| OnMachine { machine, judgement: judge::judge(claim, machine) })
-                    .collect(),
-                here: judge::judge(claim, &self.here),
+            .map(|(page, claim)| {
+                let (recorded, here) = self.memo.judged(claim, || {
+                    let on = |machine| judge::judge(claim, machine);
+                    (self.machines.iter().map(on).collect(), on(&self.here))
+                });
+                let recorded = self.machines.iter().zip(recorded);
+                let on = |(machine, judgement)| OnMachine { machine, judgement };
+                Judged { page, claim, recorded: recorded.map(on).collect(), here }
             })
             .collect()
     }
@@ -138,7 +161,9 @@ impl Book {
     /// Returns a book that knows no machine but the reference machine and the reader's.
     #[must_use]
     pub fn reference_alone(&self) -> Book {
-        Book { machines: self.machines.first().cloned().into_iter().collect(), ..self.clone() }
+        let machines = self.machines.first().cloned().into_iter().collect();
+        // What is known of all machines is not true of one.
+        Book { machines, memo: Arc::default(), ..self.clone() }
     }
 
     /// Returns the break that is the solution of an exercise of `page`.

@@ -80,7 +80,9 @@ fn tidied(block: &str) -> String {
         let shared = filled.map(spaces).min().unwrap_or(0);
         let code: String =
             lines.iter().flat_map(|line| [line.get(shared..).unwrap_or(""), "\n"]).collect();
-        Some(format!("{opening}\n{code}{closing}\n"))
+        // What an output names is the command that prints it, for the test that runs it.
+        let shown = opening.split(',').filter(|word| !word.contains('=')).collect::<Vec<_>>();
+        Some(format!("{}\n{code}{closing}\n", shown.join(",")))
     };
     tidy().unwrap_or_else(|| format!("{}\n", block.trim_end()))
 }
@@ -125,6 +127,8 @@ mod tests {
         let at_margin = "```rust\nfn f() {\n    1\n}\n```\n";
         assert_eq!(only(at_margin).as_deref(), Some(at_margin));
         assert_eq!(only("```text\n```\n").as_deref(), Some("```text\n```\n"));
+        let output = only("```text,example=a\n  x\n```\n");
+        assert_eq!(output.as_deref(), Some("```text\nx\n```\n"), "and an output's command");
         assert_eq!(only("- a\n\n  ```rust\n      fn f()\n  ```\n"), None, "in a list");
         assert_eq!(only("    indented\n"), None);
     }

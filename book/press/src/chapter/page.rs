@@ -6,8 +6,10 @@ use crate::ids::slashed;
 use crate::model::{Block, Claim, Error, Inline, Problem, Solution, Spanned};
 use crate::project::Project;
 use mdbook_summary::{SummaryItem, parse_summary};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A page of the book.
 #[derive(Clone, Debug)]
@@ -80,10 +82,34 @@ pub fn pages(project: &Project) -> Result<Vec<Page>, Error> {
     if problems.is_empty() { Ok(pages) } else { Err(Error::Book(problems)) }
 }
 
+/// A page and its faults, as [`page`] returned them.
+type Read = (Page, Vec<Problem>);
+
+/// The pages read last, by path: each as its file has it and with included code. A process that
+/// prints the book again reads only the edited ones.
+static READ: Mutex<BTreeMap<PathBuf, Vec<Read>>> = Mutex::new(BTreeMap::new());
+
 /// Reads one page from its source; `path` is as in [`Page::path`]. Finds malformed blocks and
 /// references, and numbers typed by hand. [`load`](crate::book::load) checks that what the page
 /// refers to exists.
 pub fn page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
+    let all = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_it = |(page, _): &&Read| page.markdown == markdown && page.title == title;
+    if let Some(known) = all().get(path).and_then(|pages| pages.iter().find(is_it)) {
+        return known.clone();
+    }
+    let new = read_page(path, title, markdown);
+    let mut all = all();
+    let pages = all.entry(path.to_path_buf()).or_default();
+    pages.push(new.clone());
+    if pages.len() > 2 {
+        pages.remove(0);
+    }
+    new
+}
+
+/// Reads a page as [`page`] does, whether or not it was read before.
+fn read_page(path: &Path, title: &str, markdown: &str) -> (Page, Vec<Problem>) {
     let named = Path::new("book/src").join(path);
     let (blocks, mut problems) = blocks::blocks(&named, markdown);
     let (inlines, more) = references::references(&named, markdown);

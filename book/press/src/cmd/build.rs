@@ -4,7 +4,7 @@
 //! protocol, which is JSON on stdin and stdout.
 
 use super::folders::write;
-use crate::book::{self, Book, Judged};
+use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings, sections};
 use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
 use crate::page::beside::{self, Extras};
@@ -19,8 +19,10 @@ use crate::project::Project;
 use maud::Markup;
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
+use mdbook_html::HtmlHandlebars;
 use mdbook_preprocessor::book::{Book as Chapters, BookItem, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext, parse_input};
+use mdbook_renderer::{RenderContext, Renderer};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
@@ -51,7 +53,23 @@ pub fn build(project: &Project) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
-    pages(project, folder, None)
+    build_with(project, folder, &Measured::default(), &Pages)
+}
+
+/// Prints the book to a folder by `renderer`, with the measurements that were read before, if they
+/// are still the same.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(super) fn build_with(
+    project: &Project,
+    folder: &Path,
+    measured: &Measured,
+    renderer: &dyn Renderer,
+) -> Result<(), Error> {
+    let config = config(project)?;
+    programs(print(project, folder, config, Form::Site(None), measured, renderer)?, folder)
 }
 
 /// Prints the book to a folder, which mdBook empties first, with links to what is to be copied into
@@ -61,11 +79,13 @@ pub fn build_to(project: &Project, folder: &Path) -> Result<(), Error> {
 ///
 /// As [`build`].
 pub fn with_extras(project: &Project, folder: &Path, extras: Extras) -> Result<(), Error> {
-    pages(project, folder, Some(extras))
+    let (config, form) = (config(project)?, Form::Site(Some(extras)));
+    let measured = Measured::default();
+    programs(print(project, folder, config, form, &measured, &Pages)?, folder)
 }
 
-fn pages(project: &Project, folder: &Path, extras: Option<Extras>) -> Result<(), Error> {
-    let printed = print(project, folder, config(project)?, Form::Site(extras))?;
+/// Writes the files for programs.
+fn programs(printed: Outcome, folder: &Path) -> Result<(), Error> {
     for (name, text) in &printed.programs {
         write(&folder.join(name), text)?;
     }
@@ -95,7 +115,9 @@ pub fn for_paper(project: &Project, folder: &Path) -> Result<(Vec<Printed>, Abou
     set(&mut config, "output.html.search.enable", false)?;
     set(&mut config, "output.html.print.enable", true)?;
     let about = About::of(&config);
-    Ok((print(project, folder, config, Form::Paper)?.chapters, about))
+    let measured = Measured::default();
+    let printed = print(project, folder, config, Form::Paper, &measured, &Pages)?;
+    Ok((printed.chapters, about))
 }
 
 /// The form that a book is printed in.
@@ -116,11 +138,31 @@ struct Outcome {
     chapters: Vec<Printed>,
 }
 
+/// mdBook's renderer, with the descriptions of the pages put in.
+pub(super) struct Pages;
+
+impl Renderer for Pages {
+    fn name(&self) -> &str {
+        "html"
+    }
+
+    fn render(&self, context: &RenderContext) -> mdbook_preprocessor::errors::Result<()> {
+        HtmlHandlebars::new().render(context)?;
+        Ok(Site::new(&context.config).finish(&context.destination)?)
+    }
+}
+
 /// Prints the book to a folder in one form.
-fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result<Outcome, Error> {
+fn print(
+    project: &Project,
+    folder: &Path,
+    config: Config,
+    form: Form,
+    measured: &Measured,
+    renderer: &dyn Renderer,
+) -> Result<Outcome, Error> {
     // Before mdBook empties the folder, so that the old pages survive a fault in the new ones.
-    let book = load(project)?;
-    let site = Site::new(&config);
+    let book = load(project, measured)?;
     let mut printer = MDBook::load_with_config(project.book(), config)
         .map_err(|e| failed("reading the pages", &e))?;
     // mdBook would take a relative folder as one below the book.
@@ -131,9 +173,7 @@ fn print(project: &Project, folder: &Path, config: Config, form: Form) -> Result
     let press = Press { form, downloads, ..Press::new(book, project) };
     let outcome = Arc::clone(&press.outcome);
     printer.with_preprocessor(press);
-    printer.build().map_err(|e| failed("printing the book", &e))?;
-    site.finish(folder)
-        .map_err(|e| Error::Failed(format!("describing the pages in {}: {e}", folder.display())))?;
+    printer.execute_build_process(renderer).map_err(|e| failed("printing the book", &e))?;
     write_tables(&tables, &folder.join(figure::FOLDER))?;
     Ok(outcome.get().cloned().unwrap_or_default())
 }
@@ -206,7 +246,7 @@ pub fn over_protocol(
     let (context, chapters) =
         parse_input(from).map_err(|e| failed("reading the chapters that mdbook sends", &e))?;
     let project = of(&context, project);
-    let press = Press::new(load(&project)?, &project);
+    let press = Press::new(load(&project, &Measured::default())?, &project);
     let printed = press.run(&context, chapters).map_err(|e| failed("printing the book", &e))?;
     serde_json::to_writer(to, &printed)
         .map_err(|e| Error::Failed(format!("sending the chapters to mdbook: {e}")))
@@ -225,9 +265,9 @@ fn of(context: &PreprocessorContext, project: &Project) -> Project {
 }
 
 /// Reads the book, or returns all the faults in its pages, missing includes among them.
-fn load(project: &Project) -> Result<Book, Error> {
+fn load(project: &Project, measured: &Measured) -> Result<Book, Error> {
     let mut problems = includes::problems(project);
-    match book::load(project) {
+    match book::load_with(project, measured) {
         Ok(book) if problems.is_empty() => return Ok(book),
         Ok(_) => {}
         Err(Error::Book(more)) => problems.extend(more),
@@ -361,7 +401,10 @@ impl Press {
                 }
                 Block::Figure(figure) => {
                     let (book, path) = (&self.book, page.path.as_path());
-                    without_blank_lines(figure::figure(figure, &looks, book, path, self.downloads))
+                    self.book.memo.printed((figure, &looks, path, self.downloads), || {
+                        let downloads = self.downloads;
+                        without_blank_lines(figure::figure(figure, &looks, book, path, downloads))
+                    })
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -410,8 +453,14 @@ impl Press {
         claims: &[Judged<'_>],
     ) -> Vec<(Range<usize>, String)> {
         let printed = |one: &Spanned<Inline>| {
-            let printed = reference::inline(&one.item, &self.book, &page.path, claims);
-            (one.range.clone(), printed.into_string())
+            let print =
+                || reference::inline(&one.item, &self.book, &page.path, claims).into_string();
+            let piece = match &one.item {
+                // It quotes another block, which may have changed.
+                Inline::Claim { .. } => print(),
+                number => self.book.memo.printed((number, &page.path), print),
+            };
+            (one.range.clone(), piece)
         };
         inlines.iter().map(printed).collect()
     }

@@ -6,6 +6,7 @@ mod folders;
 pub mod pack;
 pub mod pdf;
 pub mod record;
+pub mod reprint;
 pub mod serve;
 pub mod site;
 pub mod validate;

@@ -3,7 +3,7 @@
 use super::build;
 use super::folders::write;
 use crate::model::Error;
-use crate::page::paper::{self, pages};
+use crate::page::paper::{self, outline, pages};
 use crate::process;
 use crate::project::Project;
 use std::collections::BTreeMap;
@@ -46,8 +46,11 @@ pub fn run(project: &Project, to: Option<&Path>) -> Result<PathBuf, Error> {
         eprintln!("printing the book with {} ({time} of 2)", browser.display());
         write(&page, &paper::document(&print, &chapters, &about, &numbers)?)?;
         self::print(&browser, &page, &to)?;
-        let pdf = fs::read(&to)
+        let mut pdf = fs::read(&to)
             .map_err(|e| Error::Failed(format!("cannot read {}: {e}", to.display())))?;
+        outline::mend(&mut pdf);
+        fs::write(&to, &pdf)
+            .map_err(|e| Error::Failed(format!("cannot write {}: {e}", to.display())))?;
         let found = pages::pages(&pdf);
         if found.is_empty() {
             return Err(Error::Failed(format!(

@@ -29,7 +29,7 @@ pub fn card(judged: &Judged<'_>, book: &Book) -> Markup {
                     @for (machine, judgement) in chips(judged, book) {
                         " " (chip(machine, judgement))
                     }
-                    " " span class="more" { "Evidence" }
+                    " " span class="unfold" { "Evidence" }
                 }
                 (evidence(judged, book, &anchor))
             }

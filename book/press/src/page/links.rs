@@ -132,7 +132,8 @@ impl TokenSink for Sink {
         let mut page = self.0.borrow_mut();
         let name = &*tag.name;
         if name == "base" {
-            page.at_root = attribute(&tag, "href").is_some_and(|href| href.starts_with('/'));
+            page.at_root = attribute(&tag, "href")
+                .is_some_and(|href| href.starts_with('/') || href.contains("://"));
         } else {
             for reference in ["href", "src"].iter().filter_map(|a| attribute(&tag, a)) {
                 page.references.insert(reference);
@@ -231,6 +232,7 @@ mod tests {
                 ),
                 ("part/index.html", "<script>const s = '<a href=\"nowhere\">';</script>"),
                 ("404.html", r#"<base href="/"><a href="part/a.html">a</a>"#),
+                ("part/404.html", r#"<base href="https://x.org/"><a href="part/a.html">a</a>"#),
                 ("i.svg", "<svg/>"),
                 (
                     "api/index.html",
@@ -241,7 +243,7 @@ mod tests {
             ],
         );
         assert!(report.problems.is_empty(), "{:?}", report.problems);
-        assert_eq!((report.pages, report.links), (6, 8));
+        assert_eq!((report.pages, report.links), (7, 9));
     }
 
     #[test]

@@ -8,34 +8,35 @@ use crate::model::{Count, CountBound, Proof};
 use maud::{Markup, html};
 use std::path::Path;
 
-/// Renders a claim on a page that is not its own. What the command printed is what the first
-/// machine with these counts recorded: the numbers that the claim rests on, in the example's JSON.
+/// Renders a claim on a page that is not its own. What the example printed is what the first
+/// machine with these counts recorded: the numbers that the claim rests on.
 #[must_use]
 pub fn live(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
     let claim = judged.claim;
-    let printed =
-        book.machines.iter().find_map(|machine| Some((machine, printed(&claim.proof, machine)?)));
-    let command = match printed {
-        Some(_) => format!("{} -- --json", claim.command()),
-        None => claim.command(),
-    };
+    let mut recorded = book.machines.iter();
+    let printed = recorded.find_map(|machine| Some((machine, printed(&claim.proof, machine)?)));
     html! {
         article class={ "live " (class(judged.worst())) } {
             p class="says" {
                 a href=(card_address(judged, page)) { (sentence(&claim.says)) }
-                " " (reference::claim(judged, book, page))
+                " " (reference::brief(judged, page))
             }
-            pre { code class="language-console" { "$ " (command) "\n" @if let Some((_, lines)) = &printed { (lines) } } }
-            @if let Some((machine, _)) = printed {
-                p class="caption" { "As printed on " (machine_link(machine, &up(page))) ", in one line with the other counts." }
+            @if let Some((machine, (command, lines))) = printed {
+                pre { code class="language-console" { "$ " (command) "\n" (lines) } }
+                p class="caption" {
+                    "Printed on " (machine_link(machine, &up(page)))
+                    ", among other counts. Prove it: " code { (claim.command()) }
+                }
+            } @else {
+                p class="caption" { "Prove it: " code { (claim.command()) } }
             }
         }
     }
 }
 
-/// Returns the counts of a proof as the example prints them, one a line. `None` if `machine` lacks
-/// one of them, or the proof is not a count.
-fn printed(proof: &Proof, machine: &Machine) -> Option<String> {
+/// Returns the command of a proof's example, and the counts of the proof as it prints them. `None`
+/// if `machine` lacks one of them, or the proof is not a count.
+fn printed(proof: &Proof, machine: &Machine) -> Option<(String, String)> {
     let Proof::Counted(counts) = proof else { return None };
     let mut lines = Vec::new();
     for Count { example, key, bound } in counts {
@@ -48,5 +49,6 @@ fn printed(proof: &Proof, machine: &Machine) -> Option<String> {
             lines.push(format!("…\"{key}\":{value},"));
         }
     }
-    Some(format!("{{{}\n…}}", lines.join("\n ")))
+    let command = format!("cargo run --release --example {} -- --json", counts.first()?.example);
+    Some((command, format!("{{{}\n…}}", lines.join("\n "))))
 }

@@ -169,7 +169,7 @@ pub fn claim(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
 }
 
 /// Renders a claim inside a sentence: what the reference machine found, as one link to the card.
-fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
+pub fn brief(judged: &Judged<'_>, page: &Path) -> Markup {
     let missing = Judgement::not_measured("");
     let judgement = judged.recorded.first().map_or(&missing, |on| &on.judgement);
     let verdict = &judgement.verdict;

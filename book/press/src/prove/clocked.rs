@@ -6,7 +6,7 @@ use crate::machine::{Known, Machine, Regime};
 use crate::model::{Clocked, Estimate, Judgement, RatioBound, Verdict};
 use crate::units::{Quantity, text};
 
-/// The factor by which the same code may differ from itself, either way, before a recording decides nothing.
+/// The factor by which the same code may differ from itself, before a recording decides nothing.
 const SAME_CODE: f64 = 1.05;
 
 /// Judges a clocked claim by a machine's times in `regime`, and its verdict by the null control. A

@@ -1,5 +1,5 @@
-//! What was recorded of the tools of others: their decisions about an effect that is known, the
-//! times of one program in several orders of its functions, and a profile.
+//! Recordings of the tools of others: their decisions about an effect that is known, the times of
+//! one program in several orders of its functions, and a profile.
 
 use super::super::binomial;
 use crate::harness::report::{Report, Value};
@@ -38,7 +38,7 @@ pub struct Run {
     pub least: Vec<(String, f64)>,
 }
 
-/// What was recorded on all machines.
+/// The recordings of all machines.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
     /// The decisions.
@@ -62,6 +62,8 @@ pub struct Profile {
     pub functions: u64,
     /// The functions in them that have a frame of their own.
     pub without_inlined: u64,
+    /// The samples in functions that let interrupts in again.
+    pub unmasking: f64,
 }
 
 /// Reports the share of its time in which a program was seen, and the functions with and without
@@ -73,18 +75,22 @@ pub fn profiled(report: &mut Report, recorded: &io::Result<Tools>) {
     };
     match first {
         Ok(profile) => {
-            let Profile { hertz, milliseconds, samples, functions, without_inlined } = *profile;
+            let Profile { hertz, milliseconds, samples, .. } = *profile;
+            let Profile { functions, without_inlined, unmasking, .. } = *profile;
             let seen = (100.0 * samples / hertz / (milliseconds / 1000.0)).round() as u64;
+            let unmasking = (100.0 * unmasking / samples).round() as u64;
+            report.detail("profile", "unmasking_percent", unmasking);
             report.detail("profile", "seen_percent", seen);
             report.detail("profile", "functions", functions);
             report.detail("profile", "without_inlined", without_inlined);
             report.note(&format!(
                 "profile: {samples} samples cover {seen} % of the run, and name {functions} \
-                 functions, {without_inlined} of them with a frame of their own"
+                 functions, {without_inlined} of them with a frame of their own; {unmasking} % are where \
+                 interrupts are let in again"
             ));
         }
         Err(reason) => {
-            for quantity in ["seen_percent", "functions", "without_inlined"] {
+            for quantity in ["seen_percent", "functions", "without_inlined", "unmasking_percent"] {
                 report.detail("profile", quantity, Value::NotPossible(reason.clone()));
             }
         }

@@ -1,7 +1,6 @@
 //! Two witnesses of the same instructions: steps of the processor, and valgrind's simulation.
 
 use super::super::known::{self, LESS, MORE};
-use super::per_iteration;
 use crate::harness::report::Report;
 use crate::proof::instructions;
 use crate::sys::{trying, unsupported};
@@ -114,4 +113,20 @@ pub fn witness() -> io::Result<()> {
     let times = times.parse().map_err(io::Error::other)?;
     work.into_iter().for_each(|(.., work)| work(times));
     Ok(())
+}
+
+/// Returns the instructions of one iteration of `work`: the difference of `times` and twice as
+/// many, divided by `times`.
+///
+/// # Errors
+///
+/// Those of [`instructions::count`].
+pub fn per_iteration(mut work: impl FnMut(u64), times: u64) -> io::Result<u64> {
+    work(2 * times); // what only the first run does, such as filling the caches of the allocator
+    let mut of = |times| {
+        let (_, made) = instructions::count(|| work(black_box(times)))?;
+        Ok::<_, io::Error>(made)
+    };
+    let (once, twice) = (of(times)?, of(2 * times)?);
+    Ok(twice.saturating_sub(once) / times)
 }

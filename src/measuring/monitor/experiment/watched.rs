@@ -1,13 +1,14 @@
 //! Code of other chapters at work, with its metrics.
 
+mod load;
 #[cfg(target_os = "linux")]
 mod log;
 
-use super::super::{Buckets, Kind, RegisterError, Registry};
+use super::super::{Kind, Registry};
 use crate::concurrency::ring_buffer::blocking::ring;
 use crate::concurrency::worker_pool::{self, WorkerPool};
 use crate::harness::unknown;
-use std::f64::consts::TAU;
+use load::{Load, refused, seconds, spawn};
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
@@ -67,21 +68,6 @@ impl End {
     }
 }
 
-/// A load that rises and falls, so that there is something to see.
-struct Load {
-    start: Instant,
-    stop: Arc<AtomicBool>,
-}
-
-impl Load {
-    /// Returns a share from 0.1 to 1 that goes up and down every 20 s, or `None` at the end.
-    fn share(&self) -> Option<f64> {
-        let phase = self.start.elapsed().as_secs_f64() / 20.0;
-        let is_over = self.stop.load(Ordering::Relaxed); // no data depends on it
-        (!is_over).then(|| 0.55 - 0.45 * (TAU * phase).cos())
-    }
-}
-
 /// Runs the technique `name` under a load that rises and falls, and registers its metrics.
 ///
 /// # Errors
@@ -107,20 +93,6 @@ pub fn start(name: &str, registry: &Registry) -> io::Result<Watched> {
         _ => return Err(unknown(name, &NAMES)),
     }
     Ok(Watched(stop))
-}
-
-/// Starts a thread that runs `work` until the load ends.
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("watched".to_owned()).spawn(work).map(drop)
-}
-
-fn refused(error: RegisterError) -> io::Error {
-    io::Error::other(error)
-}
-
-/// Returns the bounds of times from 1 µs to 4 s.
-fn seconds() -> io::Result<Buckets> {
-    Buckets::exponential(1e-6, 2.0, 23).map_err(refused)
 }
 
 /// Jobs of some 20 µs for two workers, up to 20,000 a second.
@@ -204,7 +176,7 @@ fn ring_buffer(registry: &Registry, load: Load) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{Load, refused, seconds, spawn};
+    use super::load::{Load, refused, seconds, spawn};
     use crate::harness::clients::Clients;
     use crate::harness::scratch::{Scratch, pattern};
     use crate::io::batching::{self, BatchWriter};

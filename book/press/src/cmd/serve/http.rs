@@ -91,6 +91,12 @@ impl Site {
         outcome
     }
 
+    /// Prints while requests wait what no open page shows.
+    pub fn with_readers_undisturbed<T>(&self, print: impl FnOnce() -> T) -> T {
+        let _guard = self.printing.write().unwrap_or_else(PoisonError::into_inner);
+        print()
+    }
+
     fn edition(&self) -> MutexGuard<'_, Edition> {
         self.edition.lock().unwrap_or_else(PoisonError::into_inner)
     }

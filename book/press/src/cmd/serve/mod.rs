@@ -6,7 +6,7 @@ mod http;
 mod terminal;
 mod watch;
 
-use crate::cmd::build;
+use crate::cmd::reprint::Reprint;
 use crate::machine::Machine;
 use crate::model::Error;
 use crate::page::appendix::YOUR_MACHINE;
@@ -41,14 +41,11 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     let listener = listen(options.port)?;
     let address =
         listener.local_addr().map_err(|e| failed("asking for the server's address", &e))?;
-    build::build(project)?;
+    let reprint = Reprint::new(project, project.book().join("book"));
+    reprint.print()?;
     let site = Arc::new(Site::new(project.book().join("book")));
     let url = format!("http://{address}/");
-    // A reader who has measured wants to see the outcome first.
-    let first = match Machine::here(project) {
-        Ok(here) if !here.is_empty() => format!("{url}{YOUR_MACHINE}.html"),
-        _ => url.clone(),
-    };
+    let first = first_page(project, &url);
     terminal::print(format_args!(
         "The book is at {url}; it is printed again when a page, a source or a measurement \
          changes. Press Ctrl-C to stop."
@@ -59,10 +56,18 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     if options.open {
         open(&first);
     }
-    let (watched, printed) = (project.clone(), Arc::clone(&site));
-    thread::spawn(move || watch::forever(&watched, &printed));
+    let (watched, served) = (project.clone(), Arc::clone(&site));
+    thread::spawn(move || watch::forever(&watched, &served, &reprint));
     site.serve(&listener);
     Ok(())
+}
+
+/// Returns the address to open: a reader who has measured wants to see the outcome first.
+fn first_page(project: &Project, url: &str) -> String {
+    match Machine::here(project) {
+        Ok(here) if !here.is_empty() => format!("{url}{YOUR_MACHINE}.html"),
+        _ => url.to_owned(),
+    }
 }
 
 /// Binds `port` or, without one, the default port or one of the ten after it.
@@ -110,6 +115,32 @@ fn open(url: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::files::{self, CheckFile};
+    use crate::machine::{Counts, HERE};
+
+    #[test]
+    fn the_book_opens_on_the_readers_machine_once_it_has_results() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let project = Project::at(folder.path());
+        let first = || first_page(&project, "http://localhost/");
+        assert_eq!(first(), "http://localhost/");
+        let counts = Counts {
+            date: "2026-01-01T00:00:00Z".into(),
+            commit: None,
+            values: [("a.calls".to_owned(), 1.into())].into_iter().collect(),
+        };
+        let checked = CheckFile {
+            counts: [("copy".to_owned(), counts.clone())].into(),
+            ..CheckFile::default()
+        };
+        files::store(&checked, &project.checked()).unwrap();
+        assert_eq!(first(), "http://localhost/your-machine.html", "after a check");
+        std::fs::remove_file(project.checked()).unwrap();
+        assert_eq!(first(), "http://localhost/");
+        let recorded = files::BenchFile { counts: Some(counts), ..Default::default() };
+        files::store(&recorded, &files::bench_path(&project.machine(HERE), "copy")).unwrap();
+        assert_eq!(first(), "http://localhost/your-machine.html", "after a recording");
+    }
 
     #[test]
     fn a_given_port_that_is_taken_is_an_error_that_names_it() {

@@ -7,16 +7,18 @@
 use super::http::Site;
 use super::terminal;
 use crate::breaks::FOLDER;
-use crate::cmd::build;
+use crate::cmd::reprint::Reprint;
 use crate::project::Project;
-use std::collections::hash_map::DefaultHasher;
+use crate::stamp::stamp;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const POLL: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The time without an edit before the search index and `print.html` are printed again.
+const EDITED: Duration = Duration::from_secs(10);
 
 /// The time without a change to any results before the book is printed. Printing keeps a processor
 /// busy, which would disturb the next benchmark of a run; criterion writes about every eight
@@ -27,12 +29,13 @@ const BENCH_OVER: Duration = Duration::from_secs(12);
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Polls, and prints after each change, until the process ends.
-pub(super) fn forever(project: &Project, site: &Site) {
+pub(super) fn forever(project: &Project, site: &Site, reprint: &Reprint) {
     // `record` collects criterion's output in its scratch folder and writes after each round.
     let results = vec![project.criterion().to_owned(), project.scratch(), project.machines()];
     let pages = pages(project);
     let mut printed = (stamp(&pages), stamp(&results));
     let mut results_seen = (printed.1, Instant::now());
+    let mut last = Instant::now();
     loop {
         thread::sleep(POLL);
         let now = (stamp(&pages), stamp(&results));
@@ -43,18 +46,24 @@ pub(super) fn forever(project: &Project, site: &Site) {
         let bench_over = now.1 != printed.1
             && (quiet >= BENCH_OVER || quiet >= SETTLED && !may_measure(Path::new("/proc")));
         if now.0 == printed.0 && !bench_over {
+            if last.elapsed() >= EDITED && quiet >= EDITED {
+                last = Instant::now();
+                // A fault has been reported when the pages were printed.
+                let _ = site.with_readers_undisturbed(|| reprint.finish());
+            }
             continue;
         }
         // The next poll notices changes made while printing.
         printed = now;
         let started = Instant::now();
-        match site.with_readers_waiting(|| build::build(project)) {
+        match site.with_readers_waiting(|| reprint.print()) {
             Ok(()) => terminal::print(format_args!(
                 "Printed again in {} ms.",
                 started.elapsed().as_millis()
             )),
             Err(e) => terminal::print_error(format_args!("{e}\nThe pages stay as they were.")),
         }
+        last = Instant::now();
     }
 }
 
@@ -87,54 +96,10 @@ fn pages(project: &Project) -> Vec<PathBuf> {
     all
 }
 
-/// Returns a number that changes when a file below `paths` is written, created or removed.
-fn stamp(paths: &[PathBuf]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    paths.iter().for_each(|path| visit(path, &mut hasher));
-    hasher.finish()
-}
-
-/// Adds the state of a file, or of all files below a folder, to `hasher`.
-fn visit(path: &Path, hasher: &mut DefaultHasher) {
-    // The next poll sees that a file has vanished.
-    let Ok(about) = fs::metadata(path) else {
-        return;
-    };
-    path.hash(hasher);
-    if !about.is_dir() {
-        (about.len(), about.modified().ok()).hash(hasher);
-        return;
-    }
-    // Sorted, because the order of a folder's entries is arbitrary.
-    let Ok(entries) = fs::read_dir(path) else {
-        return;
-    };
-    let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
-    entries.sort();
-    for entry in entries.iter().filter(|e| !e.ends_with("target")) {
-        visit(entry, hasher);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_stamp_changes_with_a_file_and_not_without() {
-        let dir = std::env::temp_dir().join(format!("press-watch-{}", std::process::id()));
-        fs::create_dir_all(dir.join("deep")).unwrap();
-        fs::write(dir.join("deep/page.md"), "one").unwrap();
-        let watched = [dir.clone()];
-        let before = stamp(&watched);
-        assert_eq!(before, stamp(&watched));
-        fs::write(dir.join("deep/page.md"), "longer").unwrap();
-        let edited = stamp(&watched);
-        assert_ne!(before, edited);
-        fs::remove_file(dir.join("deep/page.md")).unwrap();
-        assert_ne!(edited, stamp(&watched));
-        fs::remove_dir_all(&dir).unwrap();
-    }
     #[test]
     fn a_bench_is_known_by_its_command_line() {
         let dir = std::env::temp_dir().join(format!("press-proc-{}", std::process::id()));

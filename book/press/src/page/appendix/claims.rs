@@ -160,7 +160,7 @@ fn row(judged: &Judged<'_>, columns: &Columns<'_>, path: &Path) -> Markup {
 fn cell(judgement: &Judgement) -> Markup {
     html! {
         (verdict(judgement))
-        " " (ratios(judgement))
+        @if judgement.value.is_some() { " " (ratios(judgement)) }
         @if let Some(reason) = &judgement.reason { ": " (sentence(reason)) }
     }
 }

@@ -39,8 +39,10 @@ pub(super) fn machine(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> 
     if let Some(about) = &machine.about {
         let _ = writeln!(out, "{}\n", paragraph(about));
     }
-    if let Some(by) = &machine.by {
-        let _ = writeln!(out, "{}\n", paragraph(&format!("Contributed by {by}.")));
+    let by = machine.by.as_ref().map(|by| format!("Contributed by {by}."));
+    let origin: Vec<String> = by.into_iter().chain(origin(machine)).collect();
+    if !origin.is_empty() {
+        let _ = writeln!(out, "{}\n", paragraph(&origin.join(" ")));
     }
     let environments = environments(machine);
     let usual = environments.iter().max_by_key(|(benches, _)| benches.len());
@@ -62,6 +64,27 @@ pub(super) fn machine(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> 
     out += &proved(machine);
     let path = PathBuf::from(machine_page(&machine.name)).with_extension("md");
     Generated { title, path, markdown: out }
+}
+
+/// Says when a machine was recorded, at which commit most recently, and what has changed since.
+pub(super) fn origin(machine: &Machine) -> Option<String> {
+    let dates = || machine.recordings.values().map(|recording| recording.date.as_str());
+    let (first, last) = (day(dates().min()?), day(dates().max()?));
+    let when = match first == last {
+        true => format!("Recorded on {last}"),
+        false => format!("Recorded from {first} to {last}"),
+    };
+    let newest = machine.recordings.values().max_by_key(|recording| &recording.date)?;
+    let commit = newest.commit.as_deref();
+    let at = commit
+        .map_or(String::new(), |commit| format!(", most recently at commit {}", short(commit)));
+    let changed = machine.sources.values().filter(|sources| **sources == Sources::Changed).count();
+    let all = machine.recordings.len();
+    let since = match changed {
+        0 => String::new(),
+        n => format!(" The code of {n} of its {all} benches has changed since."),
+    };
+    Some(format!("{when}{at}.{since}"))
 }
 
 /// Lists the benches, each with its date, rounds, noise floor and verdicts.

@@ -1,10 +1,10 @@
 //! The page of all machines, their facts side by side.
 
-use super::machine::{environments, lasting};
+use super::machine::{environments, lasting, origin};
 use super::pieces::{Generated, head, scrolling};
 use crate::book::Book;
 use crate::date::day;
-use crate::machine::{Environment, Machine, Sources};
+use crate::machine::{Environment, Machine};
 use crate::page::html::{MACHINES, machine_label, machine_link, sentence, up};
 use maud::{Markup, html};
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ pub(in crate::page) fn machines(book: &Book) -> Generated {
         let line = html! {
             p { strong { (machine_link(machine, &up)) } ": " (sentence(&about.replace('\n', " ")))
                 @if let Some(by) = &machine.by { " Contributed by " (sentence(by)) "." }
+                @if let Some(origin) = origin(machine) { " " (origin) }
             }
         };
         markdown += &format!("{}\n\n", line.into_string());
@@ -84,9 +85,7 @@ fn facts(machine: &Machine) -> Vec<(&'static str, String)> {
         "Rounds",
         if least == most { most.to_string() } else { format!("{least} to {most}") },
     ));
-    let changed = machine.sources.values().filter(|sources| **sources == Sources::Changed).count();
     rows.push(("Benches", machine.recordings.len().to_string()));
-    rows.push(("Benches that have changed since", changed.to_string()));
     let last = machine.recordings.values().map(|recording| day(&recording.date)).max();
     rows.push(("Recorded", last.unwrap_or("not known").to_owned()));
     rows

@@ -18,7 +18,7 @@ const LEGEND: [(Verdict, &str); 5] = [
     (Verdict::NotMeasured, "not measured"),
 ];
 
-/// Renders a row for each claim and a column for each machine, the reader's last.
+/// Renders a row for each claim and a column for each machine, the reader's first.
 pub(super) fn matrix(book: &Book, claims: &[Judged<'_>]) -> Generated {
     let path = PathBuf::from(format!("{MATRIX}.md"));
     let yours = (!book.here.is_empty()).then_some(&book.here);
@@ -26,7 +26,8 @@ pub(super) fn matrix(book: &Book, claims: &[Judged<'_>]) -> Generated {
                         A claim leads to its card, which has the numbers.\n\n"
         .to_owned();
     let differing = claims.iter().filter(|judged| differs(judged, yours)).count();
-    let machines: Vec<&Machine> = book.machines.iter().chain(yours).collect();
+    // On a phone, the last columns are out of sight.
+    let machines: Vec<&Machine> = yours.into_iter().chain(&book.machines).collect();
     let view = html! {
         div class="matrix-view" {
             p class="legend" {
@@ -79,8 +80,8 @@ fn table(
                             th scope="row" {
                                 a href=(card_address(judged, path)) { (sentence(&judged.claim.says)) }
                             }
-                            @for on in &judged.recorded { (cell(judged, on.machine, &on.judgement)) }
                             @if let Some(yours) = yours { (cell(judged, yours, &judged.here)) }
+                            @for on in &judged.recorded { (cell(judged, on.machine, &on.judgement)) }
                         }
                     }
                 }

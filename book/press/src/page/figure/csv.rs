@@ -31,7 +31,8 @@ pub fn tables(book: &Book) -> BTreeMap<String, String> {
         Block::Figure(figure) => Some(figure.group.as_str()),
         _ => None,
     });
-    groups.map(|group| (group.to_owned(), csv(group, book))).collect()
+    let table = |group| book.memo.printed(("csv", group), || csv(group, book));
+    groups.map(|group| (group.to_owned(), table(group))).collect()
 }
 
 /// Returns the address of a group's table from `page`.

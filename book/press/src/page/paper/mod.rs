@@ -4,6 +4,7 @@
 mod chapter;
 mod contents;
 pub mod lists;
+pub mod outline;
 pub mod pages;
 
 use crate::model::Error;
@@ -42,8 +43,9 @@ pub fn document(
     about: &About,
     numbers: &BTreeMap<String, usize>,
 ) -> Result<String, Error> {
-    let main = print.split_once("<main>").and_then(|(_, rest)| rest.split_once("</main>"));
-    let bodies: Vec<&str> = main.map_or("", |(main, _)| main).split(BETWEEN).collect();
+    let main = print.split_once("<main").and_then(|(_, rest)| rest.split_once("</main>"));
+    let main = main.and_then(|(main, _)| main.split_once('>')).map_or("", |(_, main)| main);
+    let bodies: Vec<&str> = main.split(BETWEEN).collect();
     if bodies.len() != chapters.len() {
         return Err(Error::Failed(format!(
             "the page of all chapters holds {}, and the book has {}",
@@ -62,7 +64,7 @@ pub fn document(
         }
         entries.extend(contents::headings(&body));
         sections.push(html! {
-            section class="chapter" style={ "page: c" (number) } {
+            section class="bound" style={ "page: c" (number) } {
                 @if let Some(title) = opens { h1 class="part" id=(contents::part_id(title)) { (title) } }
                 (PreEscaped(body))
             }

@@ -42,6 +42,32 @@ pub fn array(claims: &[Judged<'_>], yours: Option<&Machine>) -> Value {
     claims.iter().map(|judged| object(judged, yours)).collect()
 }
 
+/// Returns the objects of `cargo book check --json`: those of [`array`] with the verdicts here and on
+/// the reference machine beside the claim, and what was found here or, without a result, on the
+/// first recorded machine that has one.
+#[must_use]
+pub fn checked(claims: &[Judged<'_>], here: &Machine) -> Value {
+    let one = |judged: &Judged<'_>| {
+        let mut out = object(judged, Some(here));
+        let recorded = judged.recorded.iter().map(|on| (on.machine.name.as_str(), &on.judgement));
+        let mut all = [(here.name.as_str(), &judged.here)].into_iter().chain(recorded);
+        let measured = all.find_map(|(name, found)| Some((name, found.value?)));
+        let interval = measured.map(|(_, of)| [of.low, of.high]);
+        let more = json!({
+            "here": judged.here.verdict.words(),
+            "reference": judged.reference().words(),
+            "found": judged.here.found,
+            "reason": judged.here.verdict.reason().or(judged.here.reason.as_deref()),
+            "measured": measured.map(|(name, _)| name),
+            "value": measured.map(|(_, of)| of.value),
+            "interval": interval,
+        });
+        merge(&mut out, more);
+        out
+    };
+    claims.iter().map(one).collect()
+}
+
 /// Returns a claim with its verdicts. `url` is relative to the site's root, and stays the same for
 /// as long as the claim is in its chapter. A machine without a result is left out.
 fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {

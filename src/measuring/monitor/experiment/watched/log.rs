@@ -1,6 +1,6 @@
 //! The log at work, with a count of its syncs beside that of its records.
 
-use super::{Load, refused, seconds, spawn};
+use super::load::{Load, refused, seconds, spawn};
 use crate::harness::scratch::Scratch;
 use crate::io::group_commit::{Durability, Log, Settings};
 use crate::measuring::monitor::{Counter, Registry};

@@ -1,0 +1,44 @@
+// Looks at the book as it goes to paper: everything is on it, nothing is cut off, and what only a screen needs is gone.
+//
+//     node print.mjs http://127.0.0.1:3000/
+
+import { Findings, launch, pages } from "./browser.mjs";
+
+const base = process.argv[2];
+if (!base) {
+  console.error("usage: node print.mjs http://127.0.0.1:PORT/");
+  process.exit(2);
+}
+
+const findings = new Findings();
+const browser = await launch();
+// The width of A4 between its margins.
+const page = await browser.newPage({ viewport: { width: 660, height: 940 } });
+await page.addInitScript(() => (window.print = () => {}));
+await page.addInitScript(() => localStorage.setItem("mdbook-theme", "navy"));
+await page.emulateMedia({ media: "print" });
+await page.goto(new URL("print.html", base).href, { waitUntil: "load" });
+await page.waitForFunction(() => document.querySelector(".theme-selected"));
+
+const report = await page.evaluate(() => {
+  const found = [];
+  const name = (element) => element.outerHTML.slice(0, 100);
+  const some = (what, elements) => elements.slice(0, 5).forEach((element) => found.push(`${what}: ${name(element)}`));
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const shown = (element) => element.getBoundingClientRect().width > 0;
+  some("is cut off", all("main :is(pre > code, .table-wrapper, .scroll)").filter(shown)
+    .filter((element) => element.scrollWidth > element.clientWidth + 2 && getComputedStyle(element).overflowX !== "visible"));
+  some("leaves the paper", all("main *").filter(shown)
+    .filter((element) => !element.closest("svg") && element.getBoundingClientRect().right > innerWidth + 2));
+  some("stays folded", all("main details").filter((fold) => fold.checkVisibility())
+    .filter((fold) => ![...fold.children].some((child) => child.localName !== "summary" && child.getBoundingClientRect().height > 0)));
+  some("is on paper", all("#mdbook-sidebar, #mdbook-menu-bar, .skip-link, pre .buttons, .nav-wrapper").filter(shown));
+  const paper = getComputedStyle(document.body);
+  if (getComputedStyle(document.documentElement).getPropertyValue("--bg").trim() !== "#fff") found.push("the paper is not white");
+  return { found, headings: all("main h1").length, color: paper.color };
+});
+for (const what of report.found) findings.add("print.html", what);
+const all = (await pages(base)).length - 1;
+if (report.headings < all) findings.add("print.html", `has ${report.headings} chapters of ${all}`);
+await browser.close();
+findings.end(`${report.headings} chapters on paper`);
