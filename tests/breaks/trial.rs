@@ -29,7 +29,7 @@ pub struct Options {
     pub alone: bool,
     /// Try the breaks that ThreadSanitizer must notice, and no others.
     pub sanitizer: bool,
-    /// Take it that all but models that are no claims passes unbroken, unless a break goes unnoticed.
+    /// Take it that what CI runs elsewhere passes unbroken, unless a break goes unnoticed.
     pub sound: bool,
 }
 

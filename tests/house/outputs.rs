@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-/// What a chapter says that a command prints.
+/// An output that a chapter shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// The path of the page from `book/src`, and the line of its fence.

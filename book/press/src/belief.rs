@@ -38,9 +38,9 @@ pub struct Bearing {
 /// The direction in which a claim speaks about a belief.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Where the claim holds, the belief is right.
+    /// The belief is right if the claim holds.
     For,
-    /// Where the claim holds, the belief is wrong.
+    /// The belief is wrong if the claim holds.
     Against,
 }
 

@@ -10,7 +10,8 @@
 //! - [`prove`]: running examples, builds and models, and judging claims.
 //! - [`chapter`]: the pages' sources; [`machine`]: the measurements.
 //! - [`breaks`]: edits that a check must notice, which are the solutions of exercises.
-//! - [`belief`], [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by all of them.
+//! - [`belief`], [`ids`], [`condition`], [`model`], [`units`], [`project`] and the like: shared by
+//!   all of them.
 
 pub mod belief;
 pub mod book;

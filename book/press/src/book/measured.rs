@@ -22,8 +22,8 @@ struct Last {
 }
 
 impl Measured {
-    /// Returns the recorded machines, the reader's, and what was computed from them. Reads them if a
-    /// file of theirs has changed.
+    /// Returns the recorded machines, the reader's, and what was computed from them. Reads them if
+    /// a file of theirs has changed.
     ///
     /// # Errors
     ///

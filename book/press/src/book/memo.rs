@@ -1,5 +1,5 @@
-//! What was computed from the measurements before: as long as they stay the same, so do verdicts,
-//! figures and numbers.
+//! A memory of what was computed from the measurements: as long as they stay the same, so do
+//! verdicts, figures and numbers.
 
 use crate::model::{Claim, Judgement};
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ pub struct Memo {
 }
 
 impl Memo {
-    /// Returns the judgements of a claim on the recorded machines and the reader's, and judges it by
-    /// `judge` the first time.
+    /// Returns the judgements of a claim on the recorded machines and the reader's, and judges it
+    /// by `judge` the first time.
     pub(super) fn judged(
         &self,
         claim: &Claim,

@@ -32,7 +32,7 @@ pub struct Book {
     pub unrecorded: Vec<Problem>,
     /// The breaks that are solutions of exercises.
     pub exercises: Vec<Break>,
-    /// What was computed from the machines before.
+    /// The results computed from the machines before.
     pub memo: Arc<Memo>,
 }
 

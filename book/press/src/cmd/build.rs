@@ -129,7 +129,7 @@ enum Form {
     Paper,
 }
 
-/// What is known of a book once its chapters are printed.
+/// The files and the chapters of a book, known once it is printed.
 #[derive(Clone, Debug, Default)]
 struct Outcome {
     /// The names and contents of the files for programs.

@@ -2,8 +2,8 @@
 //! that came out different.
 //!
 //! mdBook prints all or nothing, and takes seconds for the search index and the page that holds the
-//! whole book. So every printing makes all chapters, which is quick, and hands mdBook a small book of
-//! the different ones. The search index and `print.html` stay behind until [`Reprint::finish`].
+//! whole book. So every printing makes all chapters, which is quick, and hands mdBook a small book
+//! of the different ones. The search index and `print.html` stay behind until [`Reprint::finish`].
 
 use super::build::{self, Pages};
 use crate::book::Measured;

@@ -55,8 +55,8 @@ pub fn standing<'a>(about: &About<'a>, on: impl Fn(&'a Judged<'a>) -> &'a Verdic
     Tally::new(about.iter().map(|(side, judged)| (*side, on(judged))))
 }
 
-/// Renders the verdicts, each with the machines that it was found on, the reference machine first. A
-/// machine that measured no claim is left out, except the reader's.
+/// Renders the verdicts, each with the machines that it was found on, the reference machine first.
+/// A machine that measured no claim is left out, except the reader's.
 fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup {
     let up = up(page);
     let recorded = book.machines.iter().enumerate().filter_map(|(i, machine)| {

@@ -1,4 +1,4 @@
-//! What is published beside the pages: the API documentation, the files for programs, the archive
+//! Files published beside the pages: the API documentation, the files for programs, the archive
 //! and the PDF; and the links to them.
 
 use super::appendix::Generated;

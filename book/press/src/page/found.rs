@@ -1,4 +1,5 @@
-//! The value that a claim rests on, in short, beside the value claimed: `4.9×; claimed: at least 3×`.
+//! The value that a claim rests on, in short, beside the value claimed, such as
+//! `4.9×; claimed: at least 3×`.
 
 use crate::book::{Book, Judged};
 use crate::machine::{Known, Machine};

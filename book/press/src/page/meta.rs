@@ -1,4 +1,4 @@
-//! What a search engine or another site shows of a page: a description, which is the opening of its
+//! The words that a search engine or another site shows of a page: a description, which is the opening of its
 //! text, and the tags of Open Graph.
 //!
 //! mdBook's template knows one description, the book's. So these go into the pages that mdBook has
@@ -20,7 +20,7 @@ const ENOUGH: usize = 60;
 /// Search engines cut a description off at about this many characters.
 const MOST: usize = 200;
 
-/// What the tags of all pages share.
+/// The facts that the tags of all pages share.
 pub struct Site {
     title: String,
     description: String,

@@ -1,5 +1,6 @@
-//! The parts of a printed page: cards, strips, figures, listings, references, solutions, and the pages
-//! of the appendix; what the site holds for programs; and the page of the whole book for paper.
+//! The parts of a printed page: cards, strips, figures, listings, references, solutions, and the
+//! pages of the appendix; what the site holds for programs; and the page of the whole book for
+//! paper.
 
 pub mod appendix;
 pub mod belief;

@@ -32,7 +32,8 @@ pub fn beliefs(book: &Book, page: &Page, claims: &[Judged<'_>]) -> Markup {
                             }
                             td { (chip(belief, standing(&about, |judged| judged.reference()))) }
                             @if yours {
-                                td { (chip(belief, standing(&about, |judged| &judged.here.verdict))) }
+                                @let standing = standing(&about, |judged| &judged.here.verdict);
+                                td { (chip(belief, standing)) }
                             }
                         }
                     }

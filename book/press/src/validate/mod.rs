@@ -1,5 +1,5 @@
 //! Validates the recordings of machines, such as a pull request brings: what is refused would make
-//! a verdict that nobody can trust or trace. What is odd and does no harm is a notice.
+//! a verdict that cannot be trusted or traced. What is odd and does no harm is a notice.
 
 mod environment;
 mod folder;

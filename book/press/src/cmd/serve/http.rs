@@ -34,7 +34,7 @@ pub(super) struct Site {
     connections: AtomicUsize,
 }
 
-/// What open pages are told.
+/// The state that open pages are told.
 struct Edition {
     /// The number of the printing. It starts from the time, so that a page left open since an
     /// earlier run of the server reloads.
@@ -197,8 +197,8 @@ impl Site {
         body
     }
 
-    /// Holds the connection until the book is newer than what the page shows. In the meantime, sends
-    /// each reason why it is not.
+    /// Holds the connection until the book is newer than what the page shows. In the meantime,
+    /// sends each reason why it is not.
     fn events(&self, stream: &mut TcpStream, seen: Option<u64>) -> io::Result<()> {
         stream.write_all(events::HEAD.as_bytes())?;
         let mut edition = self.edition();

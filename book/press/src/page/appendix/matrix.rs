@@ -78,10 +78,14 @@ fn table(
                     @for judged in chapter {
                         tr class=[(!differs(judged, yours)).then_some("alike")] {
                             th scope="row" {
-                                a href=(card_address(judged, path)) { (sentence(&judged.claim.says)) }
+                                a href=(card_address(judged, path)) {
+                                    (sentence(&judged.claim.says))
+                                }
                             }
                             @if let Some(yours) = yours { (cell(judged, yours, &judged.here)) }
-                            @for on in &judged.recorded { (cell(judged, on.machine, &on.judgement)) }
+                            @for on in &judged.recorded {
+                                (cell(judged, on.machine, &on.judgement))
+                            }
                         }
                     }
                 }

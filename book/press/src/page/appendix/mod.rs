@@ -1,5 +1,5 @@
-//! The appendix, generated from claims and measurements: a summary of the reader's machine, pages of
-//! all claims, a page of all machines, and a page for each of them.
+//! The appendix, generated from claims and measurements: a summary of the reader's machine, pages
+//! of all claims, a page of all machines, and a page for each of them.
 
 mod claims;
 mod machine;

@@ -63,7 +63,8 @@ impl Labels {
         let wanted: Vec<f64> = ends.iter().map(|end| end.y).collect();
         let column = right + if self.room == Room::Wide { 12.0 } else { 8.0 };
         html! {
-            @for ((end, rows), at) in ends.iter().zip(&rows).zip(spread(&wanted, &heights, top, bottom)) {
+            @let places = spread(&wanted, &heights, top, bottom);
+            @for ((end, rows), at) in ends.iter().zip(&rows).zip(places) {
                 @let (from, to) = (end.x + 6.0, column - 5.0);
                 @let first = at + 4.0 - (rows.len() - 1) as f64 * self.row / 2.0;
                 g class={ "end " (end.series.class()) } {

@@ -1,7 +1,7 @@
 //! Charts as SVG, and the same numbers as tables.
 //!
-//! A figure shows each machine as a panel; all panels share their scales. A sweep over three or more
-//! numbers is drawn as lines over two logarithmic axes, each with its name at its right end. Other
+//! A figure shows each machine as a panel; all panels share their scales. A sweep over three or
+//! more numbers is drawn as lines over two logarithmic axes, each with its name at its right end. Other
 //! cases are drawn as bars from zero, or as points on a logarithmic axis where the values lie too
 //! far apart for bars. Every point carries its interval, and a bracket shows the noise floor.
 //!

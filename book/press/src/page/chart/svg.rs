@@ -122,8 +122,8 @@ pub(super) fn text(x: f64, y: f64, class: &str, content: &str) -> Markup {
     }
 }
 
-/// Returns which labels of an axis to show, so that none covers another: of each label its place and
-/// text, the most important first.
+/// Returns which labels of an axis to show, so that none covers another: of each label its place
+/// and text, the most important first.
 pub(super) fn apart(labels: &[(f64, &str)]) -> Vec<bool> {
     // A digit is 0.57 em wide, and the mean letter of a unit no wider.
     let half = |text: &str| text.chars().count() as f64 * 3.5 + 4.0;

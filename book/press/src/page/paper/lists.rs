@@ -60,7 +60,8 @@ fn list(book: &Book, claims: &[Judged<'_>]) -> Generated {
                             }
                             td { (judged.claim.kind()) }
                             @for on in &judged.recorded {
-                                td class=(class(&on.judgement.verdict)) { (symbol(&on.judgement.verdict)) }
+                                @let verdict = &on.judgement.verdict;
+                                td class=(class(verdict)) { (symbol(verdict)) }
                             }
                         }
                     }

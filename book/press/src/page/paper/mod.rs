@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 /// The file to print, from the site's root.
 pub const PAPER: &str = "paper.html";
 
-/// What mdBook puts between two chapters.
+/// The element that mdBook puts between two chapters.
 const BETWEEN: &str = r#"<div style="break-before: page; page-break-before: always;"></div>"#;
 
 /// A chapter in the order of print.
@@ -151,7 +151,9 @@ fn title_page(about: &About) -> maud::Markup {
             p class="title" { (about.title) }
             p class="subtitle" { (about.description) }
             p class="authors" { (about.authors.join(", ")) }
-            @if let Some(repository) = &about.repository { p { a href=(repository) { (repository) } } }
+            @if let Some(repository) = &about.repository {
+                p { a href=(repository) { (repository) } }
+            }
         }
     }
 }

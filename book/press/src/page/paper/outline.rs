@@ -1,5 +1,5 @@
-//! Mends the outline of a PDF of Chromium's, which has a piece of a heading twice if the browser lays
-//! the heading out twice.
+//! Mends the outline of a PDF of Chromium's, which has a piece of a heading twice if the browser
+//! lays the heading out twice.
 
 use std::fmt::Write;
 
@@ -43,8 +43,8 @@ fn places(pdf: &[u8]) -> Vec<(usize, std::ops::Range<usize>)> {
     places
 }
 
-/// Returns a title as Chromium writes it: text that is not ASCII is in UTF-16, as hexadecimal digits
-/// behind a byte order mark.
+/// Returns a title as Chromium writes it: text that is not ASCII is in UTF-16, as hexadecimal
+/// digits behind a byte order mark.
 fn encoded(title: &str) -> String {
     if title.is_ascii() {
         let escaped = title.replace('\\', "\\\\").replace('(', "\\(").replace(')', "\\)");

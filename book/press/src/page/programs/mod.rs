@@ -1,4 +1,4 @@
-//! What the site holds for programs: `claims.json` with every claim, and `llms.txt`, which lists the
+//! Files of the site for programs: `claims.json` with every claim, and `llms.txt`, which lists the
 //! pages.
 
 pub mod claims;
@@ -31,7 +31,7 @@ pub fn files(
     ]
 }
 
-/// What `book.toml` says about the book.
+/// The facts that `book.toml` gives about the book.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     /// Its title.
