@@ -3,6 +3,10 @@
 //! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
+pub(crate) mod estimate;
+
+pub use estimate::Estimate;
+
 use crate::belief::{Bearing, Belief};
 use crate::condition::Condition;
 use crate::ids::bench_of;
@@ -321,19 +325,6 @@ pub enum RatioBound {
     AtMost(f64),
 }
 
-/// A value with the interval that covers it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// The median.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-    /// The number of rounds; with one round, the interval holds that run's sampling noise only.
-    pub rounds: usize,
-}
-
 /// One round of one benchmark, in ns per iteration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
@@ -460,13 +451,6 @@ impl Inline {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-impl Estimate {
-    /// Returns the largest factor by which the interval reaches away from 1, up or down.
-    pub fn reach(&self) -> f64 {
-        self.high.max(1.0 / self.low)
     }
 }
 
