@@ -3,7 +3,9 @@
 //! A belief has no proof of its own. Its verdict on a machine follows from the verdicts of its
 //! claims there, and the sentence that the page prints declares which verdict it rests on.
 
-use crate::model::{Inline, Place, Spanned, Verdict};
+use crate::model::inline::Inline;
+use crate::model::place::{Place, Spanned};
+use crate::model::verdict::Verdict;
 
 /// One thing that everybody says, as its block declares it.
 #[derive(Clone, Debug)]

@@ -3,27 +3,23 @@
 //! Nothing here reads a file or prints a page. `chapter` fills these types from the pages and
 //! `machine` from measurements, `prove` brings the two together, and `page` prints the outcome.
 
+pub(crate) mod estimate;
+pub(crate) mod inline;
+pub(crate) mod place;
+mod times;
+pub(crate) mod verdict;
+
+pub use estimate::Estimate;
+pub use inline::Inline;
+pub use place::{Place, Spanned};
+pub use times::Times;
+pub use verdict::Verdict;
+
 use crate::belief::{Bearing, Belief};
 use crate::condition::Condition;
 use crate::ids::bench_of;
 use std::fmt;
-use std::ops::Range;
 use std::path::PathBuf;
-
-/// The place of a block or a reference: its page and line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Path from the project's root: `book/src/…`.
-    pub page: PathBuf,
-    /// Line in the Markdown source, counted from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.page.display(), self.line)
-    }
-}
 
 /// A fault in a page with its place; printed as `path:line: message`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,15 +63,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A part of a page with the bytes of the source that it takes up.
-#[derive(Clone, Debug)]
-pub struct Spanned<T> {
-    /// Bytes of the Markdown source that the printed form replaces.
-    pub range: Range<usize>,
-    /// The part itself.
-    pub item: T,
-}
-
 /// A fenced block that the press replaces.
 #[derive(Clone, Debug)]
 pub enum Block {
@@ -109,85 +96,6 @@ pub enum Generated {
         claim: String,
         /// The place in the source.
         place: Place,
-    },
-}
-
-/// A reference in running prose, `{{word …}}`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Inline {
-    /// `{{measured ID}}`, or `{{measured ID.throughput}}`.
-    Measured {
-        /// criterion's full id.
-        id: String,
-        /// Bytes or elements per second instead of the time.
-        throughput: bool,
-    },
-    /// `{{counted example/variant.quantity}}`.
-    Counted {
-        /// The example's name.
-        example: String,
-        /// `variant.quantity` in its JSON.
-        key: String,
-    },
-    /// `{{ratio A B}}`: time(A) / time(B), how many times as fast B is as A.
-    Ratio {
-        /// The benchmark whose time is divided.
-        a: String,
-        /// The benchmark whose time divides.
-        b: String,
-    },
-    /// `{{difference A B}}`: time(A) - time(B).
-    Difference {
-        /// The benchmark whose time is reduced.
-        a: String,
-        /// The benchmark whose time is taken off.
-        b: String,
-    },
-    /// `{{share A B of C D}}`: the difference of A and B as a share of the time of C, or of the
-    /// difference of C and D.
-    Share {
-        /// The part.
-        part: Times,
-        /// The whole.
-        whole: Times,
-    },
-    /// `{{percent A B}}`: throughput(A) as a share of throughput(B).
-    Percent {
-        /// The benchmark that reaches a share.
-        a: String,
-        /// The benchmark that is the whole.
-        b: String,
-    },
-    /// `{{crossover GROUP A B}}`: the smallest parameter from which function A beats function B.
-    Crossover {
-        /// The criterion group.
-        group: String,
-        /// The function that wins from there.
-        a: String,
-        /// The function that it beats.
-        b: String,
-    },
-    /// `{{claim ID}}`: a claim's number and verdict, linked to its card.
-    Claim {
-        /// The claim's id.
-        id: String,
-    },
-    /// `{{found ID}}`: a claim in brief, with the number and the verdict of the reference machine.
-    Found {
-        /// The claim's id.
-        id: String,
-    },
-    /// `{{noise NAME}}`: the spread between two measurements of the same code.
-    Noise {
-        /// The bench, whose A/A pair is the group `NAME_aa`.
-        bench: String,
-    },
-    /// `{{quoted "60 ns" https://…}}`: a number from elsewhere, with its source.
-    Quoted {
-        /// The words.
-        text: String,
-        /// The address of the source.
-        url: String,
     },
 }
 
@@ -299,15 +207,6 @@ pub struct Clocked {
     pub bound: RatioBound,
 }
 
-/// The time of one benchmark, or by how much the times of two differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Times {
-    /// The time of a benchmark, by criterion's full id.
-    Of(String),
-    /// The time of the first less the time of the second.
-    Difference(String, String),
-}
-
 /// The bound of a clocked claim.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RatioBound {
@@ -319,19 +218,6 @@ pub enum RatioBound {
     AtLeast(f64),
     /// A difference is at most this share of the other time.
     AtMost(f64),
-}
-
-/// A value with the interval that covers it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// The median.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-    /// The number of rounds; with one round, the interval holds that run's sampling noise only.
-    pub rounds: usize,
 }
 
 /// One round of one benchmark, in ns per iteration.
@@ -356,25 +242,6 @@ impl Round {
     pub fn new(median: f64, low: f64, high: f64) -> Round {
         Round { median, low, high, witness: None, slowed: 0.0 }
     }
-}
-
-/// The outcome of a claim on one machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The proof passed; for a ratio, its whole interval is in bounds.
-    Holds,
-    /// The proof failed; for a ratio, its whole interval is out of bounds.
-    Fails,
-    /// The interval straddles the bound.
-    Undecided,
-    /// It was not measured on this machine.
-    NotMeasured,
-    /// This machine cannot measure it, for this reason.
-    NotPossible(String),
-    /// The claim is about other machines; the reason is the fact that this one lacks.
-    DoesNotApply(String),
-    /// An observation was not made here.
-    NotSeen,
 }
 
 /// A verdict and its grounds.
@@ -446,30 +313,6 @@ pub enum YAxis {
     Ratio,
 }
 
-impl Inline {
-    /// Returns the ids of the benchmarks that the number rests on, where the reference names them
-    /// all.
-    pub fn benchmarks(&self) -> Vec<&str> {
-        match self {
-            Inline::Measured { id, .. } => vec![id],
-            Inline::Ratio { a, b } | Inline::Difference { a, b } | Inline::Percent { a, b } => {
-                vec![a, b]
-            }
-            Inline::Share { part, whole } => {
-                part.ids().chain(whole.ids()).map(String::as_str).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Estimate {
-    /// Returns the largest factor by which the interval reaches away from 1, up or down.
-    pub fn reach(&self) -> f64 {
-        self.high.max(1.0 / self.low)
-    }
-}
-
 impl Proof {
     /// Returns the examples whose counts it rests on.
     pub fn examples(&self) -> impl Iterator<Item = &str> {
@@ -484,17 +327,6 @@ impl Proof {
             };
             [Some(count.example.as_str()), than].into_iter().flatten()
         })
-    }
-}
-
-impl Times {
-    /// Returns the benchmarks that are measured.
-    pub fn ids(&self) -> impl Iterator<Item = &String> {
-        let (one, other) = match self {
-            Times::Of(id) => (id, None),
-            Times::Difference(a, b) => (a, Some(b)),
-        };
-        std::iter::once(one).chain(other)
     }
 }
 
@@ -595,51 +427,5 @@ impl Judgement {
             false => format!("{}; {reason}", self.found),
         };
         Judgement { verdict: Verdict::Undecided, found, reason: Some(reason), ..self }
-    }
-}
-
-impl Verdict {
-    /// The words of every verdict, in the order of totals.
-    const WORDS: [&str; 7] = [
-        "holds",
-        "fails",
-        "undecided",
-        "not seen",
-        "not measured",
-        "not possible here",
-        "does not apply here",
-    ];
-
-    /// Counts verdicts by their words, in the order from `holds` to `does not apply here`. Words
-    /// without a verdict are left out.
-    pub fn tally<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> Vec<(&'static str, usize)> {
-        let mut counts = Verdict::WORDS.map(|words| (words, 0));
-        for verdict in verdicts {
-            if let Some((_, n)) = counts.iter_mut().find(|(words, _)| *words == verdict.words()) {
-                *n += 1;
-            }
-        }
-        counts.into_iter().filter(|(_, n)| *n > 0).collect()
-    }
-
-    /// Returns the verdict in words, without its reason.
-    pub fn words(&self) -> &'static str {
-        match self {
-            Verdict::Holds => "holds",
-            Verdict::Fails => "fails",
-            Verdict::Undecided => "undecided",
-            Verdict::NotSeen => "not seen",
-            Verdict::NotMeasured => "not measured",
-            Verdict::NotPossible(_) => "not possible here",
-            Verdict::DoesNotApply(_) => "does not apply here",
-        }
-    }
-
-    /// Returns the reason that belongs to a verdict.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Verdict::NotPossible(reason) | Verdict::DoesNotApply(reason) => Some(reason),
-            _ => None,
-        }
     }
 }

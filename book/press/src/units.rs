@@ -1,6 +1,6 @@
 //! Formats numbers with their units, rounded to the digits that their uncertainty supports.
 
-use crate::model::Estimate;
+use crate::model::estimate::Estimate;
 pub use crate::sizes::{binary, in_order, parameter, spaced};
 
 /// The kind of a number, which decides its unit.

@@ -1,6 +1,6 @@
 //! The measurements of a process that prints the book more than once.
 
-use super::Memo;
+use super::memo::Memo;
 use crate::machine::Machine;
 use crate::model::Error;
 use crate::project::Project;

@@ -1,6 +1,6 @@
 //! The environment of a recording: without it, no verdict says what it is about.
 
-use super::Report;
+use super::report::Report;
 use crate::machine::Environment;
 
 /// Refuses an environment that lacks what `record` notes on every Linux machine.

@@ -1,6 +1,6 @@
 //! The folder of a machine: its name, its files, and the sentence about it.
 
-use super::{Finding, Report};
+use super::report::{Finding, Report};
 use crate::machine::HERE;
 use crate::machine::files::{MACHINE, MachineFile};
 use crate::project::Project;

@@ -6,84 +6,21 @@ mod folder;
 mod names;
 mod numbers;
 mod origin;
+mod report;
 #[cfg(test)]
 mod tests;
+mod validator;
 
-use crate::book::Book;
+pub use report::Finding;
+pub use validator::Validator;
+
+use crate::machine::Machine;
 use crate::machine::files::{self, BenchFile, MACHINE, MachineFile};
-use crate::machine::{History, Machine};
 use crate::model::Error;
-use crate::project::Project;
-use std::fmt;
+use report::Report;
 use std::path::{Path, PathBuf};
 
-/// One fault of a recording, or one notice about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
-    /// The file or folder, from the project's root.
-    pub path: PathBuf,
-    /// `true` if the recording must not become part of the book.
-    pub refused: bool,
-    /// A sentence that says what is wrong and what to do about it.
-    pub says: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.refused { "refused" } else { "notice" };
-        write!(f, "{kind}: {}: {}", self.path.display(), self.says)
-    }
-}
-
-/// Collects what is found about one file.
-struct Report<'a> {
-    path: PathBuf,
-    findings: &'a mut Vec<Finding>,
-}
-
-impl Report<'_> {
-    /// Refuses the file.
-    fn refuse(&mut self, says: impl Into<String>) {
-        self.add(true, says.into());
-    }
-
-    /// Notes what does no harm.
-    fn note(&mut self, says: impl Into<String>) {
-        self.add(false, says.into());
-    }
-
-    fn add(&mut self, refused: bool, says: String) {
-        self.findings.push(Finding { path: self.path.clone(), refused, says });
-    }
-}
-
-/// The knowledge that recordings are held against.
-pub struct Validator<'a> {
-    project: &'a Project,
-    book: &'a Book,
-    history: History,
-    benches: Vec<String>,
-    examples: Vec<String>,
-    /// The reason why commits of the machine were not looked up.
-    not_looked_up: Option<&'static str>,
-    /// The time now, in seconds since 1970.
-    now: i64,
-}
-
-impl<'a> Validator<'a> {
-    /// Creates a validator for the machines of a project.
-    pub fn new(project: &'a Project, book: &'a Book) -> Validator<'a> {
-        Validator {
-            project,
-            book,
-            history: History::of(project),
-            benches: project.benches(),
-            examples: project.examples(),
-            not_looked_up: None,
-            now: jiff::Timestamp::now().as_second(),
-        }
-    }
-
+impl Validator<'_> {
     /// Returns what is wrong with the folder of one machine, its refusals first.
     pub fn machine(&mut self, name: &str) -> Vec<Finding> {
         let mut findings = Vec::new();

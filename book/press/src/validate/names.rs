@@ -1,6 +1,6 @@
 //! The names in a recording: benches, examples and groups that exist, and all that claims need.
 
-use super::Report;
+use super::report::Report;
 use crate::book::Book;
 use crate::ids::{group_of, owner};
 use crate::machine::Recording;

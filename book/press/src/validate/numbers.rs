@@ -1,6 +1,6 @@
 //! The numbers of a recording: finite, above zero, as many as it says, and equal for equal code.
 
-use super::Report;
+use super::report::Report;
 use crate::ids::AGAIN;
 use crate::machine::{Benchmark, Counts, Machine, Recording, Round};
 use serde_json::Value;

@@ -1,6 +1,8 @@
 //! The origin of a recording: its date, its commit, and the code that it measured.
 
-use super::{Report, Validator, names};
+use super::names;
+use super::report::Report;
+use super::validator::Validator;
 use crate::machine::{Recording, Sources};
 use jiff::Timestamp;
 

@@ -1,6 +1,7 @@
 //! A valid machine, and for each refusal an edit that causes it.
 
 use super::*;
+use crate::project::Project;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;

@@ -11,11 +11,9 @@ mod yours;
 pub use claims::anchor;
 pub(super) use machines::machines;
 pub use pieces::Generated;
+pub use yours::YOUR_MACHINE;
 
 use crate::book::{Book, Judged};
-
-/// The summary of the reader's machine, from the book's root, without its extension.
-pub const YOUR_MACHINE: &str = "your-machine";
 
 /// Returns the appendix's pages in order.
 #[must_use]

@@ -1,7 +1,6 @@
 //! The summary of the reader's machine: what comes out another way on it, what cannot be told, and
 //! which commands would tell the rest.
 
-use super::YOUR_MACHINE;
 use super::pieces::{Generated, fold, head, scrolling};
 use crate::book::{Book, Judged, OnMachine};
 use crate::machine::HERE;
@@ -13,6 +12,9 @@ use crate::prove::likely::{self, Side};
 use maud::{Markup, html};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
+
+/// The summary of the reader's machine, from the book's root, without its extension.
+pub const YOUR_MACHINE: &str = "your-machine";
 
 /// The command that proves everything but times.
 const CHECK: &str = "cargo book check";

@@ -2,8 +2,9 @@
 //! zero would hide the small ones.
 
 use super::data::{Chart, Panel, Series};
+use super::labels::name;
 use super::scale::{Scale, padded};
-use super::svg::{Plot, Room, apart, drawing, grid, marker, name, path, text, tick};
+use super::svg::{Plot, Room, apart, drawing, grid, marker, path, text, tick};
 use crate::model::Estimate;
 use crate::units::{self, Quantity};
 use maud::{Markup, html};

@@ -1,7 +1,7 @@
 //! Names beside the ends of lines.
 
 use super::data::Series;
-use super::svg::{Room, marker, name, path, text};
+use super::svg::{Room, marker, path, text};
 use maud::{Markup, html};
 
 /// The name of a line in one or two rows.
@@ -107,6 +107,11 @@ fn spread(wanted: &[f64], heights: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let room = (bottom - top - above).max(0.0);
     let places = blocks.into_iter().flat_map(|(place, n)| std::iter::repeat_n(place, n));
     places.zip(offsets).map(|(place, offset)| place.clamp(top, top + room) + offset).collect()
+}
+
+/// Returns the class of a series' name.
+pub(super) fn name(series: &Series) -> &'static str {
+    if series.subject { "name subject" } else { "name" }
 }
 
 #[cfg(test)]

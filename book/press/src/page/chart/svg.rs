@@ -1,6 +1,5 @@
 //! The pieces that every drawing uses.
 
-use super::data::Series;
 use super::scale::Scale;
 use crate::units::{self, Quantity};
 use maud::{Markup, Render, html};
@@ -141,11 +140,6 @@ pub(super) fn apart(labels: &[(f64, &str)]) -> Vec<bool> {
 /// Returns the class of the grid line at `value`: in a chart of ratios, the baseline lies at 1.
 pub(super) fn grid(quantity: Quantity, value: f64) -> &'static str {
     if quantity == Quantity::Ratio && value == 1.0 { "grid one" } else { "grid" }
-}
-
-/// Returns the class of a series' name.
-pub(super) fn name(series: &Series) -> &'static str {
-    if series.subject { "name subject" } else { "name" }
 }
 
 /// Formats a round value as an axis label: `1.50 µs` becomes `1.5 µs`.

@@ -1,9 +1,10 @@
 //! The times of a group as a table for other programs.
 
-use super::{knows, machine_label, up};
+use super::shown::knows;
 use crate::book::Book;
 use crate::machine::{Benchmark, Known, Machine, Regime};
 use crate::model::{Block, Estimate};
+use crate::page::html::{machine_label, up};
 use std::collections::BTreeMap;
 use std::path::Path;
 

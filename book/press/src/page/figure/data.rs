@@ -2,10 +2,10 @@
 
 use super::super::chart::{Chart, Noise, Panel, Point, Series};
 use super::looks::Looks;
-use super::machine_label;
 use crate::ids::group_of;
 use crate::machine::{Known, Machine, Regime};
 use crate::model::{Estimate, Figure, YAxis};
+use crate::page::html::machine_label;
 use crate::units::Quantity;
 
 /// Collects the values of a figure, with a panel for each machine, or for each regime of one that

@@ -3,18 +3,20 @@
 mod csv;
 mod data;
 mod looks;
+mod shown;
 
 pub use csv::{Downloads, FOLDER, tables};
 pub use looks::Looks;
 
-use super::html::{YOURS, machine_label, machine_link, sentence, up};
+use super::html::{YOURS, machine_link, sentence, up};
 use crate::book::Book;
 use crate::chapter::Page;
 use crate::date::short;
-use crate::ids::{bench_of, group_of, owner};
-use crate::machine::{HERE, Machine, Recording, statistics};
+use crate::ids::{bench_of, owner};
+use crate::machine::{HERE, Recording, statistics};
 use crate::model::{Block, Figure};
 use maud::{Markup, html};
+use shown::machines;
 use std::path::Path;
 
 /// Chooses the looks of all functions in a page's figures, each bench's namesake first.
@@ -84,19 +86,6 @@ fn origin(recording: &Recording) -> String {
         n => format!("{n} rounds"),
     };
     format!("{rounds}, {}", short(&recording.date))
-}
-
-/// Returns the machines that a figure shows.
-fn machines<'a>(figure: &Figure, book: &'a Book) -> Vec<&'a Machine> {
-    let all = book.machines.iter().chain([&book.here]);
-    all.filter(|machine| knows(machine, &figure.group)).collect()
-}
-
-/// Returns `true` if `machine` measured anything of a group, or has a reason why it cannot.
-fn knows(machine: &Machine, group: &str) -> bool {
-    let cannot = |id: &String| group_of(id) == group;
-    !machine.group(group).is_empty()
-        || machine.recording(group).is_some_and(|r| r.not_possible.keys().any(cannot))
 }
 
 /// Returns the bench that a group belongs to, judging by the recordings.

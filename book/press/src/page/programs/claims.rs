@@ -1,6 +1,6 @@
 //! Claims as JSON: the objects of `cargo book check --json` and of the site's `claims.json`.
 
-use super::About;
+use super::about::About;
 use crate::book::{Book, Judged};
 use crate::ids::slashed;
 use crate::machine::Machine;
@@ -8,6 +8,9 @@ use crate::model::{Claim, Count, CountBound, Estimate, Judgement, Proof};
 use crate::page::html::{card_address, machine_page};
 use serde_json::{Map, Value, json};
 use std::path::Path;
+
+/// The file of every claim, from the site's root.
+pub const CLAIMS: &str = "claims.json";
 
 /// The version of the objects, which grows when a key changes its meaning or goes away.
 const FORMAT: u32 = 1;

@@ -1,7 +1,9 @@
 //! `llms.txt`, the list of pages in the form of <https://llmstxt.org>: a title, a summary, and the
 //! links by part, each with the page's answer.
 
-use super::{About, CLAIMS, plain};
+use super::about::About;
+use super::claims::CLAIMS;
+use super::plain;
 use crate::book::{Book, Judged};
 use crate::chapter::Page;
 use crate::ids::slashed;
