@@ -1,5 +1,5 @@
-//! The words that a search engine or another site shows of a page: a description, which is the opening of its
-//! text, and the tags of Open Graph.
+//! The words that a search engine or another site shows of a page: a description, which is the
+//! opening of its text, and the tags of Open Graph.
 //!
 //! mdBook's template knows one description, the book's. So these go into the pages that mdBook has
 //! printed, in place of that one.

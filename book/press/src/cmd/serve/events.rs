@@ -1,4 +1,5 @@
-//! Events that an open page hears from the server: that the book was printed again, or why it was not.
+//! Events that an open page hears from the server: that the book was printed again, or why it was
+//! not.
 
 use serde_json::Value;
 

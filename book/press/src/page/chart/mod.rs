@@ -1,9 +1,9 @@
 //! Charts as SVG, and the same numbers as tables.
 //!
 //! A figure shows each machine as a panel; all panels share their scales. A sweep over three or
-//! more numbers is drawn as lines over two logarithmic axes, each with its name at its right end. Other
-//! cases are drawn as bars from zero, or as points on a logarithmic axis where the values lie too
-//! far apart for bars. Every point carries its interval, and a bracket shows the noise floor.
+//! more numbers is drawn as lines over two logarithmic axes, each with its name at its right end.
+//! Other cases are drawn as bars from zero, or as points on a logarithmic axis where the values lie
+//! too far apart for bars. Every point carries its interval, and a bracket shows the noise floor.
 //!
 //! Colors come from the theme by class (`s0` … `s7`), and series differ in marker and dash as well.
 //! The SVG holds no ids, because the page that prints the whole book at once renames duplicates
