@@ -29,15 +29,18 @@ export async function pages(base) {
   return [...new Set(links), "404.html"];
 }
 
-// Opens a page, and waits for the scripts that load once it is drawn.
+// Opens a page, and waits until it has settled.
 export async function open(page, url) {
   page.setDefaultTimeout(PATIENCE);
   await page.goto(url, { waitUntil: "load" });
-  await page.waitForFunction(() => {
-    const theme = document.querySelector(".theme-selected"); // book.js has run
-    return theme && (!window.path_to_searchindex_js || window.search?.hasFocus);
-  });
+  await settled(page);
 }
+
+// Waits for the scripts that load once a page is drawn.
+export const settled = (page) => page.waitForFunction(() => {
+  const theme = document.querySelector(".theme-selected"); // book.js has run
+  return theme && (!window.path_to_searchindex_js || window.search?.hasFocus);
+});
 
 // Collects findings, prints them, and ends the process.
 export class Findings {

@@ -8,7 +8,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { launch } from "./browser.mjs";
+import { launch, settled } from "./browser.mjs";
 
 const folder = process.argv[2] && resolve(process.argv[2]);
 if (!folder || !existsSync(`${folder}/index.html`)) {
@@ -43,8 +43,10 @@ await page.locator('a[href$="/zero-copy/sendfile.html"]').first().click();
 await page.waitForURL(/\/zero-copy\/sendfile\.html$/);
 
 // The search, whose index is a script and not a request.
+await settled(page);
 await page.keyboard.press("s");
-await page.locator("#mdbook-searchbar").fill("group commit");
+await page.waitForFunction(() => !document.querySelector("#mdbook-searchbar-outer").classList.contains("searching"));
+await page.locator("#mdbook-searchbar").pressSequentially("group commit");
 await page.locator("#mdbook-searchresults a").first().waitFor({ timeout: 20_000 }).catch(() => {});
 const results = await page.locator("#mdbook-searchresults a").allTextContents();
 if (!results.some((result) => /group commit/i.test(result))) findings.push(`the search for a chapter finds ${results.length} others`);
