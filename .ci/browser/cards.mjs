@@ -4,25 +4,15 @@
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
-import { existsSync } from "node:fs";
+import { launch } from "./browser.mjs";
+
 
 const base = process.argv[2];
 if (!base) {
   console.error("usage: node cards.mjs http://127.0.0.1:PORT/");
   process.exit(2);
 }
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-if (!executablePath) {
-  console.error("no browser: install chromium, or name one in CHROMIUM");
-  process.exit(2);
-}
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 const findings = [];
 const expect = (holds, what) => holds || findings.push(what);
 const at = (path) => new URL(path, base).href;

@@ -6,9 +6,9 @@
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { launch } from "./browser.mjs";
 
 const [base, part = ""] = process.argv.slice(2);
 if (!base) {
@@ -22,13 +22,7 @@ function find(what) {
 }
 const expect = (holds, what) => holds || find(what);
 
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-if (!executablePath) {
-  console.error("no browser: install chromium, or name one in CHROMIUM");
-  process.exit(2);
-}
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
+const browser = await launch();
 
 async function open(path, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });

@@ -6,10 +6,10 @@
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
 import { createRequire } from "node:module";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { HtmlValidate } from "html-validate";
+import { launch } from "./browser.mjs";
 
 const [base, flag, shots] = process.argv.slice(2);
 if (!base || (flag && flag !== "--shots")) {
@@ -18,13 +18,7 @@ if (!base || (flag && flag !== "--shots")) {
 }
 const widths = [1280, 390, 360];
 const findings = new Set();
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-const browser = await chromium.launch({
-  executablePath,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 if (shots) mkdirSync(shots, { recursive: true });
 

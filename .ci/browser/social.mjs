@@ -3,13 +3,11 @@
 //
 //     cargo book build && node .ci/browser/social.mjs
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
 const fonts = here("../../book/book/fonts/");
 const face = (weight, part) => {
   const file = readdirSync(fonts).find((name) => name.startsWith(`open-sans-v17-all-charsets-${part}-`) && name.endsWith(".woff2"));
@@ -17,7 +15,7 @@ const face = (weight, part) => {
   return `@font-face { font-family: "Open Sans"; font-weight: ${weight}; src: url(data:font/woff2;base64,${data}); }`;
 };
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await launch();
 const page = await browser.newPage({ viewport: { width: 1200, height: 630 } });
 await page.setContent(readFileSync(here("social.html"), "utf8"));
 await page.addStyleTag({ content: [face(400, "regular"), face(600, "600"), face(700, "700")].join("\n") });

@@ -4,17 +4,15 @@
 //
 // Prints a line for every finding and exits with 1 if there is one.
 
-import { chromium } from "playwright-core";
-import { existsSync } from "node:fs";
+import { launch } from "./browser.mjs";
+
 
 const base = process.argv[2];
 if (!base) {
   console.error("usage: node widgets.mjs http://127.0.0.1:PORT/");
   process.exit(2);
 }
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => path && existsSync(path));
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await launch();
 const findings = [];
 const expect = (what, found, wanted) => {
   if (String(found) !== String(wanted)) findings.push(`${what}: ${found} instead of ${wanted}`);
