@@ -116,7 +116,7 @@ fn divan(more: bool, arguments: &[&str]) -> Outcome<Said> {
     parse::divan(&printed).ok_or_else(|| unread("divan", &printed))
 }
 
-/// Compares two benches, which run in turns.
+/// Compares two benches, which run in step.
 fn tango(more: bool, arguments: &[&str]) -> Outcome<Said> {
     let candidate = if more { "more/*" } else { "again/*" };
     let mut command = beside("with_tango")?;
