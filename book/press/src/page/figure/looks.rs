@@ -34,7 +34,7 @@ impl Looks {
         Looks(looks)
     }
 
-    /// Returns the looks of one figure's functions, no two alike for up to [`MOST`] of them: a
+    /// Returns the looks of one figure's functions, no two alike for up to `MOST` of them: a
     /// function whose look is taken gets one that is left.
     pub fn of(&self, names: &[String]) -> Vec<usize> {
         let mut taken: Vec<usize> = Vec::new();
