@@ -47,8 +47,8 @@ pub fn array(claims: &[Judged<'_>], yours: Option<&Machine>) -> Value {
 }
 
 /// Returns the objects of `cargo book check --json`: those of [`array()`] with the verdicts here
-/// and on the reference machine beside the claim, and what was found here or, without a result, on the
-/// first recorded machine that has one.
+/// and on the reference machine beside the claim, and what was found here or, without a result, on
+/// the first recorded machine that has one.
 #[must_use]
 pub fn checked(claims: &[Judged<'_>], here: &Machine) -> Value {
     let one = |judged: &Judged<'_>| {
