@@ -30,5 +30,7 @@ pub mod project;
 pub mod prove;
 pub mod sizes;
 pub mod stamp;
+#[cfg(test)]
+mod testing;
 pub mod units;
 pub mod validate;

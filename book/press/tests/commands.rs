@@ -527,7 +527,7 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
     said.exits(0, "one round");
     said.exits(0, "6 claims here: 5 holds, 1 not possible here");
     assert!(said.out.ends_with("\nno claim fails here\n"), "{}", said.out);
-    // What `cargo bench` left is on the page.
+    // The page has the results that `cargo bench` left.
     miniature.press("build").exits(0, "");
     let page = miniature.path("book/book/part/copy.html");
     let page = fs::read_to_string(page).unwrap();

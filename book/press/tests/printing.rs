@@ -569,7 +569,7 @@ fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
     let missing = |file: &str| gone.iter().any(|problem| problem.contains(file));
     assert!(missing("book.pdf") && missing("api/"), "nothing was copied yet: {gone:?}");
 
-    // What links lead to is not there otherwise.
+    // Otherwise, the files that those links lead to are missing.
     site.print().unwrap();
     assert!(!site.page("part/blocks.html").contains("API documentation"));
     assert!(!site.root.join("book/book/forms.html").exists());

@@ -3,22 +3,26 @@
 use crate::belief::{Belief, Side, Standing, Tally};
 use crate::chapter::Page;
 use crate::machine::Machine;
-use crate::model::{Claim, Place, Problem, Verdict};
-use crate::prove::judge;
+use crate::model::{Claim, Judgement, Place, Problem, Verdict};
 use std::collections::BTreeMap;
 
 /// Returns a problem for each belief that is declared twice, that no claim bears on, or whose
 /// declared verdict the claims no longer give; and for each claim that bears on an unknown belief.
 ///
-/// Judged is the reference machine, the first of `machines`; if it has measured none of the claims,
-/// the next that has. Without any recording, there is nothing to compare with.
-pub(super) fn problems(pages: &[Page], machines: &[Machine]) -> Vec<Problem> {
+/// The verdict is that of the reference machine, the first of `machines`, or of the next one that
+/// has measured any of the claims. Without a recording, there is nothing to compare with. `judge`
+/// returns a claim's judgements on `machines`, in their order.
+pub(super) fn problems(
+    pages: &[Page],
+    machines: &[Machine],
+    judge: impl Fn(&Claim) -> Vec<Judgement>,
+) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut places: BTreeMap<&str, &Place> = BTreeMap::new();
     for belief in pages.iter().flat_map(Page::beliefs) {
         let messages = match places.insert(&belief.id, &belief.place) {
             Some(first) => Some(format!("the belief `{}` is declared already: {first}", belief.id)),
-            None => unsupported(belief, &about(pages, &belief.id), machines),
+            None => unsupported(belief, &about(pages, &belief.id), machines, &judge),
         };
         found.extend(messages.map(|message| problem(&belief.place, message)));
     }
@@ -54,7 +58,12 @@ fn about<'a>(pages: &'a [Page], id: &str) -> Vec<(Side, &'a Claim)> {
 }
 
 /// Returns the reason why `claims` do not support the sentence of `belief`, if there is one.
-fn unsupported(belief: &Belief, claims: &[(Side, &Claim)], machines: &[Machine]) -> Option<String> {
+fn unsupported(
+    belief: &Belief,
+    claims: &[(Side, &Claim)],
+    machines: &[Machine],
+    judge: impl Fn(&Claim) -> Vec<Judgement>,
+) -> Option<String> {
     let id = &belief.id;
     if claims.is_empty() {
         return Some(format!(
@@ -63,12 +72,14 @@ fn unsupported(belief: &Belief, claims: &[(Side, &Claim)], machines: &[Machine])
             Side::Against.key()
         ));
     }
-    let judged = machines.iter().map(|machine| {
-        let verdicts: Vec<(Side, &Claim, Verdict)> = claims
+    let judgements: Vec<_> = claims.iter().map(|(_, claim)| judge(claim)).collect();
+    let judged = machines.iter().enumerate().map(|(i, machine)| {
+        let verdicts: Vec<(Side, &Claim, &Verdict)> = claims
             .iter()
-            .map(|(side, claim)| (*side, *claim, judge::judge(claim, machine).verdict))
+            .zip(&judgements)
+            .map(|((side, claim), on)| (*side, *claim, &on[i].verdict))
             .collect();
-        let tally = Tally::new(verdicts.iter().map(|(side, _, verdict)| (*side, verdict)));
+        let tally = Tally::new(verdicts.iter().map(|(side, _, verdict)| (*side, *verdict)));
         (machine, tally.standing(), verdicts)
     });
     let judged: Vec<_> = judged.collect();
@@ -107,6 +118,7 @@ mod tests {
     use super::*;
     use crate::chapter::page;
     use crate::machine::Counts;
+    use crate::prove::judge;
     use serde_json::json;
     use std::path::Path;
 
@@ -139,7 +151,8 @@ mod tests {
     }
 
     fn found(pages: &[Page], machines: &[Machine]) -> Vec<String> {
-        problems(pages, machines).iter().map(Problem::to_string).collect()
+        let judge = |claim: &Claim| machines.iter().map(|on| judge::judge(claim, on)).collect();
+        problems(pages, machines, judge).iter().map(Problem::to_string).collect()
     }
 
     #[test]

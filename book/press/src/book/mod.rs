@@ -80,12 +80,14 @@ pub fn load_with(project: &Project, measured: &Measured) -> Result<Book, Error> 
     exercises.retain(|one| one.exercise.is_some());
     let mut found = References::new(project, &machines, &pages).check(&pages);
     found.wrong.extend(existence::solutions(&pages, &exercises));
-    found.wrong.extend(beliefs::problems(&pages, &machines));
+    let book = Book { pages, machines, here, unrecorded: found.unrecorded, exercises, memo };
+    let recorded = |claim: &Claim| book.judged(claim).0;
+    found.wrong.extend(beliefs::problems(&book.pages, &book.machines, recorded));
     if !found.wrong.is_empty() {
         found.wrong.sort();
         return Err(Error::Book(found.wrong));
     }
-    Ok(Book { pages, machines, here, unrecorded: found.unrecorded, exercises, memo })
+    Ok(book)
 }
 
 /// Reads the pages without any results, so that a damaged recording is no obstacle.
@@ -122,16 +124,21 @@ fn name_benches(project: &Project, pages: &mut [Page]) {
 }
 
 impl Book {
+    /// Judges a claim on the recorded machines, in their order, and on the reader's.
+    fn judged(&self, claim: &Claim) -> (Vec<Judgement>, Judgement) {
+        self.memo.judged(claim, || {
+            let on = |machine| judge::judge(claim, machine);
+            (self.machines.iter().map(on).collect(), on(&self.here))
+        })
+    }
+
     /// Judges every claim of the book, in order.
     pub fn claims(&self) -> Vec<Judged<'_>> {
         self.pages
             .iter()
             .flat_map(|page| page.claims().map(move |claim| (page, claim)))
             .map(|(page, claim)| {
-                let (recorded, here) = self.memo.judged(claim, || {
-                    let on = |machine| judge::judge(claim, machine);
-                    (self.machines.iter().map(on).collect(), on(&self.here))
-                });
+                let (recorded, here) = self.judged(claim);
                 let recorded = self.machines.iter().zip(recorded);
                 let on = |(machine, judgement)| OnMachine { machine, judgement };
                 Judged { page, claim, recorded: recorded.map(on).collect(), here }
@@ -162,7 +169,7 @@ impl Book {
     #[must_use]
     pub fn reference_alone(&self) -> Book {
         let machines = self.machines.first().cloned().into_iter().collect();
-        // What is known of all machines is not true of one.
+        // The memo's answers are about all machines.
         Book { machines, memo: Arc::default(), ..self.clone() }
     }
 

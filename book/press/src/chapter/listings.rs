@@ -80,7 +80,7 @@ fn tidied(block: &str) -> String {
         let shared = filled.map(spaces).min().unwrap_or(0);
         let code: String =
             lines.iter().flat_map(|line| [line.get(shared..).unwrap_or(""), "\n"]).collect();
-        // What an output names is the command that prints it, for the test that runs it.
+        // A word such as `example=NAME` is for the test that runs the command of an output.
         let shown = opening.split(',').filter(|word| !word.contains('=')).collect::<Vec<_>>();
         Some(format!("{}\n{code}{closing}\n", shown.join(",")))
     };

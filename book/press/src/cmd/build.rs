@@ -180,13 +180,9 @@ fn print(
 
 /// Writes the tables of the figures into a folder.
 fn write_tables(tables: &BTreeMap<String, String>, folder: &Path) -> Result<(), Error> {
-    let all = || {
-        fs::create_dir_all(folder)?;
-        tables
-            .iter()
-            .try_for_each(|(group, table)| fs::write(folder.join(format!("{group}.csv")), table))
-    };
-    all().map_err(|e| Error::Failed(format!("writing the tables to {}: {e}", folder.display())))
+    fs::create_dir_all(folder)
+        .map_err(|e| Error::Failed(format!("cannot create {}: {e}", folder.display())))?;
+    tables.iter().try_for_each(|(group, table)| write(&folder.join(format!("{group}.csv")), table))
 }
 
 /// Reads `book.toml`, and the environment variables that replace its values.

@@ -32,7 +32,7 @@ pub struct Machine {
     pub about: Option<String>,
     /// The person or the team that contributed it, if it is not one of the book's own.
     pub by: Option<String>,
-    /// How the code of each recorded bench compares with the code now.
+    /// The code of each recorded bench, compared with the code now.
     pub sources: BTreeMap<String, Sources>,
     /// By bench.
     pub recordings: BTreeMap<String, Recording>,

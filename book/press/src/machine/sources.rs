@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How the code that a recording measured compares with the code now.
+/// The code that a recording measured, compared with the code now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sources {
     /// It is the same, but for comments and white space.
@@ -144,25 +144,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
-
-    fn write(root: &Path, path: &str, text: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn git(root: &Path, arguments: &str) -> String {
-        let out = Command::new("git")
-            .arg("-C")
-            .arg(root)
-            .args(["-c", "user.name=T", "-c", "user.email=t@example.org"])
-            .args(arguments.split(' '))
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8_lossy(&out.stdout).trim().to_owned()
-    }
+    use crate::testing::{git, write};
 
     #[test]
     fn the_code_of_a_commit_is_compared_with_the_code_now() {

@@ -112,6 +112,11 @@ pub fn rounds(n: usize) -> String {
     }
 }
 
+/// Puts a table into a region that scrolls sideways on a narrow screen.
+pub(super) fn scrolling(label: &str, table: Markup) -> Markup {
+    html! { div class="scroll" role="region" tabindex="0" aria-label=(label) { (table) } }
+}
+
 /// Returns the path from `page` up to the book's root, such as `../`.
 #[must_use]
 pub fn up(page: &Path) -> String {

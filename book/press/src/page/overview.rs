@@ -1,7 +1,7 @@
 //! The tables that sum up the book: every belief with its verdict, and the claims by kind.
 
 use super::belief::{about, anchor, chip, shown_on, standing};
-use super::html::{CLAIMS, YOURS, sentence, up};
+use super::html::{CLAIMS, YOURS, scrolling, sentence, up};
 use crate::book::{Book, Judged};
 use crate::chapter::Page;
 use crate::model::Verdict;
@@ -13,34 +13,33 @@ use std::path::Path;
 #[must_use]
 pub fn beliefs(book: &Book, page: &Page, claims: &[Judged<'_>]) -> Markup {
     let yours = !book.here.is_empty();
-    html! {
-        div class="scroll" role="region" tabindex="0" aria-label="Beliefs and their verdicts" {
-            table class="beliefs" {
-                thead {
-                    tr {
-                        th scope="col" { "They say" }
-                        th scope="col" { "The verdict, on " (shown_on(book)) }
-                        @if yours { th scope="col" { (YOURS) } }
-                    }
+    let table = html! {
+        table class="beliefs" {
+            thead {
+                tr {
+                    th scope="col" { "They say" }
+                    th scope="col" { "The verdict, on " (shown_on(book)) }
+                    @if yours { th scope="col" { (YOURS) } }
                 }
-                tbody {
-                    @for belief in page.beliefs() {
-                        @let about = about(belief, claims);
-                        tr {
-                            th scope="row" {
-                                a href={ "#" (anchor(belief)) } { "“" (sentence(&belief.saying)) "”" }
-                            }
-                            td { (chip(belief, standing(&about, |judged| judged.reference()))) }
-                            @if yours {
-                                @let standing = standing(&about, |judged| &judged.here.verdict);
-                                td { (chip(belief, standing)) }
-                            }
+            }
+            tbody {
+                @for belief in page.beliefs() {
+                    @let about = about(belief, claims);
+                    tr {
+                        th scope="row" {
+                            a href={ "#" (anchor(belief)) } { "“" (sentence(&belief.saying)) "”" }
+                        }
+                        td { (chip(belief, standing(&about, |judged| judged.reference()))) }
+                        @if yours {
+                            @let standing = standing(&about, |judged| &judged.here.verdict);
+                            td { (chip(belief, standing)) }
                         }
                     }
                 }
             }
         }
-    }
+    };
+    scrolling("Beliefs and their verdicts", table)
 }
 
 /// The kinds of claims, in the order of their strength.
@@ -58,28 +57,29 @@ pub fn claims(book: &Book, page: &Path, claims: &[Judged<'_>]) -> Markup {
         .filter(|(_, [all, ..])| *all > 0)
         .chain([(None, counts(claims.iter().map(Judged::reference)))])
         .collect();
-    html! {
-        div class="scroll" role="region" tabindex="0" aria-label="Claims by kind and verdict" {
-            table class="tally" {
-                thead {
-                    tr {
-                        th scope="col" { "Proof" }
-                        @for name in ["Claims", "Hold", "Fail", "Undecided"] { th scope="col" { (name) } }
-                    }
+    let table = html! {
+        table class="tally" {
+            thead {
+                tr {
+                    th scope="col" { "Proof" }
+                    @for name in ["Claims", "Hold", "Fail", "Undecided"] { th scope="col" { (name) } }
                 }
-                tbody {
-                    @for (kind, counts) in tallies {
-                        tr {
-                            th scope="row" {
-                                @if let Some(kind) = kind { (kind) }
-                                @else { a href={ (up(page)) (CLAIMS) ".html" } { "every claim" } }
-                            }
-                            @for count in counts { td { (count) } }
+            }
+            tbody {
+                @for (kind, counts) in tallies {
+                    tr {
+                        th scope="row" {
+                            @if let Some(kind) = kind { (kind) }
+                            @else { a href={ (up(page)) (CLAIMS) ".html" } { "every claim" } }
                         }
+                        @for count in counts { td { (count) } }
                     }
                 }
             }
         }
+    };
+    html! {
+        (scrolling("Claims by kind and verdict", table))
         p class="caption" { "On " (shown_on(book)) ", computed when this page was printed. What is not measured counts as undecided." }
     }
 }

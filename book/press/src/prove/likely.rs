@@ -43,8 +43,8 @@ const OF_TIMES: [(Name, &str); 10] = [
 ];
 
 /// Returns the likely reasons why `here` comes out another way than `there`, whose name is `name`.
-/// What the claim itself points at comes first; otherwise, all facts that differ share one
-/// sentence. None are returned if nothing is known to differ.
+/// Facts that the claim itself names come first; otherwise, all that differ share one sentence.
+/// None are returned if nothing is known to differ.
 #[must_use]
 pub fn reasons(claim: &Claim, here: Side<'_>, there: Side<'_>, name: &str) -> Vec<String> {
     let pointed: Vec<String> = [

@@ -11,7 +11,7 @@ const LEAST: usize = 3;
 /// The rounds from which the interval of a median covers 95 % of cases.
 const ENOUGH: usize = 6;
 
-/// How far the same code may differ from itself in every round before that counts as biased.
+/// The factor by which the same code may differ from itself in every round without being biased.
 const SAME_CODE: f64 = 1.05;
 
 /// The share of biased null controls from which a machine was not left alone. A few are no harm:

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::project::Project;
+use crate::testing;
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Command;
 use tempfile::TempDir;
 
 const CLAIM: &str = r#"# Copying
@@ -42,21 +42,11 @@ impl Fixture {
     }
 
     fn git(&self, arguments: &str) -> String {
-        let out = Command::new("git")
-            .arg("-C")
-            .arg(self.folder.path())
-            .args(["-c", "user.name=T", "-c", "user.email=t@example.org"])
-            .args(arguments.split(' '))
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+        testing::git(self.folder.path(), arguments)
     }
 
     fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        testing::write(self.folder.path(), path, text);
     }
 
     fn store(&self, name: &str, value: &Value) {

@@ -62,7 +62,7 @@ pub fn run(project: &Project, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the address to open: a reader who has measured wants to see the outcome first.
+/// Returns the address to open: the reader's own results if there are any, otherwise the cover.
 fn first_page(project: &Project, url: &str) -> String {
     match Machine::here(project) {
         Ok(here) if !here.is_empty() => format!("{url}{YOUR_MACHINE}.html"),

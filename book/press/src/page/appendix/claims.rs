@@ -1,11 +1,12 @@
 //! The page of all claims: each with its verdict and value on every machine.
 
-use super::pieces::{Generated, head, heading, scrolling};
+use super::pieces::{Generated, head, heading};
 use crate::book::{Book, Judged};
 use crate::chapter::Page;
 use crate::model::{Judgement, Proof, Verdict};
 use crate::page::html::{
-    CLAIMS, YOURS, card_address, machine_label, machine_link, ratios, sentence, up, verdict,
+    CLAIMS, YOURS, card_address, machine_label, machine_link, ratios, scrolling, sentence, up,
+    verdict,
 };
 use crate::prove::family;
 use maud::{Markup, html};

@@ -1,11 +1,11 @@
 //! The page of all machines, their facts side by side.
 
 use super::machine::{environments, lasting, origin};
-use super::pieces::{Generated, head, scrolling};
+use super::pieces::{Generated, head};
 use crate::book::Book;
 use crate::date::day;
 use crate::machine::{Environment, Machine};
-use crate::page::html::{MACHINES, machine_label, machine_link, sentence, up};
+use crate::page::html::{MACHINES, machine_label, machine_link, scrolling, sentence, up};
 use maud::{Markup, html};
 use std::path::PathBuf;
 

@@ -1,10 +1,12 @@
 //! The page of all claims on all machines: a symbol for each verdict.
 
-use super::pieces::{Generated, scrolling};
+use super::pieces::Generated;
 use crate::book::{Book, Judged};
 use crate::machine::{Machine, Sources};
 use crate::model::{Judgement, Proof, Verdict};
-use crate::page::html::{MATRIX, card_address, class, machine_link, sentence, symbol, up};
+use crate::page::html::{
+    MATRIX, card_address, class, machine_link, scrolling, sentence, symbol, up,
+};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The pieces that the appendix's pages share.
 
-use crate::page::html::sentence;
+use crate::page::html::{scrolling, sentence};
 use maud::{Markup, html};
 use std::path::PathBuf;
 
@@ -62,11 +62,6 @@ pub(super) fn fold(summary: &str, content: Markup) -> String {
 /// Renders a table's head.
 pub(super) fn head(columns: &[Markup]) -> Markup {
     html! { thead { tr { @for name in columns { th scope="col" { (name) } } } } }
-}
-
-/// Puts a table into a region that scrolls sideways on a narrow screen.
-pub(super) fn scrolling(label: &str, table: Markup) -> Markup {
-    html! { div class="scroll" role="region" tabindex="0" aria-label=(label) { (table) } }
 }
 
 /// Renders text as a paragraph of its own in which Markdown finds no markup.

@@ -1,12 +1,12 @@
 //! The summary of the reader's machine: what comes out another way on it, what cannot be told, and
 //! which commands would tell the rest.
 
-use super::pieces::{Generated, fold, head, scrolling};
+use super::pieces::{Generated, fold, head};
 use crate::book::{Book, Judged, OnMachine};
 use crate::machine::HERE;
 use crate::model::{Judgement, Verdict};
 use crate::page::html::{
-    MATRIX, card_address, machine_label, machine_page, ratios, sentence, verdict,
+    MATRIX, card_address, machine_label, machine_page, ratios, scrolling, sentence, verdict,
 };
 use crate::prove::likely::{self, Side};
 use maud::{Markup, html};

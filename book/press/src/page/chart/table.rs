@@ -1,6 +1,7 @@
 //! The numbers behind a chart, one table for each machine.
 
 use super::data::{Chart, Panel, Series};
+use crate::page::html::scrolling;
 use crate::units::{self, spaced};
 use maud::{Markup, html};
 
@@ -33,40 +34,38 @@ fn table(chart: &Chart, panel: &Panel) -> Markup {
     let noise = panel.noise.map(|noise| format!(". {}", noise.sentence())).unwrap_or_default();
     let variants: Vec<&Series> = panel.series.iter().filter(|s| s.has_value()).collect();
     let parameters = rows(panel);
-    html! {
-        div class="scroll" role="region" tabindex="0"
-            aria-label={ (chart.title) ": " (caption) } {
-            table {
-                caption { (caption) (noise) }
-                @if parameters == [None] {
-                    thead { tr { th scope="col" { "Variant" } th scope="col" { "Value" } } }
-                    tbody {
-                        @for series in variants {
-                            tr {
-                                th scope="row" { code { (series.name) } }
-                                (cell(chart, series, None))
-                            }
-                        }
-                    }
-                } @else {
-                    thead {
+    let table = html! {
+        table {
+            caption { (caption) (noise) }
+            @if parameters == [None] {
+                thead { tr { th scope="col" { "Variant" } th scope="col" { "Value" } } }
+                tbody {
+                    @for series in variants {
                         tr {
-                            th scope="col" { (chart.x_label()) }
-                            @for series in &variants { th scope="col" { code { (series.name) } } }
+                            th scope="row" { code { (series.name) } }
+                            (cell(chart, series, None))
                         }
                     }
-                    tbody {
-                        @for parameter in parameters {
-                            tr {
-                                th scope="row" { (spaced(parameter.unwrap_or("none"))) }
-                                @for series in &variants { (cell(chart, series, parameter)) }
-                            }
+                }
+            } @else {
+                thead {
+                    tr {
+                        th scope="col" { (chart.x_label()) }
+                        @for series in &variants { th scope="col" { code { (series.name) } } }
+                    }
+                }
+                tbody {
+                    @for parameter in parameters {
+                        tr {
+                            th scope="row" { (spaced(parameter.unwrap_or("none"))) }
+                            @for series in &variants { (cell(chart, series, parameter)) }
                         }
                     }
                 }
             }
         }
-    }
+    };
+    scrolling(&format!("{}: {caption}", chart.title), table)
 }
 
 /// Returns each parameter once: numbers by size, names in the order in which they came.
