@@ -11,6 +11,7 @@ pub use memo::Memo;
 use crate::breaks::{self, Break};
 use crate::chapter::{Page, pages};
 use crate::ids::owner;
+use crate::machine::files::CheckFile;
 use crate::machine::{HERE, Known, Machine};
 use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
@@ -163,6 +164,15 @@ impl Book {
             }
         }
         answer
+    }
+
+    /// Puts what ran on the reader's machine this time in the place of all that ran there before.
+    #[must_use]
+    pub fn proved(mut self, proved: CheckFile) -> Book {
+        self.here.counts = proved.counts;
+        self.here.proofs = proved.proofs;
+        // The memo's answers are about what ran before.
+        Book { memo: Arc::default(), ..self }
     }
 
     /// Returns a book that knows no machine but the reference machine and the reader's.

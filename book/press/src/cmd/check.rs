@@ -50,8 +50,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
         (proved, troubles) = prove(project, &wanted, options.all());
         store(project, &wanted, &proved, options.all())?;
         // Without a run this time, a count is unknown, whatever an earlier run found.
-        book.here.counts = proved.counts;
-        book.here.proofs = proved.proofs;
+        book = book.proved(proved);
     }
     let mut claims = book.claims();
     claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
