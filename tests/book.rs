@@ -73,6 +73,9 @@ fn every_example_prints_what_its_chapter_shows() {
             .current_dir(root())
             .output()
             .expect("running cargo");
+        let kept = Project::at(root()).ran().join(format!("{example}.json"));
+        let kept = fs::read_to_string(&kept).unwrap_or_else(|e| panic!("{}: {e}", kept.display()));
+        assert!(kept.starts_with('{'), "{example} keeps {kept} for the book");
         let printed = String::from_utf8_lossy(&output.stdout);
         let drifted = house::outputs::drifted(&shown.lines, &printed);
         let place = &shown.place;

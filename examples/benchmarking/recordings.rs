@@ -58,5 +58,9 @@ fn profile(row: &Json) -> Option<Profile> {
 fn run(row: &Json) -> Option<Run> {
     let least = row["picoseconds"].as_object()?.iter();
     let least = least.map(|(name, time)| Some((name.clone(), time.as_f64()?)));
-    Some(Run { changes: row["changes"].as_str()?.to_owned(), least: least.collect::<Option<_>>()? })
+    Some(Run {
+        changes: row["changes"].as_str()?.to_owned(),
+        number: row["number"].as_u64()?,
+        least: least.collect::<Option<_>>()?,
+    })
 }

@@ -21,6 +21,7 @@ pub mod clients;
 #[cfg(target_os = "linux")]
 pub mod cost;
 pub mod flags;
+mod kept;
 pub mod loopback;
 pub mod report;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! The output of an example: a table for people or one flat JSON object for programs, and the
 //! promises that it keeps.
 
+use super::kept;
 use crate::sys::{log, raw_code};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -371,7 +372,8 @@ impl Report {
     }
 
     /// Prints the report, as JSON or as a table, and returns the example's exit code: 1 if a
-    /// promise is broken. With JSON, broken promises go to standard error.
+    /// promise is broken. With JSON, broken promises go to standard error. Unless one is broken,
+    /// the numbers of an optimized example without flags are also kept for the book.
     pub fn finish(&self, json: bool) -> ExitCode {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {
@@ -382,6 +384,10 @@ impl Report {
         // A reader that closes the pipe early (`| head`) has seen what it wanted.
         let printed = io::stdout().write_all(out.as_bytes());
         let broken = self.promises.iter().any(|(_, kept)| *kept == Kept::No);
+        if !broken {
+            // Without a place for them, the numbers are still on the screen.
+            _ = kept::keep(&self.json());
+        }
         match printed {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 log::line(format_args!("printing the report: {error}"));

@@ -85,13 +85,16 @@ fn a_profile_covers_the_samples_of_its_run() {
 
 #[test]
 fn runs_spread_from_the_tenth_percentile_to_the_ninetieth() {
-    let run = |changes: &str, calm: f64, wild: f64| Run {
+    let run = |changes: &str, number: u64, calm: f64, wild: f64| Run {
         changes: changes.to_owned(),
+        number,
         least: vec![("calm".to_owned(), calm), ("wild".to_owned(), wild)],
     };
-    let mut runs: Vec<Run> =
-        (0..20).map(|number| run("order", 100.0, 100.0 + f64::from(number))).collect();
-    runs.push(run("nothing", 100.0, 900.0));
+    let wild = |number: u64| 100.0 + number as f64;
+    let mut runs: Vec<Run> = (0..20).map(|n| run("order", n, 100.0, wild(n))).collect();
+    // A disturbed run of the same program changes nothing.
+    runs.extend((0..20).map(|n| run("order", n, 500.0, 7.0 * wild(n))));
+    runs.push(run("nothing", 0, 100.0, 900.0));
     let (work, spread) = widest(&runs, "order").unwrap();
     assert_eq!(work, "wild");
     assert!((spread - (117.0 / 102.0 - 1.0)).abs() < 1e-9, "{spread}");

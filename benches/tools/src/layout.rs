@@ -10,6 +10,9 @@ use std::process::Command;
 /// The things that change from one run to the next.
 const KINDS: [&str; 4] = ["nothing", "addresses", "environment", "order"];
 
+/// Runs of each program in each state. The least time of them is the least disturbed one.
+const PASSES: usize = 4;
+
 /// Builds the program `laid_out` with its functions in `orders` different orders, and runs it in
 /// turns with each of the things that change. Writes the time of each run.
 ///
@@ -21,7 +24,7 @@ pub fn layout(machine: &str, orders: usize) -> Outcome<()> {
     let build = |seed| build(folder.path(), seed);
     let programs = (1..=orders).map(build).collect::<Outcome<Vec<_>>>()?;
     let mut rows = vec![];
-    for turn in 0..2 * orders {
+    for turn in 0..PASSES * orders {
         for at in 0..KINDS.len() {
             let kind = KINDS[(at + turn) % KINDS.len()];
             let number = turn % orders;

@@ -360,8 +360,8 @@ impl Claim {
         }
     }
 
-    /// Returns the command that [`Claim::command`] runs in turn, which shows more of its output and
-    /// stores nothing. `None` if that command runs nothing else.
+    /// Returns the command that [`Claim::command`] runs in turn, which shows more of its output.
+    /// `None` if that command runs nothing else.
     pub fn runs(&self) -> Option<String> {
         if self.command.is_some() {
             return None;

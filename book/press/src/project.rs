@@ -121,6 +121,11 @@ impl Project {
         self.scratch().join("check.json")
     }
 
+    /// Returns the folder in which examples keep their numbers: a flat JSON object for each.
+    pub fn ran(&self) -> PathBuf {
+        self.scratch().join("examples")
+    }
+
     /// Returns the names of `benches/*.rs`, sorted.
     pub fn benches(&self) -> Vec<String> {
         sources(&self.root.join("benches"))

@@ -72,6 +72,14 @@ fn a_belief_shows_its_verdicts_its_answer_and_its_claims() {
     ] {
         assert!(overview.contains(shown), "{shown} is not in {overview}");
     }
+    let claims: serde_json::Value = serde_json::from_str(&site.page("claims.json")).unwrap();
+    let beliefs = |id: &str| {
+        let all = claims["claims"].as_array().unwrap();
+        all.iter().find(|claim| claim["id"] == id).unwrap()["beliefs"].to_string()
+    };
+    assert_eq!(beliefs("sendfile-1mib"), "{\"sendfile-wins\":\"supports\"}");
+    assert_eq!(beliefs("sendfile-syscalls"), "{\"sendfile-wins\":\"refutes\"}");
+    assert_eq!(beliefs("uring-syscalls"), "{}");
     let (_, belief) = rest.split_once("<section class=\"belief depends\">").unwrap();
     let (belief, after) = belief.split_once("</section>").unwrap();
     for shown in [

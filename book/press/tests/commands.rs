@@ -610,7 +610,16 @@ fn what_a_check_of_one_claim_finds_is_stored_beside_the_rest() {
     };
     assert!(!card("copy-calls").contains("<dt>Your machine</dt>"));
 
+    // The numbers that an example has kept are shown, until a check finds others.
+    let kept = miniature.path("target/proved/examples/copy.json");
+    fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    fs::write(&kept, "{\"whole.calls\": 32, \"bytes.calls\": 1000}").unwrap();
+    assert!(
+        card("copy-calls").contains("<dt>Your machine</dt>\n<dd><span class=\"verdict fails\">")
+    );
+
     let said = miniature.press("check --claim copy-calls");
+    assert!(!kept.exists(), "it would outlive the check");
     said.exits(0, "1 claim here: 1 holds");
     assert!(said.out.ends_with("\nno claim fails here\n"), "{}", said.out);
     let first = stored();

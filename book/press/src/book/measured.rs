@@ -36,6 +36,7 @@ impl Measured {
             project.machines(),
             project.criterion().to_owned(),
             project.checked(),
+            project.ran(),
             project.book().join("book.toml"),
         ];
         let stamp = stamp(&files);

@@ -4,6 +4,7 @@ use crate::book::{self, Book, Judged};
 use crate::chapter::Page;
 use crate::ids::slashed;
 use crate::machine::files::{self, CheckFile};
+use crate::machine::kept;
 use crate::model::{Claim, Error, Judgement, Proof, Verdict};
 use crate::page::programs;
 use crate::project::Project;
@@ -118,6 +119,7 @@ fn store(project: &Project, wanted: &[Claim], proved: &CheckFile, all: bool) -> 
     for claim in wanted {
         for example in claim.proof.examples() {
             file.counts.remove(example);
+            kept::forget(project, example);
         }
         if let Some(key) = judge::proof_key(&claim.proof) {
             file.proofs.remove(&key);

@@ -5,6 +5,7 @@ pub mod criterion;
 pub mod environment;
 mod facts;
 pub mod files;
+pub mod kept;
 mod known;
 mod null;
 mod recording;

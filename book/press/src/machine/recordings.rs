@@ -8,7 +8,7 @@ use super::recording::{ALL, Counts, ProofRun, Recording};
 use super::regime::Regime;
 use super::sources::{History, Sources};
 use super::statistics::{Quotient, Series};
-use super::{criterion, statistics};
+use super::{criterion, kept, statistics};
 use crate::date;
 use crate::ids::owner;
 use crate::model::{Crossover, Error, Estimate, Round, Times};
@@ -88,7 +88,7 @@ impl Machine {
 
     /// Returns the reader's machine: for each bench the newer of the recording in
     /// `book/machines/here/` and criterion's last results, with the counts and proofs of the last
-    /// `check`. A machine without any results is empty.
+    /// `check`, or what an example has kept since. A machine without any results is empty.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Machine {
         // The load when `cargo bench` began is not on record.
         let now = Environment { load_before: None, ..Environment::read(project) };
         let checked: CheckFile = files::load(&project.checked())?.unwrap_or_default();
-        for (example, counts) in checked.counts {
+        for (example, counts) in checked.counts.into_iter().chain(kept::load(project)?) {
             if here.counts.get(&example).is_none_or(|old| old.date <= counts.date) {
                 here.counts.insert(example, counts);
             }

@@ -4,6 +4,7 @@
 use super::super::binomial;
 use crate::harness::report::{Report, Value};
 use crate::sys::unsupported;
+use std::collections::BTreeMap;
 use std::io;
 
 /// The tools that decide, by their names in the recordings.
@@ -34,6 +35,8 @@ pub struct Decision {
 pub struct Run {
     /// The thing that changed.
     pub changes: String,
+    /// The number of its state: runs of one number differ in nothing that was changed.
+    pub number: u64,
     /// The least time of each piece of work, in picoseconds, with its name.
     pub least: Vec<(String, f64)>,
 }
@@ -202,14 +205,20 @@ pub fn spread(report: &mut Report, recorded: &io::Result<Tools>) {
     }
 }
 
-/// Returns the piece of work whose runs spread most if `changes` changes, and by which share: from
-/// the tenth percentile to the ninetieth.
+/// Returns the piece of work whose times spread most if `changes` changes, and by which share: from
+/// the tenth percentile to the ninetieth of the states, each of which has the least time of its
+/// runs, since a neighbor only adds to a time.
 pub fn widest(runs: &[Run], changes: &str) -> Option<(String, f64)> {
     let runs = || runs.iter().filter(|run| run.changes == changes);
     let names = runs().next()?.least.iter().map(|(name, _)| name);
     let spreads = names.map(|name| {
-        let of = |run: &Run| run.least.iter().find(|(it, _)| it == name).map(|(_, time)| *time);
-        let mut times: Vec<f64> = runs().filter_map(of).collect();
+        let mut states: BTreeMap<u64, f64> = BTreeMap::new();
+        for run in runs() {
+            let time = run.least.iter().find(|(it, _)| it == name).map(|(_, time)| *time);
+            let least = states.entry(run.number).or_insert(f64::INFINITY);
+            *least = least.min(time.unwrap_or(f64::INFINITY));
+        }
+        let mut times: Vec<f64> = states.into_values().collect();
         times.sort_unstable_by(f64::total_cmp);
         let [low, high] = [times.len() / 10, times.len() - 1 - times.len() / 10];
         (name.clone(), times[high] / times[low] - 1.0)

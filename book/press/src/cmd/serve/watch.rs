@@ -82,13 +82,14 @@ fn may_measure(proc: &Path) -> bool {
 }
 
 /// Returns the sources of the pages that no benchmark run changes: chapters, theme, the last check,
-/// the code that chapters include, and the edits that solve the exercises.
+/// the numbers of examples, the code that chapters include, and the edits that solve the exercises.
 fn pages(project: &Project) -> Vec<PathBuf> {
     let mut all = vec![
         project.pages(),
         project.book().join("theme"),
         project.book().join("book.toml"),
         project.checked(),
+        project.ran(),
     ];
     all.extend(
         ["src", "examples", "benches", "tests", FOLDER].map(|folder| project.root().join(folder)),

@@ -82,6 +82,7 @@ fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
         .chain(yours)
         .map(|(machine, judgement)| (machine.name.clone(), verdict(claim, machine, judgement)))
         .collect();
+    let bears = claim.bears.iter().map(|one| (one.belief.clone(), one.side.key().into()));
     json!({
         "id": claim.id,
         "url": card_address(judged, Path::new("")),
@@ -91,6 +92,7 @@ fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
         "says": claim.says,
         "condition": claim.condition.as_ref().map(ToString::to_string),
         "loose": claim.loose,
+        "beliefs": bears.collect::<Map<_, _>>(),
         "command": claim.command(),
         "sources": sources(&claim.proof),
         "machines": machines,

@@ -7,10 +7,10 @@ use mdbook_markdown::pulldown_cmark::{Event, Tag, TagEnd};
 use mdbook_markdown::{MarkdownOptions, new_cmark_parser};
 use std::ops::Range;
 
-/// Returns the first paragraph of a page.
+/// Returns the lines with which a page opens, or its first paragraph.
 #[must_use]
 pub fn opening(page: &Page, book: &Book, claims: &[Judged<'_>]) -> String {
-    let Some(range) = paragraph(&page.markdown) else {
+    let Some(range) = first(&page.markdown) else {
         return String::new();
     };
     let (mut filled, mut at) = (String::new(), range.start);
@@ -22,13 +22,13 @@ pub fn opening(page: &Page, book: &Book, claims: &[Judged<'_>]) -> String {
     text(&(filled + &page.markdown[at..range.end]))
 }
 
-/// Returns the bytes of the first paragraph outside of other blocks.
-fn paragraph(markdown: &str) -> Option<Range<usize>> {
+/// Returns the bytes of the first paragraph or list outside of other blocks.
+fn first(markdown: &str) -> Option<Range<usize>> {
     let mut depth = 0;
     let events = new_cmark_parser(markdown, &MarkdownOptions::default()).into_offset_iter();
     for (event, range) in events {
         match event {
-            Event::Start(Tag::Paragraph) if depth == 0 => return Some(range),
+            Event::Start(Tag::Paragraph | Tag::List(_)) if depth == 0 => return Some(range),
             Event::Start(_) => depth += 1,
             Event::End(_) => depth -= 1,
             _ => {}
@@ -48,7 +48,9 @@ fn text(markdown: &str) -> String {
                 out += &code;
                 out.push('`');
             }
-            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph) => out.push(' '),
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Item) => {
+                out.push(' ')
+            }
             _ => {}
         }
     }
@@ -62,9 +64,15 @@ mod tests {
     #[test]
     fn the_first_paragraph_is_no_heading_and_no_quotation() {
         let markdown = "# Title\n\n> Quoted.\n\nThe `first`\nparagraph.\n\nThe second.\n";
-        let range = paragraph(markdown).unwrap();
+        let range = first(markdown).unwrap();
         assert_eq!(text(&markdown[range]), "The `first` paragraph.");
-        assert_eq!(paragraph("# Title\n\n```text\ncode\n```\n"), None);
+        assert_eq!(first("# Title\n\n```text\ncode\n```\n"), None);
+    }
+
+    #[test]
+    fn the_lines_of_an_opening_stand_in_one() {
+        let markdown = "# Title\n\n- **Answer:** No.\n- **Not when:** it\n  does.\n\nMore.\n";
+        assert_eq!(text(&markdown[first(markdown).unwrap()]), "Answer: No. Not when: it does.");
     }
 
     #[test]
