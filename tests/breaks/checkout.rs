@@ -216,7 +216,7 @@ impl Checkout {
             // The sanitizer is no stable option of the compiler, but the stable one has it.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer")
-            .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
+            .env("TSAN_OPTIONS", format!("halt_on_error=1 suppressions={}", suppressions.display()))
             .output()
             .map(Said::from)
     }
