@@ -285,6 +285,8 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
         figures[1]
             .contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)")
     );
+    let unmeasured = page.matches("Your machine: not measured (<code>").count();
+    assert_eq!(unmeasured, 3, "the figures of sendfile_cpu, limits and limits_wake");
     assert!(figures[3].contains("Dot chart, logarithmic"));
     assert!(figures[4].contains("Bar chart"));
 
@@ -296,6 +298,13 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
     assert!(table.lines().count() > 4);
     assert!(table.lines().all(|line| columns(line) == columns(table.lines().next().unwrap())));
     assert!(table.contains("\nreference,sendfile,"), "{table}");
+
+    // A site whose printer has measured nothing does not say so below every figure.
+    fs::remove_dir_all(site.root.join("book/machines/here")).unwrap();
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    assert_eq!(page.matches("<figure class=\"measurement\"").count(), 5);
+    assert_eq!(page.matches("Your machine").count(), 1, "in the strip");
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub fn figure(
                         }
                     }
                 }
-                @if !here {
+                // The strip says once for the chapter that nothing was measured here.
+                @if !here && !book.here.is_empty() {
                     " " span class="origin" {
                         (YOURS) ": not measured (" code { "cargo bench --bench " (bench) } ")"
                     }
