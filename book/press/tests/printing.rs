@@ -516,12 +516,18 @@ fn the_site_lists_its_claims_for_programs() {
     assert_eq!((text("reference"), text("repository")), ("reference", "https://x.org/r"));
     assert_eq!(all["machines"]["laptop"]["url"], "machines/laptop.html");
     let claims = all["claims"].as_array().unwrap();
-    assert_eq!(claims.len(), site.page("claims.html").matches("part/blocks.html#claim-").count());
+    let listed = site.page("claims.html");
+    assert_eq!(claims.len(), listed.matches("part/blocks.html#claim-").count());
     let mut ids: Vec<&str> = claims.iter().map(|claim| claim["id"].as_str().unwrap()).collect();
     for (claim, id) in claims.iter().zip(&ids) {
         let (page, anchor) = claim["url"].as_str().unwrap().split_once('#').unwrap();
         assert_eq!(anchor, format!("claim-{id}"));
         assert!(site.page(page).contains(&format!("id=\"{anchor}\"")), "{id} is not on {page}");
+        let row = format!("cite-{id}");
+        assert_eq!(claim["permalink"], format!("claims.html#{row}"));
+        let (_, row) = listed.split_once(&format!("<tr id=\"{row}\"")).unwrap();
+        let (row, _) = row.split_once("</tr>").unwrap();
+        assert!(row.contains(&format!("<a href=\"{page}#{anchor}\">")), "{row}");
     }
     ids.sort();
     assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
