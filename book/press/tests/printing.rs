@@ -569,12 +569,16 @@ fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
     let module = site.root.join("src/part/blocks");
     fs::create_dir_all(&module).unwrap();
     fs::write(module.join("mod.rs"), "").unwrap();
+    fs::write(site.root.join("src/lib.rs"), "pub mod layout;\n").unwrap();
     build::with_extras(&site.project(), &folder, extras).unwrap();
     let page = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
     let link = "<a href=\"../api/perf_proved/part/blocks/index.html\">\
                 <code>perf_proved::part::blocks</code></a>";
     assert!(page("part/blocks.html").contains(link));
     assert!(!page("part/below.html").contains("API documentation"), "it has no module");
+    let caption = "<figcaption><span>src/layout.rs</span> (<a href=\"../api/perf_proved/layout/index.html\" \
+                   aria-label=\"API documentation of perf_proved::layout\">API</a>)</figcaption>";
+    assert!(page("part/blocks.html").contains(caption), "{}", page("part/blocks.html"));
     let forms = page("forms.html");
     for address in ["book.pdf", "api/perf_proved/index.html", "claims.json", "llms.txt"] {
         assert!(forms.contains(&format!("<li><a href=\"{address}\">")), "{address}\n{forms}");
@@ -583,6 +587,7 @@ fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
     let gone = links::check(&folder).unwrap().problems;
     let missing = |file: &str| gone.iter().any(|problem| problem.contains(file));
     assert!(missing("book.pdf") && missing("api/"), "nothing was copied yet: {gone:?}");
+    assert!(missing("../api/perf_proved/layout/index.html"), "of a listing: {gone:?}");
 
     // Otherwise, the files that those links lead to are missing.
     site.print().unwrap();

@@ -429,10 +429,12 @@ impl Press {
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
         pieces.extend(self.references(&page.inlines, page, claims));
+        let published = matches!(self.form, Form::Site(Some(_)));
+        let documented = published.then_some(self.root.as_path());
         let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
         for shown in listings::listings(&page.markdown, written) {
             if !replaced.contains(&shown.range) {
-                let markdown = listing::listing(&shown, &page.path, repository);
+                let markdown = listing::listing(&shown, &page.path, repository, documented);
                 pieces.push((shown.range, markdown));
             }
         }
