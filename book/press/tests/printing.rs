@@ -308,6 +308,34 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
 }
 
 #[test]
+fn a_figure_brings_the_other_clock_unless_its_page_shows_it() {
+    let site = Site::new("clocks");
+    site.print().unwrap();
+    assert!(!site.page("part/blocks.html").contains("other-clock"), "the page has both");
+    site.edit("book/src/part/blocks.md", "group = \"sendfile\"\n", "group = \"limits\"\n");
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let (before, behind) = page.split_once("<div class=\"other-clock\" hidden>").unwrap();
+    let (_, own) = before.rsplit_once("<figure class=\"measurement\"").unwrap();
+    assert!(own.starts_with(" data-group=\"sendfile_cpu\">"), "{own}");
+    let (other, after) = behind.split_once("</figure>").unwrap();
+    for expected in [
+        "data-group=\"sendfile\">",
+        "<strong>What it costs the sender: wall time</strong>",
+        "Wall time (lower is better)",
+        "href=\"../figures/sendfile.csv\"",
+    ] {
+        assert!(other.contains(expected), "{expected}\n{other}");
+    }
+    assert!(!after.contains("other-clock"), "limits has one clock");
+    assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+    let paper = site.root.join("paper");
+    build::for_paper(&site.project(), &paper).unwrap();
+    let paper = fs::read_to_string(paper.join("print.html")).unwrap();
+    assert!(paper.contains("data-group=\"sendfile_cpu\"") && !paper.contains("other-clock"));
+}
+
+#[test]
 fn a_figure_of_nine_series_is_refused() {
     let site = Site::new("crowd");
     let path = site.root.join("book/machines/reference/limits.json");

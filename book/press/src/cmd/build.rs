@@ -6,9 +6,9 @@
 use super::folders::write;
 use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings, sections};
-use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
+use crate::model::{Block, Error, Figure, Generated, Inline, Problem, Spanned};
 use crate::page::beside::{self, Extras};
-use crate::page::figure::{self, Downloads};
+use crate::page::figure::{self, Downloads, Looks};
 use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
@@ -396,11 +396,15 @@ impl Press {
                     without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
                 }
                 Block::Figure(figure) => {
-                    let (book, path) = (&self.book, page.path.as_path());
-                    self.book.memo.printed((figure, &looks, path, self.downloads), || {
-                        let downloads = self.downloads;
-                        without_blank_lines(figure::figure(figure, &looks, book, path, downloads))
-                    })
+                    let mut piece = self.figure(figure, &looks, page);
+                    if self.form != Form::Paper
+                        && let Some(other) = figure::other_clock(figure, page, &self.book)
+                    {
+                        // For a script, which puts it in the figure's place.
+                        let other = self.figure(&other, &looks, page);
+                        piece += &format!("\n<div class=\"other-clock\" hidden>\n{other}\n</div>");
+                    }
+                    piece
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -441,6 +445,14 @@ impl Press {
         let anchors = sections::anchors(&page.markdown).into_iter();
         pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
+    }
+
+    /// Returns a figure of `page`.
+    fn figure(&self, figure: &Figure, looks: &Looks, page: &Page) -> String {
+        let (path, downloads) = (page.path.as_path(), self.downloads);
+        self.book.memo.printed((figure, looks, path, downloads), || {
+            without_blank_lines(figure::figure(figure, looks, &self.book, path, downloads))
+        })
     }
 
     /// Returns what replaces each reference on `page`.

@@ -1,10 +1,12 @@
 //! A group of benchmarks as a chart and a table.
 
+mod clock;
 mod csv;
 mod data;
 mod looks;
 mod shown;
 
+pub use clock::other_clock;
 pub use csv::{Downloads, FOLDER, tables};
 pub use looks::Looks;
 
