@@ -6,7 +6,7 @@
 use super::folders::write;
 use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings, sections};
-use crate::model::{Block, Error, Figure, Generated, Inline, Problem, Spanned};
+use crate::model::{Block, Error, Figure, Generated, Inline, Place, Problem, Spanned};
 use crate::page::beside::{self, Extras};
 use crate::page::figure::{self, Downloads, Looks};
 use crate::page::meta::Site;
@@ -390,11 +390,6 @@ impl Press {
         let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
-                Block::Figure(figure) if figure.small => {
-                    let alone = self.book.reference_alone();
-                    let (path, downloads) = (page.path.as_path(), self.downloads);
-                    without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
-                }
                 Block::Figure(figure) => {
                     let mut piece = self.figure(figure, &looks, page);
                     if self.form != Form::Paper
@@ -450,8 +445,15 @@ impl Press {
     /// Returns a figure of `page`.
     fn figure(&self, figure: &Figure, looks: &Looks, page: &Page) -> String {
         let (path, downloads) = (page.path.as_path(), self.downloads);
-        self.book.memo.printed((figure, looks, path, downloads), || {
-            without_blank_lines(figure::figure(figure, looks, &self.book, path, downloads))
+        // Without its line, which every edit above it changes.
+        let place = Place { page: PathBuf::new(), line: 0 };
+        let question = Figure { place, ..figure.clone() };
+        self.book.memo.printed((question, looks, path, downloads), || {
+            let print = |book| figure::figure(figure, looks, book, path, downloads);
+            without_blank_lines(match figure.small {
+                true => print(&self.book.reference_alone()),
+                false => print(&self.book),
+            })
         })
     }
 
