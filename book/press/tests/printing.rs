@@ -303,10 +303,9 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
     fs::remove_dir_all(site.root.join("book/machines/here")).unwrap();
     site.print().unwrap();
     let page = site.page("part/blocks.html");
-    assert_eq!(page.matches("<figure class=\"measurement\"").count(), 5);
-    let (_, main) = page.split_once("<main>").unwrap();
-    let (main, _) = main.split_once("</main>").unwrap();
-    assert_eq!(main.matches("Your machine").count(), 1, "in the strip: {main}");
+    let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
+    assert_eq!(figures.len(), 5);
+    assert!(figures.iter().all(|figure| !figure.contains("Your machine")), "{figures:?}");
 }
 
 #[test]
@@ -322,7 +321,7 @@ fn a_figure_brings_the_other_clock_unless_its_page_shows_it() {
     site.edit("book/src/part/blocks.md", throughput, other_group);
     site.print().unwrap();
     let page = site.page("part/blocks.html");
-    let (before, behind) = page.split_once("<div class=\"other-clock\" hidden>").unwrap();
+    let (before, behind) = page.split_once("<div class=\"other-clock\" hidden=\"\">").unwrap();
     let (_, own) = before.rsplit_once("<figure class=\"measurement\"").unwrap();
     assert!(own.starts_with(" data-group=\"sendfile_cpu\">"), "{own}");
     let (other, after) = behind.split_once("</figure>").unwrap();
