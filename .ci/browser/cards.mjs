@@ -70,6 +70,18 @@ for (const [width, usual, most] of [[1280, 100, 130], [390, 150, 200]]) {
 }
 
 {
+  // On the first page, the command that proves the claim is copied, and each block alone.
+  const page = await open("index.html");
+  await page.locator(".live .caption .copy").click();
+  await page.waitForFunction(() => document.querySelector(".live [role=status]").textContent !== "");
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied === await page.textContent(".live .command") && copied.startsWith("cargo "), `the cover copies "${copied}"`);
+  const blocks = await page.$$eval(".live pre code", (blocks) => blocks.map((block) => block.textContent));
+  expect(blocks.length === 2 && /^cargo run .* -- --json$/.test(blocks[0]), `the cover's blocks are ${JSON.stringify(blocks)}`);
+  await page.context().close();
+}
+
+{
   // Without scripts, the anchor scrolls, and the command is text.
   const page = await open(chapter, { javaScriptEnabled: false });
   expect((await page.$$(".copy")).length === 0, "a button without a script");
@@ -120,6 +132,25 @@ const said = (page) => page.textContent(".claims-filter [role=status]");
 {
   const page = await open("claims.html#verdict=nonsense&machine=");
   expect(await shown(page) > 100, "a value that is no option hides claims");
+  await page.context().close();
+}
+// The address of a row shows it, whatever the choices hide, on a page that is new and on one that is open.
+{
+  const page = await open("claims.html#kind=explored");
+  const row = await page.$eval("table.claims tr[hidden] >> nth=-1", (row) => row.id);
+  expect(row.startsWith("cite-"), `a row has the id "${row}"`);
+  const inSight = () => page.$eval(`#${row}`, (row) => {
+    const { top, bottom } = row.getBoundingClientRect();
+    return !row.hidden && top >= 0 && bottom <= innerHeight;
+  });
+  await page.evaluate((row) => (location.hash = row), row);
+  await page.waitForFunction((row) => !document.getElementById(row).hidden, row);
+  expect(await inSight(), "the address of a hidden row does not scroll to it");
+  await page.goto("about:blank");
+  await page.goto(at(`claims.html#${row}`));
+  await page.waitForTimeout(500);
+  expect(await inSight(), "the address of a row does not scroll to it");
+  expect(new URL(page.url()).hash === `#${row}`, `the address becomes ${page.url()}`);
   await page.context().close();
 }
 {

@@ -195,6 +195,22 @@ const sendfile = "zero-copy/sendfile.html";
   await page.context().close();
 }
 
+// The other clock of a figure whose page shows one clock alone.
+{
+  const page = await open("io/batching.html");
+  const figure = page.locator("figure.measurement").first();
+  const title = await figure.locator("strong").textContent();
+  const count = await page.locator("figure.measurement").count();
+  expect(await page.locator(".other-clock").count() === 0, "the other clock stays behind its figure");
+  await figure.getByRole("button", { name: "Wall time" }).click();
+  expect(/wall time/i.test(await figure.locator("strong").textContent()), "the other clock is not shown");
+  expect(await figure.locator(".reading").count() === 1, "the other clock cannot be read");
+  await figure.getByRole("button", { name: "CPU time" }).click();
+  expect(await figure.locator("strong").textContent() === title, "the figure's own clock does not come back");
+  expect(await page.locator("figure.measurement").count() === count, "a switch changes the number of figures");
+  await page.context().close();
+}
+
 // For other eyes and ears.
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 for (const theme of ["light", "navy"]) {
@@ -215,6 +231,7 @@ for (const mode of ["no scripts", "print"]) {
   expect(await seen(".switches") + await seen(".reading") === 0, `${mode}: switches without a use`);
   if (mode === "print") expect(await seen("table") === await page.locator("figure.measurement table").count(), "print: a table is folded");
   else expect(await page.locator("figure.measurement .download a[href$='.csv']").count() > 5, "no scripts: no download");
+  expect(await page.locator(".other-clock:visible").count() === 0, `${mode}: the other clock is in sight`);
   await page.context().close();
 }
 await browser.close();

@@ -46,7 +46,7 @@
         code.after(button, status);
     }
 
-    document.querySelectorAll('.claim .prove code, .claim .runs code, .strip .command')
+    document.querySelectorAll('.claim .prove code, .claim .runs code, .strip .command, .live .command')
         .forEach(addCopyButton);
     openTarget();
     addEventListener('hashchange', openTarget);

@@ -74,7 +74,8 @@
         count.textContent = shown === rows.length ? `All ${shown} claims` : `${shown} of ${rows.length} claims`;
     }
 
-    // Reads the choice from the address. A value that is no option counts as none, and so does an anchor.
+    // Reads the choice from the address. A value that is no option counts as none, and so does an anchor. The browser does not
+    // scroll to a row that a choice hides at that moment, as in claims.html#cite-ID.
     function read() {
         const wanted = new URLSearchParams(location.hash.slice(1));
         for (const [name, select] of Object.entries(selects)) {
@@ -84,6 +85,7 @@
             }
         }
         show();
+        rows.find(row => row.id === location.hash.slice(1))?.scrollIntoView();
     }
 
     function choose() {

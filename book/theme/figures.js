@@ -1,5 +1,5 @@
 // Makes the figures answer: reads out a point under the pointer or by arrow keys, shows one machine at a time, turns a logarithmic axis
-// into a linear one, and puts wall time in the place of CPU time where the page has both. It reads the values from the tables below the
+// into a linear one, and puts wall time in the place of CPU time where both are recorded. It reads the values from the tables below the
 // charts. Without this script, every panel, value and download is there as well.
 
 "use strict";
@@ -176,12 +176,16 @@
     figure.querySelector("figcaption").after(bar);
   }
 
-  const figures = [...document.querySelectorAll("figure.measurement")];
+  const figures = [...document.querySelectorAll("figure.measurement")].filter((figure) => figure.closest(".other-clock") === null);
   const printed = new Map(figures.toReversed().map((figure) => [figure.dataset.group, figure.innerHTML]));
   for (const figure of figures) {
     const own = figure.innerHTML;
     const cpu = figure.dataset.group.endsWith("_cpu");
-    const other = printed.get(cpu ? figure.dataset.group.slice(0, -4) : `${figure.dataset.group}_cpu`);
+    // Printed behind the figure where no figure of the page shows it.
+    const behind = figure.nextElementSibling;
+    const aside = behind?.matches(".other-clock") ? behind.firstElementChild.innerHTML : undefined;
+    if (aside !== undefined) behind.remove();
+    const other = aside ?? printed.get(cpu ? figure.dataset.group.slice(0, -4) : `${figure.dataset.group}_cpu`);
     const clocks = cpu ? [own, other] : [other, own];
     const show = (i) => {
       figure.innerHTML = clocks[i];

@@ -100,8 +100,10 @@ fn a_belief_shows_its_verdicts_its_answer_and_its_claims() {
     for shown in [
         "<article class=\"live holds\">",
         "<a href=\"part/blocks.html#claim-sendfile-syscalls\">A 1 MiB file leaves in 1 system call.</a>",
-        "cargo run --release --example sendfile -- --json",
-        "{…\"sendfile.syscalls\":1,",
+        // A block that is copied whole holds the command and no output.
+        "<pre><code class=\"language-sh\">cargo run --release --example sendfile -- --json</code></pre>",
+        "<pre><code class=\"language-text\">{…\"sendfile.syscalls\":1,\n…}</code></pre>",
+        "Prove it: <code class=\"command\">cargo book check --claim sendfile-syscalls</code>",
     ] {
         assert!(live.contains(shown), "{shown} is not in {live}");
     }
@@ -110,6 +112,15 @@ fn a_belief_shows_its_verdicts_its_answer_and_its_claims() {
     assert!(counted.contains("<td>3</td><td>1</td><td>1</td><td>1</td>"), "{counted}");
     assert!(rows.last().unwrap().contains("<a href=\"claims.html\">every claim</a>"));
     assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+
+    // A page that was printed where nothing was measured shows the recorded machines alone.
+    std::fs::remove_dir_all(site.root.join("book/machines/here")).unwrap();
+    site.print().unwrap();
+    let page = site.page("index.html");
+    let (_, belief) = page.split_once("<section class=\"belief depends\">").unwrap();
+    let (standings, _) = belief.split_once("</ul>").unwrap();
+    assert!(standings.contains("machines/reference.html"), "{standings}");
+    assert!(!standings.contains("your machine"), "{standings}");
 }
 
 #[test]

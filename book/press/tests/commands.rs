@@ -519,6 +519,7 @@ fn every_kind_of_claim_is_checked_and_can_fail() {
     );
     assert_eq!(array[1]["says"], "A whole copy takes 1 call.");
     assert_eq!(array[1]["url"], "part/copy.html#claim-copy-calls");
+    assert_eq!(array[1]["permalink"], "claims.html#cite-copy-calls");
     assert_eq!(array[4]["machines"]["here"].get("interval"), None);
 
     let bench = run(&mut miniature.cargo_bench());

@@ -285,6 +285,8 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
         figures[1]
             .contains("Your machine: not measured (<code>cargo bench --bench sendfile</code>)")
     );
+    let unmeasured = page.matches("Your machine: not measured (<code>").count();
+    assert_eq!(unmeasured, 3, "the figures of sendfile_cpu, limits and limits_wake");
     assert!(figures[3].contains("Dot chart, logarithmic"));
     assert!(figures[4].contains("Bar chart"));
 
@@ -296,6 +298,47 @@ fn figures_show_every_machine_or_say_which_has_no_measurement() {
     assert!(table.lines().count() > 4);
     assert!(table.lines().all(|line| columns(line) == columns(table.lines().next().unwrap())));
     assert!(table.contains("\nreference,sendfile,"), "{table}");
+
+    // A site whose printer has measured nothing does not say so below every figure.
+    fs::remove_dir_all(site.root.join("book/machines/here")).unwrap();
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let figures: Vec<&str> = page.split("<figure class=\"measurement\"").skip(1).collect();
+    assert_eq!(figures.len(), 5);
+    assert!(figures.iter().all(|figure| !figure.contains("Your machine")), "{figures:?}");
+}
+
+#[test]
+fn a_figure_brings_the_other_clock_unless_its_page_shows_it() {
+    let site = Site::new("clocks");
+    site.print().unwrap();
+    assert!(!site.page("part/blocks.html").contains("other-clock"), "the page has both");
+    let other_group = "group = \"limits\"\ny = \"time\"";
+    let ratio = "group = \"sendfile\"\ny = \"ratio\"\ntitle = \"Against the loop that everybody writes\"\n\
+                 baseline = \"read_write_64KiB\"\nseries = [\"sendfile\", \"std_io_copy\", \"mmap_write\"]";
+    let throughput = "group = \"sendfile\"\ny = \"throughput\"";
+    site.edit("book/src/part/blocks.md", ratio, other_group);
+    site.edit("book/src/part/blocks.md", throughput, other_group);
+    site.print().unwrap();
+    let page = site.page("part/blocks.html");
+    let (before, behind) = page.split_once("<div class=\"other-clock\" hidden=\"\">").unwrap();
+    let (_, own) = before.rsplit_once("<figure class=\"measurement\"").unwrap();
+    assert!(own.starts_with(" data-group=\"sendfile_cpu\">"), "{own}");
+    let (other, after) = behind.split_once("</figure>").unwrap();
+    for expected in [
+        "data-group=\"sendfile\">",
+        "<strong>What it costs the sender: wall time</strong>",
+        "Wall time (lower is better)",
+        "href=\"../figures/sendfile.csv\"",
+    ] {
+        assert!(other.contains(expected), "{expected}\n{other}");
+    }
+    assert!(!after.contains("other-clock"), "limits has one clock");
+    assert_eq!(links::check(&site.root.join("book/book")).unwrap().problems, [""; 0]);
+    let paper = site.root.join("paper");
+    build::for_paper(&site.project(), &paper).unwrap();
+    let paper = fs::read_to_string(paper.join("print.html")).unwrap();
+    assert!(paper.contains("data-group=\"sendfile_cpu\"") && !paper.contains("other-clock"));
 }
 
 #[test]
@@ -507,12 +550,18 @@ fn the_site_lists_its_claims_for_programs() {
     assert_eq!((text("reference"), text("repository")), ("reference", "https://x.org/r"));
     assert_eq!(all["machines"]["laptop"]["url"], "machines/laptop.html");
     let claims = all["claims"].as_array().unwrap();
-    assert_eq!(claims.len(), site.page("claims.html").matches("part/blocks.html#claim-").count());
+    let listed = site.page("claims.html");
+    assert_eq!(claims.len(), listed.matches("part/blocks.html#claim-").count());
     let mut ids: Vec<&str> = claims.iter().map(|claim| claim["id"].as_str().unwrap()).collect();
     for (claim, id) in claims.iter().zip(&ids) {
         let (page, anchor) = claim["url"].as_str().unwrap().split_once('#').unwrap();
         assert_eq!(anchor, format!("claim-{id}"));
         assert!(site.page(page).contains(&format!("id=\"{anchor}\"")), "{id} is not on {page}");
+        let row = format!("cite-{id}");
+        assert_eq!(claim["permalink"], format!("claims.html#{row}"));
+        let (_, row) = listed.split_once(&format!("<tr id=\"{row}\"")).unwrap();
+        let (row, _) = row.split_once("</tr>").unwrap();
+        assert!(row.contains(&format!("<a href=\"{page}#{anchor}\">")), "{row}");
     }
     ids.sort();
     assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
@@ -554,12 +603,16 @@ fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
     let module = site.root.join("src/part/blocks");
     fs::create_dir_all(&module).unwrap();
     fs::write(module.join("mod.rs"), "").unwrap();
+    fs::write(site.root.join("src/lib.rs"), "pub mod layout;\n").unwrap();
     build::with_extras(&site.project(), &folder, extras).unwrap();
     let page = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
     let link = "<a href=\"../api/perf_proved/part/blocks/index.html\">\
                 <code>perf_proved::part::blocks</code></a>";
     assert!(page("part/blocks.html").contains(link));
     assert!(!page("part/below.html").contains("API documentation"), "it has no module");
+    let caption = "<figcaption><span>src/layout.rs</span> (<a href=\"../api/perf_proved/layout/index.html\" \
+                   aria-label=\"API documentation of perf_proved::layout\">API</a>)</figcaption>";
+    assert!(page("part/blocks.html").contains(caption), "{}", page("part/blocks.html"));
     let forms = page("forms.html");
     for address in ["book.pdf", "api/perf_proved/index.html", "claims.json", "llms.txt"] {
         assert!(forms.contains(&format!("<li><a href=\"{address}\">")), "{address}\n{forms}");
@@ -568,6 +621,7 @@ fn published_chapters_link_their_modules_and_a_page_lists_the_other_forms() {
     let gone = links::check(&folder).unwrap().problems;
     let missing = |file: &str| gone.iter().any(|problem| problem.contains(file));
     assert!(missing("book.pdf") && missing("api/"), "nothing was copied yet: {gone:?}");
+    assert!(missing("../api/perf_proved/layout/index.html"), "of a listing: {gone:?}");
 
     // Otherwise, the files that those links lead to are missing.
     site.print().unwrap();

@@ -15,13 +15,14 @@ pub struct Memo {
 
 impl Memo {
     /// Returns the judgements of a claim on the recorded machines and the reader's, and judges it
-    /// by `judge` the first time.
+    /// by `judge` the first time. They depend on its proof and its condition, and not on its
+    /// sentence or its place, which edits change.
     pub(super) fn judged(
         &self,
         claim: &Claim,
         judge: impl FnOnce() -> (Vec<Judgement>, Judgement),
     ) -> (Vec<Judgement>, Judgement) {
-        answer(&self.judged, format!("{claim:?}"), judge)
+        answer(&self.judged, format!("{:?} {:?}", claim.proof, claim.condition), judge)
     }
 
     /// Returns a piece of a page that depends on `question` and the measurements alone, and prints

@@ -6,9 +6,9 @@
 use super::folders::write;
 use crate::book::{self, Book, Judged, Measured};
 use crate::chapter::{self, Page, includes, listings, sections};
-use crate::model::{Block, Error, Generated, Inline, Problem, Spanned};
+use crate::model::{Block, Error, Figure, Generated, Inline, Place, Problem, Spanned};
 use crate::page::beside::{self, Extras};
-use crate::page::figure::{self, Downloads};
+use crate::page::figure::{self, Downloads, Looks};
 use crate::page::meta::Site;
 use crate::page::paper::{Printed, lists};
 use crate::page::programs::About;
@@ -390,17 +390,16 @@ impl Press {
         let looks = figure::looks(page, &self.book);
         for block in &page.blocks {
             let piece = match &block.item {
-                Block::Figure(figure) if figure.small => {
-                    let alone = self.book.reference_alone();
-                    let (path, downloads) = (page.path.as_path(), self.downloads);
-                    without_blank_lines(figure::figure(figure, &looks, &alone, path, downloads))
-                }
                 Block::Figure(figure) => {
-                    let (book, path) = (&self.book, page.path.as_path());
-                    self.book.memo.printed((figure, &looks, path, self.downloads), || {
-                        let downloads = self.downloads;
-                        without_blank_lines(figure::figure(figure, &looks, book, path, downloads))
-                    })
+                    let mut piece = self.figure(figure, &looks, page);
+                    if self.form != Form::Paper
+                        && let Some(other) = figure::other_clock(figure, page, &self.book)
+                    {
+                        // For a script, which puts it in the figure's place.
+                        let other = self.figure(&other, &looks, page);
+                        piece += &format!("\n<div class=\"other-clock\" hidden>\n{other}\n</div>");
+                    }
+                    piece
                 }
                 Block::Claim(claim) => {
                     let judged = claims.iter().find(|judged| judged.claim.id == claim.id);
@@ -429,16 +428,33 @@ impl Press {
             pieces.push((at..at, format!("\n{}\n\n", without_blank_lines(strip))));
         }
         pieces.extend(self.references(&page.inlines, page, claims));
+        let published = matches!(self.form, Form::Site(Some(_)));
+        let documented = published.then_some(self.root.as_path());
         let replaced: Vec<_> = pieces.iter().map(|(range, _)| range.clone()).collect();
         for shown in listings::listings(&page.markdown, written) {
             if !replaced.contains(&shown.range) {
-                let markdown = listing::listing(&shown, &page.path, repository);
+                let markdown = listing::listing(&shown, &page.path, repository, documented);
                 pieces.push((shown.range, markdown));
             }
         }
         let anchors = sections::anchors(&page.markdown).into_iter();
         pieces.extend(anchors.map(|anchor| (anchor.range, anchor.item)));
         splice(&page.markdown, pieces)
+    }
+
+    /// Returns a figure of `page`.
+    fn figure(&self, figure: &Figure, looks: &Looks, page: &Page) -> String {
+        let (path, downloads) = (page.path.as_path(), self.downloads);
+        // Without its line, which every edit above it changes.
+        let place = Place { page: PathBuf::new(), line: 0 };
+        let question = Figure { place, ..figure.clone() };
+        self.book.memo.printed((question, looks, path, downloads), || {
+            let print = |book| figure::figure(figure, looks, book, path, downloads);
+            without_blank_lines(match figure.small {
+                true => print(&self.book.reference_alone()),
+                false => print(&self.book),
+            })
+        })
     }
 
     /// Returns what replaces each reference on `page`.

@@ -22,4 +22,4 @@ pub use known::Known;
 pub use recording::{ALL, Counts, ProofRun, Recording};
 pub use recordings::{HERE, Machine};
 pub use regime::{Regime, Seen};
-pub use sources::{History, Sources, hash};
+pub use sources::{History, Sources, hash, text};

@@ -24,6 +24,18 @@ pub enum Sources {
 
 /// Returns the hash of the code that a bench measures, or `None` if there is no such bench.
 pub fn hash(project: &Project, bench: &str) -> Option<String> {
+    measured(project, bench).map(digest)
+}
+
+/// Returns the text of all files that a bench measures, one after the other; it is empty if there
+/// is no such bench.
+pub fn text(project: &Project, bench: &str) -> String {
+    let files = measured(project, bench).unwrap_or_default();
+    files.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Returns the names and texts of the files that a bench measures.
+fn measured(project: &Project, bench: &str) -> Option<Vec<(String, String)>> {
     let mut files = Vec::new();
     collect(&project.root().join("benches").join(format!("{bench}.rs")), &mut files);
     if files.is_empty() {
@@ -34,7 +46,7 @@ pub fn hash(project: &Project, bench: &str) -> Option<String> {
         collect(&part.join(format!("{bench}.rs")), &mut files);
         collect(&part.join(bench), &mut files);
     }
-    Some(digest(files))
+    Some(files)
 }
 
 /// Answers for many recordings with one process of git.

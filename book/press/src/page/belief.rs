@@ -56,7 +56,7 @@ pub fn standing<'a>(about: &About<'a>, on: impl Fn(&'a Judged<'a>) -> &'a Verdic
 }
 
 /// Renders the verdicts, each with the machines that it was found on, the reference machine first.
-/// A machine that measured no claim is left out, except the reader's.
+/// A machine that measured no claim is left out, except the reader's if it has other results.
 fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup {
     let up = up(page);
     let recorded = book.machines.iter().enumerate().filter_map(|(i, machine)| {
@@ -64,9 +64,10 @@ fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup
         let shown = i == 0 || tally.standing() != Standing::NotMeasured;
         shown.then(|| (machine_link(machine, &up), tally))
     });
-    let here = standing(about, |judged| &judged.here.verdict);
+    let yours = (!book.here.is_empty())
+        .then(|| (html! { "your machine" }, standing(about, |judged| &judged.here.verdict)));
     let mut groups: Vec<(Standing, Vec<(Markup, Tally)>)> = Vec::new();
-    for (machine, tally) in recorded.chain([(html! { "your machine" }, here)]) {
+    for (machine, tally) in recorded.chain(yours) {
         let standing = tally.standing();
         match groups.iter_mut().find(|(of, _)| *of == standing) {
             Some((_, machines)) => machines.push((machine, tally)),

@@ -7,6 +7,7 @@ use super::programs::{CLAIMS, LLMS};
 use crate::chapter::Page;
 use crate::ids::slashed;
 use maud::{Markup, html};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of the API documentation, from the site's root.
@@ -47,6 +48,39 @@ pub fn module(page: &Page, root: &Path) -> Option<Markup> {
     })
 }
 
+/// Returns the address, from the site's root, of the documentation of a source file's module, and
+/// the module's path. A module that is private, or that not every system has, is documented by the
+/// one around it. `None` for a file that is not below `src/`, or of which nothing is public.
+#[must_use]
+pub fn documentation(file: &Path, root: &Path) -> Option<(String, String)> {
+    let inside = file.strip_prefix("src").ok()?.with_extension("");
+    let mut around = root.join("src/lib.rs");
+    let mut modules = Vec::new();
+    for name in slashed(&inside).split('/').filter(|name| !["lib", "mod"].contains(name)) {
+        if !fs::read_to_string(&around).is_ok_and(|text| declares(&text, name)) {
+            break;
+        }
+        modules.push(name.to_owned());
+        let folder = root.join("src").join(modules.join("/"));
+        around = folder.join("mod.rs");
+        if !around.is_file() {
+            around = folder.with_extension("rs");
+        }
+    }
+    (!modules.is_empty()).then(|| {
+        let address = format!("{API}/{CRATE}/{}/index.html", modules.join("/"));
+        (address, format!("{CRATE}::{}", modules.join("::")))
+    })
+}
+
+/// Returns `true` if a module's source declares a public module on every system.
+fn declares(source: &str, name: &str) -> bool {
+    let declaration = format!("pub mod {name};");
+    let before = source.lines().take_while(|line| line.trim() != declaration);
+    let (before, all) = (before.collect::<Vec<_>>(), source.lines().count());
+    before.len() < all && before.last().is_none_or(|line| !line.trim().starts_with("#[cfg("))
+}
+
 /// Returns the page that lists what there is beside the pages.
 #[must_use]
 pub fn page(extras: &Extras) -> Generated {
@@ -76,5 +110,34 @@ pub fn page(extras: &Extras) -> Generated {
         title: "Other forms of this book".to_owned(),
         path: PathBuf::from("forms.md"),
         markdown: format!("# Other forms of this book\n\n{}\n", list.into_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::write;
+
+    #[test]
+    fn a_file_is_documented_by_the_nearest_module_that_is_public_everywhere() {
+        let folder = tempfile::TempDir::new().unwrap();
+        write(folder.path(), "src/lib.rs", "pub mod part;\nmod hidden;\n");
+        write(folder.path(), "src/part/mod.rs", "pub mod copy;\npub(crate) mod own;\n");
+        let copy = "mod private;\n#[cfg(target_os = \"linux\")]\npub mod linux;\npub mod naive;\n";
+        write(folder.path(), "src/part/copy.rs", copy);
+        let of = |file: &str| documentation(Path::new(file), folder.path());
+        let module = |path: &str| {
+            let address = format!("api/perf_proved/{}/index.html", path.replace("::", "/"));
+            Some((address, format!("perf_proved::{path}")))
+        };
+        assert_eq!(of("src/part/mod.rs"), module("part"));
+        assert_eq!(of("src/part/copy.rs"), module("part::copy"));
+        assert_eq!(of("src/part/copy/naive.rs"), module("part::copy::naive"));
+        assert_eq!(of("src/part/copy/private.rs"), module("part::copy"));
+        assert_eq!(of("src/part/copy/linux.rs"), module("part::copy"));
+        assert_eq!(of("src/part/own.rs"), module("part"));
+        assert_eq!(of("src/hidden/deep.rs"), None);
+        assert_eq!(of("src/lib.rs"), None);
+        assert_eq!(of("examples/part.rs"), None);
     }
 }

@@ -3,8 +3,8 @@
 
 use super::found;
 use super::html::{
-    CLAIMS, YOURS, class, machine_label, machine_link, machine_page, ratios, rounds, sentence,
-    symbol, up, verdict,
+    CLAIMS, YOURS, cite, class, machine_label, machine_link, machine_page, ratios, rounds,
+    sentence, symbol, up, verdict,
 };
 use crate::book::{Book, Judged};
 use crate::machine::Machine;
@@ -96,7 +96,7 @@ fn evidence(judged: &Judged<'_>, book: &Book, anchor: &str) -> Markup {
                 dt { "Claim" }
                 dd {
                     a class="self" href={ "#" (anchor) } { (claim.id) }
-                    ", among " a href={ (up) (CLAIMS) ".html" } { "every claim" }
+                    ", among " a href={ (up) (CLAIMS) ".html#" (cite(claim)) } { "every claim" }
                 }
             }
         }

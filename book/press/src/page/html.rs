@@ -3,7 +3,7 @@
 use crate::book::Judged;
 use crate::ids::slashed;
 use crate::machine::{HERE, Machine, statistics};
-use crate::model::{Estimate, Judgement, Verdict};
+use crate::model::{Claim, Estimate, Judgement, Verdict};
 use crate::units::{self, Quantity};
 use maud::{Markup, html};
 use std::path::Path;
@@ -16,6 +16,9 @@ pub const MACHINES: &str = "machines";
 
 /// The page of all claims on all machines, from the book's root, without its extension.
 pub const MATRIX: &str = "claims-by-machine";
+
+/// The kinds of claims, in the order of their strength.
+pub const KINDS: [&str; 5] = ["compiled", "counted", "explored", "clocked", "observed"];
 
 /// The label of the reader's machine.
 pub const YOURS: &str = "Your machine";
@@ -127,6 +130,13 @@ pub fn up(page: &Path) -> String {
 pub fn card_address(claim: &Judged<'_>, page: &Path) -> String {
     let path = slashed(&claim.page.path.with_extension("html"));
     format!("{}{path}#claim-{}", up(page), claim.claim.id)
+}
+
+/// Returns the anchor of a claim's row on the page of all claims. It stays the same when the claim
+/// moves to another chapter.
+#[must_use]
+pub fn cite(claim: &Claim) -> String {
+    format!("cite-{}", claim.id)
 }
 
 /// Returns the path of a machine's page from the book's root.

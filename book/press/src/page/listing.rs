@@ -1,33 +1,53 @@
 //! A listing with its caption: the files that the code comes from, each a link to the whole file if
-//! the repository's address is known.
+//! the repository's address is known, and to its documentation where that is published beside.
 
+use super::beside;
+use super::html::up;
 use crate::chapter::listings::Listing;
 use crate::ids::slashed;
 use maud::{Markup, html};
 use std::path::{Component, Path, PathBuf};
 
 /// Renders a listing of `page` as Markdown; one without files is its block alone. `page` is its
-/// path below `book/src`, `repository` the address without a slash at its end.
+/// path below `book/src`, `repository` the address without a slash at its end, `documented` the
+/// project's folder if its API documentation is published beside the pages.
 #[must_use]
-pub fn listing(listing: &Listing, page: &Path, repository: Option<&str>) -> String {
+pub fn listing(
+    listing: &Listing,
+    page: &Path,
+    repository: Option<&str>,
+    documented: Option<&Path>,
+) -> String {
     if listing.files.is_empty() {
         return listing.block.clone();
     }
     let folder = Path::new("book/src").join(page.parent().unwrap_or(page));
     let files = listing.files.iter().map(|file| normal(&folder.join(file))).collect::<Vec<_>>();
-    let caption = caption(&files, repository).into_string();
+    let documentation = |file: &Path| {
+        let (address, module) = beside::documentation(file, documented?)?;
+        Some((up(page) + &address, module))
+    };
+    let caption = caption(&files, repository, documentation).into_string();
     // The empty lines end mdBook's block of HTML, so that the listing between is Markdown.
     format!("<figure class=\"listing\">\n{caption}\n\n{}\n</figure>\n", listing.block)
 }
 
-fn caption(files: &[PathBuf], repository: Option<&str>) -> Markup {
+fn caption(
+    files: &[PathBuf],
+    repository: Option<&str>,
+    documentation: impl Fn(&Path) -> Option<(String, String)>,
+) -> Markup {
     html! {
         figcaption {
-            @for (i, file) in files.iter().map(|file| slashed(file)).enumerate() {
+            @for (i, path) in files.iter().enumerate() {
+                @let file = slashed(path);
                 @if i > 0 { ", " }
                 @match repository {
                     Some(repository) => a href={ (repository) "/blob/HEAD/" (file) } { (file) },
                     None => span { (file) },
+                }
+                @if let Some((address, module)) = documentation(path) {
+                    " (" a href=(address) aria-label={ "API documentation of " (module) } { "API" } ")"
                 }
             }
         }
@@ -53,7 +73,8 @@ mod tests {
     fn shown(files: &[&str], repository: Option<&str>) -> String {
         let block = "```rust\nfn f() {}\n```\n".to_owned();
         let files = files.iter().map(PathBuf::from).collect();
-        listing(&Listing { range: 0..0, block, files }, Path::new("zero-copy/a.md"), repository)
+        let listed = Listing { range: 0..0, block, files };
+        listing(&listed, Path::new("zero-copy/a.md"), repository, None)
     }
 
     #[test]

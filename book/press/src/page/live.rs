@@ -21,14 +21,16 @@ pub fn live(judged: &Judged<'_>, book: &Book, page: &Path) -> Markup {
                 a href=(card_address(judged, page)) { (sentence(&claim.says)) }
                 " " (reference::brief(judged, page))
             }
-            @if let Some((machine, (command, lines))) = printed {
-                pre { code class="language-console" { "$ " (command) "\n" (lines) } }
-                p class="caption" {
-                    "Printed on " (machine_link(machine, &up(page)))
-                    ", among other counts. Prove it: " code { (claim.command()) }
+            @if let Some((_, (command, lines))) = &printed {
+                // Apart, because a page copies a block whole.
+                pre { code class="language-sh" { (command) } }
+                pre { code class="language-text" { (lines) } }
+            }
+            p class="caption" {
+                @if let Some((machine, _)) = printed {
+                    "Printed on " (machine_link(machine, &up(page))) ", among other counts. "
                 }
-            } @else {
-                p class="caption" { "Prove it: " code { (claim.command()) } }
+                "Prove it: " code class="command" { (claim.command()) }
             }
         }
     }

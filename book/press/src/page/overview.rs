@@ -1,7 +1,7 @@
 //! The tables that sum up the book: every belief with its verdict, and the claims by kind.
 
 use super::belief::{about, anchor, chip, shown_on, standing};
-use super::html::{CLAIMS, YOURS, scrolling, sentence, up};
+use super::html::{CLAIMS, KINDS, YOURS, scrolling, sentence, up};
 use crate::book::{Book, Judged};
 use crate::chapter::Page;
 use crate::model::Verdict;
@@ -41,9 +41,6 @@ pub fn beliefs(book: &Book, page: &Page, claims: &[Judged<'_>]) -> Markup {
     };
     scrolling("Beliefs and their verdicts", table)
 }
-
-/// The kinds of claims, in the order of their strength.
-const KINDS: [&str; 5] = ["compiled", "counted", "explored", "clocked", "observed"];
 
 /// Renders the number of claims of each kind, by their verdict on the reference machine.
 #[must_use]

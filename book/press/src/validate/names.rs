@@ -2,8 +2,8 @@
 
 use super::report::Report;
 use crate::book::Book;
-use crate::ids::{group_of, owner};
-use crate::machine::Recording;
+use crate::ids::{AGAIN, covers, group_of, owner};
+use crate::machine::{self, Recording};
 use crate::model::{Block, Proof};
 use crate::project::Project;
 use regex::Regex;
@@ -52,6 +52,73 @@ pub(super) fn groups(
                  it again"
             ));
         }
+    }
+}
+
+/// Returns the functions of a recording, each as `group/function`, that the bench cannot have: no
+/// claim and no figure names them, and neither does a string in the code that the bench measures.
+pub(super) fn unknown_functions(
+    project: &Project,
+    book: &Book,
+    bench: &str,
+    recording: &Recording,
+) -> BTreeSet<String> {
+    let claims = named(book, bench);
+    let blocks = || book.pages.iter().flat_map(|page| &page.blocks);
+    let in_figure = |group: &str, function: &str| {
+        blocks().any(|block| match &block.item {
+            Block::Figure(figure) => {
+                let mut functions = figure.series.iter().chain(&figure.baseline);
+                figure.group == group && functions.any(|name| name == function)
+            }
+            _ => false,
+        })
+    };
+    let in_code = Names::of(&machine::text(project, bench));
+    let mut unknown = BTreeSet::new();
+    for benchmark in recording.benchmarks.values() {
+        let (group, Some(function)) = (&benchmark.group, &benchmark.function) else { continue };
+        // The null control of older recordings.
+        if group.strip_suffix("_aa") == Some(bench) {
+            continue;
+        }
+        let function = function.strip_suffix(AGAIN).unwrap_or(function);
+        let path = format!("{group}/{function}");
+        let known = in_code.have(function)
+            || claims.iter().any(|id| covers(&path, id))
+            || in_figure(group, function);
+        if !known {
+            unknown.insert(path);
+        }
+    }
+    unknown
+}
+
+/// The names in the strings of some code that a function may have.
+struct Names {
+    whole: BTreeSet<String>,
+    /// Those with formatted parts, which may be anything.
+    formatted: Vec<Regex>,
+}
+
+impl Names {
+    fn of(code: &str) -> Names {
+        let mut names = Names { whole: BTreeSet::new(), formatted: Vec::new() };
+        let quoted = Regex::new(r#""((?:[A-Za-z0-9_.:-]|\{[^"{}]*\})+)""#);
+        let (Ok(quoted), Ok(part)) = (quoted, Regex::new(r"\{[^{}]*\}")) else { return names };
+        names.whole.extend(quoted.captures_iter(code).map(|found| found[1].to_owned()));
+        for text in names.whole.iter().filter(|text| text.contains('{')) {
+            let fixed: Vec<String> = part.split(text).map(regex::escape).collect();
+            // Without a letter of its own, it would be any name.
+            if fixed.iter().any(|part| part.contains(char::is_alphanumeric)) {
+                names.formatted.extend(Regex::new(&format!("^{}$", fixed.join(".+"))));
+            }
+        }
+        names
+    }
+
+    fn have(&self, function: &str) -> bool {
+        self.whole.contains(function) || self.formatted.iter().any(|name| name.is_match(function))
     }
 }
 

@@ -109,6 +109,18 @@ impl Validator<'_> {
             }
             _ => {}
         }
+        let unknown = names::unknown_functions(self.project, self.book, bench, recording);
+        let unknown: Vec<String> = unknown.iter().map(|path| format!("`{path}`")).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let unknown = unknown.join(", ");
+        match now {
+            Sources::Same => report.refuse(format!(
+                "the bench has no {unknown}; commit the file as `cargo book record` wrote it"
+            )),
+            _ => report.note(format!("the bench has no {unknown} now")),
+        }
     }
 }
 

@@ -18,6 +18,9 @@ by = 1.5
 ```
 "#;
 
+/// It names the group and the function that the claim does not.
+const BENCH: &str = "fn main() { plan.group(\"copy\").bench(\"other\"); }\n";
+
 /// A project in a repository, with a machine that has nothing wrong.
 struct Fixture {
     folder: TempDir,
@@ -30,7 +33,7 @@ impl Fixture {
         fixture.write("book/book.toml", "[book]\ntitle = \"T\"\n");
         fixture.write("book/src/SUMMARY.md", "# Summary\n\n- [Copying](copy.md)\n");
         fixture.write("book/src/copy.md", CLAIM);
-        fixture.write("benches/copy.rs", "fn main() { plan.group(\"copy\"); }\n");
+        fixture.write("benches/copy.rs", BENCH);
         fixture.write("examples/copy.rs", "fn main() {}\n");
         fixture.git("init --quiet");
         fixture.git("add .");
@@ -253,9 +256,9 @@ fn names_that_have_changed_are_refused() {
     set(&mut file, "/recording/benchmarks/copy_gone~1other~11MiB", odd.clone());
     fixture.store("copy", &file);
     assert!(fixture.found().contains("the bench `copy` has no group `copy_gone`"));
-    fixture.write("benches/copy.rs", "fn main() { plan.group(format!(\"copy_g{rest}\")); }\n");
+    fixture.write("benches/copy.rs", &BENCH.replace("\"copy\"", "format!(\"copy_g{rest}\")"));
     assert!(!fixture.found().contains("copy_gone"), "a name that is formatted");
-    fixture.write("benches/copy.rs", "fn main() { plan.group(\"copy\"); }\n");
+    fixture.write("benches/copy.rs", BENCH);
     odd["group"] = json!("elsewhere");
     let mut file = fixture.bench();
     set(&mut file, "/recording/benchmarks/elsewhere~1other~11MiB", odd);
@@ -269,6 +272,40 @@ fn names_that_have_changed_are_refused() {
 }
 
 #[test]
+fn a_function_that_no_bench_has_is_refused_unless_the_bench_has_changed() {
+    let fixture = Fixture::new();
+    let with = |function: &str| {
+        let mut file = fixture.bench();
+        let mut odd = file["recording"]["benchmarks"]["copy/other/1MiB"].clone();
+        odd["function"] = json!(function);
+        set(&mut file, &format!("/recording/benchmarks/copy~1{function}~11MiB"), odd);
+        fixture.store("copy", &file);
+        fixture.found()
+    };
+    let refused = "refused: book/machines/box/copy.json: the bench has no `copy/gone`; commit";
+    assert!(with("gone").starts_with(refused), "{}", with("gone"));
+    assert!(with("gone_again").starts_with(refused), "{}", with("gone_again"));
+    let figure = "```figure\ngroup = \"copy\"\ny = \"time\"\nseries = [\"gone\"]\n```\n";
+    fixture.write("book/src/copy.md", &format!("{CLAIM}\n{figure}"));
+    assert_eq!(with("gone"), "", "a figure names it");
+    assert!(with("gone_too").contains("no `copy/gone_too`"));
+    fixture.write("book/src/copy.md", CLAIM);
+
+    // The code of the technique names it, and only that file has changed.
+    for (code, known) in [
+        ("const NAME: &str = \"gone\";", true),
+        ("fn name() { format!(\"{first}ne\") }", true),
+        ("fn name() { format!(\"{first}{second}\") }", false),
+        ("fn gone() { format!(\"no\") }", false),
+    ] {
+        fixture.write("src/part/copy/mod.rs", code);
+        let found = with("gone");
+        assert_eq!(found.contains("the bench has no `copy/gone` now"), !known, "{code}: {found}");
+        assert!(!found.contains("refused"), "{found}");
+    }
+}
+
+#[test]
 fn a_part_of_a_bench_is_refused_unless_the_bench_has_changed() {
     let fixture = Fixture::new();
     let bytes = "/recording/benchmarks/copy~1bytes~11MiB";
@@ -278,7 +315,7 @@ fn a_part_of_a_bench_is_refused_unless_the_bench_has_changed() {
     set(&mut excused, "/recording/not_possible", json!({ "copy/bytes": "no memory" }));
     fixture.store("copy", &excused);
     assert_eq!(fixture.found(), "", "it says why");
-    fixture.write("benches/copy.rs", "fn main() { let _ = plan.group(\"copy\"); }\n");
+    fixture.write("benches/copy.rs", &BENCH.replace("plan", "let _ = plan"));
     let found = fixture.with(bytes, Value::Null);
     assert!(found.starts_with("notice: ") && found.contains("the bench has changed"), "{found}");
 }

@@ -5,15 +5,12 @@ use crate::book::{Book, Judged};
 use crate::chapter::Page;
 use crate::model::{Judgement, Proof, Verdict};
 use crate::page::html::{
-    CLAIMS, YOURS, card_address, machine_label, machine_link, ratios, scrolling, sentence, up,
-    verdict,
+    CLAIMS, KINDS, YOURS, card_address, cite, machine_label, machine_link, ratios, scrolling,
+    sentence, up, verdict,
 };
 use crate::prove::family;
 use maud::{Markup, html};
 use std::path::{Path, PathBuf};
-
-/// The kinds of claims in the order of the totals.
-const KINDS: [&str; 5] = ["compiled", "counted", "explored", "clocked", "observed"];
 
 /// Lists every claim of the book by chapter, with its command and what each machine found.
 pub(super) fn claims(book: &Book, claims: &[Judged<'_>]) -> Generated {
@@ -141,7 +138,7 @@ fn errors(book: &Book, claims: &[Judged<'_>]) -> String {
 fn row(judged: &Judged<'_>, columns: &Columns<'_>, path: &Path) -> Markup {
     let claim = judged.claim;
     html! {
-        tr data-kind=(claim.kind()) data-chapter=(judged.page.name()) {
+        tr id=(cite(claim)) data-kind=(claim.kind()) data-chapter=(judged.page.name()) {
             td {
                 a href=(card_address(judged, path)) { (sentence(&claim.says)) }
                 br;

@@ -1,5 +1,6 @@
 //! The times of a group as a table for other programs.
 
+use super::clock::other_clock;
 use super::shown::knows;
 use crate::book::Book;
 use crate::machine::{Benchmark, Known, Machine, Regime};
@@ -27,13 +28,19 @@ const HEADER: &str = "machine,function,parameter,regime,median (ns per iteration
 /// Returns the tables of all groups that the book's figures show, by group.
 #[must_use]
 pub fn tables(book: &Book) -> BTreeMap<String, String> {
-    let blocks = book.pages.iter().flat_map(|page| &page.blocks);
-    let groups = blocks.filter_map(|block| match &block.item {
-        Block::Figure(figure) => Some(figure.group.as_str()),
-        _ => None,
+    let blocks = book.pages.iter().flat_map(|page| page.blocks.iter().map(move |one| (page, one)));
+    let groups = blocks.flat_map(|(page, block)| match &block.item {
+        Block::Figure(figure) => {
+            let other = other_clock(figure, page, book).map(|other| other.group);
+            [Some(figure.group.clone()), other]
+        }
+        _ => [None, None],
     });
-    let table = |group| book.memo.printed(("csv", group), || csv(group, book));
-    groups.map(|group| (group.to_owned(), table(group))).collect()
+    let of_group = |group: String| {
+        let table = book.memo.printed(("csv", &group), || csv(&group, book));
+        (group, table)
+    };
+    groups.flatten().map(of_group).collect()
 }
 
 /// Returns the address of a group's table from `page`.

@@ -1,10 +1,12 @@
 //! A group of benchmarks as a chart and a table.
 
+mod clock;
 mod csv;
 mod data;
 mod looks;
 mod shown;
 
+pub use clock::other_clock;
 pub use csv::{Downloads, FOLDER, tables};
 pub use looks::Looks;
 
@@ -60,7 +62,8 @@ pub fn figure(
                         }
                     }
                 }
-                @if !here {
+                // The strip says once for the chapter that nothing was measured here.
+                @if !here && !book.here.is_empty() {
                     " " span class="origin" {
                         (YOURS) ": not measured (" code { "cargo bench --bench " (bench) } ")"
                     }

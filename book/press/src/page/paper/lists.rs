@@ -2,7 +2,7 @@
 
 use crate::book::{Book, Judged};
 use crate::page::appendix::{Generated, anchor, machines};
-use crate::page::html::{CLAIMS, MACHINES, class, machine_label, sentence, symbol, up};
+use crate::page::html::{CLAIMS, MACHINES, cite, class, machine_label, sentence, symbol, up};
 use maud::html;
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ fn list(book: &Book, claims: &[Judged<'_>]) -> Generated {
                 @for chapter in claims.chunk_by(|a, b| a.page.path == b.page.path) {
                     tr class="of" id=(anchor(chapter[0].page)) { th colspan=(2 + book.machines.len()) { (chapter[0].page.title) } }
                     @for judged in chapter {
-                        tr {
+                        tr id=(cite(judged.claim)) {
                             td {
                                 (sentence(&judged.claim.says)) " "
                                 a href={ "#claim-" (judged.claim.id) } { (judged.claim.id) }

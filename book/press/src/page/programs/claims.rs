@@ -5,7 +5,7 @@ use crate::book::{Book, Judged};
 use crate::ids::slashed;
 use crate::machine::Machine;
 use crate::model::{Claim, Count, CountBound, Estimate, Judgement, Proof};
-use crate::page::html::{card_address, machine_page};
+use crate::page::html::{CLAIMS as PAGE, card_address, cite, machine_page};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -72,8 +72,10 @@ pub fn checked(claims: &[Judged<'_>], here: &Machine) -> Value {
     claims.iter().map(one).collect()
 }
 
-/// Returns a claim with its verdicts. `url` is relative to the site's root, and stays the same for
-/// as long as the claim is in its chapter. A machine without a result is left out.
+/// Returns a claim with its verdicts. `url` and `permalink` are relative to the site's root: `url`
+/// leads to the card, and stays the same for as long as the claim is in its chapter; `permalink`
+/// leads to the row on the page of all claims, and stays the same for as long as there is the
+/// claim. A machine without a result is left out.
 fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
     let claim = judged.claim;
     let recorded = judged.recorded.iter().map(|on| (on.machine, &on.judgement));
@@ -86,6 +88,7 @@ fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
     json!({
         "id": claim.id,
         "url": card_address(judged, Path::new("")),
+        "permalink": format!("{PAGE}.html#{}", cite(claim)),
         "chapter": slashed(&judged.page.path),
         "title": judged.page.title,
         "kind": claim.kind(),
