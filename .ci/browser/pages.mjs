@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { HtmlValidate } from "html-validate";
-import { Findings, PATIENCE, launch, open, pages, themes, widths } from "./browser.mjs";
+import { Findings, PATIENCE, launch, listen, open, pages, themes, widths } from "./browser.mjs";
 
 const options = { shots: { type: "string" }, only: { type: "string" } };
 const { values: { shots, only }, positionals: [base] } = parseArgs({ options, allowPositionals: true });
@@ -57,22 +57,6 @@ function stickingOut() {
   return wide ? [...out, "scrolls sideways"] : out;
 }
 
-// Says of a page what nobody should hear from it. Returns a function that names the state that the page is in.
-function listen(page, path) {
-  let state = "";
-  const heard = (what) => findings.add(`${path} (${state})`, what);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && heard(`console: ${message.text()}`));
-  page.on("pageerror", (error) => heard(`script error: ${error.message}`));
-  page.on("response", (answer) => answer.status() >= 400 && heard(`${answer.status()} for ${answer.url()}`));
-  page.on("request", (request) => {
-    if (!request.url().startsWith(base) && !request.url().startsWith("data:")) heard(`asks another site: ${request.url()}`);
-  });
-  page.on("requestfailed", (request) => {
-    if (!request.url().includes("/.changes")) heard(`failed: ${request.url()} ${request.failure()?.errorText}`);
-  });
-  return { heard, in: (now) => (state = now) };
-}
-
 // Runs axe: as a whole, or only for the contrast of text, of which one of each kind will do.
 async function runAxe(page, contrast) {
   const violations = await page.evaluate(async (contrast) => {
@@ -114,7 +98,7 @@ const shoot = (page, path, state) =>
 // is chosen in the menu, as readers do, so that the page loads once.
 async function look(context, path, size) {
   const page = await context.newPage();
-  const told = listen(page, path);
+  const told = listen(page, base, path, findings);
   told.in(`light, ${size}`);
   await open(page, new URL(path, base).href);
   // A fold hides what is in it from axe, and so does a figure that is not drawn yet; code out of sight has no colors until
@@ -136,7 +120,7 @@ async function look(context, path, size) {
 // Without scripts, everything of ours must still be there.
 async function lookWithoutScripts(context, path) {
   const page = await context.newPage();
-  const told = listen(page, path);
+  const told = listen(page, base, path, findings);
   told.in("no scripts");
   page.setDefaultTimeout(PATIENCE);
   await page.goto(new URL(path, base).href, { waitUntil: "load" });
