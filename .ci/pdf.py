@@ -133,13 +133,13 @@ if not listings:
 title_page = words(html.split('<section class="title-page">')[1].split("</section>")[0])
 if texts[0] != title_page or not title_page:
     faults.append(f"the title page says `{texts[0]}`, not `{title_page}`")
-named_pages = {key.lstrip("/"): page_of(destination) for key, destination in named.items()}
 titles = {}
 for number, left, middle in re.findall(r'@page c(\d+) \{ @bottom-left \{ content: "(.*?)"; \} @bottom-center \{ content: "(.*?)"; \} \}', html):
     titles[number] = flat(re.sub(r"\\(3c |.)", lambda found: "<" if found[1] == "3c " else found[1], unescape(left + middle)))
+page_of_heading = {anchor: page for _, _, page, anchor in contents}
 opens = {}
 for number, first in re.findall(r'<section class="bound" style="page: c(\d+)">.*?<h2\b[^>]* id="([^"]*)"', html, re.S):
-    opens[named_pages[first]] = titles[number]
+    opens[page_of_heading[first]] = titles[number]
 footers = printed_pages("-layout", "-x", "0", "-y", str(FOOTER), "-W", "596", "-H", str(842 - FOOTER))
 expected, wrong = "", []
 for number, footer in enumerate(footers, 1):
@@ -152,6 +152,7 @@ if len(opens) < 3:
 
 # Cards. Their anchors have pages, because the appendix links to them.
 cards = re.findall(r'<article class="claim\b[^"]*" id="(claim-[^"]*)">(.*?)</article>', html, re.S)
+page_of_anchor = {key.lstrip("/"): page_of(destination) for key, destination in named.items()}
 wrong = []
 for anchor, card in cards:
     summary = re.search(r"<summary>(.*?)</summary>", card, re.S)[1]
@@ -163,7 +164,7 @@ for anchor, card in cards:
     shown = [re.sub(r'<span class="word">.*?</span>', "", part) for part in shown]
     shown += re.findall(r'<p class="says">(.*?)</p>', card, re.S)
     shown += re.findall(r'<div class="prove">(.*?)</div>', card, re.S)
-    page = named_pages.get(anchor)
+    page = page_of_anchor.get(anchor)
     missing = [text(part) for part in shown if page is None or words(part) not in texts[page - 1]]
     if missing or len(shown) < 4:
         wrong.append(f"page {page}: {anchor} lacks {', '.join(f'`{part}`' for part in missing) or 'a part'}")
@@ -200,7 +201,8 @@ if not labels:
     faults.append("there is no figure")
 
 # The appendix in short form.
-rows = re.findall(r'<tr><td>(.*?<a href="#(claim-[^"]*)">.*?)</td>', html, re.S)
+listed = re.search(r'<table class="all-claims">(.*?)</table>', html, re.S)
+rows = re.findall(r'<tr><td>(.*?<a href="#(claim-[^"]*)">.*?)</td>', listed[1] if listed else "", re.S)
 if {anchor for _, anchor in rows} != {anchor for anchor, _ in cards}:
     faults.append(f"the appendix lists {len(rows)} claims, and there are {len(cards)} cards")
 last = [(name, page) for level, name, page, _ in contents if level == 2][-2:]
