@@ -2,15 +2,18 @@
 
     python3 pdf.py FILE.pdf paper.html
 
-The outline and the contents list every heading with its page; every internal link leads somewhere; every line of every listing
-is there; nothing is cut off at the edge; no page is empty by a third, except before a chapter; the fonts are embedded. Prints a
-line for every fault and exits with 1 if there is one.
+The title page and the footers say what they should; the outline and the contents list every heading with its page; every internal
+link leads somewhere; every line of every listing is there; a card is on one page, with its sentence, its value, its verdicts and its
+command, and so is each panel and each table of a figure; a solution begins below its title; figures have the drawings that are made for
+paper; the appendix is the short one, with every claim; nothing is cut off at the edge; no page is empty by a third, except before a
+chapter; the fonts are embedded. Prints a line for every fault and exits with 1 if there is one.
 """
 
 import re
 import subprocess
 import sys
 import tempfile
+import unicodedata
 from html import unescape
 from pathlib import Path
 
@@ -21,6 +24,10 @@ EMPTY = 1 / 3
 EDGE = 10
 """The outermost millimeters of a page, left and right, in which nothing is printed."""
 DPI = 24
+FOOTER = 781
+"""The upper edge of the footer, in points from the top of the page."""
+MOST = 10
+"""The number of faults of one kind that are named."""
 
 pdf, html = sys.argv[1], Path(sys.argv[2]).read_text(encoding="utf-8")
 reader = PdfReader(pdf)
@@ -30,6 +37,29 @@ faults = []
 def text(markup):
     """The text of HTML, on one line."""
     return " ".join(unescape(re.sub(r"<[^>]*>", "", markup)).split())
+
+
+def flat(shown):
+    """Text without white space, which a page has wherever a line ends, and without ligatures."""
+    return "".join(unicodedata.normalize("NFKC", shown).split())
+
+
+def words(markup):
+    """The text of HTML as `flat` has it."""
+    return flat(unescape(re.sub(r"<[^>]*>", "", markup)))
+
+
+def printed_pages(*options):
+    """The text of each page as `flat` has it."""
+    out = subprocess.run(["pdftotext", *options, "-enc", "UTF-8", pdf, "-"], capture_output=True, check=True).stdout.decode()
+    return [flat(page) for page in out.split("\f")[:-1]]
+
+
+def report(found):
+    """Adds the faults of one kind, the first few by name."""
+    faults.extend(found[:MOST])
+    if len(found) > MOST:
+        faults.append(f"and {len(found) - MOST} more like the last")
 
 
 def page_of(destination):
@@ -86,21 +116,99 @@ if links < len(contents):
     faults.append(f"only {links} links")
 
 # Listings. Lines may be broken, and a page may end between two, so white space does not count.
-printed = subprocess.run(["pdftotext", "-raw", "-enc", "UTF-8", pdf, "-"], capture_output=True, check=True).stdout.decode()
-printed = "".join(printed.split())
+texts = printed_pages("-raw")
+printed = "".join(texts)
 listings = re.findall(r"<pre\b[^>]*>(.*?)</pre>", html, re.S)
-lost = 0
+lost = []
 for listing in listings:
     shown = re.sub(r'<span class="boring">.*?</span>', "", listing, flags=re.S)
     for line in unescape(re.sub(r"<[^>]*>", "", shown)).splitlines():
-        if "".join(line.split()) not in printed:
-            lost += 1
-            if lost <= 10:
-                faults.append(f"a line of a listing is not there: {line.strip()}")
-if lost > 10:
-    faults.append(f"and {lost - 10} more lines of listings")
+        if flat(line) not in printed:
+            lost.append(f"a line of a listing is not there: {line.strip()}")
+report(lost)
 if not listings:
     faults.append("there is no listing")
+
+# The title page, and the footers: the book, the chapter and the page; on the contents, the page alone.
+title_page = words(html.split('<section class="title-page">')[1].split("</section>")[0])
+if texts[0] != title_page or not title_page:
+    faults.append(f"the title page says `{texts[0]}`, not `{title_page}`")
+titles = {}
+for number, left, middle in re.findall(r'@page c(\d+) \{ @bottom-left \{ content: "(.*?)"; \} @bottom-center \{ content: "(.*?)"; \} \}', html):
+    titles[number] = flat(re.sub(r"\\(3c |.)", lambda found: "<" if found[1] == "3c " else found[1], unescape(left + middle)))
+page_of_heading = {anchor: page for _, _, page, anchor in contents}
+opens = {}
+for number, first in re.findall(r'<section class="bound" style="page: c(\d+)">.*?<h2\b[^>]* id="([^"]*)"', html, re.S):
+    opens[page_of_heading[first]] = titles[number]
+footers = printed_pages("-layout", "-x", "0", "-y", str(FOOTER), "-W", "596", "-H", str(842 - FOOTER))
+expected, wrong = "", []
+for number, footer in enumerate(footers, 1):
+    expected = opens.get(number, expected)
+    if footer != (f"{expected}{number}" if number > 1 else ""):
+        wrong.append(f"page {number}: the footer is `{footer}`, not that of `{expected}`")
+report(wrong)
+if len(opens) < 3:
+    faults.append(f"the footers name only {len(opens)} chapters")
+
+# Cards. Their anchors have pages, because the appendix links to them.
+cards = re.findall(r'<article class="claim\b[^"]*" id="(claim-[^"]*)">(.*?)</article>', html, re.S)
+page_of_anchor = {key.lstrip("/"): page_of(destination) for key, destination in named.items()}
+wrong = []
+for anchor, card in cards:
+    summary = re.search(r"<summary>(.*?)</summary>", card, re.S)[1]
+    parts = re.split(r'(?=<span class="(?:kind|value|chip|unfold)\b)', summary)
+    shown = [part for part in parts if re.match(r'<span class="(?:kind|value|chip)\b', part)]
+    if not any(part.startswith('<span class="chip') for part in shown):
+        wrong.append(f"{anchor} has no verdict")
+    # What is for screen readers alone is not on paper.
+    shown = [re.sub(r'<span class="word">.*?</span>', "", part) for part in shown]
+    shown += re.findall(r'<p class="says">(.*?)</p>', card, re.S)
+    shown += re.findall(r'<div class="prove">(.*?)</div>', card, re.S)
+    page = page_of_anchor.get(anchor)
+    missing = [text(part) for part in shown if page is None or words(part) not in texts[page - 1]]
+    if missing or len(shown) < 4:
+        wrong.append(f"page {page}: {anchor} lacks {', '.join(f'`{part}`' for part in missing) or 'a part'}")
+report(wrong)
+if len(cards) < 3:
+    faults.append(f"only {len(cards)} cards")
+
+# Solutions: the title, and right below it how the solution begins.
+solutions = re.findall(r'<details class="solution" open>\s*<summary>(.*?)</summary>\s*<(?:p|pre)\b[^>]*>(.*?)</(?:p|pre)>', html, re.S)
+report([f"a solution does not begin below its title: {title}: {text(start)[:60]}" for title, start in solutions
+      if not any(words(title) + words(start)[:20] in page for page in texts)])
+if len(solutions) != html.count('<details class="solution"') or not solutions:
+    faults.append(f"{len(solutions)} solutions begin with text")
+
+# Figures. A panel alone has a drawing for each width, of which paper takes the wide one.
+figures = re.findall(r'<figure class="measurement"(.*?)</figure>', html, re.S)
+figures = [figure if 'class="panels several"' in figure else re.sub(r'<svg class="chart narrow".*?</svg>', "", figure, flags=re.S)
+           for figure in figures]
+wrong = []
+for figure in figures:
+    title = text(re.search(r"<strong>(.*?)</strong>", figure, re.S)[1])
+    panels = re.findall(r'<div class="panel"[^>]*>(.*?)</div>', figure, re.S)
+    tables = re.findall(r"<table>(.*?)</table>", figure, re.S)
+    for what, parts in (("panel", panels), ("table", tables)):
+        for part in parts:
+            if not any(words(part) in page for page in texts):
+                wrong.append(f"a {what} of a figure is on no page as a whole: {title}: {text(part)[:60]}")
+report(wrong)
+whole = "".join(words(figure.split(">", 1)[1]) for figure in figures)
+labels = {words(label) for figure in figures for label in re.findall(r'<text [^>]*class="axis"[^>]*>(.*?)</text>', figure)}
+report([f"`{label}` is drawn {printed.count(label)} times, not {whole.count(label)}" for label in sorted(labels)
+      if printed.count(label) != whole.count(label)])
+if not labels:
+    faults.append("there is no figure")
+
+# The appendix in short form.
+listed = re.search(r'<table class="all-claims">(.*?)</table>', html, re.S)
+rows = re.findall(r'<tr><td>(.*?<a href="#(claim-[^"]*)">.*?)</td>', listed[1] if listed else "", re.S)
+if {anchor for _, anchor in rows} != {anchor for anchor, _ in cards}:
+    faults.append(f"the appendix lists {len(rows)} claims, and there are {len(cards)} cards")
+last = [(name, page) for level, name, page, _ in contents if level == 2][-2:]
+if [name for name, _ in last] != ["Every claim", "The machines"]:
+    faults.append(f"the appendix ends with {last}, not with the claims and the machines in short form")
+report([f"the appendix lacks a claim: {text(row)}" for row, _ in rows if not any(words(row) in page for page in texts[last[0][1] - 1:])])
 
 # Pages as they look.
 starts = {page for level, _, page, _ in contents if level <= 2}
@@ -129,7 +237,8 @@ for font in fonts:
     if embedded != "yes":
         faults.append(f"a font is not embedded: {font.split()[0]}")
 
-print(f"{len(reader.pages)} pages, {len(marks)} entries of the outline, {links} links, {len(listings)} listings")
+print(f"{len(reader.pages)} pages, {len(marks)} entries of the outline, {links} links, {len(listings)} listings, {len(cards)} cards, "
+      f"{len(solutions)} solutions, {len(figures)} figures")
 for fault in faults:
     print(fault)
 sys.exit(1 if faults else 0)

@@ -42,6 +42,23 @@ export const settled = (page) => page.waitForFunction(() => {
   return theme && (!window.path_to_searchindex_js || window.search?.hasFocus);
 });
 
+// Says of a page what nobody should hear from it: errors and warnings, requests that fail, and requests to another site than `base`.
+// Returns a function that reports anything else, and one that names the state that the page is in.
+export function listen(page, base, path, findings) {
+  let state = "";
+  const heard = (what) => findings.add(state ? `${path} (${state})` : path, what);
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && heard(`console: ${message.text()}`));
+  page.on("pageerror", (error) => heard(`script error: ${error.message}`));
+  page.on("response", (answer) => answer.status() >= 400 && heard(`${answer.status()} for ${answer.url()}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(base) && !request.url().startsWith("data:")) heard(`asks another site: ${request.url()}`);
+  });
+  page.on("requestfailed", (request) => {
+    if (!request.url().includes("/.changes")) heard(`failed: ${request.url()} ${request.failure()?.errorText}`);
+  });
+  return { heard, in: (now) => (state = now) };
+}
+
 // Collects findings, prints them, and ends the process.
 export class Findings {
   #found = new Set();

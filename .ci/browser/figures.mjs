@@ -211,6 +211,33 @@ const sendfile = "zero-copy/sendfile.html";
   await page.context().close();
 }
 
+// The small figure on the cover has no switches, and is read all the same, without moving what is below it.
+{
+  const page = await open("index.html");
+  const figure = page.locator(".cover figure.measurement");
+  const chart = figure.locator(".chart:visible");
+  const reading = figure.locator(".reading");
+  const height = async () => (await reading.isVisible() ? (await reading.boundingBox()).height : 0);
+  const [hint, room] = [await reading.textContent(), await height()];
+  expect(await figure.locator(".switches:visible").count() === 0, "cover: switches beside a small figure");
+  await figure.locator("figcaption a").last().focus();
+  await page.keyboard.press("Tab");
+  expect(await chart.evaluate((svg) => svg === document.activeElement), "cover: Tab does not lead from the caption to the chart");
+  for (const key of ["ArrowRight", "ArrowDown", "End"]) {
+    const before = await reading.textContent();
+    await page.keyboard.press(key);
+    const now = await reading.textContent();
+    expect(/^\S+, size of the file \S+: [\d.]+.\S+ \(/.test(now) && now !== before, `cover: ${key} reads "${now}" after "${before}"`);
+    expect(await height() === room && room > 0, `cover: the read-out is ${await height()} px high, and was ${room}`);
+  }
+  await page.keyboard.press("Escape");
+  expect(await reading.textContent() === hint, "cover: the read-out stays");
+  await chart.locator(".values .mark").first().hover({ force: true });
+  expect(/: [\d.]+.\S+ \(/.test(await reading.textContent()), "cover: a pointer reads nothing");
+  expect(await height() === room, "cover: the read-out moves what is below it under a pointer");
+  await page.context().close();
+}
+
 // For other eyes and ears.
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 for (const theme of ["light", "navy"]) {

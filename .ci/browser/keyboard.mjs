@@ -1,5 +1,5 @@
-// Uses the printed book without a mouse: the skip link, the table of contents, the arrow keys, and a walk by Tab through a
-// chapter, which must stop at everything that can be pressed or scrolled, show where it is, and come out at the end.
+// Uses the printed book without a mouse: the skip link, the table of contents, the arrow keys, and a walk by Tab through a page of
+// each kind, which must stop at everything that can be pressed or scrolled, show where it is, and come out at the end.
 //
 //     node keyboard.mjs http://127.0.0.1:3000/
 
@@ -115,9 +115,9 @@ async function arrows() {
 }
 
 // Presses Tab through the whole page.
-async function walk(size) {
-  const page = await fresh(size);
-  const where = `${CHAPTER} (${size})`;
+async function walk(size, path) {
+  const page = await fresh(size, path);
+  const where = `${path} (${size})`;
   const expected = await page.evaluate(() => {
     const stops = [...document.querySelectorAll("a[href], button, summary, input, select, textarea, [tabindex='0']")]
       .filter((element) => element.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: false }) && element.tabIndex >= 0);
@@ -163,6 +163,11 @@ for (const path of [CHAPTER, all[0], "claims.html", "404.html"]) await skipLink(
 await skipLink("phone", CHAPTER);
 await contents();
 await arrows();
-const stops = [await walk("wide"), await walk("phone")];
+const kinds = [CHAPTER, "index.html", "folklore.html", "claims.html", "memory/layout.html", all.find((path) => path.startsWith("machines/"))];
+let stops = await walk("phone", CHAPTER);
+for (const path of kinds) {
+  if (path) stops += await walk("wide", path);
+  else findings.add("toc.html", "lists no page of a machine");
+}
 await browser.close();
-findings.end(`keyboard, ${stops.join(" and ")} tab stops`);
+findings.end(`keyboard, ${kinds.length} kinds of pages, ${stops} tab stops`);

@@ -1,5 +1,5 @@
 // Searches the printed book as readers do: each technique by its name, and by a question that it answers, must be among the
-// first results; and looks at the book as it is printed on paper.
+// first results.
 //
 //     node search.mjs http://127.0.0.1:3000/
 
@@ -76,7 +76,6 @@ const all = await pages(base);
 const chapters = all.filter((path) => /^[a-z-]+\/[a-z-]+\.html$/.test(path) && !path.startsWith("machines/"))
   .filter((path) => !prose.some((name) => path.endsWith(`/${name}.html`)));
 if (chapters.length < 10) findings.add("toc.html", `lists only ${chapters.length} chapters`);
-if (process.env.LIST) { console.log(chapters.join("\n")); }
 await search(chapters);
 await browser.close();
 findings.end(`${chapters.length} chapters searched`);

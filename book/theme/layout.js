@@ -116,7 +116,7 @@
         const largestSpare = fields.reduce((most, field) => (spare(field) > most ? spare(field) : most), 0n);
         const group = (field) => {
             const bySize = zeros(Math.max(field.align, field.size));
-                if (largestSpare === 0n) return bySize;
+            if (largestSpare === 0n) return bySize;
             if (!towardsEnd) return Math.min(zeros(largestAlign), bySize);
             return spare(field) === largestSpare ? zeros(field.align) : bySize;
         };
