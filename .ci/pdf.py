@@ -4,7 +4,7 @@
 
 The title page and the footers say what they should; the outline and the contents list every heading with its page; every internal
 link leads somewhere; every line of every listing is there; a card is on one page, with its sentence, its value, its verdicts and its
-command, and so is each panel and each table of a figure; a solution begins below its title; figures have the drawings that are made for
+command, and so are the drawings of a figure and each of its tables; a solution begins below its title; figures have the drawings that are made for
 paper; the appendix is the short one, with every claim; nothing is cut off at the edge; no page is empty by a third, except before a
 chapter; the fonts are embedded. Prints a line for every fault and exits with 1 if there is one.
 """
@@ -186,12 +186,11 @@ figures = [figure if 'class="panels several"' in figure else re.sub(r'<svg class
 wrong = []
 for figure in figures:
     title = text(re.search(r"<strong>(.*?)</strong>", figure, re.S)[1])
-    panels = re.findall(r'<div class="panel"[^>]*>(.*?)</div>', figure, re.S)
+    panels = "".join(re.findall(r'<div class="panel"[^>]*>(.*?)</div>', figure, re.S))
     tables = re.findall(r"<table>(.*?)</table>", figure, re.S)
-    for what, parts in (("panel", panels), ("table", tables)):
-        for part in parts:
-            if not any(words(part) in page for page in texts):
-                wrong.append(f"a {what} of a figure is on no page as a whole: {title}: {text(part)[:60]}")
+    for what, part in [("the drawings", panels)] + [("a table", table) for table in tables]:
+        if not any(words(part) in page for page in texts):
+            wrong.append(f"no page has {what} of a figure as a whole: {title}: {text(part)[:60]}")
 report(wrong)
 whole = "".join(words(figure.split(">", 1)[1]) for figure in figures)
 labels = {words(label) for figure in figures for label in re.findall(r'<text [^>]*class="axis"[^>]*>(.*?)</text>', figure)}

@@ -212,29 +212,29 @@ const sendfile = "zero-copy/sendfile.html";
 }
 
 // The small figure on the cover has no switches, and is read all the same, without moving what is below it.
-{
-  const page = await open("index.html");
+for (const width of [1280, 360]) {
+  const page = await open("index.html", { viewport: { width, height: 900 } });
   const figure = page.locator(".cover figure.measurement");
   const chart = figure.locator(".chart:visible");
   const reading = figure.locator(".reading");
   const height = async () => (await reading.isVisible() ? (await reading.boundingBox()).height : 0);
   const [hint, room] = [await reading.textContent(), await height()];
-  expect(await figure.locator(".switches:visible").count() === 0, "cover: switches beside a small figure");
+  expect(await figure.locator(".switches:visible").count() === 0, `cover (${width} px): switches beside a small figure`);
   await figure.locator("figcaption a").last().focus();
   await page.keyboard.press("Tab");
-  expect(await chart.evaluate((svg) => svg === document.activeElement), "cover: Tab does not lead from the caption to the chart");
+  expect(await chart.evaluate((svg) => svg === document.activeElement), `cover (${width} px): Tab does not lead from the caption to the chart`);
   for (const key of ["ArrowRight", "ArrowDown", "End"]) {
     const before = await reading.textContent();
     await page.keyboard.press(key);
     const now = await reading.textContent();
-    expect(/^\S+, size of the file \S+: [\d.]+.\S+ \(/.test(now) && now !== before, `cover: ${key} reads "${now}" after "${before}"`);
-    expect(await height() === room && room > 0, `cover: the read-out is ${await height()} px high, and was ${room}`);
+    expect(/^\S+, size of the file \S+\s\S+: [\d.]+.\S+ \(/.test(now) && now !== before, `cover (${width} px): ${key} reads "${now}" after "${before}"`);
+    expect(await height() === room && room > 0, `cover (${width} px): the read-out is ${await height()} px high, and was ${room}`);
   }
   await page.keyboard.press("Escape");
-  expect(await reading.textContent() === hint, "cover: the read-out stays");
+  expect(await reading.textContent() === hint, `cover (${width} px): the read-out stays`);
   await chart.locator(".values .mark").first().hover({ force: true });
-  expect(/: [\d.]+.\S+ \(/.test(await reading.textContent()), "cover: a pointer reads nothing");
-  expect(await height() === room, "cover: the read-out moves what is below it under a pointer");
+  expect(/: [\d.]+.\S+ \(/.test(await reading.textContent()), `cover (${width} px): a pointer reads nothing`);
+  expect(await height() === room, `cover (${width} px): the read-out moves what is below it under a pointer`);
   await page.context().close();
 }
 
