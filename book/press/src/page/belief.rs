@@ -64,9 +64,8 @@ fn chips(belief: &Belief, about: &About<'_>, book: &Book, page: &Path) -> Markup
         let shown = i == 0 || tally.standing() != Standing::NotMeasured;
         shown.then(|| (machine_link(machine, &up), tally))
     });
-    let yours = (!book.here.is_empty()).then(|| {
-        (html! { "your machine" }, standing(about, |judged| &judged.here.verdict))
-    });
+    let yours = (!book.here.is_empty())
+        .then(|| (html! { "your machine" }, standing(about, |judged| &judged.here.verdict)));
     let mut groups: Vec<(Standing, Vec<(Markup, Tally)>)> = Vec::new();
     for (machine, tally) in recorded.chain(yours) {
         let standing = tally.standing();
