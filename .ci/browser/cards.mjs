@@ -137,7 +137,7 @@ const said = (page) => page.textContent(".claims-filter [role=status]");
 // The address of a row shows it, whatever the choices hide, on a page that is new and on one that is open.
 {
   const page = await open("claims.html#kind=explored");
-  const row = await page.$eval("table.claims tr[hidden] >> nth=-1", (row) => row.id);
+  const row = await page.$$eval("table.claims tr[hidden]", (rows) => rows[rows.length >> 1].id);
   expect(row.startsWith("cite-"), `a row has the id "${row}"`);
   const inSight = () => page.$eval(`#${row}`, (row) => {
     const { top, bottom } = row.getBoundingClientRect();
