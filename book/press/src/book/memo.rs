@@ -1,7 +1,7 @@
 //! A memory of what was computed from the measurements: as long as they stay the same, so do
 //! verdicts, figures and numbers.
 
-use crate::model::{Claim, Judgement};
+use crate::model::{Claim, Estimate, Judgement};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Memo {
     judged: Mutex<HashMap<String, (Vec<Judgement>, Judgement)>>,
     printed: Mutex<HashMap<String, String>>,
+    null_controls: Mutex<HashMap<String, Option<Estimate>>>,
 }
 
 impl Memo {
@@ -23,6 +24,16 @@ impl Memo {
         judge: impl FnOnce() -> (Vec<Judgement>, Judgement),
     ) -> (Vec<Judgement>, Judgement) {
         answer(&self.judged, format!("{:?} {:?}", claim.proof, claim.condition), judge)
+    }
+
+    /// Returns the null control that `question` and the measurements alone name, and looks for it
+    /// by `find` the first time.
+    pub(super) fn null_control(
+        &self,
+        question: impl Debug,
+        find: impl FnOnce() -> Option<Estimate>,
+    ) -> Option<Estimate> {
+        answer(&self.null_controls, format!("{question:?}"), find)
     }
 
     /// Returns a piece of a page that depends on `question` and the measurements alone, and prints

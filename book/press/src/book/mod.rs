@@ -13,7 +13,7 @@ use crate::chapter::{Page, pages};
 use crate::ids::owner;
 use crate::machine::files::CheckFile;
 use crate::machine::{HERE, Known, Machine};
-use crate::model::{Block, Claim, Error, Judgement, Problem, Proof, Verdict};
+use crate::model::{Block, Claim, Error, Estimate, Judgement, Problem, Proof, Verdict};
 use crate::project::Project;
 use crate::prove::judge;
 use existence::References;
@@ -130,6 +130,17 @@ impl Book {
         self.memo.judged(claim, || {
             let on = |machine| judge::judge(claim, machine);
             (self.machines.iter().map(on).collect(), on(&self.here))
+        })
+    }
+
+    /// Returns the null control of a clocked claim's benchmarks on `machine`, one of the book's, in
+    /// the regime that most rounds saw. `None` for another claim, or without a measurement.
+    pub fn null_control(&self, claim: &Claim, machine: &Machine) -> Option<Estimate> {
+        let Proof::Clocked(clocked) = &claim.proof else { return None };
+        let ids: Vec<&str> = clocked.ids().map(String::as_str).collect();
+        self.memo.null_control((&machine.name, &ids), || {
+            let regime = machine.usual_regime(&ids).measured()?;
+            machine.null_control(ids.iter().copied(), regime)
         })
     }
 

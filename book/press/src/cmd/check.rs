@@ -55,7 +55,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool, Error> {
     let mut claims = book.claims();
     claims.retain(|judged| wanted.iter().any(|claim| claim.id == judged.claim.id));
     let text = match options.json {
-        true => format!("{:#}", programs::claims::checked(&claims, &book.here)),
+        true => format!("{:#}", programs::claims::checked(&book, &claims)),
         false => print_list(&claims, options),
     };
     print(&text)?;

@@ -72,11 +72,11 @@ fn evidence(judged: &Judged<'_>, book: &Book, anchor: &str) -> Markup {
     html! {
         dl {
             @for on in &judged.recorded {
-                @let note = note(judged, &on.judgement, on.machine, &up);
+                @let note = note(judged, &on.judgement, on.machine, book, &up);
                 (row(&machine_link(on.machine, &up), &on.judgement, note))
             }
             @if judged.here.verdict != Verdict::NotMeasured {
-                @let note = note(judged, &judged.here, &book.here, &up);
+                @let note = note(judged, &judged.here, &book.here, book, &up);
                 (row(&html! { (YOURS) }, &judged.here, note.or_else(|| ran(&claim.proof, book))))
             }
             @if let Some(condition) = &claim.condition {
@@ -142,8 +142,14 @@ fn row(machine: &Markup, judgement: &Judgement, note: Option<Markup>) -> Markup 
 
 /// Renders where a ratio comes from: its rounds, the trust in its interval, and the bench's noise
 /// floor. `None` for other proofs.
-fn note(judged: &Judged<'_>, judgement: &Judgement, machine: &Machine, up: &str) -> Option<Markup> {
-    let (Proof::Clocked(clocked), Some(_)) = (&judged.claim.proof, judgement.value) else {
+fn note(
+    judged: &Judged<'_>,
+    judgement: &Judgement,
+    machine: &Machine,
+    book: &Book,
+    up: &str,
+) -> Option<Markup> {
+    let (Proof::Clocked(_), Some(_)) = (&judged.claim.proof, judgement.value) else {
         return None;
     };
     let of = |one: &InRegime| Some(format!("{} {}", rounds(one.value?.rounds), one.regime));
@@ -151,9 +157,7 @@ fn note(judged: &Judged<'_>, judgement: &Judgement, machine: &Machine, up: &str)
         true => rounds(judgement.value?.rounds),
         false => judgement.regimes.iter().filter_map(of).collect::<Vec<_>>().join(", "),
     };
-    let ids: Vec<&str> = clocked.ids().map(String::as_str).collect();
-    let regime = machine.usual_regime(&ids).measured()?;
-    let noise = machine.null_control(ids.into_iter(), regime);
+    let noise = book.null_control(judged.claim, machine);
     Some(html! {
         (rounds)
         @if let Some(noise) = noise {

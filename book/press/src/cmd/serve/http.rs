@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The address at which pages listen for changes; no page's own address starts with a dot.
 const EVENTS: &str = "/.changes";
+/// The content type of fonts.
+const FONT: &str = "font/woff2";
 
 /// A folder being served.
 pub(super) struct Site {
@@ -253,8 +255,11 @@ fn read_head(stream: &mut TcpStream) -> io::Result<Option<String>> {
 }
 
 fn send(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<()> {
+    // A page does not wait for its fonts: it has those that the browser kept from the page before.
+    // Their names hold a hash of their contents.
+    let keeps = if answer.kind == FONT { "max-age=86400" } else { "no-store" };
     let head = format!(
-        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: {keeps}\r\n\
          X-Content-Type-Options: nosniff\r\n{}Connection: close\r\n\r\n",
         answer.status,
         answer.kind,
@@ -288,7 +293,7 @@ fn kind_of(file: &Path) -> &'static str {
         "json" => "application/json",
         "svg" => "image/svg+xml",
         "png" => "image/png",
-        "woff2" => "font/woff2",
+        "woff2" => FONT,
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

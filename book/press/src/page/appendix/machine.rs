@@ -96,15 +96,19 @@ fn benches(machine: &Machine, book: &Book, claims: &[Judged<'_>]) -> String {
         let verdicts = claims.iter().filter_map(|judged| on(judged, machine, bench));
         let tally = Verdict::tally(verdicts);
         let tally: Vec<String> = tally.iter().map(|(words, n)| format!("{words}: {n}")).collect();
-        let noise = machine.noise(bench).measured().map(|noise| {
-            let text = units::text(noise, Quantity::Ratio);
-            format!("{} ({})", text.value, text.interval)
+        let noise = book.memo.printed(("noise", &machine.name, bench), || {
+            let text = |noise| units::text(noise, Quantity::Ratio);
+            let noise = machine.noise(bench).measured().map(text);
+            noise.map_or_else(
+                || "not measured".to_owned(),
+                |text| format!("{} ({})", text.value, text.interval),
+            )
         });
         vec![
             bench.clone(),
             day(&recording.date).to_owned(),
             rounds(recording),
-            noise.unwrap_or_else(|| "not measured".to_owned()),
+            noise,
             tally.join(", "),
             match machine.sources.get(bench) {
                 Some(Sources::Same) => "as now",

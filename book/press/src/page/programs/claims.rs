@@ -35,24 +35,25 @@ pub fn document(about: &About, book: &Book, claims: &[Judged<'_>]) -> Value {
         "repository": about.repository,
         "reference": book.machines.first().map(|machine| &machine.name),
         "machines": machines,
-        "claims": array(claims, yours),
+        "claims": array(book, claims, yours),
     })
 }
 
 /// Returns an object for each claim, in order, with the verdict on the reader's machine if it is
 /// given.
 #[must_use]
-pub fn array(claims: &[Judged<'_>], yours: Option<&Machine>) -> Value {
-    claims.iter().map(|judged| object(judged, yours)).collect()
+pub fn array(book: &Book, claims: &[Judged<'_>], yours: Option<&Machine>) -> Value {
+    claims.iter().map(|judged| object(book, judged, yours)).collect()
 }
 
 /// Returns the objects of `cargo book check --json`: those of [`array()`] with the verdicts here
 /// and on the reference machine beside the claim, and what was found here or, without a result, on
 /// the first recorded machine that has one.
 #[must_use]
-pub fn checked(claims: &[Judged<'_>], here: &Machine) -> Value {
+pub fn checked(book: &Book, claims: &[Judged<'_>]) -> Value {
+    let here = &book.here;
     let one = |judged: &Judged<'_>| {
-        let mut out = object(judged, Some(here));
+        let mut out = object(book, judged, Some(here));
         let recorded = judged.recorded.iter().map(|on| (on.machine.name.as_str(), &on.judgement));
         let mut all = [(here.name.as_str(), &judged.here)].into_iter().chain(recorded);
         let measured = all.find_map(|(name, found)| Some((name, found.value?)));
@@ -76,13 +77,15 @@ pub fn checked(claims: &[Judged<'_>], here: &Machine) -> Value {
 /// leads to the card, and stays the same for as long as the claim is in its chapter; `permalink`
 /// leads to the row on the page of all claims, and stays the same for as long as there is the
 /// claim. A machine without a result is left out.
-fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
+fn object(book: &Book, judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
     let claim = judged.claim;
     let recorded = judged.recorded.iter().map(|on| (on.machine, &on.judgement));
     let yours = yours.map(|machine| (machine, &judged.here));
     let machines: Map<String, Value> = recorded
         .chain(yours)
-        .map(|(machine, judgement)| (machine.name.clone(), verdict(claim, machine, judgement)))
+        .map(|(machine, judgement)| {
+            (machine.name.clone(), verdict(book, claim, machine, judgement))
+        })
         .collect();
     let bears = claim.bears.iter().map(|one| (one.belief.clone(), one.side.key().into()));
     json!({
@@ -103,7 +106,7 @@ fn object(judged: &Judged<'_>, yours: Option<&Machine>) -> Value {
 }
 
 /// Returns the outcome of a claim on one machine.
-fn verdict(claim: &Claim, machine: &Machine, judgement: &Judgement) -> Value {
+fn verdict(book: &Book, claim: &Claim, machine: &Machine, judgement: &Judgement) -> Value {
     let mut out = json!({
         "verdict": judgement.verdict.words(),
         "found": judgement.found,
@@ -124,7 +127,7 @@ fn verdict(claim: &Claim, machine: &Machine, judgement: &Judgement) -> Value {
             .collect();
         merge(&mut out, json!({ "regimes": regimes }));
     }
-    if let (Some(_), Some(noise)) = (judgement.value, noise(claim, machine)) {
+    if let (Some(_), Some(noise)) = (judgement.value, book.null_control(claim, machine)) {
         merge(&mut out, json!({ "noise": estimate(noise) }));
     }
     out
@@ -137,14 +140,6 @@ fn estimate(estimate: Estimate) -> Value {
         "interval": [estimate.low, estimate.high],
         "rounds": estimate.rounds,
     })
-}
-
-/// Returns the null control of a clocked claim's benchmarks, in the regime that most rounds saw.
-fn noise(claim: &Claim, machine: &Machine) -> Option<Estimate> {
-    let Proof::Clocked(clocked) = &claim.proof else { return None };
-    let ids: Vec<&str> = clocked.ids().map(String::as_str).collect();
-    let regime = machine.usual_regime(&ids).measured()?;
-    machine.null_control(ids.into_iter(), regime)
 }
 
 /// Adds the keys of `more` to `object`.

@@ -59,6 +59,14 @@ fn pages_come_with_their_type_and_the_listening_line() {
 }
 
 #[test]
+fn a_browser_keeps_fonts_and_nothing_else() {
+    let served = Served::new("fonts");
+    fs::write(served.folder.join("book/a.woff2"), "font").unwrap();
+    assert!(served.get("/a.woff2").contains("\r\nCache-Control: max-age=86400\r\n"));
+    assert!(served.get("/").contains("\r\nCache-Control: no-store\r\n"));
+}
+
+#[test]
 fn a_folder_without_its_slash_is_redirected() {
     let answer = Served::new("folder").get("/part");
     assert!(
