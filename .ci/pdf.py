@@ -4,9 +4,9 @@
 
 The title page and the footers say what they should; the outline and the contents list every heading with its page; every internal
 link leads somewhere; every line of every listing is there; a card is on one page, with its sentence, its value, its verdicts and its
-command, and so are the drawings of a figure and each of its tables; a solution begins below its title; figures have the drawings that are made for
-paper; the appendix is the short one, with every claim; nothing is cut off at the edge; no page is empty by a third, except before a
-chapter; the fonts are embedded. Prints a line for every fault and exits with 1 if there is one.
+command, and so are the drawings of a figure and each of its tables; a solution begins below its title; figures have the drawings
+that are made for paper; the appendix is the short one, with every claim; nothing is cut off at the edge; no page is empty by a
+third, except before a chapter; the fonts are embedded. Prints a line for every fault and exits with 1 if there is one.
 """
 
 import re
