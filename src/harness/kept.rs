@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
 /// Writes the JSON of the running example to `proved/examples/NAME.json` in cargo's target folder.
-/// A program that lies elsewhere, is not optimized or has flags keeps nothing: its numbers are not
-/// those that the claims are about.
+/// An example that was not started by `cargo run`, is not optimized or has flags keeps nothing: its
+/// numbers are not those that the claims are about. A tracer, for one, may make its calls fail.
 ///
 /// # Errors
 ///
 /// If the file cannot be written.
 pub(super) fn keep(json: &str) -> io::Result<()> {
+    let is_plain = env::var_os("CARGO_MANIFEST_DIR").is_some() && env::args_os().len() == 1;
     match place(&env::current_exe()?) {
-        Some(path) if env::args_os().len() == 1 => write(&path, json),
+        Some(path) if is_plain => write(&path, json),
         _ => Ok(()),
     }
 }

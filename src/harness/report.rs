@@ -373,7 +373,7 @@ impl Report {
 
     /// Prints the report, as JSON or as a table, and returns the example's exit code: 1 if a
     /// promise is broken. With JSON, broken promises go to standard error. Unless one is broken,
-    /// the numbers of an optimized example without flags are also kept for the book.
+    /// the numbers of an optimized example that cargo runs without flags are kept for the book.
     pub fn finish(&self, json: bool) -> ExitCode {
         let out = if json { self.json() + "\n" } else { self.table() };
         if json {
