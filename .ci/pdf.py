@@ -201,7 +201,7 @@ if not labels:
 
 # The appendix in short form.
 listed = re.search(r'<table class="all-claims">(.*?)</table>', html, re.S)
-rows = re.findall(r'<tr><td>(.*?<a href="#(claim-[^"]*)">.*?)</td>', listed[1] if listed else "", re.S)
+rows = re.findall(r'<tr\b[^>]*><td>(.*?<a href="#(claim-[^"]*)">.*?)</td>', listed[1] if listed else "", re.S)
 if {anchor for _, anchor in rows} != {anchor for anchor, _ in cards}:
     faults.append(f"the appendix lists {len(rows)} claims, and there are {len(cards)} cards")
 last = [(name, page) for level, name, page, _ in contents if level == 2][-2:]
