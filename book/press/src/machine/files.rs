@@ -93,6 +93,28 @@ pub fn machine_path(folder: &Path) -> PathBuf {
     bench_path(folder, MACHINE)
 }
 
+/// Returns the paths in `folder`, sorted; a folder that does not exist has none.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = |entries: fs::ReadDir| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<PathBuf>>>()
+    };
+    match fs::read_dir(folder).and_then(read) {
+        Ok(mut paths) => {
+            paths.sort();
+            Ok(paths)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Error::Failed(format!("cannot read {}: {e}", folder.display()))),
+    }
+}
+
+/// Returns the JSON files in `folder`, as [`entries`] does.
+pub(super) fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = entries(folder)?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json") && path.is_file());
+    Ok(paths)
+}
+
 /// Reads a file of this format; `None` if there is no such file.
 ///
 /// # Errors

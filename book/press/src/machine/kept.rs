@@ -1,5 +1,6 @@
 //! The numbers that examples keep when a reader runs them, each in a file of its own.
 
+use super::files::json_files;
 use super::recording::Counts;
 use crate::date;
 use crate::model::Error;
@@ -14,18 +15,14 @@ use std::path::{Path, PathBuf};
 ///
 /// If a file cannot be read or is damaged.
 pub fn load(project: &Project) -> Result<BTreeMap<String, Counts>, Error> {
-    let Ok(entries) = fs::read_dir(project.ran()) else { return Ok(BTreeMap::new()) };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths
-        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-        .map(|path| {
-            let example = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let counts = read(&path).map_err(|what| {
-                Error::Failed(format!("{}: {what}; run the example again", path.display()))
-            })?;
-            Ok((example, counts))
-        })
-        .collect()
+    let counts = |path: PathBuf| {
+        let example = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let counts = read(&path).map_err(|what| {
+            Error::Failed(format!("{}: {what}; run the example again", path.display()))
+        })?;
+        Ok((example, counts))
+    };
+    json_files(&project.ran())?.into_iter().map(counts).collect()
 }
 
 fn read(path: &Path) -> Result<Counts, String> {

@@ -2,7 +2,7 @@
 
 use super::benchmark::Benchmark;
 use super::environment::Environment;
-use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile};
+use super::files::{self, BenchFile, CheckFile, MACHINE, MachineFile, entries, json_files};
 use super::known::Known;
 use super::recording::{ALL, Counts, ProofRun, Recording};
 use super::regime::Regime;
@@ -16,9 +16,7 @@ use crate::project::Project;
 use crate::units::Quantity;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The name of the reader's own machine, whose folder is not part of the book.
 pub const HERE: &str = "here";
@@ -455,27 +453,6 @@ impl Machine {
 fn series(of: &[Vec<Round>]) -> Option<Series<'_>> {
     let (time, less) = of.split_first()?;
     Some(Series { time, less: less.first().map(Vec::as_slice) })
-}
-
-/// Returns the paths in `folder`, sorted; a folder that does not exist has none.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let read = |entries: fs::ReadDir| {
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<PathBuf>>>()
-    };
-    match fs::read_dir(folder).and_then(read) {
-        Ok(mut paths) => {
-            paths.sort();
-            Ok(paths)
-        }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(Error::Failed(format!("cannot read {}: {e}", folder.display()))),
-    }
-}
-
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut paths = entries(folder)?;
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json") && path.is_file());
-    Ok(paths)
 }
 
 /// Splits criterion's results by bench. Results of benches that no longer exist are left out.

@@ -39,13 +39,19 @@ pub fn module(page: &Page, root: &Path) -> Option<Markup> {
     if !source.join("mod.rs").is_file() {
         return None;
     }
-    let address = format!("{}{API}/{CRATE}/{}/index.html", up(&page.path), modules.join("/"));
+    let (address, module) = published(&modules);
     Some(html! {
         p class="api" {
             "API documentation: "
-            a href=(address) { code { (CRATE) "::" (modules.join("::")) } }
+            a href={ (up(&page.path)) (address) } { code { (module) } }
         }
     })
+}
+
+/// Returns the address of a module's documentation, from the site's root, and the module's path.
+fn published(modules: &[String]) -> (String, String) {
+    let address = format!("{API}/{CRATE}/{}/index.html", modules.join("/"));
+    (address, format!("{CRATE}::{}", modules.join("::")))
 }
 
 /// Returns the address, from the site's root, of the documentation of a source file's module, and
@@ -67,10 +73,7 @@ pub fn documentation(file: &Path, root: &Path) -> Option<(String, String)> {
             around = folder.with_extension("rs");
         }
     }
-    (!modules.is_empty()).then(|| {
-        let address = format!("{API}/{CRATE}/{}/index.html", modules.join("/"));
-        (address, format!("{CRATE}::{}", modules.join("::")))
-    })
+    (!modules.is_empty()).then(|| published(&modules))
 }
 
 /// Returns `true` if a module's source declares a public module on every system.
